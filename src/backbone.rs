@@ -1,0 +1,1 @@
+//! Transformers on libtorch, configured by a checkpoint's own config.json.

@@ -1,0 +1,3 @@
+//! What is measured: manifests, the catalog, readers of preference data.
+
+pub mod columns;

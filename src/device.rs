@@ -1,0 +1,1 @@
+//! Finding libtorch's devices.

@@ -1,0 +1,52 @@
+//! rmbench: train reward models and evaluate them per language.
+//!
+//! Three verbs and three seams on disk: `train` turns preference data into a **model directory**
+//! (a Hugging Face checkpoint plus `rmbench.toml`), `score` turns a model and benchmarks into a
+//! **score table** (Parquet), `report` turns score tables into **findings** (estimates with
+//! intervals) and renders them. The modules below stand in dependency order: a module may use those
+//! above it, never those below (checked by `tests/it/architecture.rs`).
+//!
+//! Pure half, builds without libtorch:
+//! - [`files`], [`random`], [`progress`]: atomic writes, counter-based randomness, progress reports.
+//! - [`preference`], [`lang`], [`provenance`]: the words everything else is written in.
+//! - [`benchmark`]: what is measured: manifests, catalog, readers of preference data.
+//! - [`text`]: strings to token batches: chat templates, encoding, shared prefixes, token budgets.
+//! - [`table`]: the seam between scoring and analysis: score tables, items.
+//! - [`metric`]: pure functions over items; weights and averages; intervals.
+//! - [`report`]: findings, sections, renderers, figures.
+//!
+//! Torch half (feature `torch`):
+//! - [`device`], [`backbone`], [`objective`], [`reward`], [`train`]; [`score`] also builds without
+//!   torch for the mock scorer.
+//!
+//! On top: [`cli`], one file per verb.
+
+pub mod files;
+pub mod progress;
+pub mod random;
+
+pub mod lang;
+pub mod preference;
+pub mod provenance;
+
+pub mod benchmark;
+pub mod text;
+
+pub mod table;
+
+pub mod metric;
+
+pub mod report;
+
+#[cfg(feature = "torch")]
+pub mod backbone;
+#[cfg(feature = "torch")]
+pub mod device;
+#[cfg(feature = "torch")]
+pub mod objective;
+pub mod reward;
+pub mod score;
+#[cfg(feature = "torch")]
+pub mod train;
+
+pub mod cli;

@@ -1,0 +1,3 @@
+//! Findings, sections, renderers, figures.
+
+pub mod findings;

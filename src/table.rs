@@ -1,0 +1,4 @@
+//! The seam between scoring and analysis: score tables on disk, items in memory.
+
+pub mod item;
+pub mod score;

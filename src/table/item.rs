@@ -1,0 +1,116 @@
+//! Items: score rows grouped by (benchmark, subset, language, item), for all runs at once.
+//!
+//! This is the only grouping code. Runs are aligned on the same items so that every comparison of
+//! runs or languages can be paired; what a run did not score is absent, never zero.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::lang::Lang;
+use crate::provenance::RunInfo;
+
+/// A string by number; equal strings have equal numbers within one [`ItemTable`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Symbol(pub u32);
+
+/// Two-way map between strings and [`Symbol`]s.
+#[derive(Debug, Default, Clone)]
+pub struct Symbols {
+    names: Vec<Arc<str>>,
+    numbers: HashMap<Arc<str>, u32>,
+}
+
+impl Symbols {
+    pub fn intern(&mut self, name: &str) -> Symbol {
+        if let Some(&number) = self.numbers.get(name) {
+            return Symbol(number);
+        }
+        let shared: Arc<str> = name.into();
+        let number = self.names.len() as u32;
+        self.names.push(shared.clone());
+        self.numbers.insert(shared, number);
+        Symbol(number)
+    }
+
+    pub fn get(&self, name: &str) -> Option<Symbol> {
+        self.numbers.get(name).map(|&n| Symbol(n))
+    }
+
+    pub fn name(&self, symbol: Symbol) -> &str {
+        &self.names[symbol.0 as usize]
+    }
+}
+
+/// What identifies an item and how many responses it has; shared by all runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ItemKey {
+    pub benchmark: Symbol,
+    pub subset: Symbol,
+    /// The data file's own grouping, where it has one. Manifests may group subsets otherwise.
+    pub category: Option<Symbol>,
+    pub lang: Lang,
+    pub item: Symbol,
+    pub source: Symbol,
+    pub n_chosen: u16,
+    pub n_rejected: u16,
+    /// Where this item's responses begin in every [`RunColumn`]: chosen first, then rejected.
+    pub offset: u32,
+}
+
+impl ItemKey {
+    pub fn n_responses(&self) -> usize {
+        usize::from(self.n_chosen) + usize::from(self.n_rejected)
+    }
+}
+
+/// One run's scores, aligned with the item table's response slots.
+#[derive(Debug, Clone)]
+pub struct RunColumn {
+    pub info: RunInfo,
+    /// Reward per response slot; `None` where this run has no reward.
+    pub rewards: Vec<Option<f32>>,
+    /// Tokens per response slot as this run's model saw it; 0 where the run has no row.
+    pub n_tokens: Vec<u32>,
+    pub truncated: Vec<bool>,
+    /// Whether the run has a row for the slot at all.
+    pub present: Vec<bool>,
+}
+
+/// Items × runs.
+#[derive(Debug, Clone, Default)]
+pub struct ItemTable {
+    pub symbols: Symbols,
+    /// Sorted by (benchmark name, subset name, language, item id).
+    pub items: Vec<ItemKey>,
+    pub runs: Vec<RunColumn>,
+    /// Characters per response slot (the text is the same for every run).
+    pub n_chars: Vec<u32>,
+}
+
+/// One item as one run scored it: what a metric sees.
+#[derive(Debug, Clone, Copy)]
+pub struct Item<'a> {
+    pub key: &'a ItemKey,
+    pub chosen: &'a [Option<f32>],
+    pub rejected: &'a [Option<f32>],
+    pub chosen_chars: &'a [u32],
+    pub rejected_chars: &'a [u32],
+}
+
+impl ItemTable {
+    /// Item `index` as run `run` scored it.
+    pub fn item(&self, run: usize, index: usize) -> Item<'_> {
+        let key = &self.items[index];
+        let begin = key.offset as usize;
+        let middle = begin + usize::from(key.n_chosen);
+        let end = begin + key.n_responses();
+        let rewards = &self.runs[run].rewards;
+        Item {
+            key,
+            chosen: &rewards[begin..middle],
+            rejected: &rewards[middle..end],
+            chosen_chars: &self.n_chars[begin..middle],
+            rejected_chars: &self.n_chars[middle..end],
+        }
+    }
+}

@@ -1,0 +1,101 @@
+"""Texts of the fixtures. All sentences are invented for this repository; none comes from a data set.
+
+`SENTENCES`: (FLORES-200 code or `zxx`, text), tokenizer corpus and token-id fixture.
+`PAIRS`: preference pairs (name, prompt, chosen, rejected) of the architecture fixtures.
+`MINILM_TEXTS`: short texts of the MiniLM fixture.
+"""
+
+SENTENCES = [
+    ("eng_Latn", "The small boat reached the island before the rain began."),
+    ("eng_Latn", "She can't find the keys; they're under the blue book, aren't they?"),
+    ("eng_Latn", "We counted 1234567 grains of sand, give or take 3.5%."),
+    ("eng_Latn", "HELLO world, HeLLo WORLD!!!  Two  spaces,   then three."),
+    ("deu_Latn", "Der Bäcker öffnet früh, und die Straße riecht nach frischem Brot."),
+    ("deu_Latn", "Donaudampfschifffahrtsgesellschaft ist ein sehr langes Wort."),
+    ("fra_Latn", "L'été, nous mangeons des cerises près de la vieille forêt."),
+    ("spa_Latn", "¿Dónde está la biblioteca? ¡Mañana habrá música en la plaza!"),
+    ("por_Latn", "O avô contou uma história sobre pão, limões e corações."),
+    ("ita_Latn", "Perché la città è così tranquilla quando nevica?"),
+    ("nld_Latn", "De koeien staan in de wei en kijken naar de trein."),
+    ("swe_Latn", "Älgen går över ån på våren."),
+    ("isl_Latn", "Þetta er stutt saga um hest og ær í firðinum."),
+    ("pol_Latn", "Żółta łódź płynie wolno przez gęstą mgłę."),
+    ("ces_Latn", "Příliš tichý kůň čeká u dveří."),
+    ("hun_Latn", "Az őszi szél elfújta a bőröndöt és az esernyőt."),
+    ("fin_Latn", "Lumi sulaa hitaasti, ja joki alkaa virrata."),
+    ("est_Latn", "Õunad on küpsed ja jõgi on vaikne."),
+    ("ron_Latn", "Șapte țărani stau sub pod și mănâncă brânză."),
+    ("tur_Latn", "İstasyonda ışık yoktu; ılık çay içtik ve güldük."),
+    ("vie_Latn", "Những chiếc thuyền nhỏ trôi chậm trên dòng sông rộng."),
+    ("ind_Latn", "Anak-anak bermain layang-layang di pantai."),
+    ("swh_Latn", "Mtoto anasoma kitabu chini ya mti mkubwa."),
+    ("yor_Latn", "Ọjọ́ dára, a ó jẹun pọ̀ ní ìrọ̀lẹ́."),
+    ("hau_Latn", "Ƙaramar ɗaliba ta sayi ɓauna a kasuwa."),
+    ("rus_Cyrl", "Старый мост скрипит, когда по нему идёт кот."),
+    ("ukr_Cyrl", "Їжак їсть ягоди біля ґанку, а потім спить."),
+    ("bul_Cyrl", "Щъркелът се върна в гнездото си през март."),
+    ("kaz_Cyrl", "Қыста өзен қатады, балалар мұзда ойнайды."),
+    ("ell_Grek", "Η γάτα κοιμάται δίπλα στο παράθυρο, ΟΔΥΣΣΕΥΣ."),
+    ("hye_Armn", "Երեխան գիրք է կարդում այգում։"),
+    ("kat_Geor", "პატარა ჩიტი მღერის ხეზე."),
+    ("arb_Arab", "القطة الصغيرة تنام قرب النافذة كل مساء."),
+    ("arb_Arab", "كَتَبَ الوَلَدُ رِسَالَةً إلى جَدَّتِهِ، ثم قال: شكرًا؟"),
+    ("pes_Arab", "کتاب‌ها روی میز هستند و چای هنوز گرم است؛ ۱۲۳۴."),
+    ("urd_Arab", "بارش کے بعد باغ میں خوشبو پھیل گئی۔"),
+    ("heb_Hebr", "הילד הקטן שותה מים ליד הגן הירוק."),
+    ("heb_Hebr", "שָׁלוֹם, מַה שְּׁלוֹמְךָ הַיּוֹם?"),
+    ("hin_Deva", "छोटी लड़की नदी के किनारे किताब पढ़ती है।"),
+    ("npi_Deva", "हिउँ परेको दिन हामी घरमै बस्यौँ।"),
+    ("ben_Beng", "বৃষ্টির পরে মাঠে শিশুরা খেলছে।"),
+    ("pan_Guru", "ਪਿੰਡ ਦੇ ਬਾਹਰ ਇੱਕ ਪੁਰਾਣਾ ਖੂਹ ਹੈ।"),
+    ("guj_Gujr", "સવારે પક્ષીઓ ગીત ગાય છે."),
+    ("tam_Taml", "மழை பெய்ததால் நாங்கள் வீட்டில் இருந்தோம்."),
+    ("tel_Telu", "చిన్న పడవ సరస్సు మీద తేలుతోంది."),
+    ("kan_Knda", "ಮರದ ಕೆಳಗೆ ನಾಯಿ ಮಲಗಿದೆ."),
+    ("mal_Mlym", "പുഴയിൽ ചെറിയ തോണി ഒഴുകുന്നു."),
+    ("sin_Sinh", "කුඩා බල්ලා ගස යට නිදයි."),
+    ("tha_Thai", "เด็กๆเล่นน้ำที่ชายหาดตอนเย็น"),
+    ("lao_Laoo", "ເດັກນ້ອຍກິນເຂົ້າໜຽວ."),
+    ("khm_Khmr", "ក្មេងៗលេងបាល់នៅវាលស្រែ។"),
+    ("mya_Mymr", "ကလေးက စာအုပ်ဖတ်နေတယ်။"),
+    ("bod_Tibt", "ཁྱིམ་ནང་ལ་མེ་ཏོག་ཡོད།"),
+    ("zho_Hans", "小船在湖面上慢慢地漂,孩子们在岸边唱歌。"),
+    ("zho_Hant", "貓咪喜歡在窗邊曬太陽,數了12隻鳥。"),
+    ("jpn_Jpan", "きのう、カフェで新しい本を読みました。ﾊﾝｶｸもＯＫ!"),
+    ("jpn_Jpan", "東京タワーの近くでラーメンを食べたい。がぎぐ"),
+    ("kor_Hang", "작은 강아지가 공원에서 뛰어놀고 있어요."),
+    ("amh_Ethi", "ልጁ በዛፉ ሥር መጽሐፍ ያነባል።"),
+    ("zxx", "👩‍👩‍👧‍👦 went to 🏖️ by 🚲, then 👍🏽 and 🇪🇺 ❤️‍🔥!"),
+    ("zxx", "Cafe\u0301 nai\u0308ve, e\u0323\u0302 and a\u030a\u0323: combining marks; Å vs Å."),
+    ("zxx", "def area(r):\n\treturn 3.14159 * r ** 2  # comment\r\n\r\n"),
+    ("zxx", "∑ᵢ xᵢ² ≤ ½·∞, ﬁne ﬂow, № ５ Ⅳ ㎏ ™ … “quoted” – ‘it’"),
+    ("zxx", "  leading,\u00a0no-break,\u3000wide,\u200bzero-width,\ufeffmark and trailing  "),
+    ("zxx", "x" * 40 + " " + "ab" * 30),
+    ("zxx", "a[MASK]b <s>text</s> <|eot_id|> [SEP] <unk>"),
+]
+
+_STORY = "A story: the red boat and the old lighthouse."
+
+PAIRS = [
+    ("short_english", "Is the lake deep?", "Yes, about ten metres.", "no"),
+    ("arabic_hebrew", "ماذا تشرب القطة؟", "الحليب 🥛", "חלב, מים ואור"),
+    ("long_shared_prefix", _STORY,
+     "The red boat left the old lighthouse; nobody was lost.",
+     "The red boat left the old lighthouse in the dark."),
+    ("cjk", "数一数", "一、二、三。 하나, 둘", "三つの本"),
+    ("empty_prompt", "", "ok", "Cafe\u0301 👍🏽"),
+    ("indic_thai", " ", "छोटी नदी\n", "เด็กๆ\tlist: 1) a 2) b"),
+]
+
+MINILM_TEXTS = [
+    "The harbour is quiet in the morning.",
+    "ok",
+    "Le marchand vend des pommes, des poires et du fromage près de la gare.",
+    "القطة الصغيرة تنام قرب النافذة.",
+    "小船在湖面上慢慢地漂。",
+    "हवा ठंडी है और चाय गरम। שלום 👋🏽",
+    "Мы шли через поле, пока не увидели реку; вода была тёплой, и мы остались там до вечера.",
+    "An unbelievably long-winded explanation: the antique clock, repaired thrice, struck thirteen, "
+    "so the caretaker (who had counted 12) wrote 'odd' in the log, closed the door, and went home to "
+    "cook lentil soup with carrots, thyme and a pinch of salt.",
+]
