@@ -3,7 +3,11 @@
 //! The mock scorers build without torch, so that the whole path from data to report can be tested
 //! and demonstrated in milliseconds.
 
+#[cfg(feature = "torch")]
+pub mod head;
 pub mod mock;
+#[cfg(feature = "torch")]
+pub mod network;
 
 use crate::preference::Comparison;
 
