@@ -8,6 +8,8 @@ pub mod head;
 pub mod mock;
 #[cfg(feature = "torch")]
 pub mod network;
+#[cfg(feature = "torch")]
+pub mod preset;
 
 use crate::preference::Comparison;
 

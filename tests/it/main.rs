@@ -1,4 +1,5 @@
 //! All integration tests in one binary: one link step.
 
+mod architecture;
 #[cfg(feature = "torch")]
 mod parity;
