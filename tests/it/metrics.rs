@@ -5,4 +5,5 @@ mod items;
 mod properties;
 mod published;
 mod references;
+mod scale;
 mod ties;
