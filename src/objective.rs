@@ -1,1 +1,3 @@
 //! What training minimises.
+
+pub mod language_model;

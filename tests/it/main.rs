@@ -2,4 +2,6 @@
 
 mod architecture;
 #[cfg(feature = "torch")]
+mod minilm;
+#[cfg(feature = "torch")]
 mod parity;
