@@ -15,8 +15,9 @@ use super::preset::{Preset, SpecialIds};
 use super::scalar::ScalarModel;
 use crate::backbone::weights::{self, WeightsError};
 use crate::files::{self, FileError};
-use crate::text::encode::{TextError, TextPipeline, TextSettings};
+use crate::text::encode::{TextError, TextPipeline};
 use crate::text::pooling::Pooling;
+use crate::text::settings::TextSettings;
 
 /// The file beside the checkpoint.
 pub const FILE_NAME: &str = "rmbench.toml";
@@ -107,9 +108,15 @@ pub fn load(
     let network = Network::load(dir, device, weights, compute, missing)?;
     let card = read_card(dir)?;
     let settings = text.cloned().or_else(|| card.as_ref().map(|c| c.text.clone())).unwrap_or_default();
-    let text = TextPipeline::from_dir(dir, &settings, network.config.max_length.max(1) as usize)?;
+    let text = TextPipeline::from_dir(dir, &within(&settings, network.config.max_length))?;
     let pooling = card.map_or_else(|| default_pooling(&network), |c| c.reward.pooling);
     Ok(ScalarModel { network, text, pooling })
+}
+
+/// The settings with a length limit that the model's positions allow.
+fn within(settings: &TextSettings, model_limit: i64) -> TextSettings {
+    let limit = model_limit.max(1) as usize;
+    TextSettings { max_length: Some(settings.max_length.map_or(limit, |asked| asked.min(limit))), ..settings.clone() }
 }
 
 /// `rmbench.toml`, where there is one.
@@ -141,7 +148,7 @@ pub fn init(
     compute: Kind,
     device: Device,
 ) -> Result<ScalarModel, ArtifactError> {
-    let text = TextPipeline::from_dir(tokenizer_dir, settings, preset.max_length)?;
+    let text = TextPipeline::from_dir(tokenizer_dir, &within(settings, preset.max_length as i64))?;
     let wrong = |problem: &str| ArtifactError::Wrong { path: tokenizer_dir.to_owned(), problem: problem.to_owned() };
     let special = SpecialIds {
         pad: text.pad_id().ok_or_else(|| wrong("the tokenizer has no padding token"))?,
@@ -183,7 +190,7 @@ pub fn save(
         reward: RewardCard {
             kind: "scalar".into(),
             objective: objective.map(str::to_owned),
-            pooling: model.pooling.clone(),
+            pooling: model.pooling,
         },
         text: model.text.settings().clone(),
         provenance,
@@ -207,7 +214,7 @@ fn classifier_config(model: &ScalarModel) -> Value {
         keys.insert("torch_dtype".into(), json!("float32"));
         keys.insert("dtype".into(), json!("float32"));
         // transformers pools by this id; a batch of two fails without it.
-        if let Some(pad) = model.text.pad_id() {
+        if let Some(pad) = model.pad_id() {
             keys.insert("pad_token_id".into(), json!(pad));
         }
     }

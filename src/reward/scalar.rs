@@ -6,7 +6,7 @@ use super::network::Network;
 use super::{ResponseScore, RewardError};
 use crate::backbone::{Dropout, DropoutKey};
 use crate::preference::Comparison;
-use crate::text::batch::{TokenBatch, plan};
+use crate::text::batch::{TokenBatch, cost, plan};
 use crate::text::encode::{Encoded, TextPipeline};
 use crate::text::pooling::Pooling;
 
@@ -25,8 +25,13 @@ pub struct ScalarModel {
 impl ScalarModel {
     /// One batch of the given comparisons: trees where the architecture shares prefixes.
     pub fn token_batch(&self, encoded: &[(usize, &Encoded)]) -> Result<TokenBatch, RewardError> {
-        TokenBatch::build(encoded, self.network.shares_prefixes(), &self.pooling, self.text.pad_id())
+        TokenBatch::build(encoded, self.network.shares_prefixes(), self.pooling, self.pad_id())
             .map_err(|e| RewardError::Model(e.to_string()))
+    }
+
+    /// The id that pooling looks for: the model's, as in transformers; else the tokenizer's.
+    pub fn pad_id(&self) -> Option<u32> {
+        self.network.config.pad_id.and_then(|id| u32::try_from(id).ok()).or_else(|| self.text.pad_id())
     }
 
     /// Rewards on the graph, in the order of the batch's owners.
@@ -59,7 +64,7 @@ impl ScalarModel {
     ) -> Result<Vec<Vec<ResponseScore>>, RewardError> {
         let mut scores: Vec<Vec<ResponseScore>> = encoded.iter().map(blank).collect();
         let share = self.network.shares_prefixes();
-        let costs: Vec<usize> = encoded.iter().map(|e| e.n_tokens(share)).collect();
+        let costs: Vec<usize> = encoded.iter().map(|e| cost(e, share)).collect();
         for group in plan(&costs, TOKEN_BUDGET, usize::MAX) {
             let members: Vec<(usize, &Encoded)> = group.iter().map(|&i| (i, &encoded[i])).collect();
             let batch = self.token_batch(&members)?;
