@@ -152,13 +152,14 @@ fn tojson(value: Value, arguments: Kwargs) -> Result<String, Error> {
     Ok(style.dumps(&serde_json::to_value(&value).map_err(failed)?))
 }
 
-/// Python's string methods; white space as Python defines it.
+/// Python's string methods, with Python's idea of white space and of where words begin.
 fn method(state: &mut State, value: &Value, name: &str, arguments: &[Value]) -> Result<Value, Error> {
     if let (Some(text), true) = (value.as_str(), arguments.is_empty()) {
         match name {
             "strip" => return Ok(Value::from(strip(text, None, true, true))),
             "lstrip" => return Ok(Value::from(strip(text, None, true, false))),
             "rstrip" => return Ok(Value::from(strip(text, None, false, true))),
+            "title" => return Ok(Value::from(python::title(text))),
             _ => {}
         }
     }

@@ -7,6 +7,21 @@ pub fn is_space(c: char) -> bool {
     c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
 }
 
+/// `str.title`: a letter is upper case unless one that has case stands before it.
+pub fn title(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut in_word = false;
+    for c in text.chars() {
+        if in_word {
+            out.extend(c.to_lowercase());
+        } else {
+            out.extend(c.to_uppercase());
+        }
+        in_word = c.is_lowercase() || c.is_uppercase();
+    }
+    out
+}
+
 /// `repr(float)`: shortest digits that read back, scientific outside 1e-4 … 1e16.
 pub fn float(number: f64) -> String {
     if !number.is_finite() {
@@ -142,6 +157,11 @@ mod tests {
         ] {
             assert_eq!(float(number), text);
         }
+    }
+
+    #[test]
+    fn words_begin_after_anything_without_case() {
+        assert_eq!(title("<b>it's 3rd ÉTÉ</b>"), "<B>It'S 3Rd Été</B>");
     }
 
     #[test]

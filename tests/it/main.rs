@@ -3,3 +3,4 @@
 mod architecture;
 #[cfg(feature = "torch")]
 mod parity;
+mod text;
