@@ -294,3 +294,60 @@ fn a_trained_tokenizer_is_a_checkpoint_like_any_other() {
         );
     }
 }
+
+/// The real checkpoint of the fixtures in `minilm/`, if this machine has it.
+fn minilm() -> Option<TextPipeline> {
+    let Ok(dir) = std::env::var("RMBENCH_TEST_MINILM") else {
+        println!("skipped: RMBENCH_TEST_MINILM is not set");
+        return None;
+    };
+    Some(TextPipeline::from_dir(&PathBuf::from(dir), &TextSettings::default()).unwrap())
+}
+
+#[test]
+fn a_real_tokenizer_whose_file_asks_for_padding_and_truncation() {
+    let Some(pipeline) = minilm() else { return };
+    for text in json("minilm/hidden.json")["texts"].as_array().unwrap() {
+        let encoded = pipeline.encode(&pair(text["text"].as_str().unwrap(), "", "")).unwrap();
+        assert_eq!(encoded.sequences[0], ids(&text["ids"]), "{}", text["text"]);
+    }
+}
+
+#[test]
+fn four_thousand_real_pairs_have_the_ids_that_trl_trained_on() {
+    let Some(pipeline) = minilm() else { return };
+    let Ok(data) = std::env::var("RMBENCH_TEST_DATA") else {
+        println!("skipped: RMBENCH_TEST_DATA is not set");
+        return;
+    };
+    let fixture = json("minilm/bt10.json");
+    let n = fixture["data"]["first_rows"].as_u64().unwrap() as usize;
+    let comparisons = first_rows(&PathBuf::from(data).join("train.parquet"), n);
+    let encoded = pipeline.encode_all(&comparisons).unwrap();
+
+    // TRL drops pairs of which either side is too long.
+    let too_long = |e: &Encoded| e.sequences.iter().any(|s| s.len() > 256);
+    let dropped: Vec<u32> = (0..n).filter(|i| too_long(&encoded[*i])).map(|i| i as u32).collect();
+    assert_eq!(dropped, ids(&fixture["dropped_rows"]));
+    for batch in fixture["batches"].as_array().unwrap() {
+        let rows = ids(&batch["rows"]);
+        let side = |side: usize| rows.iter().flat_map(move |row| &encoded[*row as usize].sequences[side]);
+        let bytes: Vec<u8> = side(0).chain(side(1)).flat_map(|id| id.to_le_bytes()).collect();
+        assert_eq!(batch["ids_sha256"], rmbench::files::sha256(&bytes));
+    }
+}
+
+fn first_rows(path: &std::path::Path, n: usize) -> Vec<Comparison> {
+    use arrow::array::AsArray;
+    let file = std::fs::File::open(path).unwrap();
+    let reader = parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+    let batches = reader.with_limit(n).build().unwrap();
+    let mut found = Vec::new();
+    for batch in batches {
+        let batch = batch.unwrap();
+        let column = |name: &str| batch.column_by_name(name).unwrap().as_string::<i32>().clone();
+        let (prompt, chosen, rejected) = (column("prompt"), column("chosen"), column("rejected"));
+        found.extend((0..batch.num_rows()).map(|i| pair(prompt.value(i), chosen.value(i), rejected.value(i))));
+    }
+    found
+}
