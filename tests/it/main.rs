@@ -5,3 +5,4 @@ mod architecture;
 mod minilm;
 #[cfg(feature = "torch")]
 mod parity;
+mod text;
