@@ -2,4 +2,6 @@
 
 mod architecture;
 #[cfg(feature = "torch")]
+mod optim;
+#[cfg(feature = "torch")]
 mod parity;
