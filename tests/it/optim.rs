@@ -187,7 +187,7 @@ fn meta(dir: &Path) -> Value {
 
 /// Loss, gradient norm and rate of every step, and all final parameters, within 1e-5 relative. Adam makes
 /// full-size steps of gradients that are close to nothing, so that final parameters of PyTorch itself differ
-/// more than that between f32 and f64, or between attention kernels (BERT: 4.3e-5 and 4.8e-5). Twice that
+/// more than that between f32 and f64, or between attention kernels (BERT: by 4.3e-5 and 4.8e-5, absolute). Twice that
 /// difference is allowed there; losses and norms are not affected.
 #[test]
 fn ten_steps_equal_pytorch() {
@@ -235,17 +235,17 @@ fn ten_steps_equal_pytorch() {
         // Gradients that are zero but for rounding become steps of full size in Adam, so these parameters
         // wander off on both sides; nothing else depends on them.
         let noise = meta["noise_gradients"].as_object().unwrap();
-        let tolerance = ["float32_error", "sdpa_difference"]
-            .map(|key| 2.0 * meta[key]["final"].as_f64().unwrap())
+        let own_difference = ["float32_error", "sdpa_difference"]
+            .map(|key| meta[key]["final"].as_f64().unwrap())
             .into_iter()
-            .fold(1e-5, f64::max);
+            .fold(0.0, f64::max);
         let mut compared = 0;
         for (param, tensor) in network.params().iter().filter(|(param, _)| !noise.contains_key(*param)) {
             let expected = &expected[&format!("final.{param}")];
             let difference = (tensor.detach() - expected).abs().max().double_value(&[]);
             let scale = expected.abs().max().double_value(&[]);
             assert!(
-                difference <= tolerance * scale,
+                difference <= (1e-5 * scale).max(2.0 * own_difference),
                 "{name}: final {param} differs by {difference:.2e} of {scale:.2e}"
             );
             compared += 1;
