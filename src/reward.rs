@@ -4,12 +4,16 @@
 //! and demonstrated in milliseconds.
 
 #[cfg(feature = "torch")]
+pub mod artifact;
+#[cfg(feature = "torch")]
 pub mod head;
 pub mod mock;
 #[cfg(feature = "torch")]
 pub mod network;
 #[cfg(feature = "torch")]
 pub mod preset;
+#[cfg(feature = "torch")]
+pub mod scalar;
 
 use crate::preference::Comparison;
 

@@ -1,1 +1,5 @@
 //! From preference pairs to a model directory.
+
+pub mod average;
+pub mod optimizer;
+pub mod schedule;

@@ -187,11 +187,7 @@ pub fn save(
     files::write_bytes(&dir.join("config.json"), (config + "\n").as_bytes())?;
     let card = ModelCard {
         schema: SCHEMA,
-        reward: RewardCard {
-            kind: "scalar".into(),
-            objective: objective.map(str::to_owned),
-            pooling: model.pooling,
-        },
+        reward: RewardCard { kind: "scalar".into(), objective: objective.map(str::to_owned), pooling: model.pooling },
         text: model.text.settings().clone(),
         provenance,
     };

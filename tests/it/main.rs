@@ -4,5 +4,7 @@ mod architecture;
 #[cfg(feature = "torch")]
 mod minilm;
 #[cfg(feature = "torch")]
+mod optim;
+#[cfg(feature = "torch")]
 mod parity;
 mod text;
