@@ -8,3 +8,4 @@ mod optim;
 #[cfg(feature = "torch")]
 mod parity;
 mod text;
+mod table;
