@@ -2,10 +2,12 @@
 
 mod architecture;
 #[cfg(feature = "torch")]
+mod artifact;
+#[cfg(feature = "torch")]
 mod minilm;
 #[cfg(feature = "torch")]
 mod optim;
 #[cfg(feature = "torch")]
 mod parity;
-mod text;
 mod table;
+mod text;
