@@ -11,3 +11,4 @@ mod optim;
 mod parity;
 mod table;
 mod text;
+mod data;
