@@ -5,3 +5,5 @@ mod architecture;
 mod optim;
 #[cfg(feature = "torch")]
 mod parity;
+#[cfg(feature = "torch")]
+mod train;
