@@ -12,3 +12,5 @@ mod parity;
 mod table;
 mod text;
 mod data;
+#[cfg(feature = "torch")]
+mod train;
