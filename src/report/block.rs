@@ -239,6 +239,30 @@ pub struct Table {
     pub rows: Vec<Row>,
 }
 
+impl Table {
+    /// The distinct explanations of its cells, in order of appearance: notes below the table.
+    pub fn reasons(&self) -> Vec<&str> {
+        let mut reasons: Vec<&str> = Vec::new();
+        for reason in self.rows.iter().flat_map(|row| &row.cells).filter_map(Cell::reason) {
+            if !reasons.contains(&reason) {
+                reasons.push(reason);
+            }
+        }
+        reasons
+    }
+}
+
+impl Cell {
+    /// What the cell needs a note for.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Cell::Absent(why) => Some(why),
+            Cell::Value(value) => value.why.as_deref(),
+            _ => None,
+        }
+    }
+}
+
 /// Text from outside with the characters that could disturb its surroundings made visible: control
 /// characters (line breaks included) and the explicit direction marks that reach beyond their word.
 pub fn visible(text: &str) -> String {

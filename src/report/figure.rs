@@ -78,7 +78,7 @@ impl Label {
 
     /// A language where space is short: its codes, `zho Hans`.
     pub fn lang_code(lang: Lang) -> Self {
-        let text = format!("{} {}", language::base(&lang), language::script(&lang));
+        let text = format!("{} {}", lang.iso3(), language::script(&lang));
         Self { stand_in: text.clone(), text, run: None, lang: Some(lang) }
     }
 

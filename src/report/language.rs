@@ -1,22 +1,21 @@
-//! How languages are written in a report: names, direction, tags. The only room of the report that
-//! asks the language table.
+//! How languages are written in a report. The only room of the report that asks the language table.
 
-use crate::lang::Lang;
+use crate::lang::{Direction, Lang};
 
 /// English name, or the code for a language without an entry.
 pub fn name(lang: Lang) -> String {
-    lang.code().to_owned()
+    lang.info().map_or_else(|| lang.code().to_owned(), |info| info.name.to_owned())
 }
 
 /// The language's name in itself.
-pub fn native(_lang: Lang) -> Option<&'static str> {
-    None
+pub fn native(lang: Lang) -> Option<&'static str> {
+    lang.info().and_then(|info| info.native)
 }
 
 /// `rtl` or `ltr`, for the `dir` attribute.
 pub fn direction(lang: Lang) -> &'static str {
-    match script(&lang) {
-        "Arab" | "Hebr" | "Thaa" | "Syrc" | "Nkoo" | "Adlm" => "rtl",
+    match lang.script().map(|script| script.direction) {
+        Some(Direction::RightToLeft) => "rtl",
         _ => "ltr",
     }
 }
@@ -26,19 +25,13 @@ pub fn script(lang: &Lang) -> &str {
     lang.code().get(4..).unwrap_or("Zyyy")
 }
 
-/// ISO 639-3 code.
-pub fn base(lang: &Lang) -> &str {
-    lang.code().get(..3).unwrap_or("und")
-}
-
-/// BCP-47 tag for the `lang` attribute. Browsers pick Han glyphs by two-letter tags only.
+/// BCP-47 tag for the `lang` attribute. Browsers pick Han glyphs by it and know Japanese and Korean
+/// without a script.
 pub fn tag(lang: Lang) -> String {
-    match (base(&lang), script(&lang)) {
-        ("zho", script) => format!("zh-{script}"),
-        ("jpn", _) => "ja".to_owned(),
-        ("kor", _) => "ko".to_owned(),
-        ("eng", _) => "en".to_owned(),
-        (base, script) => format!("{base}-{script}"),
+    let base = lang.info().and_then(|info| info.iso1).unwrap_or(lang.iso3());
+    match script(&lang) {
+        "Jpan" | "Kore" => base.to_owned(),
+        script => format!("{base}-{script}"),
     }
 }
 
@@ -48,9 +41,14 @@ mod tests {
 
     #[test]
     fn tags_and_directions() {
-        let arabic = Lang::from_code("arb_Arab").unwrap();
-        assert_eq!((tag(arabic).as_str(), direction(arabic)), ("arb-Arab", "rtl"));
-        let chinese = Lang::from_code("zho_Hant").unwrap();
-        assert_eq!((tag(chinese).as_str(), direction(chinese)), ("zh-Hant", "ltr"));
+        let of = |code: &str| {
+            let lang = Lang::from_code(code).unwrap();
+            (tag(lang), direction(lang))
+        };
+        assert_eq!(of("arb_Arab"), ("ar-Arab".to_owned(), "rtl"));
+        assert_eq!(of("zho_Hant"), ("zh-Hant".to_owned(), "ltr"));
+        assert_eq!(of("jpn_Jpan"), ("ja".to_owned(), "ltr"));
+        // No entry in the table.
+        assert_eq!(of("xyz_Hebr"), ("xyz-Hebr".to_owned(), "rtl"));
     }
 }

@@ -30,7 +30,14 @@ impl Axis {
         if unit == Unit::Percent {
             (low, high) = (low.max(0.0), high.min(1.0));
         }
-        let step = round_step((high - low) / 6.0);
+        Self::between(low, high, unit, from, to)
+    }
+
+    /// Exactly from `low` to `high`.
+    pub fn between(low: f64, high: f64, unit: Unit, from: f64, to: f64) -> Self {
+        let wanted = if (to - from).abs() < 250.0 { 4.0 } else { 6.0 };
+        let high = if high > low { high } else { low + if unit == Unit::Plain { 1e-6 } else { 0.02 } };
+        let step = round_step((high - low) / wanted);
         let ticks = ((low / step).ceil() as i64..=(high / step).floor() as i64).map(|i| i as f64 * step).collect();
         Self { low, high, ticks, step, from, to }
     }
@@ -65,15 +72,15 @@ mod tests {
 
     #[test]
     fn ticks_are_round_and_inside() {
-        let axis = Axis::covering([0.481, 0.747], Unit::Percent, 0.0, 100.0);
+        let axis = Axis::covering([0.481, 0.747], Unit::Percent, 0.0, 400.0);
         let labels: Vec<String> = axis.ticks.iter().map(|t| axis.label(*t, Unit::Percent)).collect();
         assert_eq!(labels, ["50", "55", "60", "65", "70", "75"]);
-        assert!(axis.at(0.481) > 0.0 && axis.at(0.747) < 100.0);
+        assert!(axis.at(0.481) > 0.0 && axis.at(0.747) < 400.0);
     }
 
     #[test]
     fn differences_carry_signs() {
-        let axis = Axis::covering([-0.06, 0.02], Unit::Points, 0.0, 1.0);
+        let axis = Axis::covering([-0.06, 0.02], Unit::Points, 0.0, 400.0);
         let labels: Vec<String> = axis.ticks.iter().map(|t| axis.label(*t, Unit::Points)).collect();
         assert_eq!(labels, ["−6", "−4", "−2", "0", "+2"]);
     }

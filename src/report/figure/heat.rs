@@ -164,7 +164,7 @@ impl Heat {
                 Shape::Rect { at: (left + i as f64 * step, top), size: (step + 0.3, 8.0), fill }
             })
             .collect();
-        let axis = Axis { low, high, ..Axis::covering([low, high], self.unit, left, left + LEGEND) };
+        let axis = Axis::between(low, high, self.unit, left, left + LEGEND);
         for tick in axis.ticks.iter().filter(|t| **t >= low && **t <= high) {
             let x = axis.at(*tick);
             shapes.push(line((x, top + 8.0), (x, top + 11.0), Ink::Reference, 1.0));
