@@ -14,3 +14,4 @@ mod text;
 mod data;
 #[cfg(feature = "torch")]
 mod train;
+mod report;
