@@ -4,3 +4,4 @@ mod architecture;
 #[cfg(feature = "torch")]
 mod parity;
 mod table;
+mod text;
