@@ -1,3 +1,4 @@
 //! What is measured: manifests, the catalog, readers of preference data.
 
 pub mod columns;
+pub mod reader;
