@@ -65,7 +65,8 @@ impl RunInfo {
         };
         let (before, now) = (fields(self), fields(now));
         let names: BTreeSet<&String> = before.keys().chain(now.keys()).collect();
-        let value = |found: &BTreeMap<String, String>, name| found.get(name).map_or("absent", |v| v.as_str()).to_owned();
+        let value =
+            |found: &BTreeMap<String, String>, name| found.get(name).map_or("absent", |v| v.as_str()).to_owned();
         names
             .into_iter()
             .filter(|name| before.get(*name) != now.get(*name))

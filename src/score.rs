@@ -12,12 +12,12 @@ pub mod source;
 
 use std::path::PathBuf;
 
-use crate::benchmark::manifest::ManifestError;
 use crate::benchmark::reader::ReadError;
 use crate::files::FileError;
 use crate::lang::{LangError, suggest};
 use crate::reward::RewardError;
 use crate::table::TableError;
+use crate::text::encode::TextError;
 
 /// What can keep a model from being scored.
 #[derive(Debug, thiserror::Error)]
@@ -29,9 +29,9 @@ pub enum ScoreError {
     #[error(transparent)]
     Read(#[from] ReadError),
     #[error(transparent)]
-    Manifest(#[from] ManifestError),
-    #[error(transparent)]
     Lang(#[from] LangError),
+    #[error(transparent)]
+    Text(#[from] TextError),
     #[error(transparent)]
     Reward(#[from] RewardError),
     #[error("{what} is missing")]
@@ -68,8 +68,8 @@ impl ScoreError {
         Some(match self {
             ScoreError::Table(error) => return error.hint(),
             ScoreError::Read(error) => return error.hint(),
-            ScoreError::Manifest(error) => return error.hint(),
             ScoreError::Lang(error) => return error.hint(),
+            ScoreError::Text(error) => return error.hint().map(str::to_owned),
             ScoreError::Absent { hint, .. } => (*hint).to_owned(),
             ScoreError::Model { hint, .. } => hint.clone(),
             ScoreError::NoBenchmark { name, known } => {

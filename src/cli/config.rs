@@ -223,7 +223,8 @@ side = \"left\"
 
     #[test]
     fn later_sources_win() {
-        let got = settings("rate = 1.0\nlimit = 1\n[text]\nside = \"right\"", &["limit=2", "text.side=up"], "limit = 3");
+        let got =
+            settings("rate = 1.0\nlimit = 1\n[text]\nside = \"right\"", &["limit=2", "text.side=up"], "limit = 3");
         let got = got.unwrap();
         assert_eq!((got.rate, got.limit, got.text.side.as_str(), got.text.max_length), (1.0, Some(3), "up", None));
         let got = settings("", &["text.variables.think=false"], "").unwrap();

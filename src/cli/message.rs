@@ -51,8 +51,15 @@ impl Message {
         out.flush()
     }
 
+    /// Help, version, or what is wrong with the command line; returns the exit code.
+    pub fn usage(&mut self, error: &clap::Error) -> u8 {
+        // A closed pipe is the reader's choice.
+        let _ = error.print();
+        error.exit_code() as u8
+    }
+
     /// An error with its causes and what to do about it.
-    pub fn error(&mut self, error: &anyhow::Error, hints: &[String]) {
+    pub fn error(&mut self, error: &anyhow::Error, hint: Option<&str>) {
         self.finish();
         let mut chain = error.chain().map(ToString::to_string);
         let mut text = format!("{} {}", self.paint("error:", "1;31"), chain.next().unwrap_or_default());
@@ -65,7 +72,7 @@ impl Message {
             last = cause;
         }
         self.stderr(&text);
-        for hint in hints {
+        if let Some(hint) = hint {
             let hint = format!("{} {hint}", self.paint("hint:", "1;36"));
             self.stderr(&hint);
         }
@@ -85,6 +92,15 @@ impl Message {
             None => write(),
         }
     }
+}
+
+/// A panic is our mistake, and says so.
+pub fn explain_panics() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        usual(info);
+        let _ = writeln!(io::stderr(), "hint: this is a bug in rmbench; please report it with the lines above");
+    }));
 }
 
 impl Default for Message {

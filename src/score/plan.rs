@@ -72,19 +72,25 @@ impl Plan {
     /// the output directory is in [`Plan::checks`].
     pub fn make(
         settings: &ScoreSettings,
-        scorer: &Scorer,
+        scorer: Result<&Scorer, &ScoreError>,
         out: &RunDirectory,
         resume: bool,
         progress: &mut dyn Progress,
     ) -> Result<Plan, ScoreError> {
         let langs = settings.langs()?;
-        let mut info = scorer.info().clone();
+        let (mut info, model) = match scorer {
+            Ok(scorer) => (scorer.info().clone(), Check::fine("model", model_words(scorer.info()))),
+            Err(error) => {
+                let info = RunInfo::of_this_binary(&settings.run_name()?, settings.model()?, "unknown");
+                (info, Check::failed("model", error))
+            }
+        };
         info.settings = settings.to_toml()?;
-        let mut checks = vec![Check::fine("model", model_words(&info))];
+        let mut checks = vec![model];
         let mut planned = Vec::new();
         for source in sources(settings)? {
             info.digests.extend(digests(&source));
-            let survey = Survey::of(&source, settings, &langs, scorer, progress);
+            let survey = Survey::of(&source, settings, &langs, scorer.ok(), progress);
             checks.extend(survey.checks(&source, &settings.langs));
             planned.push(Planned { cells: survey.cells, skipped: survey.skipped, source });
         }
@@ -138,12 +144,17 @@ fn out_check(out: &RunDirectory, info: &RunInfo, resume: bool) -> Result<String,
     })
 }
 
+/// What must be unique within a benchmark's score table: subset, language, item id.
+type Key = (Arc<str>, Lang, Arc<str>);
+
 /// What reading one benchmark found.
 #[derive(Default)]
 struct Survey {
     cells: BTreeMap<Lang, Cell>,
     skipped: BTreeMap<String, u64>,
     n_items: u64,
+    /// Rows that prefer neither response; there is nothing to score in them.
+    ties: u64,
     duplicates: u64,
     first_duplicate: Option<String>,
     failures: Vec<Check>,
@@ -154,37 +165,57 @@ impl Survey {
         source: &Source,
         settings: &ScoreSettings,
         langs: &LangSet,
-        scorer: &Scorer,
+        scorer: Option<&Scorer>,
         progress: &mut dyn Progress,
     ) -> Self {
         let mut survey = Survey::default();
         let mut selection = Selection::new(langs, settings.limit);
         let mut seen = HashSet::new();
-        let expected: u64 = source.expected.values().sum();
-        progress.begin(&format!("reading {}", source.name), expected, "items");
         for file in &source.files {
-            let read = file.visit(|comparison| {
-                progress.advance(1);
-                let selected = selection.takes(comparison.lang);
-                survey.count(&comparison, selected);
-                survey.note_duplicate(&comparison, &mut seen);
-                if selected {
-                    survey.measure(&comparison, scorer)?;
-                }
-                Ok::<(), ScoreError>(())
-            });
-            match read {
-                Ok(counts) => survey.add_skipped(&counts),
-                Err(error) => survey.failures.push(Check::of(&source.name, Err(error))),
+            if let Err(error) = survey.read(&source.name, file, &mut selection, &mut seen, scorer, progress) {
+                survey.failures.push(Check::of(&format!("{}: data", source.name), Err(error)));
             }
         }
-        progress.finish();
         for (lang, n) in &source.expected {
             if langs.contains(*lang) {
                 survey.cells.entry(*lang).or_default().expected = Some(*n);
             }
         }
         survey
+    }
+
+    fn read(
+        &mut self,
+        name: &str,
+        file: &SourceFile,
+        selection: &mut Selection<'_>,
+        seen: &mut HashSet<Key>,
+        scorer: Option<&Scorer>,
+        progress: &mut dyn Progress,
+    ) -> Result<(), ScoreError> {
+        let mut reader = file.open()?;
+        progress.begin(&format!("reading {name}"), reader.total_rows().unwrap_or(0), "rows");
+        for comparison in reader.by_ref() {
+            let comparison = comparison?;
+            let selected = selection.takes(comparison.lang);
+            self.count(&comparison, selected);
+            self.note_duplicate(&comparison, seen);
+            if selected
+                && let Some(scorer) = scorer
+                && let Some(over_long) = scorer.is_over_long(&comparison)?
+            {
+                let cell = self.cells.entry(comparison.lang).or_default();
+                *cell.over_long.get_or_insert(0) += u64::from(over_long);
+            }
+            progress.advance(1);
+        }
+        progress.finish();
+        let counts = reader.counts();
+        self.ties += counts.ties;
+        for (reason, n) in &counts.skipped {
+            *self.skipped.entry((*reason).to_owned()).or_default() += n;
+        }
+        Ok(())
     }
 
     fn count(&mut self, comparison: &Comparison, selected: bool) {
@@ -198,27 +229,13 @@ impl Survey {
     }
 
     /// The key of the score table must be unique.
-    fn note_duplicate(&mut self, comparison: &Comparison, seen: &mut HashSet<(Arc<str>, Lang, Arc<str>)>) {
+    fn note_duplicate(&mut self, comparison: &Comparison, seen: &mut HashSet<Key>) {
         let key = (comparison.subset.0.clone(), comparison.lang, comparison.id.0.clone());
         if !seen.insert(key) {
             self.duplicates += 1;
             self.first_duplicate.get_or_insert_with(|| {
                 format!("item `{}` ({}), row {}", comparison.id, comparison.lang, comparison.row)
             });
-        }
-    }
-
-    fn measure(&mut self, comparison: &Comparison, scorer: &Scorer) -> Result<(), ScoreError> {
-        if let Some(over_long) = scorer.is_over_long(comparison)? {
-            let cell = self.cells.entry(comparison.lang).or_default();
-            *cell.over_long.get_or_insert(0) += u64::from(over_long);
-        }
-        Ok(())
-    }
-
-    fn add_skipped(&mut self, counts: &crate::benchmark::reader::ReadCounts) {
-        for (reason, n) in &counts.skipped {
-            *self.skipped.entry(reason.to_string()).or_default() += n;
         }
     }
 
@@ -238,11 +255,15 @@ impl Survey {
             let n_files = source.files.len();
             let skipped: u64 = self.skipped.values().sum();
             let reasons: Vec<String> = self.skipped.iter().map(|(reason, n)| format!("{reason} {n}")).collect();
-            let verdict = if skipped == 0 { Verdict::Fine } else { Verdict::Doubtful };
-            let mut finding = format!("{} items in {n_files} readable file(s), {skipped} bad rows", self.n_items);
-            if skipped > 0 {
-                finding.push_str(&format!(" skipped ({})", reasons.join(", ")));
+            let files = if n_files == 1 { "1 file".to_owned() } else { format!("{n_files} files") };
+            let mut finding = format!("{} items in {files}", self.n_items);
+            if self.ties > 0 {
+                finding.push_str(&format!(", {} rows left out because they prefer neither response", self.ties));
             }
+            if skipped > 0 {
+                finding.push_str(&format!(", {skipped} bad rows skipped ({})", reasons.join(", ")));
+            }
+            let verdict = if skipped + self.ties == 0 { Verdict::Fine } else { Verdict::Doubtful };
             checks.push(Check { name: name("data"), verdict, finding, hint: None });
         }
         checks.push(self.language_check(source, spec));
@@ -251,7 +272,10 @@ impl Survey {
             Some(first) => Check {
                 name: name("keys"),
                 verdict: Verdict::Wrong,
-                finding: format!("{} of `{}` repeat an earlier key, the first is {first}", self.duplicates, source.name),
+                finding: format!(
+                    "{} of `{}` repeat an earlier key, the first is {first}",
+                    self.duplicates, source.name
+                ),
                 hint: Some("`rmbench data check` lists them; (id, language) must be unique".to_owned()),
             },
         });
@@ -263,8 +287,11 @@ impl Survey {
     fn language_check(&self, source: &Source, spec: &str) -> Check {
         let found: BTreeSet<Lang> = self.cells.iter().filter(|(_, c)| c.found > 0).map(|(lang, _)| *lang).collect();
         let planned = self.cells.values().filter(|cell| cell.planned > 0).count();
-        let absent: Vec<String> =
-            named_langs(spec).into_iter().filter(|lang| !found.contains(lang)).map(|lang| format!("`{lang}`")).collect();
+        let absent: Vec<String> = named_langs(spec)
+            .into_iter()
+            .filter(|lang| !found.contains(lang))
+            .map(|lang| format!("`{lang}`"))
+            .collect();
         let available = || Some(format!("available: {}", list(found.iter().map(Lang::code))));
         let name = format!("{}: languages", source.name);
         if !absent.is_empty() {
@@ -332,18 +359,21 @@ impl Check {
     fn of(name: &str, result: Result<String, ScoreError>) -> Self {
         match result {
             Ok(finding) => Self::fine(name, finding),
-            Err(error) => {
-                let mut finding = error.to_string();
-                let mut cause = std::error::Error::source(&error);
-                while let Some(inner) = cause {
-                    let text = inner.to_string();
-                    if !finding.contains(&text) {
-                        finding.push_str(&format!(": {text}"));
-                    }
-                    cause = inner.source();
-                }
-                Self { name: name.to_owned(), verdict: Verdict::Wrong, finding, hint: error.hint() }
-            }
+            Err(error) => Self::failed(name, &error),
         }
+    }
+
+    /// An error and its causes as a finding.
+    fn failed(name: &str, error: &ScoreError) -> Self {
+        let mut finding = error.to_string();
+        let mut cause = std::error::Error::source(error);
+        while let Some(inner) = cause {
+            let text = inner.to_string();
+            if !finding.contains(&text) {
+                finding.push_str(&format!(": {text}"));
+            }
+            cause = inner.source();
+        }
+        Self { name: name.to_owned(), verdict: Verdict::Wrong, finding, hint: error.hint() }
     }
 }

@@ -76,9 +76,10 @@ impl Shards<'_> {
         for (file_index, file) in planned.source.files.iter().enumerate() {
             let mut waiting: Vec<Comparison> = Vec::with_capacity(self.plan.shard_size);
             let mut n_shards = 0;
-            file.visit(|comparison| {
+            for comparison in file.open()? {
+                let comparison = comparison?;
                 if !selection.takes(comparison.lang) {
-                    return Ok(());
+                    continue;
                 }
                 n_items += 1;
                 waiting.push(comparison);
@@ -87,8 +88,7 @@ impl Shards<'_> {
                     n_shards += 1;
                     waiting.clear();
                 }
-                Ok::<(), ScoreError>(())
-            })?;
+            }
             if !waiting.is_empty() {
                 self.shard(planned, self.out.shard(index, file_index, n_shards), &waiting)?;
             }

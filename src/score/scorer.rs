@@ -46,6 +46,12 @@ impl Scorer {
         None
     }
 
+    /// Whether some response of an item will be cut to fit; `None` where that cannot be known.
+    pub fn is_over_long(&self, comparison: &Comparison) -> Result<Option<bool>, ScoreError> {
+        let Some(pipeline) = self.pipeline() else { return Ok(None) };
+        Ok(Some(pipeline.encode(comparison)?.truncated.contains(&true)))
+    }
+
     /// See [`RewardModel::score`].
     pub fn score(
         &self,

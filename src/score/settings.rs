@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ScoreError;
 use crate::benchmark::columns::ColumnMap;
-use crate::lang::LangSet;
+use crate::lang::{Lang, LangSet};
 use crate::text::settings::TextSettings;
 
 /// The commented defaults; also the list of settings there are.
@@ -28,6 +28,9 @@ pub struct ScoreSettings {
     /// Items per benchmark and language.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u64>,
+    /// Of pair files without a language column.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lang: Option<Lang>,
     pub skip_bad_rows: bool,
     pub device: String,
     pub dtype: String,

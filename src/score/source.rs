@@ -6,10 +6,9 @@ use std::sync::Arc;
 
 use super::ScoreError;
 use super::settings::ScoreSettings;
-use crate::benchmark::reader::{self, ReadCounts, ReadError, ReadOptions};
+use crate::benchmark::reader::{self, PairReader, ReadError, ReadOptions};
 use crate::files;
 use crate::lang::{Lang, LangSet};
-use crate::preference::Comparison;
 
 /// One benchmark on disk.
 #[derive(Debug, Clone)]
@@ -56,6 +55,7 @@ fn of_pairs(path: &Path, settings: &ScoreSettings) -> Result<Source, ScoreError>
     let options = ReadOptions {
         columns: settings.columns.clone(),
         skip_bad_rows: settings.skip_bad_rows,
+        lang: settings.lang,
         ..ReadOptions::default()
     };
     Ok(Source {
@@ -93,16 +93,9 @@ impl<'a> Selection<'a> {
 }
 
 impl SourceFile {
-    /// Calls `visit` with every item of the file, in its order.
-    pub fn visit<E: From<ReadError>>(
-        &self,
-        mut visit: impl FnMut(Comparison) -> Result<(), E>,
-    ) -> Result<ReadCounts, E> {
-        let mut reader = reader::open(&self.path, &self.options)?;
-        for comparison in reader.by_ref() {
-            visit(comparison?)?;
-        }
-        Ok(reader.counts().clone())
+    /// The file's items in its order, wanted or not.
+    pub fn open(&self) -> Result<PairReader, ReadError> {
+        reader::open(&self.path, &self.options)
     }
 }
 
