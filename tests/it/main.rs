@@ -5,3 +5,4 @@ mod architecture;
 mod parity;
 mod table;
 mod text;
+mod data;
