@@ -7,6 +7,7 @@
 pub mod artifact;
 #[cfg(feature = "torch")]
 pub mod head;
+pub mod locate;
 pub mod mock;
 #[cfg(feature = "torch")]
 pub mod network;
@@ -42,6 +43,8 @@ pub enum RewardError {
 #[non_exhaustive]
 pub enum RewardModel {
     Mock(mock::Mock),
+    #[cfg(feature = "torch")]
+    Scalar(Box<scalar::ScalarModel>),
 }
 
 impl RewardModel {
@@ -55,6 +58,8 @@ impl RewardModel {
     ) -> Result<Vec<Vec<ResponseScore>>, RewardError> {
         match self {
             RewardModel::Mock(mock) => Ok(mock.score(comparisons, done)),
+            #[cfg(feature = "torch")]
+            RewardModel::Scalar(model) => model.score(comparisons, done),
         }
     }
 }

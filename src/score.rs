@@ -4,6 +4,8 @@
 //! [`run`] scores in shards that survive a kill, [`directory`] is the run on disk.
 
 pub mod directory;
+#[cfg(feature = "torch")]
+mod load;
 pub mod plan;
 pub mod run;
 pub mod scorer;
@@ -40,6 +42,13 @@ pub enum ScoreError {
     Setting { key: &'static str, problem: String },
     #[error("`{spec}` is no model")]
     Model { spec: String, hint: String },
+    #[error("`{spec}` cannot be loaded")]
+    Load {
+        spec: String,
+        hint: String,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     #[error("there is no benchmark `{name}`")]
     NoBenchmark { name: String, known: Vec<String> },
     #[error("two benchmarks are called `{name}`: `{}` and `{}`", first.display(), second.display())]
@@ -71,7 +80,7 @@ impl ScoreError {
             ScoreError::Lang(error) => return error.hint(),
             ScoreError::Text(error) => return error.hint().map(str::to_owned),
             ScoreError::Absent { hint, .. } => (*hint).to_owned(),
-            ScoreError::Model { hint, .. } => hint.clone(),
+            ScoreError::Model { hint, .. } | ScoreError::Load { hint, .. } => hint.clone(),
             ScoreError::NoBenchmark { name, known } => {
                 let near = suggest::nearest(name, known.iter().map(String::as_str), 3);
                 suggest::did_you_mean(&near).unwrap_or_else(|| format!("known: {}", known.join(", ")))

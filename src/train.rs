@@ -18,6 +18,7 @@ pub mod overlap;
 pub mod prepare;
 pub mod run;
 pub mod sampler;
+pub mod scalar;
 pub mod schedule;
 pub mod settings;
 pub mod trainable;

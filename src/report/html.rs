@@ -15,9 +15,9 @@ use crate::lang::Lang;
 use crate::report::block::{Block, KeyFigure, visible};
 use crate::report::figure::Figure;
 use crate::report::findings::Findings;
+use crate::report::number;
 use crate::report::section::Filled;
 use crate::report::select::run_name;
-use crate::report::number;
 
 const STYLE: &str = include_str!("../../assets/report/style.css");
 const SCRIPT: &str = include_str!("../../assets/report/script.js");

@@ -12,7 +12,7 @@ use tch::{Device, Kind};
 use super::head::HeadInit;
 use super::network::{MissingHead, Network, NetworkError};
 use super::preset::{Preset, SpecialIds};
-use super::scalar::ScalarModel;
+use super::scalar::{ScalarModel, TOKEN_BUDGET};
 use crate::backbone::weights::{self, WeightsError};
 use crate::files::{self, FileError};
 use crate::text::encode::{TextError, TextPipeline};
@@ -110,7 +110,7 @@ pub fn load(
     let settings = text.cloned().or_else(|| card.as_ref().map(|c| c.text.clone())).unwrap_or_default();
     let text = TextPipeline::from_dir(dir, &within(&settings, network.config.max_length))?;
     let pooling = card.map_or_else(|| default_pooling(&network), |c| c.reward.pooling);
-    Ok(ScalarModel { network, text, pooling })
+    Ok(ScalarModel { network, text, pooling, token_budget: TOKEN_BUDGET })
 }
 
 /// The settings with a length limit that the model's positions allow.
@@ -157,7 +157,7 @@ pub fn init(
     };
     let network = Network::init(preset.config(text.vocab_size(), special), head, seed, compute, device)?;
     let pooling = default_pooling(&network);
-    Ok(ScalarModel { network, text, pooling })
+    Ok(ScalarModel { network, text, pooling, token_budget: TOKEN_BUDGET })
 }
 
 /// What transformers does for the architecture.

@@ -10,8 +10,7 @@ use crate::text::batch::{TokenBatch, cost, plan};
 use crate::text::encode::{Encoded, TextPipeline};
 use crate::text::pooling::Pooling;
 
-/// Tokens of one forward pass at scoring, after sharing. Enough for full speed on a CPU; the flat
-/// stream makes memory proportional to it.
+/// The usual token budget: enough for full speed on a CPU; the flat stream makes memory proportional to it.
 pub const TOKEN_BUDGET: usize = 4096;
 /// Comparisons encoded at a time, so that memory does not grow with the data.
 const WINDOW: usize = 2048;
@@ -20,6 +19,8 @@ pub struct ScalarModel {
     pub network: Network,
     pub text: TextPipeline,
     pub pooling: Pooling,
+    /// Tokens of one forward pass at scoring, after sharing.
+    pub token_budget: usize,
 }
 
 impl ScalarModel {
@@ -65,7 +66,7 @@ impl ScalarModel {
         let mut scores: Vec<Vec<ResponseScore>> = encoded.iter().map(blank).collect();
         let share = self.network.shares_prefixes();
         let costs: Vec<usize> = encoded.iter().map(|e| cost(e, share)).collect();
-        for group in plan(&costs, TOKEN_BUDGET, usize::MAX) {
+        for group in plan(&costs, self.token_budget, usize::MAX) {
             let members: Vec<(usize, &Encoded)> = group.iter().map(|&i| (i, &encoded[i])).collect();
             let batch = self.token_batch(&members)?;
             let rewards = floats(&self.network.rewards(&batch)?)?;

@@ -3,15 +3,15 @@
 mod architecture;
 #[cfg(feature = "torch")]
 mod artifact;
+mod data;
 #[cfg(feature = "torch")]
 mod minilm;
 #[cfg(feature = "torch")]
 mod optim;
 #[cfg(feature = "torch")]
 mod parity;
+mod report;
 mod table;
 mod text;
-mod data;
 #[cfg(feature = "torch")]
 mod train;
-mod report;

@@ -237,8 +237,8 @@ impl Dots {
                 shapes.push(line((axis.at(i.low), y), (axis.at(i.high), y), ink, 2.0));
             }
             // A difference whose interval holds zero is not established: it is drawn hollow.
-            let hollow = self.unit == Unit::Points
-                && dot.estimate.interval.is_none_or(|i| i.low <= 0.0 && i.high >= 0.0);
+            let hollow =
+                self.unit == Unit::Points && dot.estimate.interval.is_none_or(|i| i.low <= 0.0 && i.high >= 0.0);
             shapes.push(Shape::Marker {
                 kind: MarkerKind::of_series(dot.series),
                 center: (axis.at(dot.estimate.point), y),

@@ -86,7 +86,8 @@ fn write_shape(out: &mut String, shape: &Shape, style: Style) {
             let paints = merge_classes(&format!("{fill}{edge}"));
             let corners = kind.corners(*center, *radius);
             if corners.is_empty() {
-                let _ = write!(out, r#"<circle cx="{}" cy="{}" r="{}"{paints}/>"#, n(center.0), n(center.1), n(*radius));
+                let _ =
+                    write!(out, r#"<circle cx="{}" cy="{}" r="{}"{paints}/>"#, n(center.0), n(center.1), n(*radius));
             } else {
                 let points: Vec<String> = corners.iter().map(|(x, y)| format!("{},{}", n(*x), n(*y))).collect();
                 let _ = write!(out, r#"<polygon points="{}"{paints}/>"#, points.join(" "));

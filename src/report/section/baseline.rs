@@ -109,7 +109,8 @@ fn table(
     let averages = benchmark.averages.iter().map(|a| Languages::Average(a.clone()));
     let all = averages.chain(benchmark.langs.iter().map(|l| Languages::One(*l)));
     let rows = all.filter(|languages| differences.iter().any(|d| d.languages == *languages)).map(|languages| {
-        let values = runs.iter().map(|run| value(differences.iter().find(|d| d.run == *run && d.languages == languages)));
+        let values =
+            runs.iter().map(|run| value(differences.iter().find(|d| d.run == *run && d.languages == languages)));
         let (label, lang) = match &languages {
             Languages::One(lang) => (Inline::new().lang(*lang), Some(*lang)),
             Languages::Average(name) => (Inline::new().name(name), None),

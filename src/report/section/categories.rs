@@ -30,8 +30,11 @@ pub fn section(findings: &Findings) -> Option<Vec<Block>> {
         for (rank, run) in order.iter().enumerate() {
             let map = figure(findings, benchmark, i, *run, (&accuracy, &langs, &all));
             let numbers = table(findings, benchmark, i, *run, (&accuracy, &langs, &all));
-            let numbers =
-                Block::Fold { summary: "The same as a table, with intervals".into(), blocks: vec![numbers.into()], open: false };
+            let numbers = Block::Fold {
+                summary: "The same as a table, with intervals".into(),
+                blocks: vec![numbers.into()],
+                open: false,
+            };
             if order.len() == 1 {
                 blocks.extend([map.into(), numbers]);
                 continue;
@@ -55,7 +58,13 @@ fn scope_name(scope: &Scope) -> &str {
     }
 }
 
-fn figure(findings: &Findings, benchmark: &BenchmarkInfo, i: usize, run: usize, (accuracy, langs, scopes): Grid<'_>) -> Figure {
+fn figure(
+    findings: &Findings,
+    benchmark: &BenchmarkInfo,
+    i: usize,
+    run: usize,
+    (accuracy, langs, scopes): Grid<'_>,
+) -> Figure {
     let cell = |lang: Lang, scope: &Scope| {
         let value = accuracy.value(run, scope, &Languages::One(lang));
         let what = format!("{}, {}", language::name(lang), scope_name(scope));
@@ -79,7 +88,13 @@ fn figure(findings: &Findings, benchmark: &BenchmarkInfo, i: usize, run: usize, 
     }
 }
 
-fn table(findings: &Findings, benchmark: &BenchmarkInfo, i: usize, run: usize, (accuracy, langs, scopes): Grid<'_>) -> Table {
+fn table(
+    findings: &Findings,
+    benchmark: &BenchmarkInfo,
+    i: usize,
+    run: usize,
+    (accuracy, langs, scopes): Grid<'_>,
+) -> Table {
     let rows = langs.iter().map(|lang| MatrixRow {
         label: Inline::new().lang(*lang),
         lang: Some(*lang),

@@ -7,8 +7,7 @@ use crate::report::measure::ACCURACY;
 use crate::report::select::{Lookup, ranking, run_name};
 
 pub fn section(findings: &Findings) -> Option<Vec<Block>> {
-    let mut blocks: Vec<Block> =
-        findings.warnings.iter().map(|w| Block::Warning(Inline::new().name(w))).collect();
+    let mut blocks: Vec<Block> = findings.warnings.iter().map(|w| Block::Warning(Inline::new().name(w))).collect();
     if let Some(tables) = per_benchmark(findings, |benchmark, i| of_benchmark(findings, benchmark, i)) {
         blocks.extend(tables);
     }
@@ -46,9 +45,8 @@ fn of_benchmark(findings: &Findings, benchmark: &BenchmarkInfo, i: usize) -> Opt
     for run in &order {
         for lang in &benchmark.langs {
             let finding = cell(*run, *lang);
-            let touched = finding.is_none_or(|f| {
-                f.n_ties + f.n_truncated > 0 || f.estimate.is_none_or(|e| e.n_missing > 0)
-            });
+            let touched =
+                finding.is_none_or(|f| f.n_ties + f.n_truncated > 0 || f.estimate.is_none_or(|e| e.n_missing > 0));
             if touched {
                 let mut cells = vec![
                     Cell::Text(Inline::new().lang(*lang)),

@@ -129,7 +129,11 @@ impl Context<'_> {
             id: benchmark_id(id, self.benchmark, self.i),
             title: format!("{title}, {}", self.benchmark.title),
             caption: "Points only; intervals are in the table and on hover.".into(),
-            alt: format!("{} runs by {} languages; the table below has the numbers.", self.runs.len(), self.langs.len()),
+            alt: format!(
+                "{} runs by {} languages; the table below has the numbers.",
+                self.runs.len(),
+                self.langs.len()
+            ),
             plot: Plot::Heat(Heat {
                 legend: legend.to_owned(),
                 unit,
@@ -143,16 +147,22 @@ impl Context<'_> {
 
     /// Languages down, runs across; the averages stay on top.
     pub fn table(&self, id: &str, what: &str) -> crate::report::block::Table {
-        let columns = self.runs.iter().map(|run| {
-            Column::right(Inline::new().name(run_name(self.findings, *run))).of_run(*run)
-        });
+        let columns =
+            self.runs.iter().map(|run| Column::right(Inline::new().name(run_name(self.findings, *run))).of_run(*run));
         let values = |languages: &Languages| {
             self.runs.iter().map(|run| self.lookup.value(*run, &Scope::Overall, languages)).collect()
         };
         let averages = self.benchmark.averages.iter().map(|name| (name, Languages::Average(name.clone())));
-        let averages = averages.filter(|(_, languages)| self.lookup.has(&Scope::Overall, languages)).map(|(name, languages)| {
-            MatrixRow { label: Inline::new().name(name), lang: None, run: None, pinned: true, values: values(&languages) }
-        });
+        let averages =
+            averages.filter(|(_, languages)| self.lookup.has(&Scope::Overall, languages)).map(|(name, languages)| {
+                MatrixRow {
+                    label: Inline::new().name(name),
+                    lang: None,
+                    run: None,
+                    pinned: true,
+                    values: values(&languages),
+                }
+            });
         let langs = self.langs.iter().map(|lang| MatrixRow {
             label: Inline::new().lang(*lang),
             lang: Some(*lang),

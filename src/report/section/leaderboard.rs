@@ -53,7 +53,11 @@ fn figure(findings: &Findings, benchmark: &BenchmarkInfo, i: usize, (accuracy, o
         }
     });
     let rows: Vec<DotRow> = rows.collect();
-    let alt = format!("{} runs by accuracy on {}, each with its interval; the table below has the numbers.", rows.len(), benchmark.title);
+    let alt = format!(
+        "{} runs by accuracy on {}, each with its interval; the table below has the numbers.",
+        rows.len(),
+        benchmark.title
+    );
     Figure {
         id: benchmark_id("leaderboard", benchmark, i),
         title: format!("Accuracy on {}", benchmark.title),
