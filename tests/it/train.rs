@@ -25,6 +25,7 @@ struct Toy {
     limit: usize,
     /// Fails at this training call, as a kill would end the process there.
     dies_at: Cell<Option<u64>>,
+    dies_at_the_end: Cell<bool>,
     calls: Cell<u64>,
 }
 
@@ -35,7 +36,7 @@ impl Toy {
         let params =
             [("embed.weight", tensor(&[128, 8])), ("norm.bias", tensor(&[8])), ("score.weight", tensor(&[1, 8]))];
         let params = params.into_iter().map(|(name, tensor)| (name.to_owned(), tensor)).collect();
-        Self { params, limit: 64, dies_at: Cell::new(None), calls: Cell::new(0) }
+        Self { params, limit: 64, dies_at: Cell::new(None), dies_at_the_end: Cell::new(false), calls: Cell::new(0) }
     }
 
     fn dying_at(call: u64) -> Self {
@@ -94,10 +95,17 @@ impl Trainable for Toy {
         if let Some((rates, _)) = dropout {
             states = states.dropout(rates.hidden, true);
         }
-        Ok(states.matmul(&self.params["score.weight"].transpose(0, 1)).squeeze_dim(1))
+        let mut rewards = states.matmul(&self.params["score.weight"].transpose(0, 1)).squeeze_dim(1);
+        if let Some(pole) = self.params.get("pole.weight") {
+            rewards += pole.sqrt() * states.select(1, 0);
+        }
+        Ok(rewards)
     }
 
     fn save(&self, dir: &Path) -> Result<(), RewardError> {
+        if self.dies_at_the_end.get() && !dir.to_string_lossy().contains("checkpoints") {
+            return Err(RewardError::Model("killed".into()));
+        }
         let tensors = self.params.iter().map(|(name, tensor)| (name.as_str(), tensor));
         weights::write(&dir.join("model.safetensors"), tensors).map_err(|e| RewardError::Model(e.to_string()))
     }
@@ -264,15 +272,18 @@ fn resuming_ends_in_the_same_bytes() {
 #[test]
 fn a_run_that_lacks_only_its_model_is_completed() {
     let (train, eval, dir) = (pairs(30, "t"), pairs(20, "e"), tempfile::tempdir().unwrap());
-    let run = Run { settings: settings(""), train: &train, eval: &eval, out: dir.path() };
-    run.whole();
-    let expected = std::fs::read(dir.path().join("model.safetensors")).unwrap();
-    for name in ["model.safetensors", "run.json"] {
-        std::fs::remove_file(dir.path().join(name)).unwrap();
-    }
-    let dead = Toy::dying_at(1);
-    assert!(matches!(run.start(&dead, true, &mut Silent), Ok(TrainOutcome::Trained(_))));
-    assert_eq!(std::fs::read(dir.path().join("model.safetensors")).unwrap(), expected);
+    let run = |name: &str| (settings(""), dir.path().join(name));
+    let (whole, out) = run("whole");
+    Run { settings: whole, train: &train, eval: &eval, out: &out }.whole();
+    let expected = promised(&out);
+    let (killed, out) = run("killed");
+    let killed = Run { settings: killed, train: &train, eval: &eval, out: &out };
+    let model = Toy::new();
+    model.dies_at_the_end.set(true);
+    let _ = killed.start(&model, false, &mut Silent).unwrap_err();
+    // Not one further training step is computed.
+    assert!(matches!(killed.start(&Toy::dying_at(1), true, &mut Silent), Ok(TrainOutcome::Trained(_))));
+    assert!(promised(&out) == expected);
 }
 
 #[test]
@@ -333,16 +344,30 @@ fn a_resume_with_other_data_or_settings_is_refused_by_name() {
 #[test]
 fn numbers_that_are_not_finite_stop_the_run_and_name_the_pairs() {
     let (mut train, dir) = (pairs(30, "t"), tempfile::tempdir().unwrap());
-    // The byte of `~` has an infinite embedding.
     train[17].rejected[0].text.push('~');
     let model = Toy::new();
-    let _ = tch::no_grad(|| model.params["embed.weight"].get(i64::from(b'~')).fill_(f64::INFINITY));
+    let _ = tch::no_grad(|| model.params["embed.weight"].get(i64::from(b'~')).fill_(f64::NAN));
     let run = Run { settings: settings(""), train: &train, eval: &[], out: dir.path() };
     let error = run.start(&model, false, &mut Silent).unwrap_err();
-    // tanh(∞) = 1: the reward is finite, the gradient of the embedding is not a number or the loss is.
-    let TrainError::NonFinite { step, what, pairs } = &error else { panic!("{error}") };
-    assert!(*step >= 1 && pairs.contains("`t17`"), "{what}: {pairs}");
+    let TrainError::NonFinite { step: 1..=4, what, pairs } = &error else { panic!("{error}") };
+    assert_eq!(what, "1 of 8 pairs have a reward or loss that is not a finite number");
+    assert_eq!(*pairs, format!("`t17` ({}, row 17)", train[17].lang));
     assert!(!dir.path().join("run.json").exists());
+}
+
+#[test]
+fn gradients_that_are_not_finite_stop_the_run_and_name_the_parameter() {
+    let (train, dir) = (pairs(30, "t"), tempfile::tempdir().unwrap());
+    let mut model = Toy::new();
+    // √x at 0: a finite value with an infinite slope.
+    let pole = Tensor::zeros([1], (Kind::Float, Device::Cpu)).set_requires_grad(true);
+    model.params.insert("pole.weight".into(), pole);
+    let before = model.bytes();
+    let run = Run { settings: settings(""), train: &train, eval: &[], out: dir.path() };
+    let error = run.start(&model, false, &mut Silent).unwrap_err();
+    let TrainError::NonFinite { step: 1, what, pairs } = &error else { panic!("{error}") };
+    assert!(what.contains("`pole.weight`") && pairs.contains("(") && error.hint().is_some(), "{what}: {pairs}");
+    assert_eq!(model.bytes(), before, "no parameter may change");
 }
 
 #[test]
