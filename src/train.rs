@@ -6,6 +6,7 @@
 //! is in the [`checkpoint`], so that `--resume` goes on to the same bytes.
 
 pub mod average;
+pub mod begin;
 pub mod checkpoint;
 pub mod directory;
 pub mod engine;

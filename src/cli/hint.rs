@@ -12,6 +12,8 @@ pub fn of(error: &anyhow::Error) -> Option<String> {
         let score = cause.downcast_ref::<ScoreError>().and_then(ScoreError::hint);
         let table = cause.downcast_ref::<TableError>().and_then(TableError::hint);
         let lang = cause.downcast_ref::<LangError>().and_then(LangError::hint);
+        #[cfg(feature = "torch")]
+        let lang = lang.or_else(|| cause.downcast_ref::<crate::train::TrainError>()?.hint().map(str::to_owned));
         let cli = cause.downcast_ref::<CliError>().map(|error| error.hint.to_owned());
         config.or(score).or(table).or(lang).or(cli)
     })

@@ -88,7 +88,6 @@ pub struct ProvenanceCard {
     /// SHA-256 of the training data's files, in the order given.
     pub data: Vec<String>,
     pub seed: u64,
-    pub steps: u64,
 }
 
 const SCHEMA: u32 = 1;
