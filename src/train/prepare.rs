@@ -7,7 +7,7 @@ use super::settings::{OverLength, TrainSettings};
 use super::trainable::{PairSize, Trainable};
 use crate::lang::Lang;
 use crate::objective::Label;
-use crate::preference::{Comparison, ItemId};
+use crate::preference::{Comparison, ItemId, SourceId, SubsetId};
 use crate::progress::Progress;
 use crate::random;
 
@@ -15,6 +15,8 @@ use crate::random;
 #[derive(Debug, Clone)]
 pub struct TrainPair<E> {
     pub id: ItemId,
+    pub source: SourceId,
+    pub subset: SubsetId,
     pub lang: Lang,
     pub row: u64,
     pub label: Label,
@@ -90,6 +92,8 @@ pub fn prepare<M: Trainable>(
             count.kept += 1;
             pairs.push(TrainPair {
                 id: comparison.id.clone(),
+                source: comparison.source.clone(),
+                subset: comparison.subset.clone(),
                 lang: comparison.lang,
                 row: comparison.row,
                 label: Label::pair(comparison.margin),
