@@ -174,6 +174,6 @@ mod tests {
         let defaults: ScoreSettings = toml::from_str(DEFAULTS).unwrap();
         assert_eq!((every.limit, defaults.limit), (Some(100), None));
         every.check().unwrap_err();
-        assert_eq!(every.text_settings(&Default::default()).unwrap().max_length, Some(2048));
+        assert_eq!(every.text.max_length, Some(2048));
     }
 }

@@ -88,7 +88,14 @@ impl Plan {
         info.settings = settings.to_toml()?;
         let mut checks = vec![model];
         let mut planned = Vec::new();
-        for source in sources(settings)? {
+        for (name, source) in sources(settings) {
+            let source = match source {
+                Ok(source) => source,
+                Err(error) => {
+                    checks.push(Check::failed(&format!("{name}: data"), &error));
+                    continue;
+                }
+            };
             info.digests.extend(digests(&source));
             let survey = Survey::of(&source, settings, &langs, scorer.ok(), progress);
             checks.extend(survey.checks(&source, &settings.langs));

@@ -32,26 +32,31 @@ pub struct SourceFile {
     pub options: ReadOptions,
 }
 
-/// The benchmarks that the settings ask for, in their order.
-pub fn sources(settings: &ScoreSettings) -> Result<Vec<Source>, ScoreError> {
-    let mut sources: Vec<Source> = Vec::new();
+/// The benchmarks that the settings ask for, in their order: what each is called, and what it is.
+pub fn sources(settings: &ScoreSettings) -> Vec<(String, Result<Source, ScoreError>)> {
+    let mut found: Vec<(String, Result<Source, ScoreError>)> = Vec::new();
     for path in &settings.pairs {
-        sources.push(of_pairs(path, settings)?);
+        let name = stem(path);
+        let same = found.iter().filter_map(|(_, source)| source.as_ref().ok()).find(|other| *other.name == *name);
+        let source = match same.and_then(|other| other.files.first()) {
+            Some(first) => {
+                let (name, first, second) = (name.clone(), first.path.clone(), path.clone());
+                Err(ScoreError::SameName { name, first, second })
+            }
+            None => of_pairs(path, settings),
+        };
+        found.push((name, source));
     }
-    for (i, source) in sources.iter().enumerate() {
-        if let Some(first) = sources[..i].iter().find(|other| other.name == source.name) {
-            let path = |source: &Source| source.files.first().map(|file| file.path.clone()).unwrap_or_default();
-            let name = source.name.to_string();
-            return Err(ScoreError::SameName { name, first: path(first), second: path(source) });
-        }
-    }
-    Ok(sources)
+    found
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 /// A pair file is a benchmark called like the file.
 fn of_pairs(path: &Path, settings: &ScoreSettings) -> Result<Source, ScoreError> {
     let digest = files::sha256_file(path)?;
-    let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let options = ReadOptions {
         columns: settings.columns.clone(),
         skip_bad_rows: settings.skip_bad_rows,
@@ -59,7 +64,7 @@ fn of_pairs(path: &Path, settings: &ScoreSettings) -> Result<Source, ScoreError>
         ..ReadOptions::default()
     };
     Ok(Source {
-        name: name.into(),
+        name: stem(path).into(),
         version: format!("sha256:{}", digest.get(..12).unwrap_or(&digest)).into(),
         files: vec![SourceFile { path: path.to_owned(), digest, options }],
         expected: BTreeMap::new(),
