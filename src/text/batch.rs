@@ -5,6 +5,9 @@
 //! Bidirectional encoders cannot share, so there every sequence is a tree with an empty prefix and one
 //! branch. Linear layers run on the flat stream; only attention looks at the trees.
 
+// A list of ranges may well hold one.
+#![allow(clippy::single_range_in_vec_init)]
+
 use std::ops::Range;
 
 use super::encode::Encoded;

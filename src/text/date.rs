@@ -80,7 +80,7 @@ impl FrozenDate {
     fn directive(&self, letter: char) -> Option<String> {
         let month = MONTHS[usize::from(self.month) - 1];
         let weekday = WEEKDAYS[self.weekday()];
-        let hour12 = if self.hour % 12 == 0 { 12 } else { self.hour % 12 };
+        let hour12 = if self.hour.is_multiple_of(12) { 12 } else { self.hour % 12 };
         Some(match letter {
             'Y' => format!("{:04}", self.year),
             'y' => format!("{:02}", self.year % 100),
@@ -118,7 +118,7 @@ impl FrozenDate {
 }
 
 fn days_in(year: u16, month: u8) -> u8 {
-    let leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    let leap = (year.is_multiple_of(4) && !year.is_multiple_of(100)) || year.is_multiple_of(400);
     match month {
         2 if leap => 29,
         2 => 28,

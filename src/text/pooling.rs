@@ -1,5 +1,8 @@
 //! Which position's hidden state the reward head reads (an enum, never a guess).
 
+// A list of ranges may well hold one.
+#![allow(clippy::single_range_in_vec_init)]
+
 use serde::{Deserialize, Serialize};
 
 use super::batch::Pooled;

@@ -331,8 +331,12 @@ fn four_thousand_real_pairs_have_the_ids_that_trl_trained_on() {
     assert_eq!(dropped, ids(&fixture["dropped_rows"]));
     for batch in fixture["batches"].as_array().unwrap() {
         let rows = ids(&batch["rows"]);
-        let side = |side: usize| rows.iter().flat_map(move |row| &encoded[*row as usize].sequences[side]);
-        let bytes: Vec<u8> = side(0).chain(side(1)).flat_map(|id| id.to_le_bytes()).collect();
+        let mut bytes = Vec::new();
+        for side in 0..2 {
+            for row in &rows {
+                bytes.extend(encoded[*row as usize].sequences[side].iter().flat_map(|id| id.to_le_bytes()));
+            }
+        }
         assert_eq!(batch["ids_sha256"], rmbench::files::sha256(&bytes));
     }
 }
