@@ -199,7 +199,7 @@ fn cell(array: &dyn Array, row: usize) -> Cell<'_> {
         }
         DataType::FixedSizeList(_, width) => {
             let list = array.as_fixed_size_list();
-            let first = list.value_offset_at(row) as usize;
+            let first = list.value_offset_at(row);
             items(list.values().as_ref(), first, first + *width as usize)
         }
         DataType::Struct(fields) => {

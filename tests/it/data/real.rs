@@ -3,9 +3,12 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use rmbench::benchmark::check::{self, LanguageReport, ProblemKind};
 use rmbench::benchmark::reader::{self, ReadCounts, ReadOptions, Shape};
+use rmbench::benchmark::{convert, stats};
 use rmbench::lang::LangSet;
 use rmbench::preference::Comparison;
+use rmbench::progress::Silent;
 
 fn data(name: &str) -> Option<PathBuf> {
     let Some(dir) = std::env::var_os("RMBENCH_TEST_DATA") else {
@@ -87,4 +90,62 @@ fn languages_and_limits_choose_rows() {
 
     let options = ReadOptions { limit: Some(10), ..ReadOptions::default() };
     assert_eq!(reader::read_all(&path, &options).unwrap().0.len(), 10);
+}
+
+#[test]
+fn checks_find_what_is_known_of_the_files() {
+    let Some(bench) = data("bench.parquet") else { return };
+    let files = [bench, data("translation_wmt.parquet").unwrap(), data("judgebench.parquet").unwrap()];
+    let against = data("valid.parquet");
+    let options = ReadOptions::default();
+    let report = check::run(&files, &options, against.as_deref(), None, &mut Silent).unwrap();
+
+    // The chosen response is longer in 52.3 % of bench and 55.2 % of translation_wmt, ties half.
+    for (file, expected) in report.files.iter().zip([0.523, 0.552]) {
+        let weighted = |r: &LanguageReport| r.chosen_longer.unwrap() * r.comparisons as f64;
+        let share = file.languages.values().map(weighted).sum::<f64>() / file.counts.comparisons as f64;
+        assert!((share - expected).abs() < 5e-4, "{}: {share}", file.path.display());
+    }
+    // (id, language) is unique, no pair occurs in both directions, nothing is shared with the validation
+    // set; of JudgeBench one pair has equal responses.
+    let found: Vec<_> = report.problems().into_iter().map(|p| (p.path, p.kind, p.count)).collect();
+    assert_eq!(found, [(files[2].clone(), ProblemKind::IdenticalResponses, 1)]);
+}
+
+#[test]
+fn a_file_leaks_into_itself_entirely() {
+    let Some(tiny) = data("bench_tiny.parquet") else { return };
+    let report = check::run(&[tiny.clone()], &ReadOptions::default(), Some(&tiny), None, &mut Silent).unwrap();
+    let leaked: u64 = report.files[0].languages.values().filter_map(|r| r.leaked_items).sum();
+    assert_eq!(leaked, 238);
+    assert!(report.to_text().contains("238 items that the other file has too"));
+}
+
+#[test]
+fn counts_by_category_add_up() {
+    let Some(bench) = data("bench.parquet") else { return };
+    let stats = stats::run(&bench, &ReadOptions::default(), &mut Silent).unwrap();
+    let of = |name: &str| {
+        let cells = stats.cells.iter().filter(|cell| cell.category.as_deref() == Some(name));
+        cells.map(|cell| cell.items).sum::<u64>()
+    };
+    let names = ["Chat", "Chat Hard", "Safety", "Reasoning", "Translation"];
+    assert_eq!(names.map(of), [1605, 1112, 992, 1863, 1051]);
+    assert_eq!(stats.languages.len(), 39);
+}
+
+#[test]
+fn conversion_keeps_every_comparison() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = ReadOptions::default();
+    for name in ["bench_tiny.parquet", "rmbench_3x3.parquet"] {
+        let Some(path) = data(name) else { return };
+        let (before, _) = reader::read_all(&path, &options).unwrap();
+        for ending in ["parquet", "arrow", "arrows", "jsonl", "json", "csv", "tsv"] {
+            let out = dir.path().join(format!("{name}.{ending}"));
+            convert::run(&path, &out, &options).unwrap();
+            let (after, _) = reader::read_all(&out, &options).unwrap();
+            assert!(before == after, "{name} as {ending}");
+        }
+    }
 }
