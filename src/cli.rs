@@ -6,11 +6,11 @@
 pub mod args;
 pub mod completions;
 pub mod config;
+pub mod data;
 pub mod doctor;
 pub mod hint;
 pub mod message;
 pub mod score;
-pub mod table;
 
 use std::io;
 use std::process::ExitCode;
@@ -51,6 +51,7 @@ pub fn main() -> ExitCode {
 fn run(verb: Verb, message: &mut Message) -> anyhow::Result<Outcome> {
     match verb {
         Verb::Score(args) => score::run(&args, message),
+        Verb::Data(verb) => data::run(&verb, message),
         Verb::Doctor => doctor::run(message),
         Verb::Completions { shell } => completions::run(shell, message),
         _ => anyhow::bail!("this verb is not connected yet"),

@@ -22,7 +22,7 @@ pub enum ConfigError {
         #[source]
         source: Box<toml::de::Error>,
     },
-    #[error("{origin} sets `{key}`, which is no setting")]
+    #[error("`{key}` in {origin} is no setting")]
     UnknownKey { origin: String, key: String, suggestions: Vec<String> },
     #[error("`--set {given}` is not of the form KEY=VALUE")]
     NoValue { given: String },
@@ -239,7 +239,11 @@ side = \"left\"
     #[test]
     fn unknown_keys_are_refused_with_path_and_suggestion() {
         let error = settings("[text]\nmax-lenght = 3", &[], "").unwrap_err();
-        assert!(error.to_string().ends_with("c.toml` sets `text.max-lenght`, which is no setting"), "{error}");
+        assert!(
+            error.to_string().ends_with("c.toml` is no setting")
+                && error.to_string().starts_with("`text.max-lenght` in"),
+            "{error}"
+        );
         assert_eq!(error.hint().unwrap(), "did you mean `text.max-length`?");
         let error = settings("", &["side=left"], "").unwrap_err();
         assert_eq!(error.hint().unwrap(), "did you mean `text.side`?");

@@ -73,7 +73,13 @@ fn errors_say_what_and_what_to_do() {
         &["score", "--out", "run", "--set", "shard-size=many"],
         &["score", "--out", "run", "--set", "sharp-size=3"],
         &["score", "--out", "run", "--model", "mock", "--pairs", "absent.parquet", "--set", "shard-size=0"],
+        &["score", "--out", "run", "--model", "mock", "--benchmarks", "m-rewardbnech"],
+        &["score", "--out", "run", "--model", "mock", "--benchmarks", "rm-bench", "--data", "nowhere"],
         &["score", "--pairs", "a.parquet", "--benchmarks", "b"],
+        &["data", "check", "absent.parquet"],
+        &["data", "stats", "c.toml"],
+        &["data", "stats", "absent.parquet", "--column", "chosen"],
+        &["data", "convert", "a.csv", "b.csv", "--out", "c.parquet"],
         &["scor"],
     ];
     let text: Vec<String> = cases.iter().map(|args| transcript(dir.path(), args)).collect();
@@ -110,4 +116,21 @@ fn completions_exist_for_the_usual_shells() {
         let output = run(dir.path(), &["completions", shell]);
         assert!(output.status.success() && String::from_utf8_lossy(&output.stdout).contains("fail-under"), "{shell}");
     }
+}
+
+#[test]
+fn data_verbs_read_convert_and_complain() {
+    let dir = tempfile::tempdir().unwrap();
+    let pairs = "prompt,better,worse\nHow many?,Three of them.,Four\nHow much?,Plenty,Plenty\n";
+    std::fs::write(dir.path().join("pairs.csv"), pairs).unwrap();
+    let map = ["--column", "chosen=better", "--column", "rejected=worse", "--lang", "en"];
+    let with =
+        |before: &[&'static str], after: &[&'static str]| transcript(dir.path(), &[before, &map[..], after].concat());
+    let text = [
+        with(&["data", "convert", "pairs.csv"], &["--out", "pairs.parquet"]),
+        transcript(dir.path(), &["data", "stats", "pairs.parquet"]),
+        transcript(dir.path(), &["data", "check", "pairs.parquet"]),
+        transcript(dir.path(), &["data", "check", "pairs.parquet", "--against", "pairs.parquet", "--langs", "ar"]),
+    ];
+    insta::assert_snapshot!(text.join("\n"));
 }

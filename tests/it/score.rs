@@ -58,7 +58,7 @@ fn rows_are_what_the_scorer_said() {
     let file = ScoreFile::open(&dir.path().join("run/scores.parquet")).unwrap();
     let info = file.info().clone();
     assert_eq!((info.name.as_str(), info.kind.as_str()), ("mock:length", "mock"));
-    assert_eq!(info.digests.keys().collect::<Vec<_>>(), ["data/pairs/pairs.jsonl"]);
+    assert_eq!(info.digests.keys().collect::<Vec<_>>(), ["data/pairs/0/pairs.jsonl"]);
     assert!(info.settings.contains("shard-size = 1024"));
     let rows = file.rows().unwrap();
     assert_eq!(rows.len(), 24);
@@ -142,7 +142,7 @@ fn resume_refuses_other_data_and_settings_and_names_them() {
     ");
     write_pairs(&dir.path().join("pairs.jsonl"), 5);
     let text = transcript(dir.path(), &score(&["--out", "run", "--resume"]));
-    assert!(text.contains("exit code 2") && text.contains("digests.data/pairs/pairs.jsonl: "), "{text}");
+    assert!(text.contains("exit code 2") && text.contains("digests.data/pairs/0/pairs.jsonl: "), "{text}");
 }
 
 #[test]
@@ -237,4 +237,64 @@ fn bad_rows_stop_the_run_or_are_counted() {
     let stopped = transcript(dir.path(), &score(&["--out", "run"]));
     let counted = transcript(dir.path(), &score(&["--out", "run", "--set", "skip-bad-rows=true"]));
     insta::assert_snapshot!(format!("{stopped}\n{counted}"));
+}
+
+/// A benchmark of two subsets with three items each per language, two languages.
+const MANIFEST: &str = r#"
+name = "two-subsets"
+title = "Two subsets"
+version = "3"
+about = "For tests."
+rule = "accuracy"
+ties = "loss"
+langs = ["eng_Latn", "arb_Arab"]
+items-per-language = 6
+overall = "mean-of-categories"
+
+[data]
+files = ["{name}/{lang}.jsonl"]
+
+[[category]]
+name = "Chat"
+
+[[category.subset]]
+name = "even"
+n = 3
+
+[[category.subset]]
+name = "odd"
+n = 3
+"#;
+
+/// The manifest and its data: the English file is complete, the Arabic one lacks an item.
+fn write_benchmark(dir: &Path) {
+    fs::write(dir.join("two.toml"), MANIFEST).unwrap();
+    let pairs = dir.join("all.jsonl");
+    write_pairs(&pairs, 6);
+    let text = fs::read_to_string(&pairs).unwrap();
+    fs::create_dir_all(dir.join("data/two-subsets")).unwrap();
+    let of = |lang: &str| text.lines().filter(|line| line.contains(lang)).collect::<Vec<_>>();
+    fs::write(dir.join("data/two-subsets/eng_Latn.jsonl"), of("eng_Latn").join("\n")).unwrap();
+    fs::write(dir.join("data/two-subsets/arb_Arab.jsonl"), of("arb_Arab")[..5].join("\n")).unwrap();
+}
+
+#[test]
+fn a_manifest_is_checked_against_its_data() {
+    let dir = tempfile::tempdir().unwrap();
+    write_benchmark(dir.path());
+    let args = ["score", "--model", "mock", "--manifest", "two.toml", "--data", "data", "--out", "run"];
+    let with = |more: &[&'static str]| transcript(dir.path(), &[&args[..], more].concat());
+    let plan = with(&["--dry-run"]);
+    let refused = with(&["--langs", "ar,zh"]);
+    let scored = with(&[]);
+    fs::remove_file(dir.path().join("data/two-subsets/arb_Arab.jsonl")).unwrap();
+    let partly = with(&["--dry-run", "--out", "other"]);
+    let named = with(&["--langs", "ar", "--out", "other"]);
+    insta::assert_snapshot!([plan, refused, scored, partly, named].join("\n"));
+
+    let copy = fs::read_to_string(dir.path().join("run/manifests/two-subsets.toml")).unwrap();
+    assert_eq!(copy, MANIFEST);
+    let file = ScoreFile::open(&dir.path().join("run/scores.parquet")).unwrap();
+    assert!(file.info().digests.contains_key("manifest/two-subsets"));
+    assert_eq!(&*file.rows().unwrap()[0].benchmark_version, "3");
 }
