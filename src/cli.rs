@@ -11,6 +11,8 @@ pub mod doctor;
 pub mod hint;
 pub mod message;
 pub mod score;
+#[cfg(feature = "torch")]
+pub mod train;
 
 use std::io;
 use std::process::ExitCode;
@@ -50,6 +52,8 @@ pub fn main() -> ExitCode {
 
 fn run(verb: Verb, message: &mut Message) -> anyhow::Result<Outcome> {
     match verb {
+        #[cfg(feature = "torch")]
+        Verb::Train(args) => train::run(&args, message),
         Verb::Score(args) => score::run(&args, message),
         Verb::Data(verb) => data::run(&verb, message),
         Verb::Doctor => doctor::run(message),

@@ -4,6 +4,8 @@
 //! [`run`] scores in shards that survive a kill, [`directory`] is the run on disk.
 
 pub mod directory;
+#[cfg(feature = "torch")]
+mod load;
 pub mod plan;
 pub mod run;
 pub mod scorer;
@@ -46,6 +48,13 @@ pub enum ScoreError {
     Model { spec: String, hint: String },
     #[error("benchmark `{name}` has none of the languages `{spec}`")]
     NoLanguage { name: String, spec: String, available: Vec<String> },
+    #[error("`{spec}` cannot be loaded")]
+    Load {
+        spec: String,
+        hint: String,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     #[error("two benchmarks are called `{name}`: `{}` and `{}`", first.display(), second.display())]
     SameName { name: String, first: PathBuf, second: PathBuf },
     #[error("{}", problems.join("; "))]
@@ -76,8 +85,8 @@ impl ScoreError {
             ScoreError::Lang(error) => return error.hint(),
             ScoreError::Text(error) => return error.hint().map(str::to_owned),
             ScoreError::Absent { hint, .. } => (*hint).to_owned(),
-            ScoreError::Model { hint, .. } => hint.clone(),
             ScoreError::NoLanguage { available, .. } => format!("available: {}", available.join(", ")),
+            ScoreError::Model { hint, .. } | ScoreError::Load { hint, .. } => hint.clone(),
             ScoreError::SameName { .. } => "rename one of the files, or score them into two directories".into(),
             ScoreError::Checks { hints, .. } => hints.first()?.clone(),
             ScoreError::NotEmpty { finished: true, .. } => {

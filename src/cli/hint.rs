@@ -29,7 +29,19 @@ fn of_one(error: &(dyn Error + 'static)) -> Option<String> {
         .or_else(|| hint(error, ManifestError::hint))
         .or_else(|| hint(error, LangError::hint))
         .or_else(|| hint(error, |error: &TextError| error.hint().map(str::to_owned)))
+        .or_else(|| of_torch(error))
         .or_else(|| hint(error, |error: &CliError| Some(error.hint.to_owned())))
+}
+
+/// Errors of the torch half.
+#[cfg(feature = "torch")]
+fn of_torch(error: &(dyn Error + 'static)) -> Option<String> {
+    error.downcast_ref::<crate::train::TrainError>()?.hint().map(str::to_owned)
+}
+
+#[cfg(not(feature = "torch"))]
+fn of_torch(_: &(dyn Error + 'static)) -> Option<String> {
+    None
 }
 
 /// A command line that lacks something, or asks for something that is not there.

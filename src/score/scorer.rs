@@ -43,7 +43,11 @@ impl Scorer {
 
     /// How texts become tokens; `None` for models that see characters.
     pub fn pipeline(&self) -> Option<&TextPipeline> {
-        None
+        match &self.model {
+            #[cfg(feature = "torch")]
+            RewardModel::Scalar(model) => Some(&model.text),
+            _ => None,
+        }
     }
 
     /// Whether some response of an item will be cut to fit; `None` where that cannot be known.
@@ -68,12 +72,21 @@ impl Scorer {
     }
 }
 
-/// Models from disk or a hub.
-fn load_model(spec: &str, _settings: &ScoreSettings) -> Result<Scorer, ScoreError> {
-    let hint = if spec.starts_with("mock") {
-        "scorers without a model are mock:length and mock:random".to_owned()
-    } else {
-        "give a model directory, hf:ORG/NAME, mock:length or mock:random".to_owned()
-    };
-    Err(ScoreError::Model { spec: spec.to_owned(), hint })
+/// Models from disk.
+fn load_model(spec: &str, settings: &ScoreSettings) -> Result<Scorer, ScoreError> {
+    if spec.starts_with("mock") {
+        let hint = "scorers without a model are mock:length and mock:random".to_owned();
+        return Err(ScoreError::Model { spec: spec.to_owned(), hint });
+    }
+    #[cfg(feature = "torch")]
+    {
+        let (model, info) = super::load::scalar(spec, settings)?;
+        Ok(Scorer { model: RewardModel::Scalar(Box::new(model)), info, delay: None })
+    }
+    #[cfg(not(feature = "torch"))]
+    {
+        let _ = settings;
+        let hint = "this rmbench was built without libtorch; use mock:length or mock:random".to_owned();
+        Err(ScoreError::Model { spec: spec.to_owned(), hint })
+    }
 }

@@ -282,14 +282,14 @@ fn write_benchmark(dir: &Path) {
 fn a_manifest_is_checked_against_its_data() {
     let dir = tempfile::tempdir().unwrap();
     write_benchmark(dir.path());
-    let args = ["score", "--model", "mock", "--manifest", "two.toml", "--data", "data", "--out", "run"];
+    let args = ["score", "--model", "mock", "--manifest", "two.toml", "--data", "data"];
     let with = |more: &[&'static str]| transcript(dir.path(), &[&args[..], more].concat());
-    let plan = with(&["--dry-run"]);
-    let refused = with(&["--langs", "ar,zh"]);
-    let scored = with(&[]);
+    let plan = with(&["--out", "run", "--dry-run"]);
+    let refused = with(&["--out", "run", "--langs", "ar,zh"]);
+    let scored = with(&["--out", "run"]);
     fs::remove_file(dir.path().join("data/two-subsets/arb_Arab.jsonl")).unwrap();
-    let partly = with(&["--dry-run", "--out", "other"]);
-    let named = with(&["--langs", "ar", "--out", "other"]);
+    let partly = with(&["--out", "other", "--dry-run"]);
+    let named = with(&["--out", "other", "--langs", "ar"]);
     insta::assert_snapshot!([plan, refused, scored, partly, named].join("\n"));
 
     let copy = fs::read_to_string(dir.path().join("run/manifests/two-subsets.toml")).unwrap();
