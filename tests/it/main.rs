@@ -6,7 +6,6 @@ mod artifact;
 mod cli;
 mod command;
 mod data;
-mod data;
 #[cfg(feature = "torch")]
 mod minilm;
 #[cfg(feature = "torch")]
@@ -16,8 +15,6 @@ mod parity;
 mod report;
 mod score;
 mod table;
-mod table;
-mod text;
 mod text;
 #[cfg(feature = "torch")]
 mod train;
