@@ -6,11 +6,11 @@
 pub mod args;
 pub mod completions;
 pub mod config;
+pub mod data;
 pub mod doctor;
 pub mod hint;
 pub mod message;
 pub mod score;
-pub mod table;
 #[cfg(feature = "torch")]
 pub mod train;
 
@@ -55,6 +55,7 @@ fn run(verb: Verb, message: &mut Message) -> anyhow::Result<Outcome> {
         #[cfg(feature = "torch")]
         Verb::Train(args) => train::run(&args, message),
         Verb::Score(args) => score::run(&args, message),
+        Verb::Data(verb) => data::run(&verb, message),
         Verb::Doctor => doctor::run(message),
         Verb::Completions { shell } => completions::run(shell, message),
         _ => anyhow::bail!("this verb is not connected yet"),

@@ -11,12 +11,14 @@ pub mod run;
 pub mod scorer;
 pub mod settings;
 pub mod source;
+mod survey;
 
 use std::path::PathBuf;
 
+use crate::benchmark::manifest::ManifestError;
 use crate::benchmark::reader::ReadError;
 use crate::files::FileError;
-use crate::lang::{LangError, suggest};
+use crate::lang::LangError;
 use crate::reward::RewardError;
 use crate::table::TableError;
 use crate::text::encode::TextError;
@@ -31,6 +33,8 @@ pub enum ScoreError {
     #[error(transparent)]
     Read(#[from] ReadError),
     #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    #[error(transparent)]
     Lang(#[from] LangError),
     #[error(transparent)]
     Text(#[from] TextError),
@@ -42,6 +46,8 @@ pub enum ScoreError {
     Setting { key: &'static str, problem: String },
     #[error("`{spec}` is no model")]
     Model { spec: String, hint: String },
+    #[error("benchmark `{name}` has none of the languages `{spec}`")]
+    NoLanguage { name: String, spec: String, available: Vec<String> },
     #[error("`{spec}` cannot be loaded")]
     Load {
         spec: String,
@@ -49,8 +55,6 @@ pub enum ScoreError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    #[error("there is no benchmark `{name}`")]
-    NoBenchmark { name: String, known: Vec<String> },
     #[error("two benchmarks are called `{name}`: `{}` and `{}`", first.display(), second.display())]
     SameName { name: String, first: PathBuf, second: PathBuf },
     #[error("{}", problems.join("; "))]
@@ -77,14 +81,12 @@ impl ScoreError {
         Some(match self {
             ScoreError::Table(error) => return error.hint(),
             ScoreError::Read(error) => return error.hint(),
+            ScoreError::Manifest(error) => return error.hint(),
             ScoreError::Lang(error) => return error.hint(),
             ScoreError::Text(error) => return error.hint().map(str::to_owned),
             ScoreError::Absent { hint, .. } => (*hint).to_owned(),
+            ScoreError::NoLanguage { available, .. } => format!("available: {}", available.join(", ")),
             ScoreError::Model { hint, .. } | ScoreError::Load { hint, .. } => hint.clone(),
-            ScoreError::NoBenchmark { name, known } => {
-                let near = suggest::nearest(name, known.iter().map(String::as_str), 3);
-                suggest::did_you_mean(&near).unwrap_or_else(|| format!("known: {}", known.join(", ")))
-            }
             ScoreError::SameName { .. } => "rename one of the files, or score them into two directories".into(),
             ScoreError::Checks { hints, .. } => hints.first()?.clone(),
             ScoreError::NotEmpty { finished: true, .. } => {

@@ -1,7 +1,7 @@
 //! Plain-text tables: columns as wide as they need to be, text to the left, numbers to the right.
 
 /// Lines of a table with a header. Columns whose header begins with `<` are set to the left.
-pub(super) fn grid(header: &[&str], rows: &[Vec<String>]) -> String {
+pub fn grid(header: &[&str], rows: &[Vec<String>]) -> String {
     let names: Vec<&str> = header.iter().map(|name| name.trim_start_matches('<')).collect();
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column)).map(String::as_str);

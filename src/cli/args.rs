@@ -54,7 +54,7 @@ pub struct ConfigArgs {
     /// Settings to use instead of the defaults
     #[arg(long, value_name = "FILE.toml", value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,
-    /// One setting, as in `--set text.max-length=512`; repeatable, wins over --config
+    /// One setting, by its name in --print-config; repeatable, wins over --config
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
     /// Print the default settings with explanations, and stop
@@ -67,8 +67,7 @@ pub struct ConfigArgs {
 #[command(after_help = "\
 Examples:
   rmbench train --data train.parquet --model init:small --out models/first --eval valid.parquet
-  rmbench train --data train.parquet --model models/first --out models/second --set learning-rate=1e-5
-  rmbench train --out models/first --resume")]
+  rmbench train --data train.parquet --model models/first --out models/second --set lr=1e-5")]
 pub struct TrainArgs {
     /// Preference pairs: Parquet, JSONL, CSV or Arrow files
     #[arg(long, value_name = "PAIRS", num_args = 1.., value_hint = ValueHint::FilePath)]
@@ -106,7 +105,8 @@ rmbench score --model MODEL --benchmarks NAME,... --out DIR [OPTIONS]
 #[command(after_help = "\
 Examples:
   rmbench score --model models/first --pairs bench.parquet --out runs/first
-  rmbench score --model models/first --benchmarks m-rewardbench --data data --langs ar,tr,@script:Deva --out runs/m
+  rmbench score --model models/first --benchmarks rewardbench,rm-bench --data data --out runs/first
+  rmbench score --model models/first --pairs bench.parquet --langs ar,hin,@script:Cyrl --out runs/some
   rmbench score --model mock:length --pairs bench.parquet --out runs/length --dry-run")]
 pub struct ScoreArgs {
     /// A model directory, hf:ORG/NAME, or a scorer without a model: mock:length, mock:random
@@ -189,45 +189,56 @@ pub enum DataVerb {
     /// Look for what would spoil a training run or a benchmark, per language
     #[command(after_help = "Example:\n  rmbench data check train.parquet --against bench.parquet --model models/first")]
     Check {
-        /// Preference data: Parquet, JSONL, CSV or Arrow files
-        #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
-        files: Vec<PathBuf>,
-        /// Data that must not share content with FILE, such as a benchmark
-        #[arg(long, value_name = "FILE", num_args = 1.., value_hint = ValueHint::FilePath)]
-        against: Vec<PathBuf>,
-        /// Count items that are too long for this model
-        #[arg(long, value_name = "MODEL", value_hint = ValueHint::DirPath)]
-        model: Option<String>,
-        /// Count bad rows and go on instead of stopping at the first
-        #[arg(long)]
-        skip_bad_rows: bool,
+        #[command(flatten)]
+        data: DataArgs,
+        /// A file that must not share items with these, such as a benchmark
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        against: Option<PathBuf>,
+        /// Count items that are too long for this model directory's tokenizer
+        #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+        model: Option<PathBuf>,
+        /// The longest sequence in tokens, in place of what the tokenizer's files say
+        #[arg(long, value_name = "N", requires = "model")]
+        max_length: Option<usize>,
     },
     /// Count items and lengths per language, category and subset
     #[command(after_help = "Example:\n  rmbench data stats train.parquet")]
     Stats {
-        /// Preference data: Parquet, JSONL, CSV or Arrow files
-        #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
-        files: Vec<PathBuf>,
-        /// Count bad rows and go on instead of stopping at the first
-        #[arg(long)]
-        skip_bad_rows: bool,
+        #[command(flatten)]
+        data: DataArgs,
     },
-    /// Write preference data in another format or with the usual column names
-    #[command(after_help = "Example:\n  rmbench data convert old.jsonl --out pairs.parquet")]
+    /// Write preference data in another format, with the usual column names
+    #[command(after_help = "\
+Examples:
+  rmbench data convert old.jsonl --out pairs.parquet
+  rmbench data convert parts/*.csv --out parquet/ --column chosen=better --column rejected=worse --lang en")]
     Convert {
-        /// Preference data: Parquet, JSONL, CSV or Arrow files
-        #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
-        files: Vec<PathBuf>,
-        /// Where to; the ending names the format: .parquet or .jsonl
-        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        #[command(flatten)]
+        data: DataArgs,
+        /// A file, whose ending names the format; or for several FILEs a directory, which gets Parquet
+        #[arg(long, value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
         out: PathBuf,
-        /// Languages to keep
-        #[arg(long, value_name = "LIST|all", default_value = "all")]
-        langs: String,
-        /// Count bad rows and go on instead of stopping at the first
-        #[arg(long)]
-        skip_bad_rows: bool,
     },
+}
+
+/// What is read and how, the same for all that look into data.
+#[derive(Debug, ClapArgs)]
+pub struct DataArgs {
+    /// Preference data: Parquet, Arrow IPC, JSONL, JSON, CSV or TSV files
+    #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub files: Vec<PathBuf>,
+    /// Languages to read: codes or names separated by commas, sets such as @script:Arab, or all
+    #[arg(long, value_name = "LIST|all", default_value = "all")]
+    pub langs: String,
+    /// The language of files without a language column
+    #[arg(long, value_name = "LANGUAGE")]
+    pub lang: Option<String>,
+    /// What a column is called, as in `--column chosen=better_answer`; repeatable
+    #[arg(long, value_name = "PART=NAME")]
+    pub column: Vec<String>,
+    /// Leave bad rows out and count them, instead of stopping at the first
+    #[arg(long)]
+    pub skip_bad_rows: bool,
 }
 
 #[derive(Debug, ClapArgs)]

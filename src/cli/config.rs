@@ -1,7 +1,7 @@
 //! Settings from defaults, a file, `--set` and flags, in that order.
 //!
-//! A verb's commented default file is the schema: every key it names, also in a comment
-//! (`# max-length = 2048`), may be set, and a key it does not name is refused with its path.
+//! The settings type decides which keys there are (`deny_unknown_fields`). Where it refuses one, the
+//! verb's commented default file explains: it names every key, also in comments (`# max-length = 2048`).
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ pub enum ConfigError {
         #[source]
         source: Box<toml::de::Error>,
     },
-    #[error("{origin} sets `{key}`, which is no setting")]
+    #[error("`{key}` in {origin} is no setting")]
     UnknownKey { origin: String, key: String, suggestions: Vec<String> },
     #[error("`--set {given}` is not of the form KEY=VALUE")]
     NoValue { given: String },
@@ -54,20 +54,24 @@ pub fn resolve<S: DeserializeOwned>(
     sets: &[String],
     flags: Table,
 ) -> Result<S, ConfigError> {
-    let schema = Schema::of(defaults);
-    let mut settings = parse(Path::new("defaults"), defaults)?;
+    let mut sources = Vec::new();
     if let Some(path) = config {
-        let given = parse(path, &files::read_text(path)?)?;
-        schema.check(&given, &format!("`{}`", path.display()))?;
-        merge(&mut settings, given);
+        sources.push((format!("`{}`", path.display()), parse(path, &files::read_text(path)?)?));
     }
     for set in sets {
-        let given = parse_set(set)?;
-        schema.check(&given, "--set")?;
-        merge(&mut settings, given);
+        sources.push(("--set".to_owned(), parse_set(set)?));
+    }
+    let mut settings = parse(Path::new("defaults"), defaults)?;
+    for (_, source) in &sources {
+        merge(&mut settings, source.clone());
     }
     merge(&mut settings, flags);
-    Value::Table(settings).try_into().map_err(|e: toml::de::Error| ConfigError::Value(one_line(&e.to_string())))
+    Value::Table(settings).try_into().map_err(|error: toml::de::Error| {
+        let schema = Schema::of(defaults);
+        let unknown = sources.iter().find_map(|(origin, source)| schema.unknown(source, origin));
+        let is_key = error.message().starts_with("unknown field");
+        unknown.filter(|_| is_key).unwrap_or_else(|| ConfigError::Value(one_line(&error.to_string())))
+    })
 }
 
 fn parse(path: &Path, text: &str) -> Result<Table, ConfigError> {
@@ -139,34 +143,35 @@ impl Schema {
         schema
     }
 
-    fn check(&self, given: &Table, origin: &str) -> Result<(), ConfigError> {
-        self.check_below("", given, origin)
+    /// The first key of a source that the file does not name.
+    fn unknown(&self, given: &Table, origin: &str) -> Option<ConfigError> {
+        self.unknown_below("", given, origin)
     }
 
-    fn check_below(&self, prefix: &str, given: &Table, origin: &str) -> Result<(), ConfigError> {
-        for (key, value) in given {
+    fn unknown_below(&self, prefix: &str, given: &Table, origin: &str) -> Option<ConfigError> {
+        given.iter().find_map(|(key, value)| {
             let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
             let below = format!("{path}.");
-            let is_table = self.keys.iter().any(|known| known.starts_with(&below));
+            let is_table = self.keys.iter().chain(&self.free).any(|known| known.starts_with(&below));
             match value {
-                _ if self.free.contains(&path) || self.keys.contains(&path) => {}
-                Value::Table(inner) if is_table || self.free.iter().any(|free| free.starts_with(&below)) => {
-                    self.check_below(&path, inner, origin)?;
-                }
+                _ if self.free.contains(&path) || self.keys.contains(&path) => None,
+                Value::Table(inner) if is_table => self.unknown_below(&path, inner, origin),
                 _ => {
-                    let known = self.keys.iter().map(String::as_str);
-                    let mut suggestions: Vec<String> =
-                        suggest::nearest(&path, known, 3).into_iter().map(str::to_owned).collect();
-                    if suggestions.is_empty() {
-                        // The right key in the wrong table.
-                        let tail = |known: &&String| known.rsplit('.').next() == Some(key.as_str());
-                        suggestions.extend(self.keys.iter().filter(tail).cloned());
-                    }
-                    return Err(ConfigError::UnknownKey { origin: origin.to_owned(), key: path, suggestions });
+                    let suggestions = self.near(&path, key);
+                    Some(ConfigError::UnknownKey { origin: origin.to_owned(), key: path, suggestions })
                 }
             }
+        })
+    }
+
+    fn near(&self, path: &str, key: &str) -> Vec<String> {
+        let near = suggest::nearest(path, self.keys.iter().map(String::as_str), 3);
+        if near.is_empty() {
+            // The right key in the wrong table.
+            let elsewhere = |known: &&String| known.rsplit('.').next() == Some(key);
+            return self.keys.iter().filter(elsewhere).cloned().collect();
         }
-        Ok(())
+        near.into_iter().map(str::to_owned).collect()
     }
 }
 
@@ -234,7 +239,11 @@ side = \"left\"
     #[test]
     fn unknown_keys_are_refused_with_path_and_suggestion() {
         let error = settings("[text]\nmax-lenght = 3", &[], "").unwrap_err();
-        assert!(error.to_string().ends_with("c.toml` sets `text.max-lenght`, which is no setting"), "{error}");
+        assert!(
+            error.to_string().ends_with("c.toml` is no setting")
+                && error.to_string().starts_with("`text.max-lenght` in"),
+            "{error}"
+        );
         assert_eq!(error.hint().unwrap(), "did you mean `text.max-length`?");
         let error = settings("", &["side=left"], "").unwrap_err();
         assert_eq!(error.hint().unwrap(), "did you mean `text.side`?");

@@ -1,22 +1,47 @@
 //! What to do about an error, asked of the error types that know.
 
-use crate::cli::config::ConfigError;
+use std::error::Error;
+
+use super::config::ConfigError;
+use crate::benchmark::convert::ConvertError;
+use crate::benchmark::manifest::ManifestError;
+use crate::benchmark::reader::ReadError;
 use crate::lang::LangError;
 use crate::score::ScoreError;
 use crate::table::TableError;
+use crate::text::encode::TextError;
 
 /// The hint of the outermost error that has one.
 pub fn of(error: &anyhow::Error) -> Option<String> {
-    error.chain().find_map(|cause| {
-        let config = cause.downcast_ref::<ConfigError>().and_then(ConfigError::hint);
-        let score = cause.downcast_ref::<ScoreError>().and_then(ScoreError::hint);
-        let table = cause.downcast_ref::<TableError>().and_then(TableError::hint);
-        let lang = cause.downcast_ref::<LangError>().and_then(LangError::hint);
-        #[cfg(feature = "torch")]
-        let lang = lang.or_else(|| cause.downcast_ref::<crate::train::TrainError>()?.hint().map(str::to_owned));
-        let cli = cause.downcast_ref::<CliError>().map(|error| error.hint.to_owned());
-        config.or(score).or(table).or(lang).or(cli)
-    })
+    error.chain().find_map(of_one)
+}
+
+fn of_one(error: &(dyn Error + 'static)) -> Option<String> {
+    /// The hint of an error of this type.
+    fn hint<E: Error + 'static>(error: &(dyn Error + 'static), of: fn(&E) -> Option<String>) -> Option<String> {
+        error.downcast_ref::<E>().and_then(of)
+    }
+    hint(error, ConfigError::hint)
+        .or_else(|| hint(error, ScoreError::hint))
+        .or_else(|| hint(error, TableError::hint))
+        .or_else(|| hint(error, ReadError::hint))
+        .or_else(|| hint(error, ConvertError::hint))
+        .or_else(|| hint(error, ManifestError::hint))
+        .or_else(|| hint(error, LangError::hint))
+        .or_else(|| hint(error, |error: &TextError| error.hint().map(str::to_owned)))
+        .or_else(|| of_torch(error))
+        .or_else(|| hint(error, |error: &CliError| Some(error.hint.to_owned())))
+}
+
+/// Errors of the torch half.
+#[cfg(feature = "torch")]
+fn of_torch(error: &(dyn Error + 'static)) -> Option<String> {
+    error.downcast_ref::<crate::train::TrainError>()?.hint().map(str::to_owned)
+}
+
+#[cfg(not(feature = "torch"))]
+fn of_torch(_: &(dyn Error + 'static)) -> Option<String> {
+    None
 }
 
 /// A command line that lacks something, or asks for something that is not there.

@@ -94,6 +94,11 @@ impl Message {
     }
 }
 
+/// `12345` as `12,345`.
+pub fn count(n: u64) -> String {
+    HumanCount(n).to_string()
+}
+
 /// A panic is our mistake, and says so.
 pub fn explain_panics() {
     let usual = std::panic::take_hook();

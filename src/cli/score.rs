@@ -8,8 +8,8 @@ use super::Outcome;
 use super::args::ScoreArgs;
 use super::config;
 use super::hint::CliError;
-use super::message::Message;
-use super::table::{count, plain};
+use super::message::{Message, count};
+use crate::benchmark::grid::grid;
 use crate::progress::Progress;
 use crate::score::directory::{RunDirectory, SETTINGS_FILE};
 use crate::score::plan::{Check, Plan, Verdict};
@@ -119,8 +119,8 @@ fn plan_text(plan: &Plan) -> String {
             ]);
         }
     }
-    let header = ["benchmark", "language", "items", "responses", "in data", "in manifest", "over-long"];
-    let mut text = plain(&header, &rows);
+    let header = ["<benchmark", "<language", "items", "responses", "in data", "in manifest", "over-long"];
+    let mut text = grid(&header, &rows);
     text.push_str(&format!("\n{} items to score\n\nchecks\n", count(plan.n_items())));
     for check in &plan.checks {
         text.push_str(&check_line(check));
@@ -174,6 +174,6 @@ mod tests {
         let defaults: ScoreSettings = toml::from_str(DEFAULTS).unwrap();
         assert_eq!((every.limit, defaults.limit), (Some(100), None));
         every.check().unwrap_err();
-        assert_eq!(every.text_settings(&Default::default()).unwrap().max_length, Some(2048));
+        assert_eq!(every.text.max_length, Some(2048));
     }
 }

@@ -1,5 +1,5 @@
-//! A run on disk: `run.json` and `settings.toml` first, `shards/` while it lasts, `scores.parquet` at the
-//! end. Every file appears whole or not at all, so a kill at any moment leaves a run that `--resume`
+//! A run on disk: `run.json`, `settings.toml` and the user's manifests first, `shards/` while it lasts,
+//! `scores.parquet` at the end. Every file appears whole or not at all, so a kill at any moment leaves a run that `--resume`
 //! completes to the same bytes.
 
 use std::fs;
@@ -12,6 +12,8 @@ use crate::table::score::FILE_NAME;
 
 pub const RUN_FILE: &str = "run.json";
 pub const SETTINGS_FILE: &str = "settings.toml";
+/// Copies of the user's own manifests, which the report needs to make sense of the scores.
+pub const MANIFESTS: &str = "manifests";
 const SHARDS: &str = "shards";
 /// Leftovers of a killed atomic write; see [`files::write_with`].
 const PART: &str = ".part";
@@ -72,8 +74,9 @@ impl RunDirectory {
         Ok(if finished { State::Finished } else { State::Begun })
     }
 
-    /// Makes the directory ready for shards and says how far an earlier run came.
-    pub fn begin(&self, info: &RunInfo, resume: bool) -> Result<State, ScoreError> {
+    /// Makes the directory ready for shards and says how far an earlier run came. `manifests`: name and
+    /// text of those that are the user's own.
+    pub fn begin(&self, info: &RunInfo, manifests: &[(&str, &str)], resume: bool) -> Result<State, ScoreError> {
         let state = self.examine(info, resume)?;
         files::create_dir(&self.root)?;
         remove_parts(&self.root)?;
@@ -83,6 +86,9 @@ impl RunDirectory {
             .map_err(|source| ScoreError::Provenance { path: path.clone(), source })?;
         files::write_bytes(&path, format!("{json}\n").as_bytes())?;
         files::write_bytes(&self.root.join(SETTINGS_FILE), info.settings.as_bytes())?;
+        for (name, text) in manifests {
+            files::write_bytes(&self.root.join(MANIFESTS).join(format!("{name}.toml")), text.as_bytes())?;
+        }
         if state == State::Finished {
             self.remove_shards()?;
         } else {
@@ -141,9 +147,9 @@ mod tests {
         let run = RunDirectory::new(&dir.path().join("run"));
         let info = RunInfo::of_this_binary("m", "mock", "mock");
         assert_eq!(run.examine(&info, false).unwrap(), State::Fresh);
-        assert_eq!(run.begin(&info, true).unwrap(), State::Fresh, "--resume may also begin");
+        assert_eq!(run.begin(&info, &[], true).unwrap(), State::Fresh, "--resume may also begin");
         assert!(matches!(run.examine(&info, false), Err(ScoreError::NotEmpty { finished: false, .. })));
-        assert_eq!(run.begin(&info, true).unwrap(), State::Begun);
+        assert_eq!(run.begin(&info, &[], true).unwrap(), State::Begun);
 
         let mut other = info.clone();
         other.seed = 7;
@@ -153,7 +159,7 @@ mod tests {
         assert!(error.contains("digests.data/x: absent, now abc"), "{error}");
 
         fs::write(run.table(), "").unwrap();
-        assert_eq!(run.begin(&info, true).unwrap(), State::Finished);
+        assert_eq!(run.begin(&info, &[], true).unwrap(), State::Finished);
         assert!(!run.root().join(SHARDS).exists());
         assert!(matches!(run.examine(&info, false), Err(ScoreError::NotEmpty { finished: true, .. })));
     }
@@ -167,7 +173,7 @@ mod tests {
         assert_eq!(run.examine(&info, false).unwrap(), State::Fresh, "a kill before the first file leaves this");
         fs::write(dir.path().join("thesis.tex"), "").unwrap();
         assert!(matches!(run.examine(&info, true), Err(ScoreError::NotARun { .. })));
-        assert!(run.begin(&info, true).is_err());
+        assert!(run.begin(&info, &[], true).is_err());
         assert!(dir.path().join(".rmbench-abc.part").exists(), "nothing was touched");
     }
 }

@@ -22,7 +22,7 @@ pub fn scalar(spec: &str, settings: &ScoreSettings) -> Result<(ScalarModel, RunI
     let compute = device::parse_dtype(&settings.dtype).map_err(|e| failed("use f32 or bf16", e.into()))?;
     let files = "a model directory has config.json, model.safetensors and tokenizer.json";
     let of_model = artifact::read_card(&dir).map_err(|e| failed(files, e.into()))?.map(|card| card.text);
-    let text = settings.text_settings(&of_model.unwrap_or_default())?;
+    let text = settings.text.over(of_model.unwrap_or_default());
     let mut model = artifact::load(&dir, on, compute, compute, MissingHead::Refuse, Some(&text))
         .map_err(|e| failed(files, e.into()))?;
     model.token_budget = settings.batch_tokens;

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use arrow::array::Array;
+
 use super::ScoreError;
 use super::directory::{RunDirectory, State};
 use super::plan::{Plan, Planned};
@@ -40,7 +42,7 @@ pub fn run(
     progress: &mut dyn Progress,
 ) -> Result<Summary, ScoreError> {
     let mut n_resumed = plan.n_items();
-    if out.begin(&plan.info, resume)? != State::Finished {
+    if out.begin(&plan.info, &own_manifests(plan), resume)? != State::Finished {
         let mut shards = Shards { plan, scorer, out, progress, paths: Vec::new(), n_resumed: 0 };
         shards.score_all()?;
         n_resumed = shards.n_resumed;
@@ -48,6 +50,11 @@ pub fn run(
         out.remove_shards()?;
     }
     summary(out.table(), plan.n_items(), n_resumed)
+}
+
+fn own_manifests(plan: &Plan) -> Vec<(&str, &str)> {
+    let sources = plan.sources.iter().map(|planned| &planned.source);
+    sources.filter_map(|source| Some((&*source.name, source.manifest_text.as_deref()?))).collect()
 }
 
 /// The shards of one run, in plan order.
@@ -208,7 +215,7 @@ fn summary(table: PathBuf, n_items: u64, n_resumed: u64) -> Result<Summary, Scor
     for batch in file.batches()? {
         let batch = batch?;
         n_truncated += batch.truncated.true_count() as u64;
-        n_without_reward += arrow::array::Array::null_count(&batch.reward) as u64;
+        n_without_reward += batch.reward.null_count() as u64;
     }
     Ok(Summary { table, n_items, n_responses, n_truncated, n_without_reward, n_resumed })
 }

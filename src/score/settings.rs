@@ -1,5 +1,6 @@
 //! What a scoring run is asked to do; `default.toml` beside this file explains every setting.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -7,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::ScoreError;
 use crate::benchmark::columns::ColumnMap;
 use crate::lang::{Lang, LangSet};
-use crate::text::settings::TextSettings;
+use crate::text::date::FrozenDate;
+use crate::text::settings::{BosPolicy, Layout, TextSettings, Truncation};
 
 /// The commented defaults; also the list of settings there are.
 pub const DEFAULTS: &str = include_str!("default.toml");
@@ -38,8 +40,45 @@ pub struct ScoreSettings {
     pub batch_tokens: usize,
     pub shard_size: usize,
     pub columns: ColumnMap,
-    /// Overrides of the model's own [`TextSettings`].
-    pub text: toml::Table,
+    pub text: TextOverrides,
+}
+
+/// What a run changes of the model's own [`TextSettings`].
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct TextOverrides {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layout: Option<Layout>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_length: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub truncation: Option<Truncation>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bos: Option<BosPolicy>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub append_eos: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub date: Option<FrozenDate>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub template_variables: BTreeMap<String, serde_json::Value>,
+}
+
+impl TextOverrides {
+    /// The model's settings with these changes; template variables are added one by one.
+    pub fn over(&self, of_model: TextSettings) -> TextSettings {
+        let Self { layout, max_length, truncation, bos, append_eos, date, template_variables } = self.clone();
+        let mut variables = of_model.template_variables;
+        variables.extend(template_variables);
+        TextSettings {
+            layout: layout.unwrap_or(of_model.layout),
+            max_length: max_length.or(of_model.max_length),
+            truncation: truncation.unwrap_or(of_model.truncation),
+            bos: bos.unwrap_or(of_model.bos),
+            append_eos: append_eos.unwrap_or(of_model.append_eos),
+            date: date.unwrap_or(of_model.date),
+            template_variables: variables,
+        }
+    }
 }
 
 impl ScoreSettings {
@@ -74,20 +113,11 @@ impl ScoreSettings {
         }
         self.run_name()?;
         self.langs()?;
-        self.text_settings(&TextSettings::default())?;
         let positive = [("shard-size", self.shard_size), ("batch-tokens", self.batch_tokens)];
         match positive.into_iter().find(|(_, value)| *value == 0) {
             Some((key, _)) => Err(ScoreError::Setting { key, problem: "must be at least 1".to_owned() }),
             None => Ok(()),
         }
-    }
-
-    /// A model's text settings with this run's overrides.
-    pub fn text_settings(&self, of_model: &TextSettings) -> Result<TextSettings, ScoreError> {
-        let wrong = |problem: String| ScoreError::Setting { key: "text", problem: problem.trim().replace('\n', ", ") };
-        let mut table = toml::Table::try_from(of_model).map_err(|e| wrong(e.to_string()))?;
-        table.extend(self.text.clone());
-        toml::Value::Table(table).try_into().map_err(|e: toml::de::Error| wrong(e.to_string()))
     }
 
     /// The settings as saved with the run.
@@ -116,14 +146,10 @@ mod tests {
 
     #[test]
     fn text_overrides_touch_only_what_they_name() {
-        let mut settings: ScoreSettings = toml::from_str(DEFAULTS).unwrap();
+        let mut text = TextOverrides::default();
         let of_model = TextSettings { max_length: Some(77), append_eos: false, ..TextSettings::default() };
-        assert_eq!(settings.text_settings(&of_model).unwrap(), of_model);
-        settings.text.insert("max-length".to_owned(), 12.into());
-        let text = settings.text_settings(&of_model).unwrap();
-        assert_eq!((text.max_length, text.append_eos), (Some(12), false));
-        settings.text.insert("truncation".to_owned(), "middle".into());
-        let error = settings.text_settings(&of_model).unwrap_err().to_string();
-        assert!(error.contains("`text`") && error.contains("middle"), "{error}");
+        assert_eq!(text.over(of_model.clone()), of_model);
+        text.max_length = Some(12);
+        assert_eq!(text.over(of_model.clone()), TextSettings { max_length: Some(12), ..of_model });
     }
 }

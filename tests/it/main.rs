@@ -3,6 +3,8 @@
 mod architecture;
 #[cfg(feature = "torch")]
 mod artifact;
+mod cli;
+mod command;
 mod data;
 #[cfg(feature = "torch")]
 mod minilm;
@@ -11,6 +13,7 @@ mod optim;
 #[cfg(feature = "torch")]
 mod parity;
 mod report;
+mod score;
 mod table;
 mod text;
 #[cfg(feature = "torch")]
