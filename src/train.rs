@@ -21,6 +21,7 @@ pub mod sampler;
 pub mod schedule;
 pub mod settings;
 pub mod trainable;
+mod update;
 mod values;
 
 pub use error::TrainError;
