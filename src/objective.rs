@@ -5,6 +5,7 @@
 //! step, so that the loss does not depend on how a step is cut into micro-batches.
 
 pub mod bradley_terry;
+pub mod language_model;
 
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};

@@ -6,6 +6,7 @@
 //! is in the [`checkpoint`], so that `--resume` goes on to the same bytes.
 
 pub mod average;
+pub mod begin;
 pub mod checkpoint;
 pub mod directory;
 pub mod engine;
@@ -18,6 +19,7 @@ pub mod overlap;
 pub mod prepare;
 pub mod run;
 pub mod sampler;
+pub mod scalar;
 pub mod schedule;
 pub mod settings;
 pub mod trainable;

@@ -26,14 +26,19 @@ pub enum Start {
     Complete,
 }
 
+/// Refuses a directory that already holds a run or a model.
+pub fn refuse_occupied(out: &Path) -> Result<(), TrainError> {
+    match MARKS.iter().find(|mark| out.join(mark).exists()) {
+        Some(found) => Err(TrainError::Occupied { out: out.to_owned(), found: (*found).to_owned() }),
+        None => Ok(()),
+    }
+}
+
 /// Looks at `out`. Without `resume` it must not hold a run; with it, what is there must have been made
 /// from the same data, settings and model as `run`.
 pub fn start(out: &Path, resume: bool, run: &RunInfo, progress: &mut dyn Progress) -> Result<Start, TrainError> {
     if !resume {
-        return match MARKS.iter().find(|mark| out.join(mark).exists()) {
-            Some(found) => Err(TrainError::Occupied { out: out.to_owned(), found: (*found).to_owned() }),
-            None => Ok(Start::Fresh),
-        };
+        return refuse_occupied(out).map(|()| Start::Fresh);
     }
     let finished = out.join(RUN_FILE);
     if finished.is_file() {

@@ -14,6 +14,8 @@ use super::optimizer::OptimizerError;
 pub enum TrainError {
     #[error("training settings: {0}")]
     Settings(String),
+    #[error("the model cannot be set up: {0}")]
+    Begin(String),
     #[error("the {0} data hold no pairs")]
     NoPairs(&'static str),
     #[error("all {0} training pairs are longer than the model's limit and were dropped")]

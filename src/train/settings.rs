@@ -1,6 +1,8 @@
 //! Everything that decides a training run besides data and model. `default.toml` beside this file is the
 //! commented default that `--print-config` prints.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use super::error::TrainError;
@@ -8,9 +10,12 @@ use super::evaluation::BestMetric;
 use super::optimizer::AdamWSettings;
 use super::schedule::Schedule;
 use crate::backbone;
+use crate::benchmark::columns::ColumnMap;
+use crate::lang::Lang;
 use crate::objective::Objective;
 use crate::reward::head::HeadInit;
 use crate::reward::preset::Preset;
+use crate::text::settings::TextSettings;
 
 /// The commented default settings.
 pub const DEFAULT_TOML: &str = include_str!("default.toml");
@@ -18,6 +23,8 @@ pub const DEFAULT_TOML: &str = include_str!("default.toml");
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct TrainSettings {
+    /// Where the run begins; flags of the command line set it too.
+    pub source: SourceSettings,
     pub seed: u64,
     pub epochs: f64,
     /// In place of `epochs`.
@@ -63,6 +70,41 @@ pub struct TrainSettings {
     pub schedule: Schedule,
     pub dropout: DropoutSettings,
     pub init: InitSettings,
+    pub columns: ColumnMap,
+    /// Overrides of the model's own [`TextSettings`].
+    pub text: toml::Table,
+}
+
+/// Model and data of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct SourceSettings {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    pub data: Vec<PathBuf>,
+    pub eval: Vec<PathBuf>,
+    pub langs: String,
+    /// Of files without a language column.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lang: Option<Lang>,
+    pub skip_bad_rows: bool,
+    pub device: String,
+    pub dtype: String,
+}
+
+impl Default for SourceSettings {
+    fn default() -> Self {
+        Self {
+            model: None,
+            data: Vec::new(),
+            eval: Vec::new(),
+            langs: "all".into(),
+            lang: None,
+            skip_bad_rows: false,
+            device: "cpu".into(),
+            dtype: "f32".into(),
+        }
+    }
 }
 
 /// What happens to a pair with a sequence over the length limit.
@@ -146,6 +188,7 @@ impl InitSettings {
 impl Default for TrainSettings {
     fn default() -> Self {
         Self {
+            source: SourceSettings::default(),
             seed: 0,
             epochs: 1.0,
             max_steps: None,
@@ -175,11 +218,21 @@ impl Default for TrainSettings {
             schedule: Schedule::Linear {},
             dropout: DropoutSettings::default(),
             init: InitSettings::default(),
+            columns: ColumnMap::default(),
+            text: toml::Table::new(),
         }
     }
 }
 
 impl TrainSettings {
+    /// A model's text settings with this run's overrides.
+    pub fn text_settings(&self, of_model: &TextSettings) -> Result<TextSettings, TrainError> {
+        let wrong = |problem: String| TrainError::Settings(format!("`text`: {}", problem.trim().replace('\n', ", ")));
+        let mut table = toml::Table::try_from(of_model).map_err(|e| wrong(e.to_string()))?;
+        table.extend(self.text.clone());
+        toml::Value::Table(table).try_into().map_err(|e: toml::de::Error| wrong(e.to_string()))
+    }
+
     /// The resolved settings as TOML, saved with the run.
     pub fn to_toml(&self) -> Result<String, TrainError> {
         toml::to_string(self).map_err(|e| TrainError::Settings(e.to_string()))
@@ -297,6 +350,7 @@ mod tests {
         settings.validate().unwrap();
         // Without `..`: a new setting does not compile until it is named here.
         let TrainSettings {
+            source: SourceSettings { model: Some(_), lang: Some(_), .. },
             seed: _,
             epochs: _,
             max_steps: Some(_),
@@ -334,6 +388,8 @@ mod tests {
                     intermediate_size: Some(_),
                     max_length: Some(_),
                 },
+            columns: _,
+            text: _,
         } = &settings
         else {
             panic!("an optional key is not in default.toml: {settings:?}");
