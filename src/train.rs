@@ -13,7 +13,6 @@ pub mod engine;
 pub mod error;
 pub mod evaluation;
 pub mod journal;
-pub mod micro_batch;
 pub mod optimizer;
 pub mod overlap;
 pub mod prepare;

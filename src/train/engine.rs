@@ -12,7 +12,6 @@ use super::checkpoint::{Best, Checkpoints, TrainerState};
 use super::error::TrainError;
 use super::evaluation::{Evaluation, Sums, evaluate};
 use super::journal::Journal;
-use super::micro_batch::micro_batches;
 use super::optimizer::{AdamW, clip_grad_norm, non_finite_gradients};
 use super::prepare::{Prepared, TrainPair, named};
 use super::sampler::Sampler;
@@ -23,6 +22,7 @@ use super::values::to_f64;
 use crate::backbone::DropoutKey;
 use crate::objective::{Label, Rewards};
 use crate::progress::Progress;
+use crate::text::batch::plan;
 
 /// Everything a run holds between steps.
 pub struct Engine<'a, M: Trainable> {
@@ -129,7 +129,7 @@ impl<'a, M: Trainable> Engine<'a, M> {
         let (_, batch) = self.sampler.batch(t);
         let pairs: Vec<&TrainPair<M::Encoded>> = batch.iter().map(|&index| &self.train[index]).collect();
         let costs: Vec<usize> = pairs.iter().map(|pair| pair.size.computed).collect();
-        let pieces = micro_batches(&costs, self.settings.token_budget);
+        let pieces = plan(&costs, self.settings.token_budget, usize::MAX);
         let dropout = self.settings.dropout.rates();
         let mut seen: Vec<(Tensor, Tensor)> = Vec::with_capacity(pieces.len());
         for (micro, piece) in pieces.iter().enumerate() {
