@@ -14,7 +14,6 @@ pub mod engine;
 pub mod error;
 pub mod evaluation;
 pub mod journal;
-pub mod micro_batch;
 pub mod optimizer;
 pub mod overlap;
 pub mod phase;
@@ -25,6 +24,7 @@ pub mod scalar;
 pub mod schedule;
 pub mod settings;
 pub mod trainable;
+mod update;
 mod values;
 
 pub use error::TrainError;

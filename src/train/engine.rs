@@ -13,7 +13,6 @@ use super::donors::Donors;
 use super::error::TrainError;
 use super::evaluation::{Evaluation, Sums, evaluate};
 use super::journal::Journal;
-use super::micro_batch::micro_batches;
 use super::optimizer::{AdamW, clip_grad_norm, non_finite_gradients};
 use super::phase::Phases;
 use super::prepare::{Prepared, TrainPair, named};
@@ -24,6 +23,7 @@ use super::values::to_f64;
 use crate::backbone::DropoutKey;
 use crate::objective::{Label, Rewards};
 use crate::progress::Progress;
+use crate::text::batch::plan;
 
 /// Everything a run holds between steps.
 pub struct Engine<'a, M: Trainable> {
@@ -155,7 +155,7 @@ impl<'a, M: Trainable> Engine<'a, M> {
             pairs.iter().zip(&stand_ins).map(|(pair, other)| other.as_ref().unwrap_or(&pair.encoded)).collect();
         let sizes: Vec<PairSize> = encoded.iter().map(|encoded| self.model.size(encoded)).collect();
         let costs: Vec<usize> = sizes.iter().map(|size| size.computed).collect();
-        let pieces = micro_batches(&costs, self.settings.token_budget);
+        let pieces = plan(&costs, self.settings.token_budget, usize::MAX);
         let dropout = self.settings.dropout.rates();
         let mut seen: Vec<(Tensor, Tensor)> = Vec::with_capacity(pieces.len());
         // Of the whole step, so that the mean does not depend on the pieces.
