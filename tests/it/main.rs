@@ -3,5 +3,16 @@
 mod architecture;
 mod demo;
 #[cfg(feature = "torch")]
+mod artifact;
+mod data;
+#[cfg(feature = "torch")]
+mod minilm;
+#[cfg(feature = "torch")]
+mod optim;
+#[cfg(feature = "torch")]
 mod parity;
+mod report;
+mod table;
 mod text;
+#[cfg(feature = "torch")]
+mod train;

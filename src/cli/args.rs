@@ -1,0 +1,245 @@
+//! The command line as clap sees it: flags for what people change daily, TOML for the rest.
+//!
+//! Flags end here; verbs turn them into settings. Frozen by the help snapshots in `tests/snapshots`.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, ValueHint};
+
+/// Version and commit.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("RMBENCH_COMMIT"), ")");
+
+const EXAMPLES: &str = "\
+Examples:
+  rmbench demo
+  rmbench train --data pairs.parquet --model init:small --out models/first
+  rmbench score --model models/first --pairs bench.parquet --langs all --out runs/first
+  rmbench report runs/first runs/other --out report";
+
+/// Train reward models and evaluate them per language.
+#[derive(Debug, Parser)]
+#[command(name = "rmbench", version = VERSION, after_help = EXAMPLES, max_term_width = 100)]
+#[command(help_expected = true, disable_help_subcommand = true)]
+pub struct Args {
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Preference pairs in, a reward model out
+    Train(TrainArgs),
+    /// A reward model and benchmarks in, a score table out
+    Score(ScoreArgs),
+    /// Score tables in, accuracies with intervals out
+    Report(ReportArgs),
+    /// Look into and convert preference data
+    #[command(subcommand)]
+    Data(DataVerb),
+    /// The whole way on invented data: train, score and report a tiny model
+    Demo(DemoArgs),
+    /// Say what this machine offers and what is wrong with it
+    Doctor,
+    /// Print a completion script for a shell
+    #[command(after_help = "Example:\n  rmbench completions bash > ~/.local/share/bash-completion/completions/rmbench")]
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+}
+
+/// Where settings come from that have no flag of their own.
+#[derive(Debug, ClapArgs)]
+pub struct ConfigArgs {
+    /// Settings to use instead of the defaults
+    #[arg(long, value_name = "FILE.toml", value_hint = ValueHint::FilePath)]
+    pub config: Option<PathBuf>,
+    /// One setting, as in `--set text.max-length=512`; repeatable, wins over --config
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Print the default settings with explanations, and stop
+    #[arg(long)]
+    pub print_config: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(override_usage = "rmbench train --data PAIRS... --model MODEL --out DIR [OPTIONS]")]
+#[command(after_help = "\
+Examples:
+  rmbench train --data train.parquet --model init:small --out models/first --eval valid.parquet
+  rmbench train --data train.parquet --model models/first --out models/second --set learning-rate=1e-5
+  rmbench train --out models/first --resume")]
+pub struct TrainArgs {
+    /// Preference pairs: Parquet, JSONL, CSV or Arrow files
+    #[arg(long, value_name = "PAIRS", num_args = 1.., value_hint = ValueHint::FilePath)]
+    pub data: Vec<PathBuf>,
+    /// Where to start: a model directory, hf:ORG/NAME, or init:tiny, init:small, init:base
+    #[arg(long, value_name = "MODEL", value_hint = ValueHint::DirPath)]
+    pub model: Option<String>,
+    /// Directory for the model, its checkpoints and logs
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub out: Option<PathBuf>,
+    /// Pairs to measure accuracy on while training
+    #[arg(long, value_name = "PAIRS", num_args = 1.., value_hint = ValueHint::FilePath)]
+    pub eval: Vec<PathBuf>,
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Continue an interrupted run in --out
+    #[arg(long)]
+    pub resume: bool,
+    /// Seed of every random draw
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// cpu, cuda, cuda:N, or auto (a GPU where there is one)
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<String>,
+    /// Precision of weights and activations: f32 or bf16
+    #[arg(long, value_name = "DTYPE")]
+    pub dtype: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(override_usage = "\
+rmbench score --model MODEL --benchmarks NAME,... --out DIR [OPTIONS]
+       rmbench score --model MODEL --pairs FILE... --out DIR [OPTIONS]
+       rmbench score --model MODEL --manifest FILE.toml... --out DIR [OPTIONS]")]
+#[command(after_help = "\
+Examples:
+  rmbench score --model models/first --pairs bench.parquet --out runs/first
+  rmbench score --model models/first --benchmarks m-rewardbench --data data --langs ar,tr,@script:Deva --out runs/m
+  rmbench score --model mock:length --pairs bench.parquet --out runs/length --dry-run")]
+pub struct ScoreArgs {
+    /// A model directory, hf:ORG/NAME, or a scorer without a model: mock:length, mock:random
+    #[arg(long, value_name = "MODEL", value_hint = ValueHint::DirPath)]
+    pub model: Option<String>,
+    /// Benchmarks by name, separated by commas
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', group = "what")]
+    pub benchmarks: Vec<String>,
+    /// Files of preference pairs, each a benchmark of its own
+    #[arg(long, value_name = "FILE", num_args = 1.., group = "what", value_hint = ValueHint::FilePath)]
+    pub pairs: Vec<PathBuf>,
+    /// Benchmarks described by manifests of yours
+    #[arg(long, value_name = "FILE.toml", num_args = 1.., group = "what", value_hint = ValueHint::FilePath)]
+    pub manifest: Vec<PathBuf>,
+    /// Languages: codes or names separated by commas, sets such as @script:Arab, or all
+    #[arg(long, value_name = "LIST|all")]
+    pub langs: Option<String>,
+    /// Directory for the score table
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub out: Option<PathBuf>,
+    /// Directory that holds the benchmarks' data files
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub data: Option<PathBuf>,
+    /// Score at most N items of each benchmark and language
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u64>,
+    /// Check everything, print the plan, score nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Continue an interrupted run in --out
+    #[arg(long)]
+    pub resume: bool,
+    #[command(flatten)]
+    pub config: ConfigArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(override_usage = "rmbench report RUN... --out DIR [OPTIONS]")]
+#[command(after_help = "\
+Examples:
+  rmbench report runs/first --out report
+  rmbench report runs/* --out report --baseline runs/length --format html,csv
+  rmbench report runs/first --out report --fail-under 60")]
+pub struct ReportArgs {
+    /// Run directories, or score tables
+    #[arg(value_name = "RUN", value_hint = ValueHint::AnyPath)]
+    pub runs: Vec<PathBuf>,
+    /// Directory for the report
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub out: Option<PathBuf>,
+    /// What to write, separated by commas
+    #[arg(long, value_name = "FORMAT,...", value_delimiter = ',', default_value = "html,png,md,csv,json")]
+    pub format: Vec<ReportFormat>,
+    /// The run that the others are compared with
+    #[arg(long, value_name = "RUN", value_hint = ValueHint::AnyPath)]
+    pub baseline: Option<PathBuf>,
+    /// Exit with 1 unless every run's accuracy on every benchmark is at least X percent
+    #[arg(long, value_name = "X")]
+    pub fail_under: Option<f64>,
+    #[command(flatten)]
+    pub config: ConfigArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// One self-contained page
+    Html,
+    /// Figures as PNG and SVG
+    Png,
+    /// Tables as Markdown
+    Md,
+    /// Findings as one tidy table
+    Csv,
+    /// Findings with all their context
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DataVerb {
+    /// Look for what would spoil a training run or a benchmark, per language
+    #[command(after_help = "Example:\n  rmbench data check train.parquet --against bench.parquet --model models/first")]
+    Check {
+        /// Preference data: Parquet, JSONL, CSV or Arrow files
+        #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        files: Vec<PathBuf>,
+        /// Data that must not share content with FILE, such as a benchmark
+        #[arg(long, value_name = "FILE", num_args = 1.., value_hint = ValueHint::FilePath)]
+        against: Vec<PathBuf>,
+        /// Count items that are too long for this model
+        #[arg(long, value_name = "MODEL", value_hint = ValueHint::DirPath)]
+        model: Option<String>,
+        /// Count bad rows and go on instead of stopping at the first
+        #[arg(long)]
+        skip_bad_rows: bool,
+    },
+    /// Count items and lengths per language, category and subset
+    #[command(after_help = "Example:\n  rmbench data stats train.parquet")]
+    Stats {
+        /// Preference data: Parquet, JSONL, CSV or Arrow files
+        #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        files: Vec<PathBuf>,
+        /// Count bad rows and go on instead of stopping at the first
+        #[arg(long)]
+        skip_bad_rows: bool,
+    },
+    /// Write preference data in another format or with the usual column names
+    #[command(after_help = "Example:\n  rmbench data convert old.jsonl --out pairs.parquet")]
+    Convert {
+        /// Preference data: Parquet, JSONL, CSV or Arrow files
+        #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        files: Vec<PathBuf>,
+        /// Where to; the ending names the format: .parquet or .jsonl
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        out: PathBuf,
+        /// Languages to keep
+        #[arg(long, value_name = "LIST|all", default_value = "all")]
+        langs: String,
+        /// Count bad rows and go on instead of stopping at the first
+        #[arg(long)]
+        skip_bad_rows: bool,
+    },
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Example:\n  rmbench demo --out somewhere")]
+pub struct DemoArgs {
+    /// Directory for data, model, scores and report
+    #[arg(long, value_name = "DIR", default_value = "rmbench-demo", value_hint = ValueHint::DirPath)]
+    pub out: PathBuf,
+    /// Seed of data and training
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+}
+
+/// Shells that completions can be written for.
+pub type Shell = clap_complete::Shell;

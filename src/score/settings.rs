@@ -1,0 +1,129 @@
+//! What a scoring run is asked to do; `default.toml` beside this file explains every setting.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::ScoreError;
+use crate::benchmark::columns::ColumnMap;
+use crate::lang::{Lang, LangSet};
+use crate::text::settings::TextSettings;
+
+/// The commented defaults; also the list of settings there are.
+pub const DEFAULTS: &str = include_str!("default.toml");
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ScoreSettings {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    pub benchmarks: Vec<String>,
+    pub pairs: Vec<PathBuf>,
+    pub manifests: Vec<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<PathBuf>,
+    pub langs: String,
+    /// Items per benchmark and language.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
+    /// Of pair files without a language column.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lang: Option<Lang>,
+    pub skip_bad_rows: bool,
+    pub device: String,
+    pub dtype: String,
+    pub seed: u64,
+    pub batch_tokens: usize,
+    pub shard_size: usize,
+    pub columns: ColumnMap,
+    /// Overrides of the model's own [`TextSettings`].
+    pub text: toml::Table,
+}
+
+impl ScoreSettings {
+    /// The model asked for.
+    pub fn model(&self) -> Result<&str, ScoreError> {
+        let hint = "give --model a model directory, hf:ORG/NAME, mock:length or mock:random";
+        self.model.as_deref().ok_or(ScoreError::Absent { what: "the model", hint })
+    }
+
+    /// What reports call the run: the name given, else the last part of the model's.
+    pub fn run_name(&self) -> Result<String, ScoreError> {
+        let model = self.model()?;
+        let last = || Path::new(model).file_name().map(|name| name.to_string_lossy().into_owned());
+        Ok(match &self.name {
+            Some(name) => name.clone(),
+            None => match model.strip_prefix("hf:") {
+                Some(hub) => hub.to_owned(),
+                None => last().unwrap_or_else(|| model.to_owned()),
+            },
+        })
+    }
+
+    pub fn langs(&self) -> Result<LangSet, ScoreError> {
+        Ok(LangSet::parse(&self.langs)?)
+    }
+
+    /// Refuses values that no run can have.
+    pub fn check(&self) -> Result<(), ScoreError> {
+        if self.benchmarks.is_empty() && self.pairs.is_empty() && self.manifests.is_empty() {
+            let hint = "give --benchmarks NAME,..., --pairs FILE or --manifest FILE.toml";
+            return Err(ScoreError::Absent { what: "what to score", hint });
+        }
+        self.run_name()?;
+        self.langs()?;
+        self.text_settings(&TextSettings::default())?;
+        let positive = [("shard-size", self.shard_size), ("batch-tokens", self.batch_tokens)];
+        match positive.into_iter().find(|(_, value)| *value == 0) {
+            Some((key, _)) => Err(ScoreError::Setting { key, problem: "must be at least 1".to_owned() }),
+            None => Ok(()),
+        }
+    }
+
+    /// A model's text settings with this run's overrides.
+    pub fn text_settings(&self, of_model: &TextSettings) -> Result<TextSettings, ScoreError> {
+        let wrong = |problem: String| ScoreError::Setting { key: "text", problem: problem.trim().replace('\n', ", ") };
+        let mut table = toml::Table::try_from(of_model).map_err(|e| wrong(e.to_string()))?;
+        table.extend(self.text.clone());
+        toml::Value::Table(table).try_into().map_err(|e: toml::de::Error| wrong(e.to_string()))
+    }
+
+    /// The settings as saved with the run.
+    pub fn to_toml(&self) -> Result<String, ScoreError> {
+        toml::to_string(self).map_err(|e| ScoreError::Setting { key: "(all)", problem: e.to_string() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_runs() {
+        let mut settings: ScoreSettings = toml::from_str(DEFAULTS).unwrap();
+        assert!(settings.run_name().is_err());
+        for (model, name) in
+            [("models/first/", "first"), ("hf:org/rm", "org/rm"), ("mock:length", "mock:length"), ("..", "..")]
+        {
+            settings.model = Some(model.to_owned());
+            assert_eq!(settings.run_name().unwrap(), name);
+        }
+        settings.name = Some("mine".to_owned());
+        assert_eq!(settings.run_name().unwrap(), "mine");
+    }
+
+    #[test]
+    fn text_overrides_touch_only_what_they_name() {
+        let mut settings: ScoreSettings = toml::from_str(DEFAULTS).unwrap();
+        let of_model = TextSettings { max_length: Some(77), append_eos: false, ..TextSettings::default() };
+        assert_eq!(settings.text_settings(&of_model).unwrap(), of_model);
+        settings.text.insert("max-length".to_owned(), 12.into());
+        let text = settings.text_settings(&of_model).unwrap();
+        assert_eq!((text.max_length, text.append_eos), (Some(12), false));
+        settings.text.insert("truncation".to_owned(), "middle".into());
+        let error = settings.text_settings(&of_model).unwrap_err().to_string();
+        assert!(error.contains("`text`") && error.contains("middle"), "{error}");
+    }
+}
