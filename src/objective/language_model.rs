@@ -9,6 +9,25 @@ use tch::{Kind, Tensor};
 
 use crate::text::batch::TokenBatch;
 
+/// Which positions of a sequence are predicted from: every `stride`-th, beginning at a place that the
+/// caller moves from step to step. The output layer is most of a small model's cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Every {
+    pub stride: u64,
+    pub offset: u64,
+}
+
+impl Every {
+    pub fn takes(self, position: u64) -> bool {
+        (position + self.offset).is_multiple_of(self.stride.max(1))
+    }
+
+    /// Predictions over a sequence of `len` tokens.
+    pub fn count(self, len: usize) -> usize {
+        (0..len.saturating_sub(1) as u64).filter(|&position| self.takes(position)).count()
+    }
+}
+
 /// Where the next token is predicted, and which it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NextTokens {
@@ -36,6 +55,13 @@ impl NextTokens {
             }
         }
         next
+    }
+
+    /// Only the positions that `every` takes.
+    pub fn thinned(self, batch: &TokenBatch, every: Every) -> Self {
+        let taken = |row: &i64| every.takes(batch.positions[*row as usize] as u64);
+        let (rows, ids) = self.rows.into_iter().zip(self.ids).filter(|(row, _)| taken(row)).unzip();
+        Self { rows, ids }
     }
 
     fn within(&mut self, batch: &TokenBatch, range: std::ops::Range<usize>) {
@@ -93,6 +119,20 @@ mod tests {
         assert_eq!(next.ids, [6, 7, 8, 9]);
         let chosen = NextTokens::of(&tree(), |branch| branch == 0);
         assert_eq!((chosen.rows, chosen.ids), (vec![0, 1], vec![6, 7]));
+    }
+
+    #[test]
+    fn over_as_many_steps_as_the_stride_every_position_is_taken_once() {
+        let batch = tree();
+        let mut seen = Vec::new();
+        for offset in 0..3 {
+            let every = Every { stride: 3, offset };
+            let next = NextTokens::of(&batch, |branch| branch == 1).thinned(&batch, every);
+            assert_eq!(next.len(), every.count(4));
+            seen.extend(next.ids);
+        }
+        seen.sort_unstable();
+        assert_eq!(seen, [6, 8, 9]);
     }
 
     #[test]

@@ -21,6 +21,7 @@ use super::settings::TrainSettings;
 use super::trainable::{PairSize, Trainable};
 use super::values::to_f64;
 use crate::backbone::DropoutKey;
+use crate::objective::language_model::Every;
 use crate::objective::{Label, Rewards};
 use crate::progress::Progress;
 use crate::text::batch::plan;
@@ -159,13 +160,15 @@ impl<'a, M: Trainable> Engine<'a, M> {
         let dropout = self.settings.dropout.rates();
         let mut seen: Vec<(Tensor, Tensor)> = Vec::with_capacity(pieces.len());
         // Of the whole step, so that the mean does not depend on the pieces.
-        let next_tokens: usize = encoded.iter().map(|encoded| self.model.next_tokens(encoded)).sum();
+        let every = (lm_weight > 0.0).then_some(Every { stride: self.settings.lm_stride, offset: t });
+        let next_tokens: usize =
+            every.map_or(0, |every| encoded.iter().map(|encoded| self.model.next_tokens(encoded, every)).sum());
         let mut next_token_sums: Vec<Tensor> = Vec::new();
         for (micro, piece) in pieces.iter().enumerate() {
             let members: Vec<&M::Encoded> = piece.iter().map(|&index| encoded[index]).collect();
             let labels: Vec<Label> = piece.iter().map(|&index| pairs[index].label).collect();
             let key = DropoutKey { seed: self.settings.seed, step: t, micro: micro as u64 };
-            let forward = self.model.forward(&members, dropout.map(|rates| (rates, key)), lm_weight > 0.0)?;
+            let forward = self.model.forward(&members, dropout.map(|rates| (rates, key)), every)?;
             let rewards = Rewards { rewards_s: &forward.rewards_s, labels: &labels };
             let losses_n = self.settings.objective.losses(&rewards)?;
             // The mean over the step's pairs, whatever the pieces.

@@ -7,7 +7,7 @@ use tch::Tensor;
 use super::trainable::{Forward, PairSize, Trainable};
 use crate::backbone::params::Params;
 use crate::backbone::{Dropout, DropoutKey};
-use crate::objective::language_model::{NextTokens, next_token_loss};
+use crate::objective::language_model::{Every, NextTokens, next_token_loss};
 use crate::preference::Comparison;
 use crate::reward::RewardError;
 use crate::reward::artifact::{self, ProvenanceCard};
@@ -53,11 +53,11 @@ impl Trainable for ScalarTrainable {
         &self,
         pairs: &[&Encoded],
         dropout: Option<(Dropout, DropoutKey)>,
-        next_token: bool,
+        next_token: Option<Every>,
     ) -> Result<Forward, RewardError> {
-        if !next_token {
+        let Some(every) = next_token else {
             return Ok(Forward { rewards_s: self.rewards(pairs, dropout)?, next_token: None });
-        }
+        };
         if !self.model.network.shares_prefixes() {
             return Err(RewardError::Model("next-token loss needs a causal decoder; this model is an encoder".into()));
         }
@@ -65,13 +65,13 @@ impl Trainable for ScalarTrainable {
         let batch = self.model.token_batch(&members)?;
         let (rewards_s, hidden_td) = self.model.network.forward_for_training(&batch, dropout)?;
         // The chosen response is the text worth imitating.
-        let next = NextTokens::of(&batch, |branch| branch == 0);
+        let next = NextTokens::of(&batch, |branch| branch == 0).thinned(&batch, every);
         let loss = next_token_loss(&hidden_td, self.model.network.embeddings()?, &next);
         Ok(Forward { rewards_s, next_token: Some(loss) })
     }
 
-    fn next_tokens(&self, encoded: &Encoded) -> usize {
-        encoded.sequences.first().map_or(0, |ids| ids.len().saturating_sub(1))
+    fn next_tokens(&self, encoded: &Encoded, every: Every) -> usize {
+        encoded.sequences.first().map_or(0, |ids| every.count(ids.len()))
     }
 
     fn mismatched(&self, pair: &Encoded, donor: &Encoded) -> Option<Encoded> {

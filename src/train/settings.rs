@@ -68,6 +68,8 @@ pub struct TrainSettings {
     pub keep_checkpoints: usize,
     pub objective: Objective,
     pub schedule: Schedule,
+    /// Next-token losses predict at every so many-th position.
+    pub lm_stride: u64,
     pub pretraining: PretrainingSettings,
     pub auxiliary: AuxiliarySettings,
     pub dropout: DropoutSettings,
@@ -248,6 +250,7 @@ impl Default for TrainSettings {
             keep_checkpoints: 2,
             objective: Objective::default(),
             schedule: Schedule::Linear {},
+            lm_stride: 4,
             pretraining: PretrainingSettings::default(),
             auxiliary: AuxiliarySettings::default(),
             dropout: DropoutSettings::default(),
@@ -301,7 +304,7 @@ impl TrainSettings {
         let share = |x: f64| (0.0..1.0).contains(&x);
         let positive = |x: f64| x > 0.0 && x.is_finite();
         let at_least_0 = |x: f64| x >= 0.0 && x.is_finite();
-        let checks: [(&str, bool, &str); 26] = [
+        let checks: [(&str, bool, &str); 27] = [
             // TOML integers are signed.
             ("seed", i64::try_from(self.seed).is_ok(), "below 2^63"),
             ("epochs", positive(self.epochs), "above 0"),
@@ -322,6 +325,7 @@ impl TrainSettings {
             ("patience", self.patience != Some(0), "above 0"),
             ("save-every", self.save_every != Some(0), "above 0"),
             ("dropout.token", share(self.dropout.token), "at least 0 and below 1"),
+            ("lm-stride", self.lm_stride > 0, "above 0"),
             ("pretraining.epochs", at_least_0(self.pretraining.epochs), "at least 0"),
             ("pretraining.lr", self.pretraining.lr.is_none_or(positive), "above 0"),
             ("pretraining.lm-weight", at_least_0(self.pretraining.lm_weight), "at least 0"),
@@ -424,6 +428,7 @@ mod tests {
             keep_checkpoints: _,
             objective: _,
             schedule: _,
+            lm_stride: _,
             pretraining: PretrainingSettings { lr: Some(_), .. },
             auxiliary: _,
             dropout: _,

@@ -6,6 +6,7 @@ use tch::Tensor;
 
 use crate::backbone::params::Params;
 use crate::backbone::{Dropout, DropoutKey};
+use crate::objective::language_model::Every;
 use crate::preference::Comparison;
 use crate::reward::RewardError;
 
@@ -51,21 +52,21 @@ pub trait Trainable {
     fn rewards(&self, pairs: &[&Self::Encoded], dropout: Option<(Dropout, DropoutKey)>) -> Result<Tensor, RewardError>;
 
     /// As [`Trainable::rewards`], and, with `next_token`, the language-model loss of prompts and chosen
-    /// responses. Models without an output layer refuse it.
+    /// responses at the positions it takes. Models without an output layer refuse it.
     fn forward(
         &self,
         pairs: &[&Self::Encoded],
         dropout: Option<(Dropout, DropoutKey)>,
-        next_token: bool,
+        next_token: Option<Every>,
     ) -> Result<Forward, RewardError> {
-        if next_token {
+        if next_token.is_some() {
             return Err(RewardError::Model("this model has no next-token loss".into()));
         }
         Ok(Forward { rewards_s: self.rewards(pairs, dropout)?, next_token: None })
     }
 
     /// Next tokens that [`Trainable::forward`] predicts for this pair.
-    fn next_tokens(&self, _encoded: &Self::Encoded) -> usize {
+    fn next_tokens(&self, _encoded: &Self::Encoded, _every: Every) -> usize {
         0
     }
 
