@@ -193,11 +193,10 @@ fn collect_figures<'a>(blocks: &'a [Block], figures: &mut Vec<&'a Figure>) {
 fn check(findings: &Findings) -> Result<(), ReportError> {
     let runs = findings.runs.len();
     let known: std::collections::HashSet<&str> = findings.benchmarks.iter().map(|b| b.name.as_str()).collect();
-    let estimates = findings
-        .findings
-        .iter()
-        .map(|f| (f.run, f.benchmark.as_str(), f.metric.as_str(), f.estimate))
-        .chain(findings.differences.iter().map(|d| (d.run, d.benchmark.as_str(), "a paired difference", d.estimate)));
+    let estimates =
+        findings.findings.iter().map(|f| (f.run, f.benchmark.as_str(), f.metric.as_str(), f.estimate)).chain(
+            findings.differences.iter().map(|d| (d.run, d.benchmark.as_str(), "a paired difference", d.estimate)),
+        );
     for (run, benchmark, metric, estimate) in estimates {
         if run >= runs {
             return Err(ReportError::UnknownRun { index: run, runs });

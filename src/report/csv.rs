@@ -6,8 +6,26 @@ use crate::report::language;
 use crate::report::select::run_name;
 
 const COLUMNS: [&str; 20] = [
-    "run", "model", "baseline", "benchmark", "benchmark_version", "metric", "scope", "scope_name", "over", "language",
-    "language_name", "point", "low", "high", "level", "n", "n_missing", "n_ties", "n_truncated", "why",
+    "run",
+    "model",
+    "baseline",
+    "benchmark",
+    "benchmark_version",
+    "metric",
+    "scope",
+    "scope_name",
+    "over",
+    "language",
+    "language_name",
+    "point",
+    "low",
+    "high",
+    "level",
+    "n",
+    "n_missing",
+    "n_ties",
+    "n_truncated",
+    "why",
 ];
 
 /// What a paired difference of accuracies is called in the `metric` column.

@@ -63,10 +63,8 @@ pub fn ranking(findings: &Findings, benchmark: &BenchmarkInfo) -> Vec<usize> {
     let present: BTreeSet<usize> = accuracy.found.keys().map(|(run, ..)| *run).collect();
     let mut runs: Vec<usize> = present.into_iter().collect();
     if let Some(headline) = headline(benchmark) {
-        let points: HashMap<usize, f64> = runs
-            .iter()
-            .filter_map(|run| Some((*run, accuracy.point(*run, &Scope::Overall, &headline)?)))
-            .collect();
+        let points: HashMap<usize, f64> =
+            runs.iter().filter_map(|run| Some((*run, accuracy.point(*run, &Scope::Overall, &headline)?))).collect();
         sort_descending(&mut runs, |run| points.get(run).copied());
     }
     runs
@@ -105,13 +103,11 @@ pub fn headline_difference<'a>(
     b: usize,
 ) -> Option<(&'a crate::report::findings::PairedDifference, bool)> {
     let headline = headline(benchmark)?;
-    findings
-        .differences
-        .iter()
-        .filter(|d| d.benchmark == benchmark.name && d.languages == headline)
-        .find_map(|d| match (d.run, d.baseline) {
+    findings.differences.iter().filter(|d| d.benchmark == benchmark.name && d.languages == headline).find_map(
+        |d| match (d.run, d.baseline) {
             pair if pair == (a, b) => Some((d, true)),
             pair if pair == (b, a) => Some((d, false)),
             _ => None,
-        })
+        },
+    )
 }

@@ -24,10 +24,10 @@ impl Rgb {
         (a.max(b) + 0.05) / (a.min(b) + 0.05)
     }
 
-    /// Black-ish or white, whichever reads better on this colour.
+    /// Black or white, whichever reads better on this colour: at least 4.58:1 on any.
     pub fn words_on(self) -> Ink {
-        let dark = Rgb(0x11, 0x16, 0x1c);
-        if self.contrast(dark) >= self.contrast(WHITE) { Ink::Fixed(dark) } else { Ink::Fixed(WHITE) }
+        let black = Rgb(0, 0, 0);
+        if self.contrast(black) >= self.contrast(WHITE) { Ink::Fixed(black) } else { Ink::Fixed(WHITE) }
     }
 
     fn toward(self, other: Rgb, t: f64) -> Rgb {
@@ -84,8 +84,7 @@ impl Ink {
 }
 
 /// Okabe and Ito's blue, vermilion, green and purple, darkened to 4.5:1 on white.
-const SERIES: [Rgb; 4] =
-    [Rgb(0x00, 0x62, 0xa3), Rgb(0xb5, 0x46, 0x00), Rgb(0x00, 0x75, 0x57), Rgb(0x96, 0x45, 0x7b)];
+const SERIES: [Rgb; 4] = [Rgb(0x00, 0x62, 0xa3), Rgb(0xb5, 0x46, 0x00), Rgb(0x00, 0x75, 0x57), Rgb(0x96, 0x45, 0x7b)];
 
 /// Low to high, lightness falling steadily, so that it survives grey printing and colour blindness.
 const SEQUENTIAL: [Rgb; 6] = [
@@ -98,13 +97,8 @@ const SEQUENTIAL: [Rgb; 6] = [
 ];
 
 /// Below zero brown, above zero blue-green, nothing at zero.
-const DIVERGING: [Rgb; 5] = [
-    Rgb(0x8c, 0x4a, 0x12),
-    Rgb(0xe0, 0xb4, 0x7a),
-    Rgb(0xf5, 0xf3, 0xee),
-    Rgb(0x8f, 0xc4, 0xbb),
-    Rgb(0x14, 0x6b, 0x66),
-];
+const DIVERGING: [Rgb; 5] =
+    [Rgb(0x8c, 0x4a, 0x12), Rgb(0xe0, 0xb4, 0x7a), Rgb(0xf5, 0xf3, 0xee), Rgb(0x8f, 0xc4, 0xbb), Rgb(0x14, 0x6b, 0x66)];
 
 /// Colour at `t` in 0..=1 of the sequential ramp.
 pub fn sequential(t: f64) -> Rgb {

@@ -1,14 +1,13 @@
 //! What a reader must know before trusting a number: warnings, and what is missing, tied or cut.
 
 use super::{benchmark_id, per_benchmark};
-use crate::report::block::{Block, Cell, Column, Inline, Row, Table};
+use crate::report::block::{Block, Cell, Column, Inline, Row, Table, visible};
 use crate::report::findings::{BenchmarkInfo, Finding, Findings, Languages, Scope};
 use crate::report::measure::ACCURACY;
 use crate::report::select::{Lookup, ranking, run_name};
 
 pub fn section(findings: &Findings) -> Option<Vec<Block>> {
-    let mut blocks: Vec<Block> =
-        findings.warnings.iter().map(|w| Block::Warning(Inline::new().name(w))).collect();
+    let mut blocks: Vec<Block> = findings.warnings.iter().map(|w| Block::Warning(Inline::new().name(w))).collect();
     if let Some(tables) = per_benchmark(findings, |benchmark, i| of_benchmark(findings, benchmark, i)) {
         blocks.extend(tables);
     }
@@ -46,9 +45,8 @@ fn of_benchmark(findings: &Findings, benchmark: &BenchmarkInfo, i: usize) -> Opt
     for run in &order {
         for lang in &benchmark.langs {
             let finding = cell(*run, *lang);
-            let touched = finding.is_none_or(|f| {
-                f.n_ties + f.n_truncated > 0 || f.estimate.is_none_or(|e| e.n_missing > 0)
-            });
+            let touched =
+                finding.is_none_or(|f| f.n_ties + f.n_truncated > 0 || f.estimate.is_none_or(|e| e.n_missing > 0));
             if touched {
                 let mut cells = vec![
                     Cell::Text(Inline::new().lang(*lang)),
@@ -56,7 +54,9 @@ fn of_benchmark(findings: &Findings, benchmark: &BenchmarkInfo, i: usize) -> Opt
                 ];
                 cells.extend(match finding {
                     Some(f) if f.estimate.is_some() => counts(&[f]),
-                    Some(f) => vec![Cell::Absent(f.why.clone().unwrap_or_else(|| "no estimate".to_owned())); 4],
+                    Some(f) => {
+                        vec![Cell::Absent(f.why.as_deref().map_or_else(|| "no estimate".to_owned(), visible)); 4]
+                    }
                     None => vec![Cell::Absent("not scored".to_owned()); 4],
                 });
                 rows.push(Row { cells, lang: Some(*lang), run: Some(*run), pinned: false });

@@ -17,13 +17,12 @@ pub fn section(findings: &Findings) -> Option<Vec<Block>> {
         blocks.push(Block::Definitions(definitions));
     }
     for benchmark in &findings.benchmarks {
-        blocks.push(Block::Heading(
-            Inline::new().name(&benchmark.title).text(", version ").name(&benchmark.version),
-        ));
+        blocks.push(Block::Heading(Inline::new().name(&benchmark.title).text(", version ").name(&benchmark.version)));
         let mut sentences: Vec<Inline> = benchmark.protocol.iter().map(|s| Inline::new().name(s)).collect();
         if !benchmark.averages.is_empty() {
             let names = benchmark.averages.iter().map(|a| Inline::new().name(a)).collect();
-            sentences.push(Inline::new().text("Averages over languages, the headline one first: ").list(names).text("."));
+            sentences
+                .push(Inline::new().text("Averages over languages, the headline one first: ").list(names).text("."));
         }
         if !sentences.is_empty() {
             blocks.push(Block::Bullets(sentences));

@@ -104,14 +104,8 @@ fn standing(
         && let Some(estimate) = difference.estimate
     {
         let estimate = if same_way { estimate } else { reversed(estimate) };
-        let shown = Value {
-            unit: Unit::Points,
-            estimate: Some(estimate),
-            why: None,
-            n_ties: 0,
-            n_truncated: 0,
-            show_n: true,
-        };
+        let shown =
+            Value { unit: Unit::Points, estimate: Some(estimate), why: None, n_ties: 0, n_truncated: 0, show_n: true };
         let verdict = match estimate.interval {
             None => ": too little data to say whether that is more than chance.",
             Some(i) if i.low > 0.0 => ", paired over the items both scored: the lead is established.",
