@@ -149,10 +149,20 @@ impl Value {
         Self { unit, estimate: None, why: Some(why.into()), n_ties: 0, n_truncated: 0, show_n: true }
     }
 
-    pub fn without_n(mut self) -> Self {
-        self.show_n = false;
+    /// Leaves n out where it is the one that the row or the column prints for all.
+    pub fn beside(mut self, common: Option<usize>) -> Self {
+        self.show_n = self.estimate.map(|e| e.n) != common;
         self
     }
+}
+
+/// The n of most values, the larger one where two are as frequent.
+pub fn common_n<'a>(values: impl IntoIterator<Item = &'a Value>) -> Option<usize> {
+    let mut counts = std::collections::BTreeMap::new();
+    for estimate in values.into_iter().filter_map(|v| v.estimate) {
+        *counts.entry(estimate.n).or_insert(0usize) += 1;
+    }
+    counts.into_iter().max_by_key(|(_, count)| *count).map(|(n, _)| n)
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -176,11 +186,13 @@ pub struct Column {
     pub align: Align,
     /// The run the column is about, so that filters can hide it.
     pub run: Option<usize>,
+    /// The n of its values, where they share one and the rows do not.
+    pub n: Option<usize>,
 }
 
 impl Column {
     pub fn left(title: impl Into<Inline>) -> Self {
-        Self { title: title.into(), about: None, align: Align::Left, run: None }
+        Self { title: title.into(), about: None, align: Align::Left, run: None, n: None }
     }
 
     pub fn right(title: impl Into<Inline>) -> Self {
@@ -189,6 +201,12 @@ impl Column {
 
     pub fn about(mut self, about: impl Into<String>) -> Self {
         self.about = Some(about.into());
+        self
+    }
+
+    /// The n that the column's values share.
+    pub fn with_n(mut self, n: Option<usize>) -> Self {
+        self.n = n;
         self
     }
 
@@ -202,8 +220,6 @@ impl Column {
 pub enum Cell {
     Text(Inline),
     Count(usize),
-    /// The same count does not hold for the whole row.
-    CountRange(usize, usize),
     Value(Value),
     Absent(String),
 }

@@ -21,8 +21,6 @@ use crate::report::select::run_name;
 
 const STYLE: &str = include_str!("../../assets/report/style.css");
 const SCRIPT: &str = include_str!("../../assets/report/script.js");
-/// Wider figures scroll instead of shrinking until nothing can be read.
-const WIDEST_TO_SHRINK: f64 = 800.0;
 
 pub fn render(findings: &Findings, sections: &[Filled]) -> String {
     let title = title(findings);
@@ -179,12 +177,18 @@ fn key_figure(figure: &KeyFigure) -> Markup {
 
 fn figure(figure: &Figure) -> Markup {
     let scene = figure.scene(crate::report::figure::Frame::Page);
-    let class = if scene.width > WIDEST_TO_SHRINK { "plot wide" } else { "plot" };
+    // A figure may shrink to fit its column, but not until nothing can be read: then it scrolls.
+    let class = match scene.width {
+        ..=800.0 => "plot",
+        ..=1280.0 => "plot middling",
+        _ => "plot wide",
+    };
     html! {
         figure id=(figure.id) {
             p.title { bdi { (figure.title) } }
             div class=(class) tabindex="0" role="region" aria-label={ "Figure: " (figure.title) } {
                 (PreEscaped(figure.svg_inline()))
+                @if let Some(narrow) = figure.svg_narrow() { (PreEscaped(narrow)) }
             }
             figcaption { (inline::inline(&figure.caption)) }
         }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::report::block::{Align, Block, Cell, Inline, Span, Table, Value};
+use crate::report::block::{Align, Block, Cell, Column, Inline, Span, Table, Value};
 use crate::report::figure::Figure;
 use crate::report::findings::Findings;
 use crate::report::html::{lede, title};
@@ -44,7 +44,7 @@ fn block(out: &mut String, block: &Block, figures: Option<&str>) {
         Block::Note(text) => line(out, &format!("> {}", inline(text))),
         Block::Warning(text) => line(out, &format!("> **Warning.** {}", inline(text))),
         Block::Fold { summary, blocks, .. } => {
-            let _ = write!(out, "<details><summary>{}</summary>\n", inline(summary));
+            let _ = write!(out, "<details><summary>{}</summary>\n", plain(summary));
             for block in blocks {
                 self::block(out, block, figures);
             }
@@ -82,7 +82,11 @@ fn table(out: &mut String, table: &Table) {
     let reasons = table.reasons();
     line(out, &inline(&table.caption));
     out.push('\n');
-    let titles: Vec<String> = table.columns.iter().map(|c| inline(&c.title)).collect();
+    let title = |c: &Column| match c.n {
+        Some(n) => format!("{} (n = {})", inline(&c.title), number::count(n)),
+        None => inline(&c.title),
+    };
+    let titles: Vec<String> = table.columns.iter().map(title).collect();
     line(out, &format!("| {} |", titles.join(" | ")));
     let rules = table.columns.iter().map(|c| if c.align == Align::Right { "---:" } else { ":---" });
     line(out, &format!("|{}|", rules.collect::<Vec<_>>().join("|")));
@@ -107,7 +111,6 @@ fn cell(cell: &Cell) -> String {
     match cell {
         Cell::Text(text) => inline(text),
         Cell::Count(n) => number::count(*n),
-        Cell::CountRange(low, high) => format!("{}–{}", number::count(*low), number::count(*high)),
         Cell::Absent(_) => number::ABSENT.to_owned(),
         Cell::Value(Value { estimate: None, .. }) => number::ABSENT.to_owned(),
         Cell::Value(Value { estimate: Some(e), unit, show_n, .. }) => {
@@ -119,6 +122,16 @@ fn cell(cell: &Cell) -> String {
 
 fn inline(text: &Inline) -> String {
     text.0.iter().map(span).collect()
+}
+
+/// For inside an HTML element, where Markdown's escapes would show.
+fn plain(text: &Inline) -> String {
+    let words = text.0.iter().map(|span| match span {
+        Span::Text(text) | Span::Strong(text) | Span::Name(text) | Span::Code(text) => text.clone(),
+        Span::Lang(lang) => language::name(*lang),
+        Span::Value(value) => self::value(value),
+    });
+    words.collect::<String>().replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 fn span(span: &Span) -> String {

@@ -50,6 +50,7 @@ pub struct Reference {
 }
 
 const WIDTH: f64 = 760.0;
+const NARROW: f64 = 356.0;
 const SIZE: f64 = 12.0;
 const SMALL: f64 = 11.0;
 const LEGEND_LINE: f64 = 20.0;
@@ -64,13 +65,13 @@ struct Columns {
 
 impl Dots {
     pub fn scene(&self, frame: Frame, title: Option<&str>) -> Scene {
-        let mut scene = Scene::new(WIDTH);
+        let mut scene = Scene::new(if frame == Frame::NarrowPage { NARROW } else { WIDTH });
         let columns = self.columns(frame);
         let axis = Axis::covering(self.values(), self.unit, columns.plot.0 + 6.0, columns.plot.1 - 6.0);
         let mut y = 8.0;
         if let Some(title) = title {
             scene.draw(vec![Shape::Words {
-                text: fit(title, 14.0, WIDTH - 8.0),
+                text: fit(title, 14.0, scene.width - 8.0),
                 at: (2.0, y + 12.0),
                 anchor: Anchor::Start,
                 size: 14.0,
@@ -87,11 +88,17 @@ impl Dots {
         for (i, row) in self.rows.iter().enumerate() {
             let center = top + (i as f64 + 0.5) * self.row_height();
             self.label(&mut scene, row, &columns, frame, center);
-            self.marks(&mut scene, row, &axis, &columns, center);
+            self.marks(&mut scene, row, (&axis, &columns, frame), center);
         }
-        scene.words(&self.axis, (columns.plot.0, bottom + 36.0), Anchor::Start, SMALL, Ink::Muted);
+        let axis_title = fit(&self.axis, SMALL, scene.width - 2.0);
+        let start = columns.plot.0.min(scene.width - width(&axis_title, SMALL)).max(2.0);
+        scene.words(axis_title, (start, bottom + 36.0), Anchor::Start, SMALL, Ink::Muted);
         scene.height = bottom + 46.0;
         scene
+    }
+
+    fn prints_values(&self, frame: Frame) -> bool {
+        self.print_values && frame != Frame::NarrowPage
     }
 
     fn row_height(&self) -> f64 {
@@ -117,8 +124,9 @@ impl Dots {
         let native = widest(
             &mut self.rows.iter().filter_map(|r| r.label.native(frame)).map(|(name, _)| width(name, SIZE).min(130.0)),
         );
-        let label = widest(&mut self.rows.iter().map(|r| width(r.label.shown(frame), SIZE).min(210.0)));
-        let values = if self.print_values {
+        let (page, most) = if frame == Frame::NarrowPage { (NARROW, 120.0) } else { (WIDTH, 260.0) };
+        let label = widest(&mut self.rows.iter().map(|r| width(r.label.shown(frame), SIZE).min(most)));
+        let values = if self.prints_values(frame) {
             widest(&mut self.rows.iter().flat_map(|r| &r.dots).map(|d| width(&value_text(d, self.unit), SMALL)))
         } else {
             0.0
@@ -130,7 +138,7 @@ impl Dots {
             native_end: 2.0 + native,
             label_end,
             label_width: label,
-            plot: (label_end + 12.0, (WIDTH - right).max(label_end + 120.0)),
+            plot: (label_end + 12.0, (page - right).max(label_end + 120.0)),
         }
     }
 
@@ -138,10 +146,11 @@ impl Dots {
         if self.series.is_empty() {
             return top;
         }
+        let page = scene.width;
         let (mut x, mut y) = (2.0, top + 8.0);
         let place = |x: &mut f64, y: &mut f64, text: &str| {
             let needed = 18.0 + width(text, SIZE) + 20.0;
-            if *x + needed > WIDTH && *x > 2.0 {
+            if *x + needed > page && *x > 2.0 {
                 (*x, *y) = (2.0, *y + LEGEND_LINE);
             }
             let at = *x;
@@ -149,7 +158,7 @@ impl Dots {
             at
         };
         for (i, series) in self.series.iter().enumerate() {
-            let name = fit(series.shown(frame), SIZE, 320.0);
+            let name = fit(series.shown(frame), SIZE, 310.0);
             let at = place(&mut x, &mut y, &name);
             let marker = Shape::Marker {
                 kind: MarkerKind::of_series(i),
@@ -173,6 +182,11 @@ impl Dots {
 
     fn grid(&self, scene: &mut Scene, axis: &Axis, columns: &Columns, (first, top, bottom): (f64, f64, f64)) {
         let mut shapes = Vec::new();
+        if self.series.len() > 1 {
+            let row = |i: usize| top + i as f64 * self.row_height();
+            let rule = |i: usize| line((2.0, row(i)), (columns.plot.1, row(i)), Ink::Rule, 1.0);
+            shapes.extend((0..self.rows.len()).map(rule));
+        }
         for tick in &axis.ticks {
             let x = axis.at(*tick);
             shapes.push(line((x, top), (x, bottom + 4.0), Ink::Rule, 1.0));
@@ -181,15 +195,18 @@ impl Dots {
         }
         shapes.push(line((columns.plot.0, bottom), (columns.plot.1, bottom), Ink::Rule, 1.0));
         scene.draw(shapes);
-        // One line of its own for each label, so that close references stay legible.
-        for (i, reference) in self.references.iter().enumerate() {
+        // Each label has a line of its own and stands to the right of its reference; lower references come
+        // first, so that none runs through the label of another.
+        let mut references: Vec<&Reference> = self.references.iter().collect();
+        references.sort_by(|a, b| a.value.total_cmp(&b.value));
+        for (i, reference) in references.into_iter().enumerate() {
             let x = axis.at(reference.value);
             let y = first + i as f64 * 15.0 + 10.0;
-            let half = width(&reference.label, SMALL) / 2.0;
-            let middle = x.clamp(columns.plot.0 + half, (columns.plot.1 - half).max(columns.plot.0 + half));
+            let fits = x + 5.0 + width(&reference.label, SMALL) <= scene.width;
+            let (at, anchor) = if fits { (x + 5.0, Anchor::Start) } else { (x - 5.0, Anchor::End) };
             scene.draw(vec![
-                Shape::Line { from: (x, y + 5.0), to: (x, bottom), ink: Ink::Reference, width: 1.25, dashed: true },
-                words(&reference.label, (middle, y), Anchor::Middle, SMALL, Ink::Muted),
+                Shape::Line { from: (x, y - 9.0), to: (x, bottom), ink: Ink::Reference, width: 1.25, dashed: true },
+                words(&reference.label, (at, y), anchor, SMALL, Ink::Muted),
             ]);
         }
     }
@@ -215,11 +232,11 @@ impl Dots {
         scene.groups.push(group);
     }
 
-    fn marks(&self, scene: &mut Scene, row: &DotRow, axis: &Axis, columns: &Columns, y: f64) {
+    fn marks(&self, scene: &mut Scene, row: &DotRow, (axis, columns, frame): (&Axis, &Columns, Frame), y: f64) {
         let lang = row.label.lang;
         for (value, run, hover) in &row.crowd {
             let x = axis.at(*value);
-            let tick = line((x, y - 6.0), (x, y + 6.0), Ink::Crowd, 2.0);
+            let tick = line((x, y - 7.0), (x, y + 7.0), Ink::Crowd, 2.0);
             let hover = Some(hover.clone());
             scene.groups.push(Group { shapes: vec![tick], hover, run: Some(*run), lang });
         }
@@ -227,7 +244,7 @@ impl Dots {
             let text = fit(&format!("{} {why}", number::ABSENT), SMALL, columns.plot.1 - columns.plot.0 - 12.0);
             scene.words(text, (columns.plot.0 + 8.0, baseline(y, SMALL)), Anchor::Start, SMALL, Ink::Muted);
         }
-        let lanes = if self.crowd.is_some() { 1 } else { self.series.len().max(1) };
+        let lanes = self.series.len().max(1);
         for dot in &row.dots {
             let lane = if lanes == 1 { 0 } else { dot.series };
             let y = y + (lane as f64 - (lanes as f64 - 1.0) / 2.0) * 9.0;
@@ -246,7 +263,7 @@ impl Dots {
                 ink,
                 hollow,
             });
-            if self.print_values {
+            if self.prints_values(frame) {
                 let text = value_text(dot, self.unit);
                 let at = (columns.plot.1 + 14.0, baseline(y, SMALL));
                 shapes.push(words(text, at, Anchor::Start, SMALL, Ink::Strong));

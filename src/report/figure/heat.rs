@@ -15,6 +15,8 @@ pub struct Heat {
     pub legend: String,
     pub unit: Unit,
     pub ramp: Ramp,
+    /// Values at the ends of the ramp where several maps must share them; otherwise the map's own.
+    pub range: Option<(f64, f64)>,
     pub rows: Vec<Label>,
     pub columns: Vec<Label>,
     /// `cells[row][column]`.
@@ -112,16 +114,15 @@ impl Heat {
             .flat_map(|l| l.shown(frame).split_whitespace())
             .map(|word| width(word, SMALL) + 8.0)
             .fold(0.0, f64::max);
-        let value = if self.unit == Unit::Points { 46.0 } else { 42.0 };
+        let value = if self.unit == Unit::Points { 42.0 } else { 39.0 };
         let most = if self.columns.len() > 8 { 64.0 } else { 92.0 };
         word.clamp(value, most)
     }
 
     fn range(&self) -> (f64, f64) {
-        let points = self.cells.iter().flatten().filter_map(|c| c.estimate).map(|e| e.point);
-        let (low, high) = points.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), x| (l.min(x), h.max(x)));
+        let own = || extent(self.cells.iter().flatten().filter_map(|c| c.estimate).map(|e| e.point));
+        let (low, high) = self.range.or_else(own).unwrap_or((0.0, 1.0));
         match self.ramp {
-            _ if low > high => (0.0, 1.0),
             // At least ten points wide, so that noise among equals does not look like a pattern.
             Ramp::Sequential if high - low < 0.1 => ((low + high) / 2.0 - 0.05, (low + high) / 2.0 + 0.05),
             Ramp::Sequential => (low, high),
@@ -177,6 +178,14 @@ impl Heat {
         }
         scene.draw(shapes);
     }
+}
+
+/// The lowest and the highest of some values.
+pub fn extent(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
+    values.fold(None, |found, x| {
+        let (low, high) = found.unwrap_or((x, x));
+        Some((low.min(x), high.max(x)))
+    })
 }
 
 fn row_label(scene: &mut Scene, row: &Label, frame: Frame, (native_end, label_end, room): (f64, f64, f64), y: f64) {

@@ -24,10 +24,10 @@ impl Rgb {
         (a.max(b) + 0.05) / (a.min(b) + 0.05)
     }
 
-    /// Black-ish or white, whichever reads better on this colour.
+    /// Black or white, whichever reads better on this colour: at least 4.58:1 on any.
     pub fn words_on(self) -> Ink {
-        let dark = Rgb(0x11, 0x16, 0x1c);
-        if self.contrast(dark) >= self.contrast(WHITE) { Ink::Fixed(dark) } else { Ink::Fixed(WHITE) }
+        let black = Rgb(0, 0, 0);
+        if self.contrast(black) >= self.contrast(WHITE) { Ink::Fixed(black) } else { Ink::Fixed(WHITE) }
     }
 
     fn toward(self, other: Rgb, t: f64) -> Rgb {

@@ -11,8 +11,16 @@ use crate::report::language;
 pub enum Style {
     /// Colours are classes that the page's style sheet defines, for light and dark.
     Page,
+    /// The same, with ids of its own: both stand in one page.
+    NarrowPage,
     /// Colours are written out, on white paper.
     File,
+}
+
+impl Style {
+    fn is_page(self) -> bool {
+        self != Style::File
+    }
 }
 
 /// Fonts for every script of the languages, after whatever the reader's system prefers.
@@ -22,9 +30,10 @@ const FONTS: &str = "system-ui, 'Segoe UI', Roboto, 'Noto Sans', 'Noto Sans Arab
 pub fn write(figure: &Figure, scene: &Scene, style: Style) -> String {
     let mut out = String::with_capacity(scene.groups.len() * 160);
     let (w, h) = (scene.width, scene.height);
-    let id = escape(&figure.id);
+    let id = escape(&figure.id) + if style == Style::NarrowPage { "-narrow" } else { "" };
     let namespace = match style {
-        Style::Page => String::new(),
+        Style::Page => r#" class="roomy""#.to_owned(),
+        Style::NarrowPage => r#" class="narrow""#.to_owned(),
         Style::File => format!(r#" xmlns="http://www.w3.org/2000/svg" font-family="{FONTS}""#),
     };
     let _ = write!(
@@ -48,10 +57,10 @@ pub fn write(figure: &Figure, scene: &Scene, style: Style) -> String {
 
 fn write_group(out: &mut String, group: &Group, style: Style) {
     out.push_str("<g");
-    if let (Some(run), Style::Page) = (group.run, style) {
+    if let (Some(run), true) = (group.run, style.is_page()) {
         let _ = write!(out, r#" data-run="{run}""#);
     }
-    if let (Some(lang), Style::Page) = (group.lang, style) {
+    if let (Some(lang), true) = (group.lang, style.is_page()) {
         let _ = write!(out, r#" data-lang="{lang}""#);
     }
     out.push('>');
@@ -105,7 +114,7 @@ fn write_shape(out: &mut String, shape: &Shape, style: Style) {
                 out.push_str(r#" font-weight="600""#);
             }
             if let Some(lang) = lang {
-                let name = if style == Style::Page { "lang" } else { "xml:lang" };
+                let name = if style.is_page() { "lang" } else { "xml:lang" };
                 let _ = write!(out, r#" {name}="{}""#, language::tag(*lang));
             }
             let _ = write!(out, ">{}</text>", escape(text));
@@ -115,8 +124,8 @@ fn write_shape(out: &mut String, shape: &Shape, style: Style) {
 
 /// ` fill="#…"` in a file; ` class="f-…"` or ` class="k-…"` in a page.
 fn paint(property: &str, ink: Ink, style: Style) -> String {
-    match (style, ink.class()) {
-        (Style::Page, Some(class)) => {
+    match (style.is_page(), ink.class()) {
+        (true, Some(class)) => {
             let prefix = if property == "fill" { "f" } else { "k" };
             format!(r#" class="{prefix}-{class}""#)
         }

@@ -41,7 +41,8 @@ fn header(column: &Column, sortable: bool) -> Markup {
     let run = column.run.map(|run| run.to_string());
     html! {
         th scope="col" class=(class) data-run=[run] title=[column.about.as_deref()] {
-            @if sortable { button type="button" { (inline(&column.title)) } } @else { (inline(&column.title)) }
+            @if sortable { button type="button" { span { (inline(&column.title)) } } } @else { (inline(&column.title)) }
+            @if let Some(n) = column.n { span.n { "n " (number::count(n)) } }
         }
     }
 }
@@ -61,7 +62,6 @@ fn cell(cell: &Cell, table: &str, reasons: &[&str]) -> Markup {
     let class = if matches!(cell, Cell::Text(_)) { "" } else { "num" };
     let key = match cell {
         Cell::Count(n) => Some(n.to_string()),
-        Cell::CountRange(low, _) => Some(low.to_string()),
         Cell::Value(value) => value.estimate.map(|e| e.point.to_string()),
         Cell::Text(_) | Cell::Absent(_) => None,
     };
@@ -91,7 +91,6 @@ fn content(cell: &Cell, table: &str, reasons: &[&str]) -> Markup {
         @match cell {
             Cell::Text(text) => (inline(text)),
             Cell::Count(n) => (number::count(*n)),
-            Cell::CountRange(low, high) => { (number::count(*low)) "–" (number::count(*high)) },
             Cell::Absent(_) => span.absent { (number::ABSENT) },
             Cell::Value(value) => (self::value(value)),
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::leaderboard::level;
 use super::matrix::{self, MatrixRow};
 use super::{benchmark_id, per_benchmark};
-use crate::report::block::{Block, Column, Inline, Table, Value};
+use crate::report::block::{Block, Column, Inline, Table, Value, visible};
 use crate::report::figure::{Dot, DotRow, Dots, Figure, Label, Plot, Reference};
 use crate::report::findings::{BenchmarkInfo, Findings, Languages, PairedDifference};
 use crate::report::measure::Unit;
@@ -39,7 +39,7 @@ fn value(difference: Option<&&PairedDifference>) -> Value {
         Some(d) => Value {
             unit: Unit::Points,
             estimate: d.estimate,
-            why: d.why.as_deref().map(crate::report::block::visible),
+            why: d.why.as_deref().map(visible),
             n_ties: 0,
             n_truncated: 0,
             show_n: true,
@@ -78,7 +78,7 @@ fn figure(
         .collect();
     (!rows.is_empty()).then(|| Figure {
         id: format!("{}-run-{}", benchmark_id("baseline", benchmark, i), baseline + 1),
-        title: format!("Difference to {}", crate::report::block::visible(&run_name(findings, baseline))),
+        title: visible(&format!("Difference to {}", run_name(findings, baseline))),
         caption: format!(
             "Point and {} % interval of the paired difference; hollow where the interval holds zero. {}",
             level(findings),

@@ -4,8 +4,8 @@ use super::leaderboard::level;
 use super::matrix::{self, MatrixRow};
 use super::{benchmark_id, per_benchmark};
 use crate::lang::Lang;
-use crate::report::block::{Block, Column, Inline, Table};
-use crate::report::figure::{Figure, Heat, HeatCell, Label, Plot, Ramp};
+use crate::report::block::{Block, Column, Inline, Table, visible};
+use crate::report::figure::{Figure, Heat, HeatCell, Label, Plot, Ramp, extent};
 use crate::report::findings::{BenchmarkInfo, Findings, Languages, Scope};
 use crate::report::language;
 use crate::report::measure::{ACCURACY, Unit};
@@ -26,9 +26,15 @@ pub fn section(findings: &Findings) -> Option<Vec<Block>> {
             return None;
         }
         let all: Vec<Scope> = std::iter::once(Scope::Overall).chain(scopes).collect();
+        // One scale for all runs, so that their maps can be compared by eye.
+        let points = order.iter().flat_map(|run| langs.iter().map(move |lang| (*run, Languages::One(*lang))));
+        let range = extent(points.flat_map(|(run, l)| {
+            let of_scope = all.iter().filter_map(|scope| accuracy.point(run, scope, &l));
+            of_scope.collect::<Vec<f64>>()
+        }));
         let mut blocks = Vec::new();
         for (rank, run) in order.iter().enumerate() {
-            let map = figure(findings, benchmark, i, *run, (&accuracy, &langs, &all));
+            let map = figure(findings, benchmark, i, (*run, range), (&accuracy, &langs, &all));
             let numbers = table(findings, benchmark, i, *run, (&accuracy, &langs, &all));
             let numbers = Block::Fold {
                 summary: "The same as a table, with intervals".into(),
@@ -62,7 +68,7 @@ fn figure(
     findings: &Findings,
     benchmark: &BenchmarkInfo,
     i: usize,
-    run: usize,
+    (run, range): (usize, Option<(f64, f64)>),
     (accuracy, langs, scopes): Grid<'_>,
 ) -> Figure {
     let cell = |lang: Lang, scope: &Scope| {
@@ -74,13 +80,14 @@ fn figure(
     let name = run_name(findings, run);
     Figure {
         id: format!("{}-run-{}", benchmark_id("categories", benchmark, i), run + 1),
-        title: format!("Accuracy by language and category, {}", crate::report::block::visible(&name)),
+        title: visible(&format!("Accuracy by language and category, {name}")),
         caption: "Points only; intervals are in the table and on hover.".into(),
         alt: format!("Accuracy in {} languages by {} columns; the table has the numbers.", langs.len(), scopes.len()),
         plot: Plot::Heat(Heat {
             legend: "percent".to_owned(),
             unit: Unit::Percent,
             ramp: Ramp::Sequential,
+            range,
             rows: langs.iter().map(|lang| Label::lang(*lang)).collect(),
             columns: scopes.iter().map(|scope| Label::text(scope_name(scope))).collect(),
             cells: cells.collect(),

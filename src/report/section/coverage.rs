@@ -1,7 +1,7 @@
 //! What a reader must know before trusting a number: warnings, and what is missing, tied or cut.
 
 use super::{benchmark_id, per_benchmark};
-use crate::report::block::{Block, Cell, Column, Inline, Row, Table};
+use crate::report::block::{Block, Cell, Column, Inline, Row, Table, visible};
 use crate::report::findings::{BenchmarkInfo, Finding, Findings, Languages, Scope};
 use crate::report::measure::ACCURACY;
 use crate::report::select::{Lookup, ranking, run_name};
@@ -54,7 +54,9 @@ fn of_benchmark(findings: &Findings, benchmark: &BenchmarkInfo, i: usize) -> Opt
                 ];
                 cells.extend(match finding {
                     Some(f) if f.estimate.is_some() => counts(&[f]),
-                    Some(f) => vec![Cell::Absent(f.why.clone().unwrap_or_else(|| "no estimate".to_owned())); 4],
+                    Some(f) => {
+                        vec![Cell::Absent(f.why.as_deref().map_or_else(|| "no estimate".to_owned(), visible)); 4]
+                    }
                     None => vec![Cell::Absent("not scored".to_owned()); 4],
                 });
                 rows.push(Row { cells, lang: Some(*lang), run: Some(*run), pinned: false });

@@ -4,7 +4,7 @@ use super::languages::{APART, Context};
 use super::leaderboard::level;
 use super::{benchmark_id, per_benchmark};
 use crate::lang::Lang;
-use crate::report::block::{Block, Inline};
+use crate::report::block::{Block, Inline, visible};
 use crate::report::figure::{Dots, Figure, Plot, Reference};
 use crate::report::findings::{Findings, Languages, Scope};
 use crate::report::measure::{GAP, Unit};
@@ -36,7 +36,7 @@ fn dots(context: &Context<'_>) -> Figure {
     let first = context.runs.first().map(|run| run_name(context.findings, *run)).unwrap_or_default();
     Figure {
         id: benchmark_id("gap", context.benchmark, context.i),
-        title: format!("Gap to English, {}", context.benchmark.title),
+        title: visible(&format!("Gap to English, {}", context.benchmark.title)),
         caption: Inline::new()
             .text(format!("Point and {} % interval, paired over shared source items. ", level(context.findings)))
             .text("Hollow where the interval holds zero: no gap is established. Sorted by ")

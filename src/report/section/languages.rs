@@ -3,7 +3,7 @@
 use super::leaderboard::{level, references};
 use super::matrix::{self, MatrixRow};
 use super::{benchmark_id, per_benchmark};
-use crate::report::block::{Block, Column, Inline};
+use crate::report::block::{Block, Column, Inline, visible};
 use crate::report::figure::{Dot, DotRow, Dots, Figure, Heat, HeatCell, Label, Plot, Ramp};
 use crate::report::findings::{BenchmarkInfo, Findings, Languages, Scope};
 use crate::report::language;
@@ -95,7 +95,7 @@ impl Context<'_> {
         let references = headline.map(|h| references(self.findings, self.benchmark, &h, self.runs)).unwrap_or_default();
         Figure {
             id: benchmark_id("languages", self.benchmark, self.i),
-            title: format!("Accuracy by language, {}", self.benchmark.title),
+            title: visible(&format!("Accuracy by language, {}", self.benchmark.title)),
             caption: Inline::new()
                 .text(format!("Point and {} % interval; sorted by the accuracy of ", level(self.findings)))
                 .name(first)
@@ -127,7 +127,7 @@ impl Context<'_> {
         };
         Figure {
             id: benchmark_id(id, self.benchmark, self.i),
-            title: format!("{title}, {}", self.benchmark.title),
+            title: visible(&format!("{title}, {}", self.benchmark.title)),
             caption: "Points only; intervals are in the table and on hover.".into(),
             alt: format!(
                 "{} runs by {} languages; the table below has the numbers.",
@@ -138,6 +138,7 @@ impl Context<'_> {
                 legend: legend.to_owned(),
                 unit,
                 ramp,
+                range: None,
                 rows: self.runs.iter().map(|run| Label::run(*run, &run_name(self.findings, *run))).collect(),
                 columns: self.langs.iter().map(|lang| Label::lang_code(*lang)).collect(),
                 cells: cells.collect(),

@@ -2,7 +2,7 @@
 
 use super::{benchmark_id, matrix, per_benchmark};
 use crate::lang::Lang;
-use crate::report::block::{Align, Block, Cell, Column, Inline, Row, Table, Value};
+use crate::report::block::{Block, Cell, Column, Inline, Row, Table, Value, common_n, visible};
 use crate::report::figure::{Dot, DotRow, Dots, Figure, Label, Plot, Reference};
 use crate::report::findings::{BenchmarkInfo, Findings, Languages, Scope};
 use crate::report::measure::{ACCURACY, LONGEST, Unit};
@@ -60,7 +60,7 @@ fn figure(findings: &Findings, benchmark: &BenchmarkInfo, i: usize, (accuracy, o
     );
     Figure {
         id: benchmark_id("leaderboard", benchmark, i),
-        title: format!("Accuracy on {}", benchmark.title),
+        title: visible(&format!("Accuracy on {}", benchmark.title)),
         caption: format!("Point and {} % interval. {}", level(findings), over(headline)).into(),
         alt,
         plot: Plot::Dots(Dots {
@@ -137,26 +137,24 @@ fn table(findings: &Findings, benchmark: &BenchmarkInfo, i: usize, (accuracy, or
         columns.push(Column::right("Longest wins").about("Preferring the longest response on the same items"));
         shown.push((&longest, Scope::Overall, headline.clone()));
     }
-    columns.push(Column::right("n").about("Comparisons behind the headline number"));
-    let rows = order.iter().map(|run| {
-        let n = accuracy.get(*run, &Scope::Overall, headline).and_then(|f| f.estimate).map(|e| e.n);
+    let values: Vec<Vec<Value>> = order
+        .iter()
+        .map(|run| shown.iter().map(|(lookup, scope, languages)| lookup.value(*run, scope, languages)).collect())
+        .collect();
+    // Runs usually share the items, so n stands once at the head of each column.
+    let common: Vec<Option<usize>> =
+        (0..shown.len()).map(|c| common_n(values.iter().filter_map(|row| row.get(c)))).collect();
+    let columns = columns.into_iter().zip(std::iter::once(None).chain(common.iter().copied()));
+    let rows = order.iter().zip(values).map(|(run, values)| {
         let mut cells = vec![Cell::Text(Inline::new().name(run_name(findings, *run)))];
-        cells.extend(shown.iter().map(|(lookup, scope, languages)| {
-            let value: Value = lookup.value(*run, scope, languages);
-            // The row's n column speaks for the values that share it.
-            let same = value.estimate.map(|e| e.n) == n;
-            Cell::Value(if same { value.without_n() } else { value })
-        }));
-        cells.push(n.map_or(Cell::Absent("no headline number".to_owned()), Cell::Count));
+        cells.extend(values.into_iter().zip(&common).map(|(value, n)| Cell::Value(value.beside(*n))));
         Row { cells, lang: None, run: Some(*run), pinned: false }
     });
-    let rows = rows.collect();
-    debug_assert!(columns.iter().skip(1).all(|c| c.align == Align::Right));
     Table {
         id: benchmark_id("leaderboard-table", benchmark, i),
         caption: format!("Accuracy in percent with {} % intervals, highest first.", level(findings)).into(),
-        columns,
-        rows,
+        columns: columns.map(|(column, n)| column.with_n(n)).collect(),
+        rows: rows.collect(),
     }
 }
 

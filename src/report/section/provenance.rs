@@ -1,6 +1,6 @@
 //! What each run was made from.
 
-use crate::report::block::{Block, Inline};
+use crate::report::block::{Block, Inline, visible};
 use crate::report::findings::Findings;
 use crate::report::select::run_name;
 
@@ -24,9 +24,10 @@ pub fn section(findings: &Findings) -> Option<Vec<Block>> {
         }
         let mut about = vec![Block::Definitions(entries)];
         if !run.settings.trim().is_empty() {
+            let lines: Vec<String> = run.settings.trim_end().lines().map(visible).collect();
             about.push(Block::Fold {
                 summary: "Resolved settings".into(),
-                blocks: vec![Block::Code(run.settings.trim_end().to_owned())],
+                blocks: vec![Block::Code(lines.join("\n"))],
                 open: !several,
             });
         }

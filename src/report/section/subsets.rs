@@ -62,6 +62,7 @@ pub fn section(findings: &Findings) -> Option<Vec<Block>> {
             blocks: vec![table(*run).into()],
             open: false,
         });
-        Some(folds.collect())
+        let intro = format!("Accuracy in each of {} subsets, by language; one table for each run.", subsets.len());
+        Some(std::iter::once(Block::Paragraph(intro.into())).chain(folds).collect())
     })
 }

@@ -72,7 +72,7 @@ fn estimate(point: f64, n: usize, n_missing: usize, slack: f64) -> Estimate {
     // Rounded, so that snapshots do not depend on the last bits of arithmetic.
     let round = |x: f64| (x * 1e4).round() / 1e4;
     let half = 1.96 * (0.25 / n as f64).sqrt() * slack;
-    let interval = Interval { low: round(point - half), high: round(point + half), level: 0.95 };
+    let interval = Interval { low: round(point - half), high: round((point + half).min(1.0)), level: 0.95 };
     Estimate { point: round(point), interval: Some(interval), n, n_missing }
 }
 
