@@ -1,10 +1,10 @@
 //! All integration tests in one binary: one link step.
 
 mod architecture;
-mod demo;
 #[cfg(feature = "torch")]
 mod artifact;
 mod data;
+mod demo;
 #[cfg(feature = "torch")]
 mod minilm;
 #[cfg(feature = "torch")]
