@@ -1,6 +1,7 @@
 //! All integration tests in one binary: one link step.
 
 mod architecture;
+mod demo;
 #[cfg(feature = "torch")]
 mod artifact;
 mod cli;
