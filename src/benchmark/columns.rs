@@ -54,28 +54,6 @@ pub enum Part {
 }
 
 impl Part {
-    pub const ALL: [Part; 19] = [
-        Part::Id,
-        Part::SourceId,
-        Part::Language,
-        Part::Prompt,
-        Part::Context,
-        Part::Chosen,
-        Part::Rejected,
-        Part::ResponseA,
-        Part::ResponseB,
-        Part::Label,
-        Part::Subset,
-        Part::Category,
-        Part::ChosenModel,
-        Part::RejectedModel,
-        Part::ModelA,
-        Part::ModelB,
-        Part::Margin,
-        Part::Styles,
-        Part::NumCorrect,
-    ];
-
     /// The part's name in messages; for those of [`ColumnMap`] also the key there.
     pub fn as_str(self) -> &'static str {
         match self {

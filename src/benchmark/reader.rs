@@ -20,6 +20,7 @@ mod rows;
 mod verdict;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -42,7 +43,7 @@ pub struct ReadOptions {
     pub columns: ColumnMap,
     /// Leave bad rows out and count them, instead of stopping at the first.
     pub skip_bad_rows: bool,
-    /// The language of a file without a language column.
+    /// The language of a file without a language column; a column wins.
     pub lang: Option<Lang>,
     /// Read these languages only.
     pub langs: Option<LangSet>,
@@ -160,6 +161,12 @@ pub fn read_all(path: &Path, options: &ReadOptions) -> Result<(Vec<Comparison>, 
     let mut reader = open(path, options)?;
     let comparisons = reader.by_ref().collect::<Result<Vec<_>, _>>()?;
     Ok((comparisons, reader.counts))
+}
+
+impl fmt::Debug for PairReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PairReader").field("path", &self.path).field("counts", &self.counts).finish_non_exhaustive()
+    }
 }
 
 impl PairReader {

@@ -51,6 +51,11 @@ pub fn begin(
             (from_checkpoint(&dir, settings, compute, device, progress)?, dir)
         }
     };
+    // Stand-ins for rejected responses are cut where the prompt ends.
+    let model = match settings.pretraining.epochs > 0.0 || settings.auxiliary.mismatched_share > 0.0 {
+        true => ScalarModel { text: model.text.marking_prompts(), ..model },
+        false => model,
+    };
     model.network.train_all();
     if let Some(warning) = model.text.warn_pad_is_eos().filter(|_| model.pooling.reads_pad_id()) {
         progress.warn(&warning);

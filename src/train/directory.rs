@@ -75,6 +75,12 @@ pub fn start(out: &Path, resume: bool, run: &RunInfo, progress: &mut dyn Progres
     Ok(Start::Checkpoint(Box::new(state)))
 }
 
+/// Settings that say where files lie. What is in them is compared by content, so that a run can be
+/// resumed after its data or the model it began with moved.
+const PLACES: [&str; 3] = ["source.data", "source.eval", "source.model"];
+/// Digests by file name; `content/…` says the same whatever the files are called.
+const BY_NAME: &str = "data/";
+
 /// What decides the result has to be the same; every difference is named.
 fn refuse_differences(out: &Path, before: &RunInfo, now: &RunInfo) -> Result<(), TrainError> {
     let mut differences = Vec::new();
@@ -89,7 +95,8 @@ fn refuse_differences(out: &Path, before: &RunInfo, now: &RunInfo) -> Result<(),
     }
     differences.extend(differing(&leaves(&before.settings, out)?, &leaves(&now.settings, out)?, "setting"));
     let digest = |digests: &BTreeMap<String, String>| -> BTreeMap<String, String> {
-        digests.iter().map(|(role, digest)| (role.clone(), digest.chars().take(12).collect())).collect()
+        let by_content = digests.iter().filter(|(role, _)| !role.starts_with(BY_NAME));
+        by_content.map(|(role, digest)| (role.clone(), digest.chars().take(12).collect())).collect()
     };
     differences.extend(differing(&digest(&before.digests), &digest(&now.digests), "content of"));
     match differences.is_empty() {
@@ -125,6 +132,8 @@ fn leaves(settings: &str, out: &Path) -> Result<BTreeMap<String, String>, TrainE
         .map_err(|e: toml::de::Error| TrainError::Checkpoint { path: path(), problem: e.to_string() })?;
     let mut into = BTreeMap::new();
     walk("", &table, &mut into);
+    // A preset is no place: nothing but its name says what the run began with.
+    into.retain(|key, value| !PLACES.contains(&key.as_str()) || value.starts_with("\"init:"));
     Ok(into)
 }
 
@@ -151,5 +160,18 @@ mod tests {
              `aaaa` and is `bbbb`"
         );
         refuse_differences(Path::new("out"), &before, &before).unwrap();
+    }
+
+    #[test]
+    fn files_may_move_but_presets_may_not_change() {
+        let with = |model: &str, data: &str| {
+            let mut run = info(&format!("[source]\nmodel = '{model}'\ndata = ['{data}']"), "aaaa");
+            run.digests.insert(format!("data/{data}"), "cccc".into());
+            run
+        };
+        let out = Path::new("out");
+        refuse_differences(out, &with("here/model", "a.parquet"), &with("there/model", "b.parquet")).unwrap();
+        let error = refuse_differences(out, &with("init:tiny", "a"), &with("init:small", "a")).unwrap_err();
+        assert!(error.to_string().contains("`source.model` was `\"init:tiny\"` and is `\"init:small\"`"), "{error}");
     }
 }

@@ -9,20 +9,21 @@ use tch::Tensor;
 
 use super::average::Average;
 use super::checkpoint::{Best, Checkpoints, TrainerState};
+use super::donors::Donors;
 use super::error::TrainError;
 use super::evaluation::{Evaluation, Sums, evaluate};
 use super::journal::Journal;
-use super::micro_batch::micro_batches;
 use super::optimizer::{AdamW, clip_grad_norm, non_finite_gradients};
+use super::phase::Phases;
 use super::prepare::{Prepared, TrainPair, named};
 use super::sampler::Sampler;
-use super::schedule::Schedule;
 use super::settings::TrainSettings;
-use super::trainable::Trainable;
+use super::trainable::{PairSize, Trainable};
 use super::values::to_f64;
 use crate::backbone::DropoutKey;
 use crate::objective::{Label, Rewards};
 use crate::progress::Progress;
+use crate::text::batch::plan;
 
 /// Everything a run holds between steps.
 pub struct Engine<'a, M: Trainable> {
@@ -36,7 +37,8 @@ pub struct Engine<'a, M: Trainable> {
     journal: Journal,
     checkpoints: Checkpoints,
     state: TrainerState,
-    total_steps: u64,
+    phases: Phases,
+    donors: Donors,
     last_evaluation: Option<Evaluation>,
 }
 
@@ -47,6 +49,9 @@ struct StepReport {
     reward_std: f64,
     grad_norm: f64,
     lr: f64,
+    /// Mean next-token loss, where it was asked for.
+    next_token: Option<f64>,
+    mismatched: usize,
     tokens: usize,
     tokens_shared: usize,
     micro_batches: usize,
@@ -65,8 +70,8 @@ impl<'a, M: Trainable> Engine<'a, M> {
     ) -> Result<Self, TrainError> {
         let costs = train.pairs.iter().map(|pair| pair.size.computed).collect();
         let sampler = Sampler::new(costs, settings.batch_size, settings.length_window, settings.seed);
-        let total_steps = settings.total_steps(sampler.steps_per_epoch());
-        settings.validate_length(total_steps, !eval.pairs.is_empty())?;
+        let phases = Phases::of(settings, sampler.steps_per_epoch());
+        settings.validate_length(phases.preferences, !eval.pairs.is_empty())?;
         let params = model.params().iter().map(|(name, tensor)| (name.as_str(), tensor));
         let mut optimizer = AdamW::new(params, |name| model.is_head(name), settings.optimizer())?;
         let mut average = settings.ema_decay.map(|decay| Average::new(optimizer.params(), decay));
@@ -87,7 +92,8 @@ impl<'a, M: Trainable> Engine<'a, M> {
             journal,
             checkpoints,
             state,
-            total_steps,
+            phases,
+            donors: Donors::new(&train.pairs, settings.seed),
             last_evaluation: None,
         })
     }
@@ -97,7 +103,8 @@ impl<'a, M: Trainable> Engine<'a, M> {
         if self.state.finished {
             return Ok(());
         }
-        progress.begin("training", self.total_steps, "steps");
+        let total_steps = self.phases.total();
+        progress.begin("training", total_steps, "steps");
         progress.advance(self.state.step);
         while !self.state.finished {
             let began = Instant::now();
@@ -105,7 +112,7 @@ impl<'a, M: Trainable> Engine<'a, M> {
             self.record(&report, began.elapsed().as_secs_f64())?;
             progress.advance(1);
             progress.note(&note(&report));
-            let last = self.state.step == self.total_steps;
+            let last = self.state.step == total_steps;
             let mut save = last || self.due(self.settings.save_every);
             if !self.eval.is_empty() && (last || self.due(self.settings.eval_every)) {
                 save |= self.evaluate(progress)?;
@@ -116,31 +123,59 @@ impl<'a, M: Trainable> Engine<'a, M> {
             }
         }
         progress.finish();
-        if self.state.step < self.total_steps {
+        if self.state.step < total_steps {
             let n = self.state.without_improvement;
             progress.line(&format!("stopped at step {}: {n} evaluations without improvement", self.state.step));
         }
         Ok(())
     }
 
+    /// The pairs of step `t` as they are trained on: some may have a stand-in for the rejected response.
+    /// Returns how many, too.
+    fn stand_ins(&mut self, t: u64, share: f64) -> (Vec<usize>, Vec<Option<M::Encoded>>) {
+        let batch = self.sampler.batch(t).1.to_vec();
+        let stand_in = |&index: &usize| {
+            if !self.donors.mismatches(t, index, share) {
+                return None;
+            }
+            let donors = self.donors.draw(t, index);
+            donors.iter().find_map(|&d| self.model.mismatched(&self.train[index].encoded, &self.train[d].encoded))
+        };
+        let stand_ins = batch.iter().map(stand_in).collect();
+        (batch, stand_ins)
+    }
+
     /// Forward, backward and update for the pairs of the next step.
     fn step(&mut self) -> Result<StepReport, TrainError> {
         let t = self.state.step;
-        let (_, batch) = self.sampler.batch(t);
+        let (lm_weight, share) = self.phases.auxiliary(self.settings, t);
+        let (batch, stand_ins) = self.stand_ins(t, share);
         let pairs: Vec<&TrainPair<M::Encoded>> = batch.iter().map(|&index| &self.train[index]).collect();
-        let costs: Vec<usize> = pairs.iter().map(|pair| pair.size.computed).collect();
-        let pieces = micro_batches(&costs, self.settings.token_budget);
+        let encoded: Vec<&M::Encoded> =
+            pairs.iter().zip(&stand_ins).map(|(pair, other)| other.as_ref().unwrap_or(&pair.encoded)).collect();
+        let sizes: Vec<PairSize> = encoded.iter().map(|encoded| self.model.size(encoded)).collect();
+        let costs: Vec<usize> = sizes.iter().map(|size| size.computed).collect();
+        let pieces = plan(&costs, self.settings.token_budget, usize::MAX);
         let dropout = self.settings.dropout.rates();
         let mut seen: Vec<(Tensor, Tensor)> = Vec::with_capacity(pieces.len());
+        // Of the whole step, so that the mean does not depend on the pieces.
+        let next_tokens: usize = encoded.iter().map(|encoded| self.model.next_tokens(encoded)).sum();
+        let mut next_token_sums: Vec<Tensor> = Vec::new();
         for (micro, piece) in pieces.iter().enumerate() {
-            let encoded: Vec<&M::Encoded> = piece.iter().map(|&index| &pairs[index].encoded).collect();
+            let members: Vec<&M::Encoded> = piece.iter().map(|&index| encoded[index]).collect();
             let labels: Vec<Label> = piece.iter().map(|&index| pairs[index].label).collect();
             let key = DropoutKey { seed: self.settings.seed, step: t, micro: micro as u64 };
-            let rewards_s = self.model.rewards(&encoded, dropout.map(|rates| (rates, key)))?;
-            let losses_n = self.settings.objective.losses(&Rewards { rewards_s: &rewards_s, labels: &labels })?;
+            let forward = self.model.forward(&members, dropout.map(|rates| (rates, key)), lm_weight > 0.0)?;
+            let rewards = Rewards { rewards_s: &forward.rewards_s, labels: &labels };
+            let losses_n = self.settings.objective.losses(&rewards)?;
             // The mean over the step's pairs, whatever the pieces.
-            (losses_n.sum(losses_n.kind()) / pairs.len() as f64).backward();
-            seen.push((rewards_s.detach(), losses_n.detach()));
+            let mut loss = losses_n.sum(losses_n.kind()) / pairs.len() as f64;
+            if let Some(sum) = forward.next_token {
+                loss += &sum * (lm_weight / next_tokens.max(1) as f64);
+                next_token_sums.push(sum.detach());
+            }
+            loss.backward();
+            seen.push((forward.rewards_s.detach(), losses_n.detach()));
         }
         // Read after all backward passes: an accelerator need not wait for the host between pieces.
         let (rewards, losses): (Vec<Vec<f64>>, Vec<Vec<f64>>) =
@@ -158,7 +193,7 @@ impl<'a, M: Trainable> Engine<'a, M> {
             };
             return Err(TrainError::NonFinite { step: t + 1, what, pairs: named(pairs.into_iter()) });
         }
-        let lr = self.rate(t);
+        let lr = self.phases.rate(self.settings, t, self.state.plateau.rate);
         self.optimizer.step(lr);
         self.optimizer.zero_grad();
         if let Some(average) = &mut self.average {
@@ -169,13 +204,17 @@ impl<'a, M: Trainable> Engine<'a, M> {
         let reward_mean = rewards.iter().sum::<f64>() / n;
         let variance = rewards.iter().map(|r| (r - reward_mean).powi(2)).sum::<f64>() / n;
         let tokens: usize = costs.iter().sum();
-        let sequences: usize = pairs.iter().map(|pair| pair.size.sequences).sum();
+        let sequences: usize = sizes.iter().map(|size| size.sequences).sum();
+        let next_token_sum: f64 = next_token_sums.iter().map(|sum| sum.double_value(&[])).sum();
+        let mismatched = stand_ins.iter().flatten().count();
         Ok(StepReport {
             sums,
             reward_mean,
             reward_std: variance.sqrt(),
             grad_norm,
             lr,
+            next_token: (!next_token_sums.is_empty()).then(|| next_token_sum / next_tokens.max(1) as f64),
+            mismatched,
             tokens,
             tokens_shared: sequences.saturating_sub(tokens),
             micro_batches: pieces.len(),
@@ -208,19 +247,11 @@ impl<'a, M: Trainable> Engine<'a, M> {
         Err(TrainError::NonFinite { step: t + 1, what, pairs: named(broken.into_iter()) })
     }
 
-    fn rate(&self, t: u64) -> f64 {
-        match self.settings.schedule {
-            Schedule::ReduceOnPlateau { .. } => self.state.plateau.rate,
-            ref schedule => {
-                schedule.rate(self.settings.lr, self.settings.warmup(self.total_steps), self.total_steps, t)
-            }
-        }
-    }
-
     fn record(&mut self, report: &StepReport, seconds: f64) -> Result<(), TrainError> {
         let step = self.state.step;
         self.journal.steps.write(&json!({
             "step": step,
+            "phase": self.phases.at(step - 1).as_str(),
             "epoch": self.epochs_done(),
             "lr": report.lr,
             "loss": report.sums.mean_loss(),
@@ -230,6 +261,8 @@ impl<'a, M: Trainable> Engine<'a, M> {
             "reward_mean": report.reward_mean,
             "reward_std": report.reward_std,
             "grad_norm": report.grad_norm,
+            "next_token_loss": report.next_token,
+            "mismatched": report.mismatched,
             "pairs": report.sums.n,
             "micro_batches": report.micro_batches,
             "tokens": report.tokens,
@@ -338,6 +371,8 @@ mod tests {
             reward_std: 1.0,
             grad_norm: 1.0,
             lr: 0.1,
+            next_token: None,
+            mismatched: 0,
             tokens: 1,
             tokens_shared: 0,
             micro_batches: 1,

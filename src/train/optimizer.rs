@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
+use super::update::{Update, apply_all};
+
 /// What all parameters share.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct AdamWSettings {
@@ -51,10 +53,6 @@ pub struct AdamW {
     slots: Vec<Slot>,
 }
 
-/// Elements updated at a time on the CPU: the five tensors involved then stay in the cache, so that the
-/// eight passes over a piece cost little more than one over the whole.
-const PIECE: i64 = 1 << 16;
-
 impl AdamW {
     /// `params` in name order; `is_head` says which belong to the reward head.
     pub fn new<'a>(
@@ -91,26 +89,18 @@ impl AdamW {
 
     /// One update from the gradients as they stand. Parameters without a gradient are left alone.
     pub fn step(&mut self, lr: f64) {
-        let _no_grad = tch::no_grad_guard();
+        let mut work = Vec::with_capacity(self.slots.len());
         for slot in &mut self.slots {
             let grad = slot.param.grad();
-            if !grad.defined() {
-                continue;
-            }
-            slot.step += 1;
-            let update = Update::new(&self.settings, lr * slot.lr_multiplier, slot.decay, slot.step);
-            let whole = [&slot.param, &grad, &slot.exp_avg, &slot.exp_avg_sq];
-            let numel = slot.param.numel() as i64;
-            let contiguous = whole.iter().all(|tensor| tensor.is_contiguous());
-            if slot.param.device().is_cuda() || numel <= PIECE || !contiguous {
-                update.apply(whole.map(Tensor::shallow_clone));
-                continue;
-            }
-            let flat = whole.map(|tensor| tensor.view([-1]));
-            for start in (0..numel).step_by(PIECE as usize) {
-                update.apply(flat.each_ref().map(|tensor| tensor.narrow(0, start, PIECE.min(numel - start))));
+            if grad.defined() {
+                slot.step += 1;
+                let update = Update::new(&self.settings, lr * slot.lr_multiplier, slot.decay, slot.step);
+                let [param, exp_avg, exp_avg_sq] =
+                    [&slot.param, &slot.exp_avg, &slot.exp_avg_sq].map(Tensor::shallow_clone);
+                work.push((update, [param, grad, exp_avg, exp_avg_sq]));
             }
         }
+        apply_all(work);
     }
 
     /// Sets all gradients to zero. They stay defined: tch cannot remove them.
@@ -148,48 +138,6 @@ impl AdamW {
             true => Ok(()),
             false => Err(OptimizerError::Unused { names: state.into_keys().collect() }),
         }
-    }
-}
-
-/// The numbers of one parameter's update, worked out in f64 as PyTorch does.
-struct Update {
-    beta1: f64,
-    beta2: f64,
-    eps: f64,
-    /// 1 − ηλ.
-    keep: f64,
-    /// η/(1−β₁ᵗ).
-    step_size: f64,
-    /// √(1−β₂ᵗ).
-    root_correction: f64,
-}
-
-impl Update {
-    fn new(settings: &AdamWSettings, lr: f64, decay: f64, step: u64) -> Self {
-        let [beta1, beta2] = settings.betas;
-        // powf, as Python's ** on floats.
-        let t = step as f64;
-        Self {
-            beta1,
-            beta2,
-            eps: settings.eps,
-            keep: 1.0 - lr * decay,
-            step_size: lr / (1.0 - beta1.powf(t)),
-            root_correction: (1.0 - beta2.powf(t)).sqrt(),
-        }
-    }
-
-    /// The same operations in the same order as PyTorch's loop over single tensors.
-    fn apply(&self, [mut param, grad, mut exp_avg, mut exp_avg_sq]: [Tensor; 4]) {
-        if self.keep != 1.0 {
-            let _ = param.g_mul_scalar_(self.keep);
-        }
-        let _ = exp_avg.lerp_(&grad, 1.0 - self.beta1);
-        let scaled = &grad * (1.0 - self.beta2);
-        let _ = exp_avg_sq.g_mul_scalar_(self.beta2).addcmul_(&scaled, &grad);
-        let mut root = exp_avg_sq.sqrt_out(&scaled);
-        let denominator = root.g_div_scalar_(self.root_correction).g_add_scalar_(self.eps);
-        let _ = param.addcdiv_(&(&exp_avg * -self.step_size), &denominator);
     }
 }
 

@@ -7,7 +7,7 @@ use super::settings::{OverLength, TrainSettings};
 use super::trainable::{PairSize, Trainable};
 use crate::lang::Lang;
 use crate::objective::Label;
-use crate::preference::{Comparison, ItemId};
+use crate::preference::{Comparison, ItemId, SourceId, SubsetId};
 use crate::progress::Progress;
 use crate::random;
 
@@ -15,6 +15,8 @@ use crate::random;
 #[derive(Debug, Clone)]
 pub struct TrainPair<E> {
     pub id: ItemId,
+    pub source: SourceId,
+    pub subset: SubsetId,
     pub lang: Lang,
     pub row: u64,
     pub label: Label,
@@ -90,6 +92,8 @@ pub fn prepare<M: Trainable>(
             count.kept += 1;
             pairs.push(TrainPair {
                 id: comparison.id.clone(),
+                source: comparison.source.clone(),
+                subset: comparison.subset.clone(),
                 lang: comparison.lang,
                 row: comparison.row,
                 label: Label::pair(comparison.margin),
@@ -129,15 +133,15 @@ fn over_length(role: Role, comparison: &Comparison) -> TrainError {
 fn summary(role: Role, counts: &BTreeMap<Lang, LengthCounts>) -> String {
     let kept: u64 = counts.values().map(|c| c.kept).sum();
     let mut text = format!("{kept} {} pairs in {} languages", role.as_str(), counts.len());
-    let of: [(&str, fn(&LengthCounts) -> u64); 2] = [("dropped as", |c| c.dropped), ("cut as", |c| c.truncated)];
-    for (what, count) in of {
+    for what in ["dropped", "cut"] {
+        let count = |c: &LengthCounts| if what == "dropped" { c.dropped } else { c.truncated };
         let mut by_lang: Vec<(u64, Lang)> = counts.iter().map(|(lang, c)| (count(c), *lang)).collect();
         by_lang.retain(|(n, _)| *n > 0);
         by_lang.sort_by_key(|(n, lang)| (std::cmp::Reverse(*n), *lang));
         if !by_lang.is_empty() {
             let all: u64 = by_lang.iter().map(|(n, _)| n).sum();
             let list: Vec<String> = by_lang.iter().map(|(n, lang)| format!("{lang} {n}")).collect();
-            text += &format!("; {all} {what} too long ({})", list.join(", "));
+            text += &format!("; {all} {what} as too long ({})", list.join(", "));
         }
     }
     text

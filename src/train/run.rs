@@ -68,7 +68,7 @@ pub fn run<M: Trainable>(model: &M, job: TrainJob, progress: &mut dyn Progress) 
         Start::Fresh => (initial_state(settings, &run), false),
         Start::Checkpoint(state) => (*state, true),
     };
-    let (train, eval) = data(model, &job, progress)?;
+    let Data { train, eval } = data(model, &job, progress)?;
     files::create_dir(out)?;
     files::write_bytes(&out.join(SETTINGS_FILE), run.settings.as_bytes())?;
     if resumes {
@@ -96,17 +96,18 @@ pub fn run<M: Trainable>(model: &M, job: TrainJob, progress: &mut dyn Progress) 
 }
 
 /// Training and evaluation pairs, encoded.
-fn data<M: Trainable>(
-    model: &M,
-    job: &TrainJob,
-    progress: &mut dyn Progress,
-) -> Result<(Prepared<M::Encoded>, Prepared<M::Encoded>), TrainError> {
+struct Data<E> {
+    train: Prepared<E>,
+    eval: Prepared<E>,
+}
+
+fn data<M: Trainable>(model: &M, job: &TrainJob, progress: &mut dyn Progress) -> Result<Data<M::Encoded>, TrainError> {
     let settings = job.settings;
     let eval = without_overlap(job.train, job.eval.to_vec(), settings.eval_overlap, progress)?;
     let eval = limited(&eval, settings.eval_limit, settings.seed);
     let train = prepare(model, job.train, Role::Training, settings, progress)?;
     let eval = prepare(model, &eval, Role::Evaluation, settings, progress)?;
-    Ok((train, eval))
+    Ok(Data { train, eval })
 }
 
 /// Completes the caller's description with what the trainer knows.

@@ -68,6 +68,8 @@ pub struct TrainSettings {
     pub keep_checkpoints: usize,
     pub objective: Objective,
     pub schedule: Schedule,
+    pub pretraining: PretrainingSettings,
+    pub auxiliary: AuxiliarySettings,
     pub dropout: DropoutSettings,
     pub init: InitSettings,
     pub columns: ColumnMap,
@@ -141,6 +143,7 @@ pub enum FinalModel {
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct DropoutSettings {
+    pub token: f64,
     pub embedding: f64,
     pub hidden: f64,
 }
@@ -148,13 +151,39 @@ pub struct DropoutSettings {
 impl DropoutSettings {
     /// `None` where nothing is dropped.
     pub fn rates(&self) -> Option<backbone::Dropout> {
-        let &Self { embedding, hidden } = self;
-        (embedding > 0.0 || hidden > 0.0).then_some(backbone::Dropout { embedding, hidden })
+        let &Self { token, embedding, hidden } = self;
+        (token > 0.0 || embedding > 0.0 || hidden > 0.0).then_some(backbone::Dropout { token, embedding, hidden })
     }
 }
 
+/// A phase before preference learning that needs no preferences: which response belongs to which prompt,
+/// and how texts go on. It has a warm-up and a decay of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PretrainingSettings {
+    pub epochs: f64,
+    /// In place of the run's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lr: Option<f64>,
+    pub lm_weight: f64,
+}
+
+impl Default for PretrainingSettings {
+    fn default() -> Self {
+        Self { epochs: 0.0, lr: None, lm_weight: 1.0 }
+    }
+}
+
+/// What preference learning minimises besides the objective.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct AuxiliarySettings {
+    pub lm_weight: f64,
+    pub mismatched_share: f64,
+}
+
 /// Changes to the preset of `--model init:PRESET`; absent: as the preset has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct InitSettings {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -169,6 +198,8 @@ pub struct InitSettings {
     pub intermediate_size: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_length: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub initializer_range: Option<f64>,
 }
 
 impl InitSettings {
@@ -181,6 +212,7 @@ impl InitSettings {
             heads: self.heads.unwrap_or(preset.heads),
             intermediate: self.intermediate_size.unwrap_or(preset.intermediate),
             max_length: self.max_length.unwrap_or(preset.max_length),
+            initializer_range: self.initializer_range.unwrap_or(preset.initializer_range),
         }
     }
 }
@@ -216,6 +248,8 @@ impl Default for TrainSettings {
             keep_checkpoints: 2,
             objective: Objective::default(),
             schedule: Schedule::Linear {},
+            pretraining: PretrainingSettings::default(),
+            auxiliary: AuxiliarySettings::default(),
             dropout: DropoutSettings::default(),
             init: InitSettings::default(),
             columns: ColumnMap::default(),
@@ -247,8 +281,14 @@ impl TrainSettings {
         }
     }
 
+    /// Steps of preference learning.
     pub fn total_steps(&self, steps_per_epoch: u64) -> u64 {
         self.max_steps.unwrap_or((self.epochs * steps_per_epoch as f64).ceil() as u64)
+    }
+
+    /// Steps of the phase before.
+    pub fn pretraining_steps(&self, steps_per_epoch: u64) -> u64 {
+        (self.pretraining.epochs * steps_per_epoch as f64).ceil() as u64
     }
 
     pub fn warmup(&self, total_steps: u64) -> u64 {
@@ -261,7 +301,7 @@ impl TrainSettings {
         let share = |x: f64| (0.0..1.0).contains(&x);
         let positive = |x: f64| x > 0.0 && x.is_finite();
         let at_least_0 = |x: f64| x >= 0.0 && x.is_finite();
-        let checks: [(&str, bool, &str); 20] = [
+        let checks: [(&str, bool, &str); 26] = [
             // TOML integers are signed.
             ("seed", i64::try_from(self.seed).is_ok(), "below 2^63"),
             ("epochs", positive(self.epochs), "above 0"),
@@ -281,6 +321,12 @@ impl TrainSettings {
             ("eval-limit", self.eval_limit != Some(0), "above 0"),
             ("patience", self.patience != Some(0), "above 0"),
             ("save-every", self.save_every != Some(0), "above 0"),
+            ("dropout.token", share(self.dropout.token), "at least 0 and below 1"),
+            ("pretraining.epochs", at_least_0(self.pretraining.epochs), "at least 0"),
+            ("pretraining.lr", self.pretraining.lr.is_none_or(positive), "above 0"),
+            ("pretraining.lm-weight", at_least_0(self.pretraining.lm_weight), "at least 0"),
+            ("auxiliary.lm-weight", at_least_0(self.auxiliary.lm_weight), "at least 0"),
+            ("auxiliary.mismatched-share", share(self.auxiliary.mismatched_share), "at least 0 and below 1"),
             ("dropout.embedding", share(self.dropout.embedding), "at least 0 and below 1"),
             ("dropout.hidden", share(self.dropout.hidden), "at least 0 and below 1"),
         ];
@@ -378,6 +424,8 @@ mod tests {
             keep_checkpoints: _,
             objective: _,
             schedule: _,
+            pretraining: PretrainingSettings { lr: Some(_), .. },
+            auxiliary: _,
             dropout: _,
             init:
                 InitSettings {
@@ -387,6 +435,7 @@ mod tests {
                     heads: Some(_),
                     intermediate_size: Some(_),
                     max_length: Some(_),
+                    initializer_range: Some(_),
                 },
             columns: _,
             text: _,

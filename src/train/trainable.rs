@@ -20,6 +20,14 @@ pub struct PairSize {
     pub truncated: bool,
 }
 
+/// What one forward pass gives, on the graph.
+pub struct Forward {
+    /// [s], as [`Trainable::rewards`] gives them.
+    pub rewards_s: Tensor,
+    /// Sum of −log p over next tokens.
+    pub next_token: Option<Tensor>,
+}
+
 /// A model that gives rewards on the autograd graph.
 pub trait Trainable {
     /// A pair as token ids.
@@ -41,6 +49,31 @@ pub trait Trainable {
     /// Rewards [s], at least in f32: comparisons in order, chosen before rejected. The graph is recorded
     /// unless the caller holds a no-grad guard; dropout masks are a function of the key.
     fn rewards(&self, pairs: &[&Self::Encoded], dropout: Option<(Dropout, DropoutKey)>) -> Result<Tensor, RewardError>;
+
+    /// As [`Trainable::rewards`], and, with `next_token`, the language-model loss of prompts and chosen
+    /// responses. Models without an output layer refuse it.
+    fn forward(
+        &self,
+        pairs: &[&Self::Encoded],
+        dropout: Option<(Dropout, DropoutKey)>,
+        next_token: bool,
+    ) -> Result<Forward, RewardError> {
+        if next_token {
+            return Err(RewardError::Model("this model has no next-token loss".into()));
+        }
+        Ok(Forward { rewards_s: self.rewards(pairs, dropout)?, next_token: None })
+    }
+
+    /// Next tokens that [`Trainable::forward`] predicts for this pair.
+    fn next_tokens(&self, _encoded: &Self::Encoded) -> usize {
+        0
+    }
+
+    /// The pair with its rejected response replaced by the chosen response of `donor`; `None` where the
+    /// model cannot, or where both are the same text.
+    fn mismatched(&self, _pair: &Self::Encoded, _donor: &Self::Encoded) -> Option<Self::Encoded> {
+        None
+    }
 
     /// Writes the model directory into `dir`, every parameter under its name and in its own element type
     /// in `model.safetensors` (or shards with an index). Equal parameters give equal bytes.

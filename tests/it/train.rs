@@ -4,6 +4,7 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use rmbench::backbone::params::Params;
 use rmbench::backbone::weights::{self, Checkpoint};
@@ -284,6 +285,64 @@ fn a_run_that_lacks_only_its_model_is_completed() {
     // Not one further training step is computed.
     assert!(matches!(killed.start(&Toy::dying_at(1), true, &mut Silent), Ok(TrainOutcome::Trained(_))));
     assert!(promised(&out) == expected);
+}
+
+const CHILD_OUT: &str = "RMBENCH_TEST_CHILD_OUT";
+
+/// The run that [`kill_minus_nine_at_any_moment`] starts in processes of its own and kills.
+#[test]
+fn child_of_the_kill_test() {
+    let Some(out) = std::env::var_os(CHILD_OUT) else { return };
+    let (train, eval) = (pairs(30, "t"), pairs(20, "e"));
+    let settings = settings("epochs = 6.0\neval-every = 3\nsave-every = 1\nema-decay = 0.9\n[dropout]\nhidden = 0.1");
+    let run = Run { settings, train: &train, eval: &eval, out: Path::new(&out) };
+    run.start(&Toy::new(), true, &mut Silent).unwrap();
+}
+
+/// A checkpoint at every step, so that most kills fall into the writing of one.
+#[test]
+fn kill_minus_nine_at_any_moment() {
+    let dir = tempfile::tempdir().unwrap();
+    let child = |out: &Path| {
+        std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["train::child_of_the_kill_test", "--exact", "--test-threads=1"])
+            .env(CHILD_OUT, out)
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap()
+    };
+    // Starting up takes longer than training: time counts from the first sign of life in the log.
+    let await_training = |process: &mut std::process::Child, out: &Path| {
+        let length = || std::fs::metadata(out.join("steps.jsonl")).map_or(0, |m| m.len());
+        let before = length();
+        while length() == before && process.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    };
+    let (whole, killed) = (dir.path().join("whole"), dir.path().join("killed"));
+    let mut process = child(&whole);
+    await_training(&mut process, &whole);
+    let began = Instant::now();
+    assert!(process.wait().unwrap().success());
+    let duration = began.elapsed();
+    let expected = promised(&whole);
+    assert_eq!(lines(&whole.join("steps.jsonl")).len(), 24);
+    let mut kills = 0;
+    for attempt in 0..6 {
+        let mut process = child(&killed);
+        await_training(&mut process, &killed);
+        std::thread::sleep(duration.mul_f64(0.3 * random::uniform(1, "kill", [attempt])));
+        process.kill().unwrap();
+        kills += u32::from(!process.wait().unwrap().success());
+    }
+    assert!(kills >= 2, "only {kills} processes were killed while they trained");
+    assert!(child(&killed).wait().unwrap().success());
+    let found = promised(&killed);
+    assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
+    for (name, bytes) in &expected {
+        assert!(found[name] == *bytes, "{name} differs after {kills} kills");
+    }
 }
 
 #[test]

@@ -27,7 +27,7 @@ pub(super) fn of_text(text: &str) -> Fingerprint {
         if !normal.is_empty() {
             normal.push(' ');
         }
-        normal.extend(word.chars().flat_map(char::to_lowercase));
+        normal.push_str(&word.to_lowercase());
     }
     of_parts([normal.as_bytes()])
 }
@@ -81,7 +81,7 @@ pub(super) enum Writing {
 
 /// Whether a text is written in a script. Of very long texts the beginning decides.
 pub(super) fn writing(text: &str, script: Option<&Script>) -> Writing {
-    const LOOKED_AT: usize = 4000;
+    const LOOKED_AT: usize = 1000;
     let (mut letters, mut own) = (0usize, 0usize);
     for c in text.chars().take(LOOKED_AT).filter(|c| c.is_alphabetic()) {
         letters += 1;

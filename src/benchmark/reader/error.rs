@@ -40,6 +40,15 @@ impl ReadError {
                 hint.clone()
             }
             ReadError::UnknownColumn { suggestions, .. } => did_you_mean(suggestions),
+            // Codecs that this build leaves out; both libraries name them as missing features only.
+            ReadError::Broken { format: Format::Parquet, source, .. } if source.to_string().contains("feature") => {
+                Some("write the file with zstd, snappy or no compression".to_owned())
+            }
+            ReadError::Broken { format: Format::ArrowFile | Format::ArrowStream, source, .. }
+                if source.to_string().contains("feature") =>
+            {
+                Some("write the file without compression, or as Parquet".to_owned())
+            }
             ReadError::File(_) | ReadError::Broken { .. } => None,
         }
     }

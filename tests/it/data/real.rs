@@ -115,7 +115,8 @@ fn checks_find_what_is_known_of_the_files() {
 #[test]
 fn a_file_leaks_into_itself_entirely() {
     let Some(tiny) = data("bench_tiny.parquet") else { return };
-    let report = check::run(&[tiny.clone()], &ReadOptions::default(), Some(&tiny), None, &mut Silent).unwrap();
+    let report =
+        check::run(std::slice::from_ref(&tiny), &ReadOptions::default(), Some(&tiny), None, &mut Silent).unwrap();
     let leaked: u64 = report.files[0].languages.values().filter_map(|r| r.leaked_items).sum();
     assert_eq!(leaked, 238);
     assert!(report.to_text().contains("238 items that the other file has too"));
