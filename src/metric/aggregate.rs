@@ -104,6 +104,9 @@ pub struct Absent {
     pub subsets: Vec<usize>,
 }
 
+/// Gives pooled subsets their number, or says which of them are absent; the flag: none may be.
+pub type Leaf<'a> = dyn FnMut(&mut Sheet, &[usize], bool) -> Result<NodeId, Absent> + 'a;
+
 impl Form {
     /// The form without subsets that do not exist somewhere by design; `None` where nothing is left.
     pub fn restricted(&self, exists: &dyn Fn(usize) -> bool) -> Option<Form> {
@@ -137,7 +140,7 @@ impl Form {
         sheet: &mut Sheet,
         compat: Option<Compat>,
         skipped: &mut Vec<usize>,
-        leaf: &mut dyn FnMut(&mut Sheet, &[usize], bool) -> Result<NodeId, Absent>,
+        leaf: &mut Leaf<'_>,
     ) -> Result<NodeId, Absent> {
         let parts = match self {
             Form::Pooled { subsets, complete } => return leaf(sheet, subsets, *complete && compat.is_none()),

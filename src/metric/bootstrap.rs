@@ -122,7 +122,9 @@ mod tests {
 
     /// Seven clusters in two strata, two subsets with weights 3 and 1, a fractional credit, one cluster
     /// with two rows, one without a row in the second column pair.
-    fn example() -> (Sheet, Vec<Vec<u32>>, NodeId, Vec<[Vec<(u32, f64)>; 2]>) {
+    type Rows = Vec<(u32, f64)>;
+
+    fn example() -> (Sheet, Vec<Vec<u32>>, NodeId, Vec<[Rows; 2]>) {
         let rows = |entries: &[(u32, f64)]| entries.to_vec();
         let cells = vec![
             [rows(&[(0, 1.0), (1, 0.0), (2, 1.0), (2, 1.0 / 3.0)]), rows(&[(0, 1.0), (1, 1.0), (2, 1.0), (2, 1.0)])],
@@ -158,7 +160,7 @@ mod tests {
                 let rows = |cluster: &u32| column.iter().filter(|(c, _)| c == cluster).map(|(_, v)| v).sum::<f64>();
                 drawn.iter().map(rows).sum()
             };
-            let share = |cell: &[Vec<(u32, f64)>; 2]| sum(&cell[0]) / sum(&cell[1]);
+            let share = |cell: &[Rows; 2]| sum(&cell[0]) / sum(&cell[1]);
             let direct = 0.75 * share(&cells[0]) + 0.25 * share(&cells[1]);
             if direct.is_nan() {
                 undefined += 1;

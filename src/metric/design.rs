@@ -129,6 +129,19 @@ impl Design {
         self.english.get(subset).copied().flatten()
     }
 
+    /// Whether no source item occurs twice in these cells, so that their items are independent.
+    pub fn is_independent(&self, cells: &[usize]) -> bool {
+        match cells {
+            [] => false,
+            [only] => self.cells[*only].distinct,
+            several => {
+                let mut seen = vec![false; self.n_clusters];
+                let mut units = several.iter().flat_map(|cell| &self.cells[*cell].units);
+                units.all(|unit| !std::mem::replace(&mut seen[unit.cluster as usize], true))
+            }
+        }
+    }
+
     pub fn has_english(&self) -> bool {
         self.english.iter().any(Option::is_some)
     }

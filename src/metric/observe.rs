@@ -12,6 +12,8 @@ pub struct Observed {
     pub width: usize,
     /// Whether the unit has an outcome.
     pub present: Vec<bool>,
+    /// Every unit adds 0 or 1 to each sum: shares of independent units are binomial.
+    pub binary: bool,
     /// units × width, row by row.
     values: Vec<f64>,
 }
@@ -22,11 +24,13 @@ impl Observed {
         let mut observed = Observed {
             width,
             present: Vec::with_capacity(cell.units.len()),
+            binary: false,
             values: vec![0.0; cell.units.len() * width],
         };
         for (unit, sums) in cell.units.iter().zip(observed.values.chunks_exact_mut(width.max(1))) {
             observed.present.push(metric.contribute(&unit.group(table, run), protocol, sums));
         }
+        observed.binary = observed.values.iter().all(|value| *value == 0.0 || *value == 1.0);
         observed
     }
 
@@ -60,6 +64,11 @@ impl Observed {
             })
             .collect()
     }
+}
+
+/// Units that have an outcome in both, cell by cell aligned.
+pub fn shared(a: &Observed, b: &Observed) -> Vec<bool> {
+    a.present.iter().zip(&b.present).map(|(a, b)| *a && *b).collect()
 }
 
 /// Label of a unit without an outcome.

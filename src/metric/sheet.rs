@@ -4,9 +4,10 @@
 //! sums, replicates from evaluating it on resampled sums. A number that is undefined is NaN inside the
 //! evaluation only and makes whatever depends on it undefined.
 
-use crate::metric::MAX_WIDTH;
-use crate::metric::Metric;
+use std::collections::HashMap;
+
 use crate::metric::columns::{ColumnId, Columns};
+use crate::metric::{MAX_WIDTH, Metric};
 
 pub type NodeId = u32;
 
@@ -14,10 +15,22 @@ pub type NodeId = u32;
 #[derive(Clone, Copy)]
 pub enum Finish {
     Metric(&'static dyn Metric),
-    Function { width: usize, function: fn(&[f64]) -> Option<f64> },
+    /// `id` tells it from every other function and metric.
+    Function {
+        id: &'static str,
+        width: usize,
+        function: fn(&[f64]) -> Option<f64>,
+    },
 }
 
 impl Finish {
+    fn id(&self) -> &'static str {
+        match self {
+            Finish::Metric(metric) => metric.id(),
+            Finish::Function { id, .. } => id,
+        }
+    }
+
     fn width(&self) -> usize {
         match self {
             Finish::Metric(metric) => metric.width(),
@@ -46,19 +59,53 @@ enum Node {
     Difference(NodeId, NodeId),
     /// Sample variance (n − 1).
     Variance(Vec<NodeId>),
-    Deviation(NodeId),
+    Root(NodeId),
+    Scaled(f64, NodeId),
+}
+
+/// What a node is, comparable: equal keys are equal numbers.
+#[derive(PartialEq, Eq, Hash)]
+enum Key {
+    Given(u64),
+    Finish(&'static str, Vec<ColumnId>),
+    Mean(Vec<(u64, NodeId)>),
+    Difference(NodeId, NodeId),
+    Variance(Vec<NodeId>),
+    Root(NodeId),
+    Scaled(u64, NodeId),
+}
+
+impl Node {
+    fn key(&self) -> Key {
+        match self {
+            Node::Given(value) => Key::Given(value.to_bits()),
+            Node::Finish { finish, columns } => Key::Finish(finish.id(), columns.clone()),
+            Node::Mean(parts) => Key::Mean(parts.iter().map(|(weight, node)| (weight.to_bits(), *node)).collect()),
+            Node::Difference(a, b) => Key::Difference(*a, *b),
+            Node::Variance(nodes) => Key::Variance(nodes.clone()),
+            Node::Root(node) => Key::Root(*node),
+            Node::Scaled(factor, node) => Key::Scaled(factor.to_bits(), *node),
+        }
+    }
 }
 
 #[derive(Default)]
 pub struct Sheet {
     pub columns: Columns,
     nodes: Vec<Node>,
+    /// A number that is written twice is one node: what several scopes, runs or comparisons share is
+    /// resampled once.
+    known: HashMap<Key, NodeId>,
 }
 
 impl Sheet {
     fn push(&mut self, node: Node) -> NodeId {
-        self.nodes.push(node);
-        self.nodes.len() as NodeId - 1
+        let next = self.nodes.len() as NodeId;
+        let id = *self.known.entry(node.key()).or_insert(next);
+        if id == next {
+            self.nodes.push(node);
+        }
+        id
     }
 
     pub fn len(&self) -> usize {
@@ -101,9 +148,14 @@ impl Sheet {
         self.push(Node::Variance(nodes))
     }
 
-    /// Square root of a variance.
-    pub fn deviation(&mut self, variance: NodeId) -> NodeId {
-        self.push(Node::Deviation(variance))
+    /// Square root, for a deviation from a variance.
+    pub fn root(&mut self, node: NodeId) -> NodeId {
+        self.push(Node::Root(node))
+    }
+
+    /// In another unit.
+    pub fn scaled(&mut self, factor: f64, node: NodeId) -> NodeId {
+        self.push(Node::Scaled(factor, node))
     }
 
     /// All numbers on the total sums; `None` where undefined.
@@ -145,7 +197,8 @@ impl Sheet {
                         if parts.len() < 2 { f64::NAN } else { squares / (n - 1.0) }
                     })
                 }
-                Node::Deviation(variance) => values[*variance as usize].map(f64::sqrt),
+                Node::Root(node) => values[*node as usize].map(f64::sqrt),
+                Node::Scaled(factor, node) => values[*node as usize].map(|value| factor * value),
             };
             values.push(value);
         }
@@ -191,7 +244,8 @@ mod tests {
         let weighted = sheet.mean(&[(3.0, nodes[0]), (1.0, nodes[2])]);
         let difference = sheet.difference(weighted, plain);
         let variance = sheet.variance(nodes.clone());
-        let deviation = sheet.deviation(variance);
+        let deviation = sheet.root(variance);
+        assert_eq!(sheet.root(variance), deviation, "written twice, kept once");
         let alone = sheet.variance(nodes[..1].to_vec());
         let depends = sheet.difference(alone, plain);
         let points = sheet.points();

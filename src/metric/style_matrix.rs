@@ -67,11 +67,11 @@ impl Metric for StyleMatrix {
             if item.chosen.len() != STYLES || item.rejected.len() != STYLES || !is_complete(&item) {
                 continue;
             }
-            for cell in 0..CELLS {
+            for (cell, sum) in sums.iter_mut().enumerate().take(CELLS) {
                 let pair = (self.evidence.chosen(&item, cell / STYLES), self.evidence.rejected(&item, cell % STYLES));
                 if let (Some(chosen), Some(rejected)) = pair {
                     let tie = if protocol.ties == TiePolicy::Half { 0.5 } else { 0.0 };
-                    sums[cell] += if chosen > rejected {
+                    *sum += if chosen > rejected {
                         1.0
                     } else if chosen == rejected {
                         tie
