@@ -24,7 +24,8 @@ pub fn scalar(spec: &str, settings: &ScoreSettings) -> Result<(ScalarModel, RunI
     let mut model = artifact::load(&dir, on, compute, compute, MissingHead::Refuse, Some(&text))
         .map_err(|e| failed(files, e.into()))?;
     model.token_budget = settings.batch_tokens;
-    let info = info(spec, settings, device::name(on), &model, locate::digests(&dir).map_err(|e| failed(files, e.into()))?)?;
+    let info =
+        info(spec, settings, device::name(on), &model, locate::digests(&dir).map_err(|e| failed(files, e.into()))?)?;
     Ok((model, info))
 }
 

@@ -1,12 +1,12 @@
 //! All integration tests in one binary: one link step.
 
 mod architecture;
-mod demo;
 #[cfg(feature = "torch")]
 mod artifact;
 mod cli;
 mod command;
 mod data;
+mod demo;
 #[cfg(feature = "torch")]
 mod minilm;
 #[cfg(feature = "torch")]
