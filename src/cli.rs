@@ -7,9 +7,12 @@ pub mod args;
 pub mod completions;
 pub mod config;
 pub mod data;
+#[cfg(feature = "torch")]
+pub mod demo;
 pub mod doctor;
 pub mod hint;
 pub mod message;
+pub mod report;
 pub mod score;
 #[cfg(feature = "torch")]
 pub mod train;
@@ -55,11 +58,21 @@ fn run(verb: Verb, message: &mut Message) -> anyhow::Result<Outcome> {
         #[cfg(feature = "torch")]
         Verb::Train(args) => train::run(&args, message),
         Verb::Score(args) => score::run(&args, message),
+        Verb::Report(args) => report::run(&args, message),
         Verb::Data(verb) => data::run(&verb, message),
+        #[cfg(feature = "torch")]
+        Verb::Demo(args) => demo::run(&args, message),
         Verb::Doctor => doctor::run(message),
         Verb::Completions { shell } => completions::run(shell, message),
-        _ => anyhow::bail!("this verb is not connected yet"),
+        #[cfg(not(feature = "torch"))]
+        Verb::Train(_) | Verb::Demo(_) => Err(without_torch().into()),
     }
+}
+
+#[cfg(not(feature = "torch"))]
+fn without_torch() -> hint::CliError {
+    let hint = "build with the feature `torch`; scoring with mock:length or mock:random and reports work without";
+    hint::CliError::new("this rmbench was built without libtorch", hint)
 }
 
 /// True where writing the result failed because its reader has gone (`rmbench … | head`).

@@ -158,7 +158,7 @@ pub struct ReportArgs {
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub out: Option<PathBuf>,
     /// What to write, separated by commas
-    #[arg(long, value_name = "FORMAT,...", value_delimiter = ',', default_value = "html,png,md,csv,json")]
+    #[arg(long, value_name = "FORMAT,...", value_delimiter = ',', default_value = "html,png,svg,md,csv,json")]
     pub format: Vec<ReportFormat>,
     /// The run that the others are compared with
     #[arg(long, value_name = "RUN", value_hint = ValueHint::AnyPath)]
@@ -174,8 +174,10 @@ pub struct ReportArgs {
 pub enum ReportFormat {
     /// One self-contained page
     Html,
-    /// Figures as PNG and SVG
+    /// Figures as PNG
     Png,
+    /// Figures as SVG
+    Svg,
     /// Tables as Markdown
     Md,
     /// Findings as one tidy table
@@ -248,7 +250,7 @@ pub struct DemoArgs {
     #[arg(long, value_name = "DIR", default_value = "rmbench-demo", value_hint = ValueHint::DirPath)]
     pub out: PathBuf,
     /// Seed of data and training
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 7)]
     pub seed: u64,
 }
 

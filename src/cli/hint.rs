@@ -7,6 +7,7 @@ use crate::benchmark::convert::ConvertError;
 use crate::benchmark::manifest::ManifestError;
 use crate::benchmark::reader::ReadError;
 use crate::lang::LangError;
+use crate::report::findings::FindingError;
 use crate::score::ScoreError;
 use crate::table::TableError;
 use crate::text::encode::TextError;
@@ -27,6 +28,7 @@ fn of_one(error: &(dyn Error + 'static)) -> Option<String> {
         .or_else(|| hint(error, ReadError::hint))
         .or_else(|| hint(error, ConvertError::hint))
         .or_else(|| hint(error, ManifestError::hint))
+        .or_else(|| hint(error, FindingError::hint))
         .or_else(|| hint(error, LangError::hint))
         .or_else(|| hint(error, |error: &TextError| error.hint().map(str::to_owned)))
         .or_else(|| of_torch(error))

@@ -27,12 +27,23 @@ pub fn run(args: &ScoreArgs, message: &mut Message) -> anyhow::Result<Outcome> {
     if args.dry_run {
         return dry_run(&settings, &out, args.resume, message);
     }
-    let scorer = Scorer::load(&settings)?;
-    let plan = Plan::make(&settings, Ok(&scorer), &out, args.resume, message)?;
+    score_into(&settings, out.root(), args.resume, message)
+}
+
+/// Scores as the settings say; used by the demonstration too.
+pub fn score_into(
+    settings: &ScoreSettings,
+    out: &Path,
+    resume: bool,
+    progress: &mut dyn Progress,
+) -> anyhow::Result<Outcome> {
+    let out = RunDirectory::new(out);
+    let scorer = Scorer::load(settings)?;
+    let plan = Plan::make(settings, Ok(&scorer), &out, resume, progress)?;
     plan.refuse_wrong()?;
-    warn(&plan, message);
-    let summary = score(&plan, &scorer, &out, args.resume, message)?;
-    tell(&summary, message);
+    warn(&plan, progress);
+    let summary = score(&plan, &scorer, &out, resume, progress)?;
+    tell(&summary, progress);
     Ok(if plan.verdict() == Verdict::Fine && summary.n_without_reward == 0 {
         Outcome::Done
     } else {
@@ -141,27 +152,27 @@ fn check_line(check: &Check) -> String {
     line
 }
 
-fn warn(plan: &Plan, message: &mut Message) {
+fn warn(plan: &Plan, progress: &mut dyn Progress) {
     for check in plan.checks.iter().filter(|check| check.verdict == Verdict::Doubtful) {
-        message.warn(&format!("{}: {}", check.name, check.finding));
+        progress.warn(&format!("{}: {}", check.name, check.finding));
     }
     if let Some(limit) = plan.limit {
-        message.line(&format!("at most {} items of each benchmark and language", count(limit)));
+        progress.line(&format!("at most {} items of each benchmark and language", count(limit)));
     }
 }
 
-fn tell(summary: &Summary, message: &mut Message) {
+fn tell(summary: &Summary, progress: &mut dyn Progress) {
     if summary.n_resumed > 0 {
-        message.line(&format!("{} items had been scored before", count(summary.n_resumed)));
+        progress.line(&format!("{} items had been scored before", count(summary.n_resumed)));
     }
     if summary.n_truncated > 0 {
-        message.warn(&format!("{} responses were cut to fit the model", count(summary.n_truncated)));
+        progress.warn(&format!("{} responses were cut to fit the model", count(summary.n_truncated)));
     }
     if summary.n_without_reward > 0 {
-        message.warn(&format!("{} responses have no reward", count(summary.n_without_reward)));
+        progress.warn(&format!("{} responses have no reward", count(summary.n_without_reward)));
     }
     let (items, responses) = (count(summary.n_items), count(summary.n_responses));
-    message.line(&format!("scored {items} items ({responses} responses): `{}`", summary.table.display()));
+    progress.line(&format!("scored {items} items ({responses} responses): `{}`", summary.table.display()));
 }
 
 #[cfg(test)]

@@ -1,7 +1,5 @@
 //! Models from disk: directory, device and text settings to something that scores.
 
-use tch::Device;
-
 use super::ScoreError;
 use super::settings::ScoreSettings;
 use crate::device;
@@ -26,20 +24,21 @@ pub fn scalar(spec: &str, settings: &ScoreSettings) -> Result<(ScalarModel, RunI
     let mut model = artifact::load(&dir, on, compute, compute, MissingHead::Refuse, Some(&text))
         .map_err(|e| failed(files, e.into()))?;
     model.token_budget = settings.batch_tokens;
-    let info = info(spec, settings, on, &model, locate::digests(&dir).map_err(|e| failed(files, e.into()))?)?;
+    let info =
+        info(spec, settings, device::name(on), &model, locate::digests(&dir).map_err(|e| failed(files, e.into()))?)?;
     Ok((model, info))
 }
 
 fn info(
     spec: &str,
     settings: &ScoreSettings,
-    on: Device,
+    on: String,
     model: &ScalarModel,
     digests: std::collections::BTreeMap<String, String>,
 ) -> Result<RunInfo, ScoreError> {
     let mut info = RunInfo::of_this_binary(&settings.run_name()?, spec, "scalar");
     info.libtorch = Some(device::LIBTORCH_VERSION.to_owned());
-    info.device = device::name(on);
+    info.device = on;
     info.dtype = settings.dtype.clone();
     info.threads = device::threads();
     info.seed = settings.seed;
