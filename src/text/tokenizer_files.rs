@@ -50,6 +50,7 @@ impl TokenizerFiles {
         let config = read_object(&config_path)?;
         let special_tokens = special_tokens(&config, &read_object(&dir.join("special_tokens_map.json"))?);
         let wrong_config = |problem: String| TokenizerFilesError::Content { path: config_path.clone(), problem };
+        check_known(&tokenizer, &special_tokens).map_err(wrong_config)?;
         follow_bos_and_eos_switches(&mut tokenizer, &config, &special_tokens).map_err(wrong_config)?;
 
         let template_path = dir.join("chat_template.jinja");
@@ -102,6 +103,16 @@ fn special_tokens(config: &Map<String, Value>, map: &Map<String, Value>) -> BTre
 /// A token is a string or an `AddedToken` object.
 fn token_text(token: &Value) -> Option<String> {
     token.as_str().or_else(|| token.get("content")?.as_str()).map(str::to_owned)
+}
+
+/// transformers would add an unknown token under a new id, for which no trained model has an embedding.
+fn check_known(tokenizer: &Tokenizer, special_tokens: &BTreeMap<String, String>) -> Result<(), String> {
+    for name in ["bos_token", "eos_token", "pad_token"] {
+        if let Some(text) = special_tokens.get(name).filter(|text| tokenizer.token_to_id(text).is_none()) {
+            return Err(format!("`{name}` is \"{text}\", which `tokenizer.json` does not know"));
+        }
+    }
+    Ok(())
 }
 
 /// A template is a string or a list of named templates, of which "default" is the one without tools.

@@ -269,6 +269,15 @@ fn pad_as_eos_is_warned_of() {
 }
 
 #[test]
+fn special_tokens_that_the_vocabulary_lacks_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::copy(fixtures().join("arch/mistral/tokenizer.json"), dir.path().join("tokenizer.json")).unwrap();
+    std::fs::write(dir.path().join("tokenizer_config.json"), r#"{"eos_token": "<|eot|>"}"#).unwrap();
+    let Err(error) = TextPipeline::from_dir(dir.path(), &TextSettings::default()) else { panic!("accepted") };
+    assert!(error.to_string().ends_with("`eos_token` is \"<|eot|>\", which `tokenizer.json` does not know"), "{error}");
+}
+
+#[test]
 fn a_trained_tokenizer_is_a_checkpoint_like_any_other() {
     let corpus = json("tokens.json");
     let texts: Vec<String> =
