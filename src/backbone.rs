@@ -34,6 +34,8 @@ pub struct DropoutKey {
 /// Dropout rates of a training pass.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Dropout {
+    /// Whole tokens: their embedding is zero, so that no single word can be relied on.
+    pub token: f64,
     /// On the embedding output.
     pub embedding: f64,
     /// On what attention and MLP add to the residual stream.

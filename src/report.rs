@@ -1,3 +1,217 @@
-//! Findings, sections, renderers, figures.
+//! From findings to files: sections say what there is, renderers say it in a format.
+//!
+//! [`Findings`] → [`section`]s (one pure function each) → [`block`]s → HTML and Markdown. CSV and JSON are
+//! the findings themselves; PNG and SVG are the blocks' figures. A section is written once and every format
+//! has it; a format is written once and has every section.
 
+pub mod block;
+mod csv;
+pub mod figure;
 pub mod findings;
+mod html;
+mod json;
+mod language;
+mod markdown;
+pub mod measure;
+pub mod number;
+pub mod section;
+mod select;
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use rayon::prelude::*;
+
+use crate::files::{self, FileError};
+use crate::progress::Progress;
+use crate::report::block::Block;
+use crate::report::figure::{Figure, FigureError};
+use crate::report::section::Filled;
+
+pub use findings::Findings;
+pub use json::SCHEMA;
+pub use select::headline;
+
+/// A form a report is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// `report.html`, self-contained.
+    Html,
+    /// `figures/*.png`.
+    Png,
+    /// `figures/*.svg`.
+    Svg,
+    /// `report.md`.
+    Md,
+    /// `findings.csv`.
+    Csv,
+    /// `findings.json`.
+    Json,
+}
+
+impl Format {
+    pub const ALL: [Format; 6] = [Format::Html, Format::Png, Format::Svg, Format::Md, Format::Csv, Format::Json];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Format::Html => "html",
+            Format::Png => "png",
+            Format::Svg => "svg",
+            Format::Md => "md",
+            Format::Csv => "csv",
+            Format::Json => "json",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{found}` is not a report format")]
+pub struct UnknownFormat {
+    pub found: String,
+}
+
+impl UnknownFormat {
+    pub fn hint(&self) -> String {
+        format!("formats: {}", Format::ALL.map(Format::name).join(", "))
+    }
+}
+
+impl FromStr for Format {
+    type Err = UnknownFormat;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let found = text.trim();
+        Format::ALL
+            .into_iter()
+            .find(|format| format.name().eq_ignore_ascii_case(found))
+            .ok_or_else(|| UnknownFormat { found: found.to_owned() })
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error(transparent)]
+    Figure(#[from] FigureError),
+    #[error("a finding names run {index}, but there are {runs} runs")]
+    UnknownRun { index: usize, runs: usize },
+    #[error("a finding names the benchmark `{name}`, of which the report knows nothing")]
+    UnknownBenchmark { name: String },
+    #[error("{what} is not a finite number")]
+    NotFinite { what: String },
+    #[error("findings cannot be written as CSV")]
+    Csv(#[from] ::csv::Error),
+    #[error("findings cannot be written as JSON")]
+    Json(#[from] serde_json::Error),
+}
+
+/// Writes a report into `out` in each of the formats, and says which files it wrote, in order of writing.
+///
+/// Every file is written atomically; one that exists is replaced.
+///
+/// # Errors
+/// Findings that contradict themselves (an index without a run, a number that is not finite), and files
+/// that cannot be written.
+pub fn write(
+    findings: &Findings,
+    out: &Path,
+    formats: &[Format],
+    progress: &mut dyn Progress,
+) -> Result<Vec<PathBuf>, ReportError> {
+    check(findings)?;
+    let sections = section::fill(findings);
+    let wants = |format: Format| formats.contains(&format);
+    let mut written = Vec::new();
+    let mut put = |name: &str, bytes: &[u8]| -> Result<(), ReportError> {
+        let path = out.join(name);
+        files::write_bytes(&path, bytes)?;
+        written.push(path);
+        Ok(())
+    };
+    if wants(Format::Html) {
+        put("report.html", html::render(findings, &sections).as_bytes())?;
+    }
+    if wants(Format::Md) {
+        let figures = [Format::Svg, Format::Png].into_iter().find(|f| wants(*f)).map(Format::name);
+        put("report.md", markdown::render(findings, &sections, figures).as_bytes())?;
+    }
+    if wants(Format::Csv) {
+        put("findings.csv", &csv::render(findings)?)?;
+    }
+    if wants(Format::Json) {
+        put("findings.json", &json::render(findings)?)?;
+    }
+    for format in [Format::Svg, Format::Png] {
+        if wants(format) {
+            written.extend(write_figures(&sections, out, format, progress)?);
+        }
+    }
+    Ok(written)
+}
+
+/// Figures are independent of each other and drawn on all cores, a batch at a time.
+fn write_figures(
+    sections: &[Filled],
+    out: &Path,
+    format: Format,
+    progress: &mut dyn Progress,
+) -> Result<Vec<PathBuf>, ReportError> {
+    let mut figures = Vec::new();
+    for section in sections {
+        collect_figures(&section.blocks, &mut figures);
+    }
+    progress.begin("drawing", figures.len() as u64, "figures");
+    let mut written = Vec::new();
+    for batch in figures.chunks(rayon::current_num_threads().max(1)) {
+        let paths: Result<Vec<PathBuf>, ReportError> = batch
+            .par_iter()
+            .map(|figure| {
+                let path = out.join("figures").join(format!("{}.{}", figure.id, format.name()));
+                let bytes = if format == Format::Png { figure.png()? } else { figure.svg_file().into_bytes() };
+                files::write_bytes(&path, &bytes)?;
+                Ok(path)
+            })
+            .collect();
+        written.extend(paths?);
+        progress.advance(batch.len() as u64);
+    }
+    progress.finish();
+    Ok(written)
+}
+
+fn collect_figures<'a>(blocks: &'a [Block], figures: &mut Vec<&'a Figure>) {
+    for block in blocks {
+        match block {
+            Block::Figure(figure) => figures.push(figure),
+            Block::Fold { blocks, .. } => collect_figures(blocks, figures),
+            _ => {}
+        }
+    }
+}
+
+/// Findings may come from a file; what the sections rely on is checked once, here.
+fn check(findings: &Findings) -> Result<(), ReportError> {
+    let runs = findings.runs.len();
+    let known: std::collections::HashSet<&str> = findings.benchmarks.iter().map(|b| b.name.as_str()).collect();
+    let estimates =
+        findings.findings.iter().map(|f| (f.run, f.benchmark.as_str(), f.metric.as_str(), f.estimate)).chain(
+            findings.differences.iter().map(|d| (d.run, d.benchmark.as_str(), "a paired difference", d.estimate)),
+        );
+    for (run, benchmark, metric, estimate) in estimates {
+        if run >= runs {
+            return Err(ReportError::UnknownRun { index: run, runs });
+        }
+        if !known.contains(benchmark) {
+            return Err(ReportError::UnknownBenchmark { name: benchmark.to_owned() });
+        }
+        let numbers = estimate.map(|e| [Some(e.point), e.interval.map(|i| i.low), e.interval.map(|i| i.high)]);
+        if !numbers.into_iter().flatten().flatten().all(f64::is_finite) {
+            return Err(ReportError::NotFinite { what: format!("{metric} of run {run} on `{benchmark}`") });
+        }
+    }
+    match findings.differences.iter().find(|d| d.baseline >= runs) {
+        Some(d) => Err(ReportError::UnknownRun { index: d.baseline, runs }),
+        None => Ok(()),
+    }
+}

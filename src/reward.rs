@@ -4,12 +4,17 @@
 //! and demonstrated in milliseconds.
 
 #[cfg(feature = "torch")]
+pub mod artifact;
+#[cfg(feature = "torch")]
 pub mod head;
+pub mod locate;
 pub mod mock;
 #[cfg(feature = "torch")]
 pub mod network;
 #[cfg(feature = "torch")]
 pub mod preset;
+#[cfg(feature = "torch")]
+pub mod scalar;
 
 use crate::preference::Comparison;
 
@@ -38,6 +43,8 @@ pub enum RewardError {
 #[non_exhaustive]
 pub enum RewardModel {
     Mock(mock::Mock),
+    #[cfg(feature = "torch")]
+    Scalar(Box<scalar::ScalarModel>),
 }
 
 impl RewardModel {
@@ -51,6 +58,8 @@ impl RewardModel {
     ) -> Result<Vec<Vec<ResponseScore>>, RewardError> {
         match self {
             RewardModel::Mock(mock) => Ok(mock.score(comparisons, done)),
+            #[cfg(feature = "torch")]
+            RewardModel::Scalar(model) => model.score(comparisons, done),
         }
     }
 }

@@ -159,12 +159,15 @@ impl GatedMlp {
     }
 }
 
-/// Dropout on the embedding output, where the pass trains with some.
-pub fn drop_embedding(x: Tensor, pass: Pass) -> Tensor {
-    match pass.dropout {
-        Some(d) if d.embedding > 0.0 => x.dropout(d.embedding, true),
-        _ => x,
+/// Dropout on the embedding output [t, d], where the pass trains with some: whole tokens, then numbers.
+pub fn drop_embedding(x_td: Tensor, pass: Pass) -> Tensor {
+    let Some(dropout) = pass.dropout else { return x_td };
+    let mut x_td = x_td;
+    if dropout.token > 0.0 {
+        let kept_t1 = Tensor::rand([x_td.size()[0], 1], (Kind::Float, x_td.device())).ge(dropout.token);
+        x_td = x_td * kept_t1.to_kind(pass.compute);
     }
+    if dropout.embedding > 0.0 { x_td.dropout(dropout.embedding, true) } else { x_td }
 }
 
 /// Dropout on what a sub-layer adds to the residual stream.

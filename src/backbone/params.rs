@@ -185,7 +185,7 @@ mod tests {
         let mut one = ParamSource::random(3, Device::Cpu);
         let a = one.take("a", &[300, 200], Init::Normal(0.02)).unwrap();
         let mut two = ParamSource::random(3, Device::Cpu);
-        two.take("b", &[5], Init::Normal(0.02)).unwrap();
+        let _ = two.take("b", &[5], Init::Normal(0.02)).unwrap();
         let again = two.take("a", &[300, 200], Init::Normal(0.02)).unwrap();
         assert_eq!(a, again);
         let std = a.std(true).double_value(&[]);
@@ -196,7 +196,7 @@ mod tests {
     #[test]
     fn asking_twice_is_refused() {
         let mut source = ParamSource::random(0, Device::Cpu);
-        source.take("a", &[1], Init::Ones).unwrap();
+        let _ = source.take("a", &[1], Init::Ones).unwrap();
         assert!(matches!(source.take("a", &[1], Init::Ones), Err(ParamError::Twice { .. })));
     }
 }

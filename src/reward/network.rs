@@ -7,7 +7,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::RewardError;
 use super::head::{Head, HeadInit, pool};
-use crate::backbone::config::{BackboneConfig, ConfigError};
+use crate::backbone::config::{BackboneConfig, ConfigError, Family};
 use crate::backbone::params::{ParamError, ParamSource, Params};
 use crate::backbone::weights::{Checkpoint, WeightsError};
 use crate::backbone::{Backbone, Dropout, DropoutKey, Pass};
@@ -146,7 +146,7 @@ impl Network {
     /// Rewards [n] in f32, one per sequence in the batch's order; no gradient is recorded.
     pub fn rewards(&self, batch: &TokenBatch) -> Result<Tensor, RewardError> {
         let _no_grad = tch::no_grad_guard();
-        self.forward(batch, Pass::evaluation(self.compute))
+        Ok(self.forward(batch, Pass::evaluation(self.compute))?.0)
     }
 
     /// Rewards [n] in f32 on the graph. The key fixes the dropout masks.
@@ -155,16 +155,34 @@ impl Network {
         batch: &TokenBatch,
         dropout: Option<(Dropout, DropoutKey)>,
     ) -> Result<Tensor, RewardError> {
+        Ok(self.forward_for_training(batch, dropout)?.0)
+    }
+
+    /// Rewards as above, and the hidden states [t, d] they were read from.
+    pub fn forward_for_training(
+        &self,
+        batch: &TokenBatch,
+        dropout: Option<(Dropout, DropoutKey)>,
+    ) -> Result<(Tensor, Tensor), RewardError> {
         if let Some((_, key)) = dropout {
             tch::manual_seed(seed_of(key));
         }
         self.forward(batch, Pass { compute: self.compute, dropout: dropout.map(|(d, _)| d) })
     }
 
-    fn forward(&self, batch: &TokenBatch, pass: Pass) -> Result<Tensor, RewardError> {
+    /// The input embeddings [v, d], which also serve as output layer of the next-token loss.
+    pub fn embeddings(&self) -> Result<&Tensor, RewardError> {
+        let name = match self.config.family {
+            Family::Decoder(_) => "model.embed_tokens.weight".to_owned(),
+            Family::Encoder(_) => format!("{}embeddings.word_embeddings.weight", self.config.model_type.prefix()),
+        };
+        self.params.get(&name).ok_or_else(|| RewardError::Model(format!("the model has no tensor `{name}`")))
+    }
+
+    fn forward(&self, batch: &TokenBatch, pass: Pass) -> Result<(Tensor, Tensor), RewardError> {
         self.check(batch)?;
         let hidden_td = self.backbone.hidden(batch, pass);
-        Ok(self.head.rewards(&pool(&hidden_td, batch)?))
+        Ok((self.head.rewards(&pool(&hidden_td, batch)?), hidden_td))
     }
 
     /// What would otherwise be an error deep inside libtorch.

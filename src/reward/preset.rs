@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 /// A shape by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Preset {
     pub name: &'static str,
     pub vocab: usize,
@@ -14,13 +14,42 @@ pub struct Preset {
     pub heads: usize,
     pub intermediate: usize,
     pub max_length: usize,
+    /// Standard deviation of drawn matrices.
+    pub initializer_range: f64,
 }
 
 /// All presets, smallest first.
 pub const PRESETS: [Preset; 3] = [
-    Preset { name: "tiny", vocab: 4096, hidden: 96, layers: 2, heads: 4, intermediate: 256, max_length: 512 },
-    Preset { name: "small", vocab: 16384, hidden: 256, layers: 4, heads: 4, intermediate: 704, max_length: 1024 },
-    Preset { name: "base", vocab: 32768, hidden: 512, layers: 8, heads: 8, intermediate: 1408, max_length: 2048 },
+    Preset {
+        name: "tiny",
+        vocab: 4096,
+        hidden: 96,
+        layers: 2,
+        heads: 4,
+        intermediate: 256,
+        max_length: 512,
+        initializer_range: 0.02,
+    },
+    Preset {
+        name: "small",
+        vocab: 16384,
+        hidden: 256,
+        layers: 4,
+        heads: 4,
+        intermediate: 704,
+        max_length: 1024,
+        initializer_range: 0.02,
+    },
+    Preset {
+        name: "base",
+        vocab: 32768,
+        hidden: 512,
+        layers: 8,
+        heads: 8,
+        intermediate: 1408,
+        max_length: 2048,
+        initializer_range: 0.02,
+    },
 ];
 
 /// The preset of that name.
@@ -52,7 +81,7 @@ impl Preset {
             "hidden_act": "silu",
             "max_position_embeddings": self.max_length,
             "rms_norm_eps": 1e-6,
-            "initializer_range": 0.02,
+            "initializer_range": self.initializer_range,
             "attention_bias": false,
             "mlp_bias": false,
             "attention_dropout": 0.0,

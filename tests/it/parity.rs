@@ -37,6 +37,11 @@ pub fn fixture_dirs() -> Vec<PathBuf> {
     dirs
 }
 
+/// All pairs of a fixture, every sequence on its own, chosen and rejected interleaved.
+pub fn separate_pairs(dir: &Path) -> TokenBatch {
+    load(dir).all_separate()
+}
+
 fn load(dir: &Path) -> Fixture {
     let network = Network::load(dir, Device::Cpu, Kind::Float, Kind::Float, MissingHead::Refuse).unwrap();
     let expected = Checkpoint::open_files(&[dir.join("expected.safetensors")]).unwrap().take_all().unwrap();

@@ -71,7 +71,8 @@ def adamw_run(options, schedule_name, dtype):
     gradients = torch.randn(12, 7, generator=generator, dtype=torch.float64) * scales
     gradients[:, 5] = gradients[:, 5].abs()
     gradients[3:, 6] = 0.0
-    parameter = torch.nn.Parameter(start.to(dtype))
+    # A copy: `to` returns `start` itself where the dtype is the same, and updates would change it.
+    parameter = torch.nn.Parameter(start.to(dtype, copy=True))
     optimizer = torch.optim.AdamW([parameter], foreach=False, fused=False, **options)
     warmup = {"constant": 0, "linear": 0, "cosine": 3, "warmup": 3}[schedule_name]
     kind = "constant_with_warmup" if schedule_name == "warmup" else schedule_name

@@ -1,0 +1,89 @@
+//! Findings as a tidy table: one row per number, fractions unrounded.
+
+use crate::metric::Estimate;
+use crate::report::findings::{Findings, Languages, Scope};
+use crate::report::language;
+use crate::report::select::run_name;
+
+const COLUMNS: [&str; 20] = [
+    "run",
+    "model",
+    "baseline",
+    "benchmark",
+    "benchmark_version",
+    "metric",
+    "scope",
+    "scope_name",
+    "over",
+    "language",
+    "language_name",
+    "point",
+    "low",
+    "high",
+    "level",
+    "n",
+    "n_missing",
+    "n_ties",
+    "n_truncated",
+    "why",
+];
+
+/// What a paired difference of accuracies is called in the `metric` column.
+const DIFFERENCE: &str = "accuracy-difference";
+
+pub fn render(findings: &Findings) -> Result<Vec<u8>, csv::Error> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(COLUMNS)?;
+    for f in &findings.findings {
+        let (scope, scope_name) = match &f.scope {
+            Scope::Subset(name) => ("subset", name.as_str()),
+            Scope::Category(name) => ("category", name.as_str()),
+            Scope::Overall => ("overall", ""),
+        };
+        let mut row = keys(findings, f.run, None, &f.benchmark, &f.metric, (scope, scope_name), &f.languages);
+        row.extend(numbers(f.estimate.as_ref()));
+        row.extend([f.n_ties.to_string(), f.n_truncated.to_string(), f.why.clone().unwrap_or_default()]);
+        writer.write_record(&row)?;
+    }
+    for d in &findings.differences {
+        let baseline = Some(d.baseline);
+        let mut row = keys(findings, d.run, baseline, &d.benchmark, DIFFERENCE, ("overall", ""), &d.languages);
+        row.extend(numbers(d.estimate.as_ref()));
+        row.extend([String::new(), String::new(), d.why.clone().unwrap_or_default()]);
+        writer.write_record(&row)?;
+    }
+    writer.into_inner().map_err(|e| e.into_error().into())
+}
+
+fn keys(
+    findings: &Findings,
+    run: usize,
+    baseline: Option<usize>,
+    benchmark: &str,
+    metric: &str,
+    (scope, scope_name): (&str, &str),
+    languages: &Languages,
+) -> Vec<String> {
+    let version = findings.benchmarks.iter().find(|b| b.name == benchmark).map_or("", |b| b.version.as_str());
+    let model = findings.runs.get(run).map_or("", |r| r.model.as_str());
+    let (over, code, name) = match languages {
+        Languages::One(lang) => ("one", lang.code().to_owned(), language::name(*lang)),
+        Languages::Average(average) => ("average", average.clone(), String::new()),
+    };
+    let baseline = baseline.map(|b| run_name(findings, b)).unwrap_or_default();
+    let fixed = [benchmark, version, metric, scope, scope_name, over].map(str::to_owned);
+    let mut row = vec![run_name(findings, run), model.to_owned(), baseline];
+    row.extend(fixed);
+    row.extend([code, name]);
+    row
+}
+
+/// point, low, high, level, n, n_missing; empty where absent.
+fn numbers(estimate: Option<&Estimate>) -> Vec<String> {
+    let Some(e) = estimate else { return vec![String::new(); 6] };
+    let (low, high, level) = match &e.interval {
+        Some(i) => (i.low.to_string(), i.high.to_string(), i.level.to_string()),
+        None => Default::default(),
+    };
+    vec![e.point.to_string(), low, high, level, e.n.to_string(), e.n_missing.to_string()]
+}

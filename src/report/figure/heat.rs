@@ -1,0 +1,207 @@
+//! Heat maps with the value printed in every cell.
+
+use crate::lang::Lang;
+use crate::metric::Estimate;
+use crate::report::figure::axis::Axis;
+use crate::report::figure::palette::{self, Ink, Rgb};
+use crate::report::figure::scene::{Anchor, Group, Scene, Shape, baseline, fit, line, width, words, wrap};
+use crate::report::figure::{Frame, Label};
+use crate::report::measure::Unit;
+use crate::report::number;
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Heat {
+    /// What the colours measure, with its unit.
+    pub legend: String,
+    pub unit: Unit,
+    pub ramp: Ramp,
+    /// Values at the ends of the ramp where several maps must share them; otherwise the map's own.
+    pub range: Option<(f64, f64)>,
+    pub rows: Vec<Label>,
+    pub columns: Vec<Label>,
+    /// `cells[row][column]`.
+    pub cells: Vec<Vec<HeatCell>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ramp {
+    /// From the lowest value to the highest.
+    Sequential,
+    /// Symmetric about zero.
+    Diverging,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct HeatCell {
+    pub estimate: Option<Estimate>,
+    pub hover: String,
+    pub run: Option<usize>,
+    pub lang: Option<Lang>,
+}
+
+const SIZE: f64 = 12.0;
+const SMALL: f64 = 11.0;
+const ROW: f64 = 24.0;
+const GAP: f64 = 2.0;
+const LEGEND: f64 = 180.0;
+
+impl Heat {
+    pub fn scene(&self, frame: Frame, title: Option<&str>) -> Scene {
+        let column = self.column_width(frame);
+        let native = self.widest(|l| l.native(frame).map_or(0.0, |(name, _)| width(name, SIZE).min(130.0)));
+        let label = self.widest(|l| width(l.shown(frame), SIZE).min(210.0));
+        let label_end = 2.0 + native + if native > 0.0 { 12.0 } else { 0.0 } + label;
+        let left = label_end + 12.0;
+        let right = left + self.columns.len() as f64 * column;
+        let mut scene = Scene::new((right + 4.0).max(left + LEGEND + 60.0).max(420.0));
+
+        let mut y = 6.0;
+        if let Some(title) = title {
+            scene.draw(vec![Shape::Words {
+                text: fit(title, 14.0, scene.width - 4.0),
+                at: (2.0, y + 12.0),
+                anchor: Anchor::Start,
+                size: 14.0,
+                bold: true,
+                ink: Ink::Strong,
+                lang: None,
+            }]);
+            y += 28.0;
+        }
+        let headers: Vec<Vec<String>> =
+            self.columns.iter().map(|l| wrap(l.shown(frame), SMALL, column - 4.0, 3)).collect();
+        let depth = headers.iter().map(Vec::len).max().unwrap_or(0) as f64;
+        let top = y + depth * 13.0 + 8.0;
+        for (c, lines) in headers.iter().enumerate() {
+            let x = left + (c as f64 + 0.5) * column;
+            let shown = self.columns[c].shown(frame);
+            let shapes = lines.iter().enumerate().map(|(i, text)| {
+                let up = (lines.len() - 1 - i) as f64 * 13.0;
+                words(text, (x, top - 8.0 - up), Anchor::Middle, SMALL, Ink::Muted)
+            });
+            let hover = self.columns[c].lang.map(crate::report::language::name).or_else(|| Some(shown.to_owned()));
+            scene.groups.push(Group {
+                shapes: shapes.collect(),
+                hover,
+                run: self.columns[c].run,
+                lang: self.columns[c].lang,
+            });
+        }
+        let (low, high) = self.range();
+        for (r, row) in self.rows.iter().enumerate() {
+            let center = top + (r as f64 + 0.5) * ROW;
+            row_label(&mut scene, row, frame, (2.0 + native, label_end, label), center);
+            for (c, cell) in self.cells.get(r).into_iter().flatten().enumerate() {
+                let at = (left + c as f64 * column, top + r as f64 * ROW);
+                scene.groups.push(self.cell(cell, at, (column - GAP, ROW - GAP), (low, high)));
+            }
+        }
+        let bottom = top + self.rows.len() as f64 * ROW;
+        self.legend(&mut scene, (left, bottom + 16.0), (low, high));
+        scene.height = bottom + 56.0;
+        scene
+    }
+
+    fn widest(&self, of: impl Fn(&Label) -> f64) -> f64 {
+        self.rows.iter().map(of).fold(0.0, f64::max)
+    }
+
+    /// Room for the value and for the longest word of a heading.
+    fn column_width(&self, frame: Frame) -> f64 {
+        let word = self
+            .columns
+            .iter()
+            .flat_map(|l| l.shown(frame).split_whitespace())
+            .map(|word| width(word, SMALL) + 8.0)
+            .fold(0.0, f64::max);
+        let value = if self.unit == Unit::Points { 42.0 } else { 39.0 };
+        let most = if self.columns.len() > 8 { 64.0 } else { 92.0 };
+        word.clamp(value, most)
+    }
+
+    fn range(&self) -> (f64, f64) {
+        let own = || extent(self.cells.iter().flatten().filter_map(|c| c.estimate).map(|e| e.point));
+        let (low, high) = self.range.or_else(own).unwrap_or((0.0, 1.0));
+        match self.ramp {
+            // At least ten points wide, so that noise among equals does not look like a pattern.
+            Ramp::Sequential if high - low < 0.1 => ((low + high) / 2.0 - 0.05, (low + high) / 2.0 + 0.05),
+            Ramp::Sequential => (low, high),
+            Ramp::Diverging => {
+                let far = low.abs().max(high.abs()).max(0.05);
+                (-far, far)
+            }
+        }
+    }
+
+    fn colour(&self, value: f64, (low, high): (f64, f64)) -> Rgb {
+        let t = (value - low) / (high - low);
+        match self.ramp {
+            Ramp::Sequential => palette::sequential(t),
+            Ramp::Diverging => palette::diverging(2.0 * t - 1.0),
+        }
+    }
+
+    fn cell(&self, cell: &HeatCell, at: (f64, f64), size: (f64, f64), range: (f64, f64)) -> Group {
+        let middle = (at.0 + size.0 / 2.0, baseline(at.1 + size.1 / 2.0, SMALL));
+        let shapes = match &cell.estimate {
+            Some(e) => {
+                let fill = self.colour(e.point, range);
+                let text = number::point(e.point, self.unit);
+                vec![Shape::Rect { at, size, fill }, words(text, middle, Anchor::Middle, SMALL, fill.words_on())]
+            }
+            None => vec![words(number::ABSENT, middle, Anchor::Middle, SMALL, Ink::Muted)],
+        };
+        Group { shapes, hover: Some(cell.hover.clone()), run: cell.run, lang: cell.lang }
+    }
+
+    fn legend(&self, scene: &mut Scene, (left, top): (f64, f64), (low, high): (f64, f64)) {
+        const STEPS: usize = 36;
+        let step = LEGEND / STEPS as f64;
+        let mut shapes: Vec<Shape> = (0..STEPS)
+            .map(|i| {
+                let value = low + (high - low) * (i as f64 + 0.5) / STEPS as f64;
+                let fill = self.colour(value, (low, high));
+                // Overlap by a hair: gaps between neighbours show as stripes when a page is zoomed.
+                Shape::Rect { at: (left + i as f64 * step, top), size: (step + 0.3, 8.0), fill }
+            })
+            .collect();
+        let axis = Axis::between(low, high, self.unit, left, left + LEGEND);
+        for tick in axis.ticks.iter().filter(|t| **t >= low && **t <= high) {
+            let x = axis.at(*tick);
+            shapes.push(line((x, top + 8.0), (x, top + 11.0), Ink::Reference, 1.0));
+            let label = axis.label(*tick, self.unit);
+            shapes.push(words(label, (x, top + 22.0), Anchor::Middle, 10.0, Ink::Muted));
+        }
+        let text = fit(&self.legend, SMALL, scene.width - left - LEGEND - 20.0);
+        if text.chars().count() > 3 {
+            shapes.push(words(text, (left + LEGEND + 12.0, top + 8.0), Anchor::Start, SMALL, Ink::Muted));
+        }
+        scene.draw(shapes);
+    }
+}
+
+/// The lowest and the highest of some values.
+pub fn extent(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
+    values.fold(None, |found, x| {
+        let (low, high) = found.unwrap_or((x, x));
+        Some((low.min(x), high.max(x)))
+    })
+}
+
+fn row_label(scene: &mut Scene, row: &Label, frame: Frame, (native_end, label_end, room): (f64, f64, f64), y: f64) {
+    let text = fit(row.shown(frame), SIZE, room + 1.0);
+    let hover = text.ends_with('…').then(|| row.shown(frame).to_owned());
+    let mut shapes = vec![words(text, (label_end, baseline(y, SIZE)), Anchor::End, SIZE, Ink::Strong)];
+    if let Some((native, lang)) = row.native(frame) {
+        shapes.push(Shape::Words {
+            text: fit(native, SIZE, 131.0),
+            at: (native_end, baseline(y, SIZE)),
+            anchor: Anchor::End,
+            size: SIZE,
+            bold: false,
+            ink: Ink::Muted,
+            lang: Some(lang),
+        });
+    }
+    scene.groups.push(Group { shapes, hover, run: row.run, lang: row.lang });
+}

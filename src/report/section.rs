@@ -1,0 +1,90 @@
+//! Sections: each is one pure function of the findings, in a file of its own.
+//!
+//! To add one, write the function and put a line in [`SECTIONS`]; every format prints it from then on.
+
+mod baseline;
+mod categories;
+mod coverage;
+mod gap;
+mod languages;
+mod leaderboard;
+mod matrix;
+mod measures;
+mod method;
+mod provenance;
+mod subsets;
+mod summary;
+
+use crate::report::block::{Block, Inline, slug};
+use crate::report::findings::{BenchmarkInfo, Findings};
+
+/// Blocks of one section; `None` where the findings hold nothing for it.
+pub type Section = fn(&Findings) -> Option<Vec<Block>>;
+
+/// In reading order.
+pub static SECTIONS: &[(&str, Section)] = &[
+    ("Summary", summary::section),
+    ("Leaderboard", leaderboard::section),
+    ("Accuracy by language", languages::section),
+    ("Gap to English", gap::section),
+    ("Languages and categories", categories::section),
+    ("Against the baseline", baseline::section),
+    ("Subsets", subsets::section),
+    ("Other measures", measures::section),
+    ("Coverage", coverage::section),
+    ("Method", method::section),
+    ("Provenance", provenance::section),
+];
+
+/// A section that had something to say.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Filled {
+    /// Target of links.
+    pub id: String,
+    pub title: &'static str,
+    pub blocks: Vec<Block>,
+}
+
+/// All sections that apply, in reading order.
+pub fn fill(findings: &Findings) -> Vec<Filled> {
+    let filled = SECTIONS.iter().filter_map(|(title, section)| {
+        let blocks = section(findings)?;
+        Some(Filled { id: slug(title), title, blocks })
+    });
+    filled.collect()
+}
+
+/// Runs `section` for every benchmark, with the benchmark's title above it where there are several.
+fn per_benchmark(
+    findings: &Findings,
+    section: impl Fn(&BenchmarkInfo, usize) -> Option<Vec<Block>>,
+) -> Option<Vec<Block>> {
+    let mut all = Vec::new();
+    for (i, benchmark) in findings.benchmarks.iter().enumerate() {
+        let Some(blocks) = section(benchmark, i) else { continue };
+        if findings.benchmarks.len() > 1 {
+            all.push(Block::Heading(Inline::new().name(&benchmark.title)));
+        }
+        all.extend(blocks);
+    }
+    (!all.is_empty()).then_some(all)
+}
+
+/// An id for something of the `i`th benchmark: names alone may slug to nothing or to the same.
+fn benchmark_id(what: &str, benchmark: &BenchmarkInfo, i: usize) -> String {
+    let name = slug(&benchmark.name);
+    if name.is_empty() { format!("{what}-{}", i + 1) } else { format!("{what}-{}-{name}", i + 1) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sections_have_distinct_ids() {
+        for (i, (title, _)) in SECTIONS.iter().enumerate() {
+            assert!(!slug(title).is_empty());
+            assert!(SECTIONS[..i].iter().all(|(other, _)| slug(other) != slug(title)), "{title} twice");
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Runs against a baseline, paired over the items both scored.
+
+use std::collections::BTreeSet;
+
+use super::leaderboard::level;
+use super::matrix::{self, MatrixRow};
+use super::{benchmark_id, per_benchmark};
+use crate::report::block::{Block, Column, Inline, Table, Value, visible};
+use crate::report::figure::{Dot, DotRow, Dots, Figure, Label, Plot, Reference};
+use crate::report::findings::{BenchmarkInfo, Findings, Languages, PairedDifference};
+use crate::report::measure::Unit;
+use crate::report::select::{headline, ranking, run_name};
+
+pub fn section(findings: &Findings) -> Option<Vec<Block>> {
+    per_benchmark(findings, |benchmark, i| {
+        let here: Vec<&PairedDifference> =
+            findings.differences.iter().filter(|d| d.benchmark == benchmark.name).collect();
+        let baselines: BTreeSet<usize> = here.iter().map(|d| d.baseline).collect();
+        let mut blocks = Vec::new();
+        for baseline in baselines {
+            let differences: Vec<&PairedDifference> = here.iter().copied().filter(|d| d.baseline == baseline).collect();
+            blocks.push(Block::Paragraph(
+                Inline::new()
+                    .text("Accuracy minus the accuracy of ")
+                    .name(run_name(findings, baseline))
+                    .text(" on the items both scored. An interval that holds zero means: not established."),
+            ));
+            if let Some(figure) = figure(findings, benchmark, i, baseline, &differences) {
+                blocks.push(figure.into());
+            }
+            blocks.push(table(findings, benchmark, i, baseline, &differences).into());
+        }
+        (!blocks.is_empty()).then_some(blocks)
+    })
+}
+
+fn value(difference: Option<&&PairedDifference>) -> Value {
+    match difference {
+        Some(d) => Value {
+            unit: Unit::Points,
+            estimate: d.estimate,
+            why: d.why.as_deref().map(visible),
+            n_ties: 0,
+            n_truncated: 0,
+            show_n: true,
+        },
+        None => Value::absent(Unit::Points, "not compared"),
+    }
+}
+
+fn runs(findings: &Findings, benchmark: &BenchmarkInfo, differences: &[&PairedDifference]) -> Vec<usize> {
+    let compared: BTreeSet<usize> = differences.iter().map(|d| d.run).collect();
+    ranking(findings, benchmark).into_iter().filter(|run| compared.contains(run)).collect()
+}
+
+/// The headline difference of every run; `None` where the benchmark has no headline.
+fn figure(
+    findings: &Findings,
+    benchmark: &BenchmarkInfo,
+    i: usize,
+    baseline: usize,
+    differences: &[&PairedDifference],
+) -> Option<Figure> {
+    let headline = headline(benchmark)?;
+    let rows: Vec<DotRow> = runs(findings, benchmark, differences)
+        .into_iter()
+        .map(|run| {
+            let name = run_name(findings, run);
+            let value = value(differences.iter().find(|d| d.run == run && d.languages == headline));
+            let hover = matrix::hover(&name, &value);
+            DotRow {
+                label: Label::run(run, &name),
+                dots: value.estimate.map(|estimate| Dot { series: 0, run, estimate, hover }).into_iter().collect(),
+                crowd: Vec::new(),
+                absent: value.why,
+            }
+        })
+        .collect();
+    (!rows.is_empty()).then(|| Figure {
+        id: format!("{}-run-{}", benchmark_id("baseline", benchmark, i), baseline + 1),
+        title: visible(&format!("Difference to {}", run_name(findings, baseline))),
+        caption: format!(
+            "Point and {} % interval of the paired difference; hollow where the interval holds zero. {}",
+            level(findings),
+            super::leaderboard::over(&headline)
+        )
+        .into(),
+        alt: format!("Paired differences of {} runs with intervals; the table below has the numbers.", rows.len()),
+        plot: Plot::Dots(Dots {
+            axis: "Difference in accuracy, percentage points".to_owned(),
+            unit: Unit::Points,
+            rows,
+            series: Vec::new(),
+            crowd: None,
+            references: vec![Reference { value: 0.0, label: "no difference".to_owned() }],
+            print_values: true,
+        }),
+    })
+}
+
+fn table(
+    findings: &Findings,
+    benchmark: &BenchmarkInfo,
+    i: usize,
+    baseline: usize,
+    differences: &[&PairedDifference],
+) -> Table {
+    let runs = runs(findings, benchmark, differences);
+    let averages = benchmark.averages.iter().map(|a| Languages::Average(a.clone()));
+    let all = averages.chain(benchmark.langs.iter().map(|l| Languages::One(*l)));
+    let rows = all.filter(|languages| differences.iter().any(|d| d.languages == *languages)).map(|languages| {
+        let values =
+            runs.iter().map(|run| value(differences.iter().find(|d| d.run == *run && d.languages == languages)));
+        let (label, lang) = match &languages {
+            Languages::One(lang) => (Inline::new().lang(*lang), Some(*lang)),
+            Languages::Average(name) => (Inline::new().name(name), None),
+        };
+        MatrixRow { label, lang, run: None, pinned: lang.is_none(), values: values.collect() }
+    });
+    matrix::table(
+        format!("{}-run-{}", benchmark_id("baseline-table", benchmark, i), baseline + 1),
+        Inline::new()
+            .text("Difference to ")
+            .name(run_name(findings, baseline))
+            .text(format!(" in percentage points with {} % intervals.", level(findings))),
+        "Language",
+        runs.iter().map(|run| Column::right(Inline::new().name(run_name(findings, *run))).of_run(*run)).collect(),
+        rows.collect(),
+    )
+}

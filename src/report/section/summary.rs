@@ -1,0 +1,186 @@
+//! Who leads, whether that is established, and where the leader fails. In words, from estimates.
+
+use super::per_benchmark;
+use crate::metric::{Estimate, Interval};
+use crate::report::block::{Block, Cell, Inline, KeyFigure, Value};
+use crate::report::findings::{BenchmarkInfo, Findings, Languages, Scope};
+use crate::report::measure::{ACCURACY, GAP, Unit};
+use crate::report::number;
+use crate::report::select::{Lookup, headline, headline_difference, languages_by_accuracy, ranking, run_name};
+
+/// How many of the worst languages are named.
+const WORST: usize = 3;
+
+pub fn section(findings: &Findings) -> Option<Vec<Block>> {
+    let mut blocks = per_benchmark(findings, |benchmark, _| Some(of_benchmark(findings, benchmark)))
+        .unwrap_or_else(|| vec![Block::Note("There are no findings to report.".into())]);
+    if !findings.warnings.is_empty() {
+        let text = match findings.warnings.len() {
+            1 => "One warning applies to these numbers; see Coverage.".to_owned(),
+            n => format!("{n} warnings apply to these numbers; see Coverage."),
+        };
+        blocks.push(Block::Warning(text.into()));
+    }
+    Some(blocks)
+}
+
+fn of_benchmark(findings: &Findings, benchmark: &BenchmarkInfo) -> Vec<Block> {
+    let accuracy = Lookup::of(findings, &benchmark.name, ACCURACY);
+    let order = ranking(findings, benchmark);
+    let (Some(headline), Some(leader)) = (headline(benchmark), order.first().copied()) else {
+        return vec![Block::Note("Not enough data for a summary: no run has a headline number here.".into())];
+    };
+    let top = accuracy.value(leader, &Scope::Overall, &headline);
+    let Some(best) = top.estimate else {
+        let why = top.why.unwrap_or_else(|| "no run has a headline number".to_owned());
+        return vec![Block::Note(format!("Not enough data for a summary: {why}.").into())];
+    };
+    let over = match &headline {
+        Languages::Average(name) => format!("{name} over languages"),
+        Languages::One(lang) => crate::report::language::name(*lang),
+    };
+    let mut figures = vec![KeyFigure {
+        label: Inline::from(if order.len() > 1 { "Highest accuracy" } else { "Accuracy" }),
+        value: Cell::Value(top.clone()),
+        detail: Inline::new().name(run_name(findings, leader)).text(format!(", {over}")),
+    }];
+    let mut sentences = vec![standing(findings, benchmark, &order, (&accuracy, &headline), best)];
+
+    let by_language = languages_by_accuracy(&accuracy, benchmark, leader);
+    let scored: Vec<(crate::lang::Lang, Value)> = by_language
+        .into_iter()
+        .map(|lang| (lang, accuracy.value(leader, &Scope::Overall, &Languages::One(lang))))
+        .filter(|(_, value)| value.estimate.is_some())
+        .collect();
+    if let (Some((worst, value)), true) = (scored.last(), scored.len() > 1) {
+        figures.push(KeyFigure {
+            label: "Lowest language".into(),
+            value: Cell::Value(value.clone()),
+            detail: Inline::new().lang(*worst),
+        });
+        sentences.push(weakest(findings, leader, &scored));
+    }
+    let gaps = Lookup::of(findings, &benchmark.name, GAP);
+    let widest = scored
+        .iter()
+        .map(|(lang, _)| (*lang, gaps.value(leader, &Scope::Overall, &Languages::One(*lang))))
+        .filter_map(|(lang, value)| Some((lang, value.estimate?.point, value)))
+        .min_by(|a, b| a.1.total_cmp(&b.1));
+    if let Some((lang, point, value)) = widest.filter(|(_, point, _)| *point < 0.0) {
+        let _ = point;
+        figures.push(KeyFigure {
+            label: "Widest gap to English".into(),
+            value: Cell::Value(value),
+            detail: Inline::new().lang(lang),
+        });
+    }
+    if let Some(near) = near_chance(findings, benchmark, leader, &scored) {
+        sentences.push(near);
+    }
+    let mut blocks = vec![Block::KeyFigures(figures)];
+    blocks.push(Block::Bullets(sentences));
+    blocks
+}
+
+/// Does the leader lead? By the paired comparison where there is one, by the intervals otherwise.
+fn standing(
+    findings: &Findings,
+    benchmark: &BenchmarkInfo,
+    order: &[usize],
+    (accuracy, headline): (&Lookup<'_>, &Languages),
+    best: Estimate,
+) -> Inline {
+    let leader = order[0];
+    let me = Inline::new().name(run_name(findings, leader));
+    let second = order.get(1).and_then(|run| {
+        let value = accuracy.value(*run, &Scope::Overall, headline);
+        Some((*run, value.estimate?, value))
+    });
+    let Some((second, runner_up, value)) = second else {
+        return me.text(" is the only run with a headline number, so there is nothing to compare it with.");
+    };
+    let other = run_name(findings, second);
+    if let Some((difference, same_way)) = headline_difference(findings, benchmark, leader, second)
+        && let Some(estimate) = difference.estimate
+    {
+        let estimate = if same_way { estimate } else { reversed(estimate) };
+        let shown =
+            Value { unit: Unit::Points, estimate: Some(estimate), why: None, n_ties: 0, n_truncated: 0, show_n: true };
+        let verdict = match estimate.interval {
+            None => ": too little data to say whether that is more than chance.",
+            Some(i) if i.low > 0.0 => ", paired over the items both scored: the lead is established.",
+            Some(_) => ", paired over the items both scored: the interval holds zero, so the order is not established.",
+        };
+        return me.text(" leads ").name(other).text(" by ").value(shown).text(verdict);
+    }
+    let start = me.text(" is ahead of ").name(&other).text(", which has ").value(value);
+    match (best.interval, runner_up.interval) {
+        (Some(a), Some(b)) if overlap(a, b) => start.text(
+            ". Their intervals overlap: the order is not established. A paired comparison (--baseline) can tell more.",
+        ),
+        (Some(_), Some(_)) => start.text(". Their intervals do not overlap."),
+        _ => start.text(". Without intervals for both, the order is not established."),
+    }
+}
+
+fn weakest(findings: &Findings, leader: usize, scored: &[(crate::lang::Lang, Value)]) -> Inline {
+    let worst = scored.iter().rev().take(WORST.min(scored.len() - 1));
+    let named = worst.map(|(lang, value)| Inline::new().lang(*lang).text(" (").value(value.clone()).text(")"));
+    Inline::new()
+        .text("Weakest languages of ")
+        .name(run_name(findings, leader))
+        .text(": ")
+        .list(named.collect())
+        .text(".")
+}
+
+/// Languages whose interval reaches down to chance.
+fn near_chance(
+    findings: &Findings,
+    benchmark: &BenchmarkInfo,
+    leader: usize,
+    scored: &[(crate::lang::Lang, Value)],
+) -> Option<Inline> {
+    let chance = benchmark.chance?;
+    let unclear: Vec<Inline> = scored
+        .iter()
+        .filter(|(_, v)| v.estimate.and_then(|e| e.interval).is_some_and(|i| i.low <= chance))
+        .map(|(lang, _)| Inline::new().lang(*lang))
+        .collect();
+    let chance = number::point(chance, Unit::Percent);
+    let text = Inline::new().name(run_name(findings, leader));
+    Some(match unclear.len() {
+        0 if scored.is_empty() => return None,
+        0 => text.text(format!(" is above chance ({chance} %) in every language scored.")),
+        _ => text.text(format!(" is not distinguishable from chance ({chance} %) in ")).list(unclear).text("."),
+    })
+}
+
+fn overlap(a: Interval, b: Interval) -> bool {
+    a.low <= b.high && b.low <= a.high
+}
+
+/// B − A from A − B.
+fn reversed(e: Estimate) -> Estimate {
+    let interval = e.interval.map(|i| Interval { low: -i.high, high: -i.low, level: i.level });
+    Estimate { point: -e.point, interval, ..e }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reversed_difference_mirrors_its_interval() {
+        let interval = Some(Interval { low: 0.01, high: 0.03, level: 0.95 });
+        let e = reversed(Estimate { point: 0.02, interval, n: 9, n_missing: 0 });
+        assert_eq!((e.point, e.interval.unwrap().low, e.interval.unwrap().high), (-0.02, -0.03, -0.01));
+    }
+
+    #[test]
+    fn touching_intervals_overlap() {
+        let i = |low, high| Interval { low, high, level: 0.95 };
+        assert!(overlap(i(0.1, 0.2), i(0.2, 0.3)));
+        assert!(!overlap(i(0.1, 0.2), i(0.21, 0.3)));
+    }
+}
