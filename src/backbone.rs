@@ -1,1 +1,97 @@
-//! Transformers on libtorch, configured by a checkpoint's own config.json.
+//! Transformers on libtorch, configured by a checkpoint's own `config.json`.
+//!
+//! Two shapes of one thing: [`decoder`] (causal, shared-prefix token trees) and [`encoder`]
+//! (bidirectional). Both run on the flat token stream of a [`TokenBatch`](crate::text::batch::TokenBatch);
+//! what differs between model families is a set of switches in [`config`]. A further architecture is
+//! one arm there and a parity fixture.
+//!
+//! Shape suffixes: t token of the flat stream, d model width, h head, k head width, f MLP width.
+
+pub mod attention;
+pub mod config;
+pub mod decoder;
+pub mod encoder;
+pub mod layers;
+pub mod params;
+pub mod rope;
+pub mod weights;
+
+use tch::{Kind, Tensor};
+
+use crate::text::batch::TokenBatch;
+use config::{BackboneConfig, Family};
+use params::{ParamError, ParamSource};
+
+/// Which dropout masks a forward pass draws: a function of these numbers alone, so that a resumed or
+/// repeated step draws the same ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DropoutKey {
+    pub seed: u64,
+    pub step: u64,
+    pub micro: u64,
+}
+
+/// Dropout rates of a training pass.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Dropout {
+    /// Whole tokens: their embedding is zero, so that no single word can be relied on.
+    pub token: f64,
+    /// On the embedding output.
+    pub embedding: f64,
+    /// On what attention and MLP add to the residual stream.
+    pub hidden: f64,
+}
+
+/// How a forward pass computes.
+#[derive(Debug, Clone, Copy)]
+pub struct Pass {
+    /// Kind of activations; weights are cast to it where they differ.
+    pub compute: Kind,
+    /// `None` at evaluation.
+    pub dropout: Option<Dropout>,
+}
+
+impl Pass {
+    pub fn evaluation(compute: Kind) -> Self {
+        Self { compute, dropout: None }
+    }
+}
+
+/// The transformer that gives hidden states.
+pub enum Backbone {
+    Decoder(decoder::Decoder),
+    Encoder(encoder::Encoder),
+}
+
+impl Backbone {
+    /// Takes every tensor the configuration asks for from `source`.
+    pub fn new(config: &BackboneConfig, source: &mut ParamSource) -> Result<Self, ParamError> {
+        Ok(match &config.family {
+            Family::Decoder(c) => Backbone::Decoder(decoder::Decoder::new(config, c, source)?),
+            Family::Encoder(c) => Backbone::Encoder(encoder::Encoder::new(config, c, source)?),
+        })
+    }
+
+    /// Hidden states after the last layer (and final norm, where there is one): [t, d] in `pass.compute`.
+    pub fn hidden(&self, batch: &TokenBatch, pass: Pass) -> Tensor {
+        match self {
+            Backbone::Decoder(decoder) => decoder.hidden(batch, pass, None),
+            Backbone::Encoder(encoder) => encoder.hidden(batch, pass, None),
+        }
+    }
+
+    /// As [`Backbone::hidden`], and the hidden states after each layer before the last norm.
+    pub fn hidden_per_layer(&self, batch: &TokenBatch, pass: Pass) -> (Tensor, Vec<Tensor>) {
+        let mut layers = Vec::new();
+        let last = match self {
+            Backbone::Decoder(decoder) => decoder.hidden(batch, pass, Some(&mut layers)),
+            Backbone::Encoder(encoder) => encoder.hidden(batch, pass, Some(&mut layers)),
+        };
+        (last, layers)
+    }
+
+    /// Whether responses of one comparison may share their prefix (causal attention only).
+    pub fn shares_prefixes(&self) -> bool {
+        matches!(self, Backbone::Decoder(_))
+    }
+}

@@ -19,7 +19,7 @@
 //! - [`device`], [`backbone`], [`objective`], [`reward`], [`train`]; [`score`] also builds without
 //!   torch for the mock scorer.
 //!
-//! On top: [`cli`], one file per verb.
+//! [`demo`] makes synthetic data in 24 languages. On top: [`cli`], one file per verb.
 
 pub mod files;
 pub mod progress;
@@ -48,5 +48,7 @@ pub mod reward;
 pub mod score;
 #[cfg(feature = "torch")]
 pub mod train;
+
+pub mod demo;
 
 pub mod cli;

@@ -1,27 +1,33 @@
 //! Pure functions over items: what each item adds to a few sums, and one function of the sums.
 //!
-//! Breakdown (subset, category, language, overall), weighting and intervals are done once around
-//! that form, which makes the bootstrap a matrix product (see [`bootstrap`]).
+//! Breakdown (subset, category, language, overall), weighting and intervals are done once around that
+//! form, which makes the bootstrap a matrix product. In order of use: [`design`] cuts a benchmark into
+//! cells and clusters, [`observe`] collects what each item adds, [`sheet`] computes everything that is
+//! a function of the sums, [`aggregate`] writes scores and averages into a sheet, [`bootstrap`]
+//! evaluates the sheet on resampled sums.
 
+pub mod accuracy;
+pub mod aggregate;
+pub mod agreement;
+pub mod bootstrap;
+pub mod columns;
+pub mod design;
 pub mod estimate;
+pub mod gamma;
+pub mod interval;
+pub mod mcnemar;
+pub mod observe;
+pub mod outcome;
+pub mod sheet;
+pub mod style_matrix;
+pub mod ties;
 
+use crate::benchmark::manifest::{Manifest, Rule};
 use crate::table::item::Item;
 
+pub use crate::benchmark::manifest::TiePolicy;
 pub use estimate::{Estimate, Interval};
-
-/// What an exact tie of rewards is worth.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum TiePolicy {
-    /// A tie counts as wrong (RewardBench, M-RewardBench, RM-Bench: strict `>`).
-    Loss,
-    /// A tie counts one half.
-    Half,
-    /// Best-of-N: 1/k if the right response is among the k that share the maximum (RewardBench 2).
-    OneOverK,
-    /// Tied items are left out, and counted.
-    Exclude,
-}
+use outcome::Evidence;
 
 /// How a benchmark turns rewards into outcomes; comes from its manifest.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,16 +35,106 @@ pub struct Protocol {
     pub ties: TiePolicy,
 }
 
-/// A metric of the form `finish(Σ contribute(item))`.
+impl Protocol {
+    pub fn of(manifest: &Manifest) -> Self {
+        Self { ties: manifest.ties }
+    }
+}
+
+/// What a metric looks at in one go.
+#[derive(Debug, Clone, Copy)]
+pub enum Group<'a> {
+    One(Item<'a>),
+    /// The two prompts of RewardBench 2's Ties that share a number; either may be absent.
+    Ties {
+        reference: Option<Item<'a>>,
+        tied: Option<Item<'a>>,
+    },
+}
+
+impl<'a> Group<'a> {
+    pub fn items(&self) -> impl Iterator<Item = Item<'a>> {
+        let (first, second) = match *self {
+            Group::One(item) => (Some(item), None),
+            Group::Ties { reference, tied } => (reference, tied),
+        };
+        first.into_iter().chain(second)
+    }
+}
+
+/// A metric of the form `finish(Σ contribute(group))`.
 pub trait Metric: Sync {
     /// Short stable name, as in result files.
     fn id(&self) -> &'static str;
     /// One sentence for people.
     fn about(&self) -> &'static str;
-    /// How many sums it keeps.
-    fn width(&self, protocol: &Protocol) -> usize;
-    /// Adds what one item contributes; returns false (adding nothing) where the item has no outcome.
-    fn contribute(&self, item: &Item<'_>, protocol: &Protocol, sums: &mut [f64]) -> bool;
+    /// How many sums it keeps; at most [`MAX_WIDTH`].
+    fn width(&self) -> usize;
+    /// Adds what one group contributes; returns false (adding nothing) where it has no outcome.
+    fn contribute(&self, group: &Group<'_>, protocol: &Protocol, sums: &mut [f64]) -> bool;
     /// The metric from the sums; `None` where it is undefined.
-    fn finish(&self, sums: &[f64], protocol: &Protocol) -> Option<f64>;
+    fn finish(&self, sums: &[f64]) -> Option<f64>;
+}
+
+/// No metric keeps more sums than this, so that sums fit on the stack.
+pub const MAX_WIDTH: usize = 16;
+
+/// Every metric of this form. To add one: a file here, a line in this list.
+pub static METRICS: &[&dyn Metric] = &[
+    &accuracy::ACCURACY,
+    &accuracy::LONGEST_WINS,
+    &accuracy::TieRate,
+    &style_matrix::MATRIX,
+    &style_matrix::EASY,
+    &style_matrix::NORMAL,
+    &style_matrix::HARD,
+    &style_matrix::LONGEST_WINS,
+    &ties::TIES,
+    &ties::REFERENCE,
+    &ties::TIED,
+    &ties::PREFERRED,
+    &ties::PREFERRED_HARD,
+    &ties::MARGIN,
+    &ties::LONGEST_WINS,
+];
+
+/// The metric that is a subset's score under a rule, computed from rewards or from lengths.
+pub fn score_of(rule: Rule, evidence: Evidence) -> &'static dyn Metric {
+    match (rule, evidence) {
+        (Rule::Accuracy, Evidence::Rewards) => &accuracy::ACCURACY,
+        (Rule::Accuracy, Evidence::Characters) => &accuracy::LONGEST_WINS,
+        (Rule::StyleMatrix, Evidence::Rewards) => &style_matrix::MATRIX,
+        (Rule::StyleMatrix, Evidence::Characters) => &style_matrix::LONGEST_WINS,
+        (Rule::Ties, Evidence::Rewards) => &ties::TIES,
+        (Rule::Ties, Evidence::Characters) => &ties::LONGEST_WINS,
+    }
+}
+
+/// Further metrics of a rule that are shown beside the score: same sums, another function of them.
+pub fn parts_of(rule: Rule) -> &'static [&'static dyn Metric] {
+    static OF_MATRIX: [&dyn Metric; 3] = [&style_matrix::EASY, &style_matrix::NORMAL, &style_matrix::HARD];
+    static OF_TIES: [&dyn Metric; 5] =
+        [&ties::REFERENCE, &ties::TIED, &ties::PREFERRED, &ties::PREFERRED_HARD, &ties::MARGIN];
+    match rule {
+        Rule::Accuracy => &[],
+        Rule::StyleMatrix => &OF_MATRIX,
+        Rule::Ties => &OF_TIES,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_is_tidy() {
+        for (i, metric) in METRICS.iter().enumerate() {
+            assert!(METRICS[..i].iter().all(|other| other.id() != metric.id()), "{} twice", metric.id());
+            assert!(metric.id().chars().all(|c| c.is_ascii_lowercase() || c == '-'), "{}", metric.id());
+            assert!(metric.about().ends_with('.'), "{}: a sentence", metric.id());
+            assert!((1..=MAX_WIDTH).contains(&metric.width()), "{}", metric.id());
+            let nothing = [0.0; MAX_WIDTH];
+            assert_eq!(metric.finish(&nothing[..metric.width()]), None, "{}: no items, no number", metric.id());
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! What a result was made from: enough to say whether two numbers may be compared.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -48,5 +48,64 @@ impl RunInfo {
             digests: BTreeMap::new(),
             settings: String::new(),
         }
+    }
+
+    /// Where two runs differ, in words (`seed: 0, now 7`); empty where they may be continued or mixed.
+    pub fn differences(&self, now: &RunInfo) -> Vec<String> {
+        let fields = |info: &RunInfo| {
+            let mut found = BTreeMap::new();
+            // Settings line by line, so that the one that changed is named.
+            let settings = info.settings.parse::<toml::Table>().ok();
+            let mut json = serde_json::to_value(info).unwrap_or_default();
+            if let (Some(table), Some(object)) = (settings, json.as_object_mut()) {
+                object.insert("settings".to_owned(), serde_json::to_value(table).unwrap_or_default());
+            }
+            flatten("", &json, &mut found);
+            found
+        };
+        let (before, now) = (fields(self), fields(now));
+        let names: BTreeSet<&String> = before.keys().chain(now.keys()).collect();
+        let value =
+            |found: &BTreeMap<String, String>, name| found.get(name).map_or("absent", |v| v.as_str()).to_owned();
+        names
+            .into_iter()
+            .filter(|name| before.get(*name) != now.get(*name))
+            .map(|name| format!("{name}: {}, now {}", value(&before, name), value(&now, name)))
+            .collect()
+    }
+}
+
+/// Leaves of a JSON value by dotted path; null is absent.
+fn flatten(prefix: &str, value: &serde_json::Value, found: &mut BTreeMap<String, String>) {
+    match value {
+        serde_json::Value::Object(fields) => {
+            for (name, field) in fields {
+                let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+                flatten(&path, field, found);
+            }
+        }
+        serde_json::Value::Null => {}
+        serde_json::Value::String(text) => {
+            found.insert(prefix.to_owned(), text.clone());
+        }
+        other => {
+            found.insert(prefix.to_owned(), other.to_string());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn differences_name_the_field_or_setting() {
+        let mut before = RunInfo::of_this_binary("m", "mock", "mock");
+        before.settings = "limit = 3\n[text]\nmax-length = 5\n".to_owned();
+        let mut now = before.clone();
+        assert!(before.differences(&now).is_empty());
+        now.settings = "limit = 4\n[text]\nmax-length = 5\n".to_owned();
+        now.libtorch = Some("2.11.0".to_owned());
+        assert_eq!(before.differences(&now), ["libtorch: absent, now 2.11.0", "settings.limit: 3, now 4"]);
     }
 }

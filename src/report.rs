@@ -31,6 +31,7 @@ use crate::report::section::Filled;
 
 pub use findings::Findings;
 pub use json::SCHEMA;
+pub use select::headline;
 
 /// A form a report is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

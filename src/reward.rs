@@ -3,7 +3,18 @@
 //! The mock scorers build without torch, so that the whole path from data to report can be tested
 //! and demonstrated in milliseconds.
 
+#[cfg(feature = "torch")]
+pub mod artifact;
+#[cfg(feature = "torch")]
+pub mod head;
+pub mod locate;
 pub mod mock;
+#[cfg(feature = "torch")]
+pub mod network;
+#[cfg(feature = "torch")]
+pub mod preset;
+#[cfg(feature = "torch")]
+pub mod scalar;
 
 use crate::preference::Comparison;
 
@@ -32,6 +43,8 @@ pub enum RewardError {
 #[non_exhaustive]
 pub enum RewardModel {
     Mock(mock::Mock),
+    #[cfg(feature = "torch")]
+    Scalar(Box<scalar::ScalarModel>),
 }
 
 impl RewardModel {
@@ -45,6 +58,8 @@ impl RewardModel {
     ) -> Result<Vec<Vec<ResponseScore>>, RewardError> {
         match self {
             RewardModel::Mock(mock) => Ok(mock.score(comparisons, done)),
+            #[cfg(feature = "torch")]
+            RewardModel::Scalar(model) => model.score(comparisons, done),
         }
     }
 }

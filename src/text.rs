@@ -1,3 +1,12 @@
 //! Strings to token batches, without torch: chat templates, encoding, shared prefixes, token budgets.
 
 pub mod batch;
+pub mod chat;
+pub mod date;
+pub mod encode;
+pub mod pooling;
+pub mod prefix;
+mod python;
+pub mod settings;
+pub mod tokenizer_files;
+pub mod train_tokenizer;

@@ -1,1 +1,33 @@
 //! From preference pairs to a model directory.
+//!
+//! [`run::run`] is the way in. Everything that could make a result depend on when a run was interrupted
+//! is a function of settings, data and step: the order of pairs ([`sampler`]), dropout masks
+//! (`DropoutKey`), rates ([`schedule`]). What is left, parameters, moments, averages and a few counters,
+//! is in the [`checkpoint`], so that `--resume` goes on to the same bytes.
+
+pub mod average;
+pub mod begin;
+pub mod checkpoint;
+pub mod directory;
+pub mod donors;
+pub mod engine;
+pub mod error;
+pub mod evaluation;
+pub mod journal;
+pub mod optimizer;
+pub mod overlap;
+pub mod phase;
+pub mod prepare;
+pub mod run;
+pub mod sampler;
+pub mod scalar;
+pub mod schedule;
+pub mod settings;
+pub mod trainable;
+mod update;
+mod values;
+
+pub use error::TrainError;
+pub use run::{TrainJob, TrainOutcome, TrainSummary, run};
+pub use settings::TrainSettings;
+pub use trainable::{PairSize, Trainable};

@@ -3,6 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 /// Column names for the roles a reader needs; `None` means "recognise it by its usual names".
+///
+/// A map with `chosen` or `rejected` makes the file one of pairs, a map with `response_a`, `response_b`
+/// or `label` one of two responses and a verdict.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct ColumnMap {
@@ -17,4 +20,120 @@ pub struct ColumnMap {
     pub chosen_model: Option<String>,
     pub rejected_model: Option<String>,
     pub margin: Option<String>,
+    pub response_a: Option<String>,
+    pub response_b: Option<String>,
+    pub label: Option<String>,
+}
+
+/// What a column can hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Part {
+    Id,
+    SourceId,
+    Language,
+    Prompt,
+    /// The prompt as a list of messages, beside or instead of [`Part::Prompt`].
+    Context,
+    Chosen,
+    Rejected,
+    ResponseA,
+    ResponseB,
+    /// Which of two responses is better, or how probable it is that the chosen one is.
+    Label,
+    Subset,
+    Category,
+    ChosenModel,
+    RejectedModel,
+    ModelA,
+    ModelB,
+    Margin,
+    /// Names of the response variants, in order (RM-Bench).
+    Styles,
+    /// How many of the responses are right (RewardBench 2): checked, not used.
+    NumCorrect,
+}
+
+impl Part {
+    /// The part's name in messages; for those of [`ColumnMap`] also the key there.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Part::Id => "id",
+            Part::SourceId => "source-id",
+            Part::Language => "language",
+            Part::Prompt => "prompt",
+            Part::Context => "context",
+            Part::Chosen => "chosen",
+            Part::Rejected => "rejected",
+            Part::ResponseA => "response-a",
+            Part::ResponseB => "response-b",
+            Part::Label => "label",
+            Part::Subset => "subset",
+            Part::Category => "category",
+            Part::ChosenModel => "chosen-model",
+            Part::RejectedModel => "rejected-model",
+            Part::ModelA => "model-a",
+            Part::ModelB => "model-b",
+            Part::Margin => "margin",
+            Part::Styles => "styles",
+            Part::NumCorrect => "num-correct",
+        }
+    }
+
+    /// Usual column names in order of preference; compared without case, `-` and space as `_`.
+    pub(super) fn usual_names(self) -> &'static [&'static str] {
+        match self {
+            Part::Id => &["id", "item_id", "pair_id", "example_id", "uid", "uuid", "prompt_id"],
+            Part::SourceId => &["source_id"],
+            Part::Language => &["language", "lang", "language_code", "lang_code", "locale"],
+            Part::Prompt => &["prompt", "question", "query", "instruction", "input", "conversations", "conversation"],
+            Part::Context => &["context"],
+            Part::Chosen => &["chosen", "chosen_list", "chosen_response", "response_chosen"],
+            Part::Rejected => &["rejected", "rejected_list", "rejected_response", "response_rejected"],
+            Part::ResponseA => &["response_a", "response1", "response_1", "answer_a", "completion_a", "output_a"],
+            Part::ResponseB => &["response_b", "response2", "response_2", "answer_b", "completion_b", "output_b"],
+            Part::Label => &[
+                "overall_preference",
+                "chosen_index",
+                "better_response_id",
+                "label",
+                "preference",
+                "winner",
+                "verdict",
+                "human_preference",
+                "actual_score",
+            ],
+            Part::Subset => &["subset", "subset_name"],
+            Part::Category => &["category", "section"],
+            Part::ChosenModel => &["chosen_model", "model_chosen"],
+            Part::RejectedModel => &["rejected_model", "model_rejected"],
+            Part::ModelA => &["model_a", "model1", "model_1"],
+            Part::ModelB => &["model_b", "model2", "model_2"],
+            Part::Margin => &["margin", "strength"],
+            Part::Styles => &["styles"],
+            Part::NumCorrect => &["num_correct"],
+        }
+    }
+}
+
+impl ColumnMap {
+    /// The column that the map gives for a part.
+    pub fn get(&self, part: Part) -> Option<&str> {
+        match part {
+            Part::Id => self.id.as_deref(),
+            Part::SourceId => self.source_id.as_deref(),
+            Part::Language => self.language.as_deref(),
+            Part::Prompt => self.prompt.as_deref(),
+            Part::Chosen => self.chosen.as_deref(),
+            Part::Rejected => self.rejected.as_deref(),
+            Part::ResponseA => self.response_a.as_deref(),
+            Part::ResponseB => self.response_b.as_deref(),
+            Part::Label => self.label.as_deref(),
+            Part::Subset => self.subset.as_deref(),
+            Part::Category => self.category.as_deref(),
+            Part::ChosenModel => self.chosen_model.as_deref(),
+            Part::RejectedModel => self.rejected_model.as_deref(),
+            Part::Margin => self.margin.as_deref(),
+            Part::Context | Part::ModelA | Part::ModelB | Part::Styles | Part::NumCorrect => None,
+        }
+    }
 }

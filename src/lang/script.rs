@@ -22,7 +22,7 @@ impl Direction {
 pub struct Script {
     /// ISO 15924 code.
     pub code: &'static str,
-    /// Name as M-RewardBench prints it (Table 7); simplified and traditional Chinese are both "Han".
+    /// Name as M-RewardBench publishes it: "Han" for simplified Chinese, "Hant" for traditional.
     pub name: &'static str,
     pub direction: Direction,
     /// Unicode blocks that hold the script's letters, first and last code point.
@@ -60,7 +60,7 @@ pub static SCRIPTS: &[Script] = &[
     script("Guru", "Gurmukhi", LeftToRight, &[(0xa00, 0xa7f)]),
     script("Hang", "Hangul", LeftToRight, &[(0x1100, 0x11ff), (0x3130, 0x318f), (0xa960, 0xa97f), (0xac00, 0xd7ff)]),
     script("Hans", "Han", LeftToRight, &[HAN, HAN_A, HAN_COMPATIBILITY, HAN_SUPPLEMENTS, HAN_ITERATION]),
-    script("Hant", "Han", LeftToRight, &[HAN, HAN_A, HAN_COMPATIBILITY, HAN_SUPPLEMENTS, HAN_ITERATION]),
+    script("Hant", "Hant", LeftToRight, &[HAN, HAN_A, HAN_COMPATIBILITY, HAN_SUPPLEMENTS, HAN_ITERATION]),
     script("Hebr", "Hebrew", RightToLeft, &[(0x590, 0x5ff), (0xfb1d, 0xfb4f)]),
     script(
         "Jpan",

@@ -111,8 +111,11 @@ fn named(name: &str) -> Result<LangSet, LangError> {
             Ok(LangSet::of(MREWARDBENCH.into_iter().filter_map(Lang::from_code)))
         }
         "script" => by_value("script", value, script_values(), |info, value| {
-            // A code means that script alone; the name "Han" means both Chinese scripts.
+            // A code means that script alone; "Han" means both Chinese scripts.
             match Script::by_code(value) {
+                _ if ["han", "hani"].contains(&value.to_lowercase().as_str()) => {
+                    ["Hans", "Hant"].contains(&info.script.code)
+                }
                 Some(script) => info.script.code == script.code,
                 None => info.script.name.eq_ignore_ascii_case(value),
             }

@@ -2,11 +2,30 @@
 //!
 //! Sections and renderers read findings only; they compute nothing.
 
+mod analysis;
+mod compare;
+mod counts;
+mod describe;
+mod draft;
+mod options;
+mod place;
+mod warnings;
+
 use serde::{Deserialize, Serialize};
 
+use crate::benchmark::catalog;
+use crate::benchmark::manifest::Manifest;
 use crate::lang::Lang;
 use crate::metric::Estimate;
+use crate::metric::design::Design;
+use crate::progress::Progress;
 use crate::provenance::RunInfo;
+use crate::table::item::{ItemTable, Symbol};
+
+use analysis::Analysis;
+use draft::{Draft, Method, Resolver};
+
+pub use options::{FindingError, FindingOptions};
 
 /// What part of a benchmark a finding is about.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -91,4 +110,133 @@ pub struct Findings {
     pub level: f64,
     /// What a reader must know before trusting a number: missing cells, mixed versions, many ties.
     pub warnings: Vec<String>,
+}
+
+impl Findings {
+    /// Everything there is to say of these runs.
+    ///
+    /// `manifests` gives a benchmark's manifest by its name in the table; benchmarks without one are
+    /// plain pairs, with the subsets and categories of the data.
+    ///
+    /// # Errors
+    /// Options that name nothing here, a table without items.
+    pub fn compute(
+        table: &ItemTable,
+        manifests: &dyn Fn(&str) -> Option<Manifest>,
+        options: &FindingOptions,
+        progress: &mut dyn Progress,
+    ) -> Result<Findings, FindingError> {
+        if table.items.is_empty() || table.runs.is_empty() {
+            return Err(FindingError::Empty);
+        }
+        let infos: Vec<&RunInfo> = table.runs.iter().map(|run| &run.info).collect();
+        let baseline = checked(options, &infos)?;
+        let mut benchmarks = Vec::new();
+        for symbol in benchmarks_of(table) {
+            let name = table.symbols.name(symbol);
+            let manifest = match manifests(name) {
+                Some(manifest) => manifest,
+                None => catalog::find(catalog::PAIRS)?,
+            };
+            benchmarks.push(Here { symbol, name, manifest });
+        }
+        check_weights(options, benchmarks.iter().map(|here| &here.manifest))?;
+        let mut findings = Findings {
+            runs: infos.iter().map(|info| (*info).clone()).collect(),
+            benchmarks: Vec::new(),
+            findings: Vec::new(),
+            differences: Vec::new(),
+            replicates: options.replicates,
+            seed: options.seed,
+            level: options.level,
+            warnings: warnings::between_runs(&infos),
+        };
+        for here in &benchmarks {
+            progress.begin(&format!("resampling {}", here.name), options.replicates as u64, "replicates");
+            findings.add(table, here, baseline, options, progress)?;
+            progress.finish();
+        }
+        describe::order_averages(&mut findings);
+        Ok(findings)
+    }
+
+    fn add(
+        &mut self,
+        table: &ItemTable,
+        here: &Here<'_>,
+        baseline: usize,
+        options: &FindingOptions,
+        progress: &mut dyn Progress,
+    ) -> Result<(), FindingError> {
+        let design = Design::new(table, here.symbol, &here.manifest);
+        let mut analysis = Analysis::new(table, &design, &here.manifest, here.name, options)?;
+        analysis.scores();
+        analysis.against_english();
+        analysis.against_baseline(baseline);
+        self.benchmarks.push(describe::benchmark_info(&analysis, options));
+        self.warnings.extend(analysis.warnings());
+        let Analysis { sheet, findings, differences, .. } = analysis;
+        let nodes = findings.iter().filter_map(resampled).chain(differences.iter().filter_map(resampled));
+        let resolver = Resolver::new(&sheet, &design, nodes, options, progress);
+        self.findings.extend(findings.into_iter().map(|draft| draft::finding(resolver.resolve(draft))));
+        self.differences.extend(differences.into_iter().map(|draft| {
+            let resolved = resolver.resolve(draft);
+            PairedDifference { estimate: resolved.estimate, why: resolved.why, ..resolved.of }
+        }));
+        Ok(())
+    }
+}
+
+/// A benchmark of the table and how it is read.
+struct Here<'a> {
+    symbol: Symbol,
+    name: &'a str,
+    manifest: Manifest,
+}
+
+fn resampled<T>(draft: &Draft<T>) -> Option<crate::metric::sheet::NodeId> {
+    draft.node.filter(|_| matches!(draft.method, Method::Resampled { .. }))
+}
+
+/// The benchmarks of a table, in order of their items.
+fn benchmarks_of(table: &ItemTable) -> Vec<Symbol> {
+    let mut found: Vec<Symbol> = Vec::new();
+    for key in &table.items {
+        if found.last() != Some(&key.benchmark) && !found.contains(&key.benchmark) {
+            found.push(key.benchmark);
+        }
+    }
+    found
+}
+
+/// Checks the options that do not depend on benchmarks; returns the baseline's number.
+fn checked(options: &FindingOptions, runs: &[&RunInfo]) -> Result<usize, FindingError> {
+    if !(options.level > 0.0 && options.level < 1.0) {
+        return Err(FindingError::Level { level: options.level });
+    }
+    if options.replicates < 100 {
+        return Err(FindingError::Replicates { replicates: options.replicates });
+    }
+    let Some(name) = &options.baseline else { return Ok(0) };
+    let mut called = runs.iter().enumerate().filter(|(_, run)| run.name == *name);
+    match (called.next(), called.next()) {
+        (Some((at, _)), None) => Ok(at),
+        (Some(_), Some(_)) => Err(FindingError::AmbiguousBaseline { name: name.clone() }),
+        (None, _) => {
+            let known = runs.iter().map(|run| run.name.clone()).collect();
+            Err(FindingError::UnknownBaseline { name: name.clone(), known })
+        }
+    }
+}
+
+/// A weighting that no benchmark here has is a mistake.
+fn check_weights<'a>(
+    options: &FindingOptions,
+    manifests: impl Iterator<Item = &'a Manifest>,
+) -> Result<(), FindingError> {
+    let Some(name) = &options.weights else { return Ok(()) };
+    let mut known: Vec<String> = manifests.flat_map(|m| m.weights.keys().cloned()).collect();
+    known.sort_unstable();
+    known.dedup();
+    if known.contains(name) { Ok(()) } else { Err(FindingError::UnknownWeights { name: name.clone(), known }) }
 }

@@ -4,8 +4,10 @@
 //! runs or languages can be paired; what a run did not score is absent, never zero.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 
+use super::TableError;
 use crate::lang::Lang;
 use crate::provenance::RunInfo;
 
@@ -38,6 +40,22 @@ impl Symbols {
 
     pub fn name(&self, symbol: Symbol) -> &str {
         &self.names[symbol.0 as usize]
+    }
+
+    /// All names, by symbol number.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(|name| name.as_ref())
+    }
+
+    /// The place of each symbol when names are sorted by their bytes.
+    pub fn ranks(&self) -> Vec<u32> {
+        let mut order: Vec<u32> = (0..self.names.len() as u32).collect();
+        order.sort_unstable_by(|&a, &b| self.names[a as usize].cmp(&self.names[b as usize]));
+        let mut ranks = vec![0; order.len()];
+        for (rank, symbol) in order.into_iter().enumerate() {
+            ranks[symbol as usize] = rank as u32;
+        }
+        ranks
     }
 }
 
@@ -76,6 +94,19 @@ pub struct RunColumn {
     pub present: Vec<bool>,
 }
 
+impl RunColumn {
+    /// A run that scored none of `n_slots` responses.
+    pub fn absent(info: RunInfo, n_slots: usize) -> Self {
+        Self {
+            info,
+            rewards: vec![None; n_slots],
+            n_tokens: vec![0; n_slots],
+            truncated: vec![false; n_slots],
+            present: vec![false; n_slots],
+        }
+    }
+}
+
 /// Items × runs.
 #[derive(Debug, Clone, Default)]
 pub struct ItemTable {
@@ -112,5 +143,13 @@ impl ItemTable {
             chosen_chars: &self.n_chars[begin..middle],
             rejected_chars: &self.n_chars[middle..end],
         }
+    }
+
+    /// The error for an item that file `path` gets wrong.
+    pub(super) fn conflict(&self, path: &Path, key: &ItemKey, problem: String) -> TableError {
+        let name = |symbol: Symbol| self.symbols.name(symbol);
+        let (benchmark, subset, id) = (name(key.benchmark), name(key.subset), name(key.item));
+        let item = format!("item `{id}` ({}) of `{benchmark}`, subset `{subset}`", key.lang);
+        TableError::Conflict { path: path.to_owned(), item, problem }
     }
 }

@@ -5,7 +5,14 @@
 //! Bidirectional encoders cannot share, so there every sequence is a tree with an empty prefix and one
 //! branch. Linear layers run on the flat stream; only attention looks at the trees.
 
+// A list of ranges may well hold one.
+#![allow(clippy::single_range_in_vec_init)]
+
 use std::ops::Range;
+
+use super::encode::Encoded;
+use super::pooling::{Pooling, PoolingError};
+use super::prefix::shared_prefix;
 
 /// One comparison's tokens in the flat stream: `prefix` then `branches`, adjacent and in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,9 +50,179 @@ pub struct TokenBatch {
     pub owners: Vec<(usize, usize)>,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("comparison {owner}, response {response}: {problem}")]
+pub struct BatchError {
+    /// The caller's index of the comparison.
+    pub owner: usize,
+    pub response: usize,
+    #[source]
+    pub problem: PoolingError,
+}
+
 impl TokenBatch {
+    /// Lays comparisons into one stream, in the order given. `share`: one tree per comparison (causal
+    /// decoders), else one per sequence. `pad_id` is the model's, for pooling rules that look for it.
+    pub fn build(
+        encoded: &[(usize, &Encoded)],
+        share: bool,
+        pooling: Pooling,
+        pad_id: Option<u32>,
+    ) -> Result<Self, BatchError> {
+        let mut batch = Self::default();
+        for &(owner, comparison) in encoded {
+            let prefix_len = if share { shared_prefix(&comparison.sequences) } else { 0 };
+            let mut prefix = batch.append(comparison.sequences.first().map_or(&[], |ids| &ids[..prefix_len]), 0);
+            let mut branches = Vec::new();
+            for (response, ids) in comparison.sequences.iter().enumerate() {
+                let prompt_tokens = comparison.prompt_tokens.get(response).copied();
+                let pooled = pooling.position(ids, pad_id, prompt_tokens).map_err(|problem| BatchError {
+                    owner,
+                    response,
+                    problem,
+                })?;
+                let branch = batch.append(&ids[prefix_len..], prefix_len);
+                batch.pooled.push(in_stream(&pooled, &prefix, &branch));
+                batch.owners.push((owner, response));
+                branches.push(branch);
+                if !share {
+                    batch.trees.push(TokenTree { prefix, branches: std::mem::take(&mut branches) });
+                    prefix = batch.ids.len()..batch.ids.len();
+                }
+            }
+            if !branches.is_empty() {
+                batch.trees.push(TokenTree { prefix, branches });
+            }
+        }
+        Ok(batch)
+    }
+
+    /// Adds tokens whose positions begin at `position`; returns where they stand in the stream.
+    fn append(&mut self, ids: &[u32], position: usize) -> Range<usize> {
+        let start = self.ids.len();
+        self.ids.extend(ids.iter().map(|id| i64::from(*id)));
+        self.positions.extend((position..position + ids.len()).map(|p| p as i64));
+        start..self.ids.len()
+    }
+
     /// Tokens that are computed, after sharing.
     pub fn n_tokens(&self) -> usize {
         self.ids.len()
+    }
+
+    /// Tokens that separate sequences would have.
+    pub fn n_sequence_tokens(&self) -> usize {
+        let of_tree = |tree: &TokenTree| tree.branches.iter().map(|b| tree.prefix.len() + b.len()).sum::<usize>();
+        self.trees.iter().map(of_tree).sum()
+    }
+
+    /// Tokens that sharing saved.
+    pub fn n_shared(&self) -> usize {
+        self.n_sequence_tokens() - self.n_tokens()
+    }
+}
+
+/// A position within a sequence as a position of the stream, where it may stand in the shared prefix.
+fn in_stream(pooled: &Pooled, prefix: &Range<usize>, branch: &Range<usize>) -> Pooled {
+    match pooled {
+        Pooled::Token(position) if *position < prefix.len() => Pooled::Token(prefix.start + position),
+        Pooled::Token(position) => Pooled::Token(branch.start + position - prefix.len()),
+        Pooled::Mean(_) if prefix.is_empty() => Pooled::Mean(vec![branch.clone()]),
+        Pooled::Mean(_) => Pooled::Mean(vec![prefix.clone(), branch.clone()]),
+    }
+}
+
+/// Tokens that one comparison costs in a batch.
+pub fn cost(encoded: &Encoded, share: bool) -> usize {
+    let all: usize = encoded.sequences.iter().map(Vec::len).sum();
+    let shared = if share { shared_prefix(&encoded.sequences) } else { 0 };
+    all - shared * encoded.sequences.len().saturating_sub(1)
+}
+
+/// Batches of neighbours in length, each of at most `budget` tokens and `max_items` items.
+///
+/// Returns indices into `costs`. The longest come first, so that a batch too large for the memory shows
+/// at once; ties stand by index. An item over the budget is a batch of its own.
+pub fn plan(costs: &[usize], budget: usize, max_items: usize) -> Vec<Vec<usize>> {
+    let mut order: Vec<usize> = (0..costs.len()).collect();
+    order.sort_by_key(|&i| (std::cmp::Reverse(costs[i]), i));
+    let mut batches: Vec<Vec<usize>> = Vec::new();
+    let mut spent = 0;
+    for index in order {
+        match batches.last_mut() {
+            Some(batch) if batch.len() < max_items && spent + costs[index] <= budget => {
+                batch.push(index);
+                spent += costs[index];
+            }
+            _ => {
+                batches.push(vec![index]);
+                spent = costs[index];
+            }
+        }
+    }
+    batches
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair(chosen: &[u32], rejected: &[u32]) -> Encoded {
+        Encoded { sequences: vec![chosen.to_vec(), rejected.to_vec()], ..Encoded::default() }
+    }
+
+    #[test]
+    fn a_tree_holds_the_prefix_once_and_continues_positions() {
+        let (a, b) = (pair(&[1, 2, 3, 4], &[1, 2, 5]), pair(&[7], &[8, 9]));
+        let batch = TokenBatch::build(&[(10, &a), (11, &b)], true, Pooling::MaskLast, None).unwrap();
+        assert_eq!(batch.ids, [1, 2, 3, 4, 5, 7, 8, 9]);
+        assert_eq!(batch.positions, [0, 1, 2, 3, 2, 0, 0, 1]);
+        let expected = [
+            TokenTree { prefix: 0..2, branches: vec![2..4, 4..5] },
+            TokenTree { prefix: 5..5, branches: vec![5..6, 6..8] },
+        ];
+        assert_eq!(batch.trees, expected);
+        assert_eq!(batch.pooled, [3, 4, 5, 7].map(Pooled::Token));
+        assert_eq!(batch.owners, [(10, 0), (10, 1), (11, 0), (11, 1)]);
+        assert_eq!((batch.n_tokens(), batch.n_sequence_tokens(), batch.n_shared()), (8, 10, 2));
+        assert_eq!((cost(&a, true), cost(&a, false), cost(&b, true)), (5, 7, 3));
+    }
+
+    #[test]
+    fn without_sharing_every_sequence_is_its_own_tree() {
+        let a = pair(&[1, 2, 3], &[1, 2, 5, 6]);
+        let batch = TokenBatch::build(&[(0, &a)], false, Pooling::Cls, None).unwrap();
+        assert_eq!(batch.ids, [1, 2, 3, 1, 2, 5, 6]);
+        assert_eq!(batch.positions, [0, 1, 2, 0, 1, 2, 3]);
+        let expected =
+            [TokenTree { prefix: 0..0, branches: vec![0..3] }, TokenTree { prefix: 3..3, branches: vec![3..7] }];
+        assert_eq!(batch.trees, expected);
+        assert_eq!(batch.pooled, [0, 3].map(Pooled::Token));
+        assert_eq!(batch.n_shared(), 0);
+    }
+
+    #[test]
+    fn pooling_may_read_the_prefix_or_span_it() {
+        // Both responses are closed by a pad token: the last token that is none stands in the prefix.
+        let a = pair(&[1, 2, 9], &[1, 2, 9]);
+        let batch = TokenBatch::build(&[(0, &a)], true, Pooling::HfLastNonpad, Some(9)).unwrap();
+        assert_eq!(batch.trees[0], TokenTree { prefix: 0..2, branches: vec![2..3, 3..4] });
+        assert_eq!(batch.pooled, [1, 1].map(Pooled::Token));
+        let batch = TokenBatch::build(&[(0, &a)], true, Pooling::Mean, None).unwrap();
+        assert_eq!(batch.pooled, [Pooled::Mean(vec![0..2, 2..3]), Pooled::Mean(vec![0..2, 3..4])]);
+    }
+
+    #[test]
+    fn a_sequence_nothing_can_be_read_from_is_named() {
+        let a = pair(&[1], &[9]);
+        let error = TokenBatch::build(&[(4, &a)], true, Pooling::HfLastNonpad, Some(9)).unwrap_err();
+        assert_eq!((error.owner, error.response), (4, 1));
+    }
+
+    #[test]
+    fn batches_keep_to_the_budget_longest_first() {
+        assert_eq!(plan(&[3, 9, 4, 4, 20, 1], 10, 8), [vec![4], vec![1], vec![2, 3], vec![0, 5]]);
+        assert_eq!(plan(&[1, 1, 1], 100, 2), [vec![0, 1], vec![2]]);
+        assert!(plan(&[], 10, 2).is_empty());
     }
 }

@@ -1,2 +1,21 @@
 //! All integration tests in one binary: one link step.
+
+mod architecture;
+#[cfg(feature = "torch")]
+mod artifact;
+mod cli;
+mod command;
+mod data;
+mod demo;
+#[cfg(feature = "torch")]
+mod minilm;
+#[cfg(feature = "torch")]
+mod optim;
+#[cfg(feature = "torch")]
+mod parity;
 mod report;
+mod score;
+mod table;
+mod text;
+#[cfg(feature = "torch")]
+mod train;

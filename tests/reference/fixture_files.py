@@ -51,3 +51,10 @@ def write_tensors(path, tensors):
     path.parent.mkdir(parents=True, exist_ok=True)
     ordered = {name: tensors[name].detach().clone().contiguous() for name in sorted(tensors)}
     save_file(ordered, path, metadata={"format": "pt"})
+    readable(path)
+
+
+def readable(*paths):
+    """safetensors leaves files that only their owner can read."""
+    for path in paths:
+        path.chmod(0o644)

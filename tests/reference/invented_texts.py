@@ -74,7 +74,7 @@ SENTENCES = [
     ("zxx", "a[MASK]b <s>text</s> <|eot_id|> [SEP] <unk>"),
 ]
 
-_STORY = "A story: the red boat and the old lighthouse."
+_STORY = "Please tell a long story about the old lighthouse, the red boat and the island."
 
 PAIRS = [
     ("short_english", "Is the lake deep?", "Yes, about ten metres.", "no"),

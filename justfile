@@ -1,0 +1,41 @@
+# The whole developer interface. `just` lists it.
+
+set shell := ["bash", "-euo", "pipefail", "-c"]
+
+_list:
+    @just --list --unsorted
+
+# Bring libtorch 2.11 (CPU) from the Python registry, once; a LIBTORCH of yours is kept.
+setup:
+    @command -v python3 >/dev/null || { echo "error: python3 is missing; on Debian or Ubuntu: apt-get install python3 python3-pip" >&2; exit 2; }
+    @command -v cargo >/dev/null || { echo "error: cargo is missing; install Rust 1.95 or newer with rustup" >&2; exit 2; }
+    @python3 tools/libtorch.py
+
+# Build (development profile; heavy work runs in libtorch either way).
+build: setup
+    cargo build --locked
+
+# The main job on embedded data: synthetic pairs in 24 languages, a tiny model, scores, a report.
+demo *ARGS: build
+    cargo run --locked --quiet -- demo {{ARGS}}
+
+# Every test. Those on real data need RMBENCH_TEST_DATA and say so when they are skipped.
+test: setup
+    cargo test --locked
+
+# What a commit must pass before anything else.
+lint: setup
+    cargo fmt --check
+    cargo clippy --locked --all-targets -- -D warnings
+
+# The optimised binary, as users install it (a quarter of an hour from an empty cache).
+install: setup
+    cargo install --locked --path .
+
+# The analysis half alone, without libtorch.
+test-pure:
+    cargo test --locked --no-default-features
+
+# Rewrite the parity fixtures with the Python peers (see tests/reference/README.md).
+fixtures PYTHON="python3":
+    for script in architectures adamw_schedules chat_templates tokenizers_ids scipy_stats; do {{PYTHON}} tests/reference/$script.py; done

@@ -1,0 +1,258 @@
+//! The command line as clap sees it: flags for what people change daily, TOML for the rest.
+//!
+//! Flags end here; verbs turn them into settings. Frozen by the help snapshots in `tests/snapshots`.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, ValueHint};
+
+/// Version and commit.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("RMBENCH_COMMIT"), ")");
+
+const EXAMPLES: &str = "\
+Examples:
+  rmbench demo
+  rmbench train --data pairs.parquet --model init:small --out models/first
+  rmbench score --model models/first --pairs bench.parquet --langs all --out runs/first
+  rmbench report runs/first runs/other --out report";
+
+/// Train reward models and evaluate them per language.
+#[derive(Debug, Parser)]
+#[command(name = "rmbench", version = VERSION, after_help = EXAMPLES, max_term_width = 100)]
+#[command(help_expected = true, disable_help_subcommand = true)]
+pub struct Args {
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Preference pairs in, a reward model out
+    Train(TrainArgs),
+    /// A reward model and benchmarks in, a score table out
+    Score(ScoreArgs),
+    /// Score tables in, accuracies with intervals out
+    Report(ReportArgs),
+    /// Look into and convert preference data
+    #[command(subcommand)]
+    Data(DataVerb),
+    /// The whole way on invented data: train, score and report a tiny model
+    Demo(DemoArgs),
+    /// Say what this machine offers and what is wrong with it
+    Doctor,
+    /// Print a completion script for a shell
+    #[command(after_help = "Example:\n  rmbench completions bash > ~/.local/share/bash-completion/completions/rmbench")]
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+}
+
+/// Where settings come from that have no flag of their own.
+#[derive(Debug, ClapArgs)]
+pub struct ConfigArgs {
+    /// Settings to use instead of the defaults
+    #[arg(long, value_name = "FILE.toml", value_hint = ValueHint::FilePath)]
+    pub config: Option<PathBuf>,
+    /// One setting, by its name in --print-config; repeatable, wins over --config
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Print the default settings with explanations, and stop
+    #[arg(long)]
+    pub print_config: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(override_usage = "rmbench train --data PAIRS... --model MODEL --out DIR [OPTIONS]")]
+#[command(after_help = "\
+Examples:
+  rmbench train --data train.parquet --model init:small --out models/first --eval valid.parquet
+  rmbench train --data train.parquet --model models/first --out models/second --set lr=1e-5")]
+pub struct TrainArgs {
+    /// Preference pairs: Parquet, JSONL, CSV or Arrow files
+    #[arg(long, value_name = "PAIRS", num_args = 1.., value_hint = ValueHint::FilePath)]
+    pub data: Vec<PathBuf>,
+    /// Where to start: a model directory, hf:ORG/NAME, or init:tiny, init:small, init:base
+    #[arg(long, value_name = "MODEL", value_hint = ValueHint::DirPath)]
+    pub model: Option<String>,
+    /// Directory for the model, its checkpoints and logs
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub out: Option<PathBuf>,
+    /// Pairs to measure accuracy on while training
+    #[arg(long, value_name = "PAIRS", num_args = 1.., value_hint = ValueHint::FilePath)]
+    pub eval: Vec<PathBuf>,
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Continue an interrupted run in --out
+    #[arg(long)]
+    pub resume: bool,
+    /// Seed of every random draw
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// cpu, cuda, cuda:N, or auto (a GPU where there is one)
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<String>,
+    /// Precision of weights and activations: f32 or bf16
+    #[arg(long, value_name = "DTYPE")]
+    pub dtype: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(override_usage = "\
+rmbench score --model MODEL --benchmarks NAME,... --out DIR [OPTIONS]
+       rmbench score --model MODEL --pairs FILE... --out DIR [OPTIONS]
+       rmbench score --model MODEL --manifest FILE.toml... --out DIR [OPTIONS]")]
+#[command(after_help = "\
+Examples:
+  rmbench score --model models/first --pairs bench.parquet --out runs/first
+  rmbench score --model models/first --benchmarks rewardbench,rm-bench --data data --out runs/first
+  rmbench score --model models/first --pairs bench.parquet --langs ar,hin,@script:Cyrl --out runs/some
+  rmbench score --model mock:length --pairs bench.parquet --out runs/length --dry-run")]
+pub struct ScoreArgs {
+    /// A model directory, hf:ORG/NAME, or a scorer without a model: mock:length, mock:random
+    #[arg(long, value_name = "MODEL", value_hint = ValueHint::DirPath)]
+    pub model: Option<String>,
+    /// Benchmarks by name, separated by commas
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', group = "what")]
+    pub benchmarks: Vec<String>,
+    /// Files of preference pairs, each a benchmark of its own
+    #[arg(long, value_name = "FILE", num_args = 1.., group = "what", value_hint = ValueHint::FilePath)]
+    pub pairs: Vec<PathBuf>,
+    /// Benchmarks described by manifests of yours
+    #[arg(long, value_name = "FILE.toml", num_args = 1.., group = "what", value_hint = ValueHint::FilePath)]
+    pub manifest: Vec<PathBuf>,
+    /// Languages: codes or names separated by commas, sets such as @script:Arab, or all
+    #[arg(long, value_name = "LIST|all")]
+    pub langs: Option<String>,
+    /// Directory for the score table
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub out: Option<PathBuf>,
+    /// Directory that holds the benchmarks' data files
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub data: Option<PathBuf>,
+    /// Score at most N items of each benchmark and language
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u64>,
+    /// Check everything, print the plan, score nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Continue an interrupted run in --out
+    #[arg(long)]
+    pub resume: bool,
+    #[command(flatten)]
+    pub config: ConfigArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(override_usage = "rmbench report RUN... --out DIR [OPTIONS]")]
+#[command(after_help = "\
+Examples:
+  rmbench report runs/first --out report
+  rmbench report runs/* --out report --baseline runs/length --format html,csv
+  rmbench report runs/first --out report --fail-under 60")]
+pub struct ReportArgs {
+    /// Run directories, or score tables
+    #[arg(value_name = "RUN", value_hint = ValueHint::AnyPath)]
+    pub runs: Vec<PathBuf>,
+    /// Directory for the report
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub out: Option<PathBuf>,
+    /// What to write, separated by commas
+    #[arg(long, value_name = "FORMAT,...", value_delimiter = ',', default_value = "html,png,svg,md,csv,json")]
+    pub format: Vec<ReportFormat>,
+    /// The run that the others are compared with
+    #[arg(long, value_name = "RUN", value_hint = ValueHint::AnyPath)]
+    pub baseline: Option<PathBuf>,
+    /// Exit with 1 unless every run's accuracy on every benchmark is at least X percent
+    #[arg(long, value_name = "X")]
+    pub fail_under: Option<f64>,
+    #[command(flatten)]
+    pub config: ConfigArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// One self-contained page
+    Html,
+    /// Figures as PNG
+    Png,
+    /// Figures as SVG
+    Svg,
+    /// Tables as Markdown
+    Md,
+    /// Findings as one tidy table
+    Csv,
+    /// Findings with all their context
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DataVerb {
+    /// Look for what would spoil a training run or a benchmark, per language
+    #[command(after_help = "Example:\n  rmbench data check train.parquet --against bench.parquet --model models/first")]
+    Check {
+        #[command(flatten)]
+        data: DataArgs,
+        /// A file that must not share items with these, such as a benchmark
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        against: Option<PathBuf>,
+        /// Count items that are too long for this model directory's tokenizer
+        #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+        model: Option<PathBuf>,
+        /// The longest sequence in tokens, in place of what the tokenizer's files say
+        #[arg(long, value_name = "N", requires = "model")]
+        max_length: Option<usize>,
+    },
+    /// Count items and lengths per language, category and subset
+    #[command(after_help = "Example:\n  rmbench data stats train.parquet")]
+    Stats {
+        #[command(flatten)]
+        data: DataArgs,
+    },
+    /// Write preference data in another format, with the usual column names
+    #[command(after_help = "\
+Examples:
+  rmbench data convert old.jsonl --out pairs.parquet
+  rmbench data convert parts/*.csv --out parquet/ --column chosen=better --column rejected=worse --lang en")]
+    Convert {
+        #[command(flatten)]
+        data: DataArgs,
+        /// A file, whose ending names the format; or for several FILEs a directory, which gets Parquet
+        #[arg(long, value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
+        out: PathBuf,
+    },
+}
+
+/// What is read and how, the same for all that look into data.
+#[derive(Debug, ClapArgs)]
+pub struct DataArgs {
+    /// Preference data: Parquet, Arrow IPC, JSONL, JSON, CSV or TSV files
+    #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub files: Vec<PathBuf>,
+    /// Languages to read: codes or names separated by commas, sets such as @script:Arab, or all
+    #[arg(long, value_name = "LIST|all", default_value = "all")]
+    pub langs: String,
+    /// The language of files without a language column
+    #[arg(long, value_name = "LANGUAGE")]
+    pub lang: Option<String>,
+    /// What a column is called, as in `--column chosen=better_answer`; repeatable
+    #[arg(long, value_name = "PART=NAME")]
+    pub column: Vec<String>,
+    /// Leave bad rows out and count them, instead of stopping at the first
+    #[arg(long)]
+    pub skip_bad_rows: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Example:\n  rmbench demo --out somewhere")]
+pub struct DemoArgs {
+    /// Directory for data, model, scores and report
+    #[arg(long, value_name = "DIR", default_value = "rmbench-demo", value_hint = ValueHint::DirPath)]
+    pub out: PathBuf,
+    /// Seed of data and training
+    #[arg(long, value_name = "N", default_value_t = 7)]
+    pub seed: u64,
+}
+
+/// Shells that completions can be written for.
+pub type Shell = clap_complete::Shell;

@@ -1,0 +1,138 @@
+//! `rmbench data check|stats|convert`.
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+
+use toml::{Table, Value};
+
+use super::Outcome;
+use super::args::{DataArgs, DataVerb};
+use super::hint::CliError;
+use super::message::{Message, count};
+use crate::benchmark::columns::ColumnMap;
+use crate::benchmark::reader::{Format, ReadOptions};
+use crate::benchmark::{check, convert, stats};
+use crate::lang::{Lang, LangSet};
+use crate::preference::Comparison;
+use crate::progress::Progress;
+use crate::text::encode::{TextError, TextPipeline};
+use crate::text::settings::TextSettings;
+
+pub fn run(verb: &DataVerb, message: &mut Message) -> anyhow::Result<Outcome> {
+    match verb {
+        DataVerb::Check { data, against, model, max_length } => {
+            let lengths = model.as_deref().map(|dir| Lengths::of(dir, *max_length)).transpose()?;
+            check_files(data, against.as_deref(), lengths.as_ref(), message)
+        }
+        DataVerb::Stats { data } => count_files(data, message),
+        DataVerb::Convert { data, out } => convert_files(data, out, message),
+    }
+}
+
+fn check_files(
+    args: &DataArgs,
+    against: Option<&Path>,
+    lengths: Option<&Lengths>,
+    message: &mut Message,
+) -> anyhow::Result<Outcome> {
+    let measure = |comparison: &Comparison| lengths.map_or((0, usize::MAX), |lengths| lengths.measure(comparison));
+    let measure: Option<check::Lengths<'_>> = lengths.is_some().then_some(&measure);
+    let report = check::run(&args.files, &options(args)?, against, measure, message)?;
+    if let Some(error) = lengths.and_then(|lengths| lengths.failure.take()) {
+        return Err(error.into());
+    }
+    message.data(&report.to_text())?;
+    Ok(if report.problems().is_empty() { Outcome::Done } else { Outcome::Incomplete })
+}
+
+fn count_files(args: &DataArgs, message: &mut Message) -> anyhow::Result<Outcome> {
+    let options = options(args)?;
+    for path in &args.files {
+        let found = stats::run(path, &options, message)?;
+        message.data(&found.to_text())?;
+    }
+    Ok(Outcome::Done)
+}
+
+fn convert_files(args: &DataArgs, out: &Path, message: &mut Message) -> anyhow::Result<Outcome> {
+    let options = options(args)?;
+    for (input, output) in outputs(&args.files, out)? {
+        let done = convert::run(&input, &output, &options)?;
+        let counts = &done.counts;
+        let left_out = counts.ties + counts.n_skipped() + counts.filtered;
+        message.line(&format!("`{}`: {} items", output.display(), count(counts.comparisons)));
+        if left_out > 0 {
+            let (ties, bad, other) = (count(counts.ties), count(counts.n_skipped()), count(counts.filtered));
+            message.warn(&format!("left out: {ties} ties, {bad} bad rows, {other} rows in other languages"));
+        }
+        if !done.layout.unused.is_empty() {
+            message.line(&format!("columns not carried over: {}", done.layout.unused.join(", ")));
+        }
+    }
+    Ok(Outcome::Done)
+}
+
+/// Which file becomes which.
+fn outputs(files: &[PathBuf], out: &Path) -> Result<Vec<(PathBuf, PathBuf)>, CliError> {
+    if Format::by_name(out).is_some() {
+        return match files {
+            [one] => Ok(vec![(one.clone(), out.to_owned())]),
+            _ => Err(CliError::new("several files cannot become one", "give --out a directory")),
+        };
+    }
+    let target = |file: &PathBuf| out.join(file.file_stem().unwrap_or_default()).with_extension("parquet");
+    Ok(files.iter().map(|file| (file.clone(), target(file))).collect())
+}
+
+fn options(args: &DataArgs) -> anyhow::Result<ReadOptions> {
+    Ok(ReadOptions {
+        columns: columns(&args.column)?,
+        skip_bad_rows: args.skip_bad_rows,
+        lang: args.lang.as_deref().map(Lang::parse).transpose()?,
+        langs: Some(LangSet::parse(&args.langs)?).filter(|langs| !langs.is_all()),
+        ..ReadOptions::default()
+    })
+}
+
+/// `PART=NAME`, several times.
+fn columns(given: &[String]) -> Result<ColumnMap, CliError> {
+    let hint = "for example `--column chosen=better_answer`; parts are id, source-id, language, prompt, chosen, \
+                rejected, subset, category, chosen-model, rejected-model, margin, response-a, response-b and label";
+    let mut map = Table::new();
+    for pair in given {
+        let (part, name) = pair
+            .split_once('=')
+            .ok_or_else(|| CliError::new(format!("`--column {pair}` is not of the form PART=NAME"), hint))?;
+        map.insert(part.trim().to_owned(), Value::String(name.trim().to_owned()));
+    }
+    Value::Table(map).try_into().map_err(|_| CliError::new("--column names a part that data do not have", hint))
+}
+
+/// Token counts by a model directory's tokenizer.
+struct Lengths {
+    pipeline: TextPipeline,
+    limit: usize,
+    /// The first item that could not be encoded; the check itself has no place for it.
+    failure: RefCell<Option<TextError>>,
+}
+
+impl Lengths {
+    fn of(dir: &Path, max_length: Option<usize>) -> anyhow::Result<Self> {
+        let pipeline = TextPipeline::from_dir(dir, &TextSettings::default())?;
+        let limit = max_length.or(pipeline.model_max_length()).ok_or_else(|| {
+            let problem = format!("`{}` does not say how long a sequence may be", dir.display());
+            CliError::new(problem, "give --max-length")
+        })?;
+        Ok(Self { pipeline, limit, failure: RefCell::new(None) })
+    }
+
+    fn measure(&self, comparison: &Comparison) -> (usize, usize) {
+        match self.pipeline.encode(comparison) {
+            Ok(encoded) => (encoded.sequences.iter().map(Vec::len).max().unwrap_or(0), self.limit),
+            Err(error) => {
+                self.failure.borrow_mut().get_or_insert(error);
+                (0, self.limit)
+            }
+        }
+    }
+}

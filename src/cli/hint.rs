@@ -1,0 +1,61 @@
+//! What to do about an error, asked of the error types that know.
+
+use std::error::Error;
+
+use super::config::ConfigError;
+use crate::benchmark::convert::ConvertError;
+use crate::benchmark::manifest::ManifestError;
+use crate::benchmark::reader::ReadError;
+use crate::lang::LangError;
+use crate::report::findings::FindingError;
+use crate::score::ScoreError;
+use crate::table::TableError;
+use crate::text::encode::TextError;
+
+/// The hint of the outermost error that has one.
+pub fn of(error: &anyhow::Error) -> Option<String> {
+    error.chain().find_map(of_one)
+}
+
+fn of_one(error: &(dyn Error + 'static)) -> Option<String> {
+    /// The hint of an error of this type.
+    fn hint<E: Error + 'static>(error: &(dyn Error + 'static), of: fn(&E) -> Option<String>) -> Option<String> {
+        error.downcast_ref::<E>().and_then(of)
+    }
+    hint(error, ConfigError::hint)
+        .or_else(|| hint(error, ScoreError::hint))
+        .or_else(|| hint(error, TableError::hint))
+        .or_else(|| hint(error, ReadError::hint))
+        .or_else(|| hint(error, ConvertError::hint))
+        .or_else(|| hint(error, ManifestError::hint))
+        .or_else(|| hint(error, FindingError::hint))
+        .or_else(|| hint(error, LangError::hint))
+        .or_else(|| hint(error, |error: &TextError| error.hint().map(str::to_owned)))
+        .or_else(|| of_torch(error))
+        .or_else(|| hint(error, |error: &CliError| Some(error.hint.to_owned())))
+}
+
+/// Errors of the torch half.
+#[cfg(feature = "torch")]
+fn of_torch(error: &(dyn Error + 'static)) -> Option<String> {
+    error.downcast_ref::<crate::train::TrainError>()?.hint().map(str::to_owned)
+}
+
+#[cfg(not(feature = "torch"))]
+fn of_torch(_: &(dyn Error + 'static)) -> Option<String> {
+    None
+}
+
+/// A command line that lacks something, or asks for something that is not there.
+#[derive(Debug, thiserror::Error)]
+#[error("{problem}")]
+pub struct CliError {
+    pub problem: String,
+    pub hint: &'static str,
+}
+
+impl CliError {
+    pub fn new(problem: impl Into<String>, hint: &'static str) -> Self {
+        Self { problem: problem.into(), hint }
+    }
+}

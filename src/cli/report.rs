@@ -1,0 +1,225 @@
+//! `rmbench report`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use toml::Table;
+
+use super::args::{ReportArgs, ReportFormat};
+use super::hint::CliError;
+use super::message::Message;
+use super::{Outcome, config};
+use crate::benchmark::catalog;
+use crate::benchmark::manifest::{Manifest, TiePolicy};
+use crate::files;
+use crate::metric::aggregate::Compat;
+use crate::progress::Progress;
+use crate::report::findings::{FindingOptions, Findings, Scope};
+use crate::report::{self, Format, headline};
+use crate::score::directory::{MANIFESTS, SETTINGS_FILE};
+use crate::table::item::ItemTable;
+
+pub const DEFAULTS: &str = include_str!("report.toml");
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ReportSettings {
+    pub replicates: usize,
+    pub seed: u64,
+    pub level: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weights: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ties: Option<TiePolicy>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compat: Option<Compat>,
+    pub manifests: Vec<PathBuf>,
+}
+
+pub fn run(args: &ReportArgs, message: &mut Message) -> anyhow::Result<Outcome> {
+    if args.config.print_config {
+        message.data(DEFAULTS)?;
+        return Ok(Outcome::Done);
+    }
+    let out = out(args)?;
+    let settings: ReportSettings =
+        config::resolve(DEFAULTS, args.config.config.as_deref(), &args.config.set, Table::new())?;
+    let bar = args.fail_under.map(bar).transpose()?;
+    let (runs, baseline) = runs(args)?;
+    let findings = report(&runs, baseline, out, &formats(&args.format), &settings, message)?;
+    Ok(bar.map_or(Outcome::Done, |bar| hold_against(&findings, bar, message)))
+}
+
+/// Loads, computes, writes; used by the demonstration too. `baseline`: which of `runs`.
+pub fn report(
+    runs: &[PathBuf],
+    baseline: Option<usize>,
+    out: &Path,
+    formats: &[Format],
+    settings: &ReportSettings,
+    progress: &mut dyn Progress,
+) -> anyhow::Result<Findings> {
+    let mut table = ItemTable::load(runs)?;
+    name_apart(&mut table, runs);
+    let manifests = Manifests::of(runs, &settings.manifests, &table, progress)?;
+    let options = options(settings, baseline.map(|run| table.runs[run].info.name.clone()));
+    let findings = Findings::compute(&table, &|name| manifests.find(name), &options, progress)?;
+    for warning in &findings.warnings {
+        progress.warn(warning);
+    }
+    let written = report::write(&findings, out, formats, progress)?;
+    let settings = toml::to_string(settings)?;
+    files::write_bytes(&out.join(SETTINGS_FILE), settings.as_bytes())?;
+    if let Some(first) = written.first() {
+        progress.line(&format!("wrote `{}` and {} more files", first.display(), written.len()));
+    }
+    Ok(findings)
+}
+
+fn out(args: &ReportArgs) -> Result<&Path, CliError> {
+    let hint = "give --out a directory for the report";
+    args.out.as_deref().ok_or_else(|| CliError::new("the output directory is missing", hint))
+}
+
+/// The runs to load and which of them is the baseline; a baseline that was not listed comes first.
+fn runs(args: &ReportArgs) -> Result<(Vec<PathBuf>, Option<usize>), CliError> {
+    if args.runs.is_empty() {
+        let hint = "give run directories or score tables, as in `rmbench report runs/a runs/b --out report`";
+        return Err(CliError::new("there is nothing to report", hint));
+    }
+    let mut runs = args.runs.clone();
+    let Some(baseline) = &args.baseline else { return Ok((runs, None)) };
+    let same = |run: &PathBuf| run.components().eq(baseline.components());
+    let at = match runs.iter().position(same) {
+        Some(at) => at,
+        None => {
+            runs.insert(0, baseline.clone());
+            0
+        }
+    };
+    Ok((runs, Some(at)))
+}
+
+fn formats(asked: &[ReportFormat]) -> Vec<Format> {
+    let format = |asked: &ReportFormat| match asked {
+        ReportFormat::Html => Format::Html,
+        ReportFormat::Png => Format::Png,
+        ReportFormat::Svg => Format::Svg,
+        ReportFormat::Md => Format::Md,
+        ReportFormat::Csv => Format::Csv,
+        ReportFormat::Json => Format::Json,
+    };
+    asked.iter().map(format).collect()
+}
+
+fn options(settings: &ReportSettings, baseline: Option<String>) -> FindingOptions {
+    let ReportSettings { replicates, seed, level, weights, ties, compat, manifests: _ } = settings.clone();
+    FindingOptions { replicates, seed, level, baseline, weights, ties, compat }
+}
+
+/// Runs of one name also get their directory, so that a reader can tell them apart.
+fn name_apart(table: &mut ItemTable, runs: &[PathBuf]) {
+    let names: Vec<String> = table.runs.iter().map(|run| run.info.name.clone()).collect();
+    for (i, run) in table.runs.iter_mut().enumerate() {
+        if names.iter().filter(|name| **name == names[i]).count() > 1 {
+            run.info.name = format!("{} ({})", names[i], runs[i].display());
+        }
+    }
+}
+
+/// Which manifest describes which benchmark of the tables.
+struct Manifests {
+    known: BTreeMap<String, Manifest>,
+}
+
+impl Manifests {
+    /// Copies in run directories, then the files named, then built-in ones. Built-in manifests count only
+    /// where a run was scored by one: a pair file may be called like a benchmark.
+    fn of(runs: &[PathBuf], files: &[PathBuf], table: &ItemTable, progress: &mut dyn Progress) -> anyhow::Result<Self> {
+        let mut known = BTreeMap::new();
+        for run in &table.runs {
+            for (name, digest) in run.info.digests.iter().filter_map(|(k, d)| Some((k.strip_prefix("manifest/")?, d))) {
+                let Ok(manifest) = catalog::find(name) else { continue };
+                if manifest.digest != *digest {
+                    let run = &run.info.name;
+                    progress.warn(&format!("`{run}` was scored by another edition of the manifest `{name}`"));
+                }
+                known.insert(name.to_owned(), manifest);
+            }
+        }
+        let copies = runs.iter().map(|run| copies(run)).collect::<Result<Vec<_>, _>>()?.concat();
+        for path in files.iter().chain(&copies) {
+            let manifest = Manifest::from_file(path)?;
+            known.insert(manifest.name.clone(), manifest);
+        }
+        Ok(Self { known })
+    }
+
+    fn find(&self, benchmark: &str) -> Option<Manifest> {
+        self.known.get(benchmark).cloned()
+    }
+}
+
+/// The user's own manifests that a run directory keeps.
+fn copies(run: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let dir = run.join(MANIFESTS);
+    if !dir.is_dir() {
+        return Ok(Vec::new());
+    }
+    let entries = std::fs::read_dir(&dir).and_then(|entries| entries.collect::<Result<Vec<_>, _>>());
+    let mut paths: Vec<PathBuf> =
+        entries.map_err(|e| files::FileError::new("list", &dir, e))?.into_iter().map(|entry| entry.path()).collect();
+    paths.sort();
+    Ok(paths)
+}
+
+fn bar(percent: f64) -> Result<f64, CliError> {
+    if (0.0..=100.0).contains(&percent) {
+        Ok(percent / 100.0)
+    } else {
+        Err(CliError::new(format!("--fail-under {percent} is not a percentage"), "give a number from 0 to 100"))
+    }
+}
+
+/// Whether every run reaches the bar on every benchmark's headline number; one without a number does not.
+fn hold_against(findings: &Findings, bar: f64, message: &mut Message) -> Outcome {
+    let mut outcome = Outcome::Done;
+    for benchmark in &findings.benchmarks {
+        let Some(languages) = headline(benchmark) else { continue };
+        for (run, info) in findings.runs.iter().enumerate() {
+            let accuracy = findings.findings.iter().find(|f| {
+                (f.run, f.metric.as_str(), &f.scope) == (run, report::measure::ACCURACY, &Scope::Overall)
+                    && f.benchmark == benchmark.name
+                    && f.languages == languages
+            });
+            let (name, on) = (&info.name, &benchmark.name);
+            match accuracy.and_then(|f| f.estimate) {
+                Some(estimate) if estimate.point >= bar => {}
+                Some(estimate) => {
+                    let percent = 100.0 * estimate.point;
+                    message.warn(&format!("`{name}` reaches {percent:.1} % on `{on}`, below {:.1} %", 100.0 * bar));
+                    outcome = Outcome::Incomplete;
+                }
+                None => {
+                    message.warn(&format!("`{name}` has no accuracy on `{on}` to hold against {:.1} %", 100.0 * bar));
+                    outcome = Outcome::Incomplete;
+                }
+            }
+        }
+    }
+    outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_those_of_the_analysis_and_every_setting_exists() {
+        let defaults: ReportSettings = toml::from_str(DEFAULTS).unwrap();
+        assert_eq!(options(&defaults, None), FindingOptions::default());
+        let every: ReportSettings = toml::from_str(&config::with_every_setting(DEFAULTS)).unwrap();
+        assert!(every.weights.is_some() && every.ties.is_some() && every.compat.is_some());
+    }
+}

@@ -1,0 +1,136 @@
+//! `rmbench train`.
+
+use std::path::{Path, PathBuf};
+
+use toml::{Table, Value};
+
+use super::args::TrainArgs;
+use super::hint::CliError;
+use super::message::Message;
+use super::{Outcome, config};
+use crate::benchmark::reader::{self, ReadOptions};
+use crate::files;
+use crate::lang::LangSet;
+use crate::preference::Comparison;
+use crate::progress::Progress;
+use crate::train::begin::begin;
+use crate::train::directory::{SETTINGS_FILE, refuse_occupied};
+use crate::train::settings::{DEFAULT_TOML, SourceSettings};
+use crate::train::{TrainJob, TrainOutcome, TrainSettings, TrainSummary};
+
+pub fn run(args: &TrainArgs, message: &mut Message) -> anyhow::Result<Outcome> {
+    if args.config.print_config {
+        message.data(DEFAULT_TOML)?;
+        return Ok(Outcome::Done);
+    }
+    let out = out(args)?;
+    let settings = settings(args, out)?;
+    if !args.resume {
+        refuse_occupied(out)?;
+    }
+    let summary = train(&settings, out, args.resume, message)?;
+    tell(summary.as_deref(), out, message);
+    Ok(Outcome::Done)
+}
+
+/// Trains as the settings say; `None` where `resume` found the run finished.
+pub fn train(
+    settings: &TrainSettings,
+    out: &Path,
+    resume: bool,
+    progress: &mut dyn Progress,
+) -> anyhow::Result<Option<Box<TrainSummary>>> {
+    settings.validate()?;
+    let pairs = read(&settings.source.data, settings, progress)?;
+    let eval = read(&settings.source.eval, settings, progress)?;
+    let beginning = begin(settings, &pairs, digests(&settings.source)?, out, progress)?;
+    let job = TrainJob { settings, train: &pairs, eval: &eval, out, resume, run: beginning.run };
+    match crate::train::run(&beginning.trainable, job, progress)? {
+        TrainOutcome::Trained(summary) => Ok(Some(summary)),
+        TrainOutcome::AlreadyComplete => Ok(None),
+    }
+}
+
+fn out(args: &TrainArgs) -> Result<&Path, CliError> {
+    let hint = "give --out a directory for the model";
+    args.out.as_deref().ok_or_else(|| CliError::new("the output directory is missing", hint))
+}
+
+/// Defaults, file, `--set`, flags; a run that is continued brings its own settings in the file's place.
+fn settings(args: &TrainArgs, out: &Path) -> anyhow::Result<TrainSettings> {
+    let saved = out.join(SETTINGS_FILE);
+    let saved = (args.resume && saved.is_file()).then_some(saved);
+    let file = args.config.config.clone().or(saved);
+    let settings: TrainSettings = config::resolve(DEFAULT_TOML, file.as_deref(), &args.config.set, flags(args)?)?;
+    if settings.source.data.is_empty() {
+        return Err(CliError::new("the training data are missing", "give --data one or more files of pairs").into());
+    }
+    if settings.source.model.is_none() {
+        let hint = "give --model a model directory, hf:ORG/NAME, init:tiny, init:small or init:base";
+        return Err(CliError::new("the model is missing", hint).into());
+    }
+    Ok(settings)
+}
+
+fn flags(args: &TrainArgs) -> Result<Table, CliError> {
+    let text = |path: &PathBuf| Value::String(path.to_string_lossy().into_owned());
+    let mut source = Table::new();
+    let strings = [("model", &args.model), ("device", &args.device), ("dtype", &args.dtype)];
+    for (key, value) in strings {
+        if let Some(value) = value {
+            source.insert(key.to_owned(), value.clone().into());
+        }
+    }
+    for (key, paths) in [("data", &args.data), ("eval", &args.eval)] {
+        if !paths.is_empty() {
+            source.insert(key.to_owned(), Value::Array(paths.iter().map(text).collect()));
+        }
+    }
+    let mut flags = Table::new();
+    if !source.is_empty() {
+        flags.insert("source".to_owned(), source.into());
+    }
+    if let Some(seed) = args.seed {
+        let seed = i64::try_from(seed).map_err(|_| CliError::new("--seed is too large", "use a seed below 2^63"))?;
+        flags.insert("seed".to_owned(), seed.into());
+    }
+    Ok(flags)
+}
+
+/// All pairs of the files, with what was skipped said.
+fn read(paths: &[PathBuf], settings: &TrainSettings, progress: &mut dyn Progress) -> anyhow::Result<Vec<Comparison>> {
+    let source = &settings.source;
+    let langs = LangSet::parse(&source.langs)?;
+    let options = ReadOptions {
+        columns: settings.columns.clone(),
+        skip_bad_rows: source.skip_bad_rows,
+        lang: source.lang,
+        langs: (!langs.is_all()).then_some(langs),
+        ..ReadOptions::default()
+    };
+    let mut all = Vec::new();
+    for path in paths {
+        let (pairs, counts) = reader::read_all(path, &options)?;
+        if counts.n_skipped() > 0 {
+            progress.warn(&format!("`{}`: {} rows skipped", path.display(), counts.n_skipped()));
+        }
+        all.extend(pairs);
+    }
+    Ok(all)
+}
+
+fn digests(source: &SourceSettings) -> anyhow::Result<Vec<(PathBuf, String)>> {
+    let all = source.data.iter().chain(&source.eval);
+    all.map(|path| Ok((path.clone(), files::sha256_file(path)?))).collect()
+}
+
+fn tell(summary: Option<&TrainSummary>, out: &Path, message: &mut Message) {
+    let Some(summary) = summary else {
+        return message.line(&format!("`{}` is already complete", out.display()));
+    };
+    let of = match summary.best {
+        Some(_) if summary.final_step != summary.steps => format!(" of step {}", summary.final_step),
+        _ => String::new(),
+    };
+    message.line(&format!("trained {} steps; the model{of} is in `{}`", summary.steps, out.display()));
+}

@@ -1,0 +1,100 @@
+//! Intervals: percentiles of resampled values, Wilson's for a share of independent items.
+
+use crate::metric::Interval;
+
+/// The q-quantile of sorted values by linear interpolation (NumPy's default, Hyndman and Fan's type 7).
+/// `None` for no values.
+pub fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
+    let last = sorted.len().checked_sub(1)?;
+    let at = q.clamp(0.0, 1.0) * last as f64;
+    let (low, high) = (at.floor() as usize, at.ceil() as usize);
+    let (a, b) = (*sorted.get(low)?, *sorted.get(high)?);
+    Some(a + (b - a) * (at - low as f64))
+}
+
+/// The middle `level` of resampled values; sorts them.
+pub fn percentile(values: &mut [f64], level: f64) -> Option<Interval> {
+    values.sort_unstable_by(f64::total_cmp);
+    let tail = (1.0 - level) / 2.0;
+    Some(Interval { low: quantile(values, tail)?, high: quantile(values, 1.0 - tail)?, level })
+}
+
+/// Wilson's score interval for a share p of n independent items (Wilson 1927); n may be an effective
+/// number of items. `None` for n ≤ 0.
+pub fn wilson(share: f64, n: f64, level: f64) -> Option<Interval> {
+    if n.is_nan() || n <= 0.0 {
+        return None;
+    }
+    let z = normal_quantile(0.5 + level / 2.0);
+    let z2 = z * z;
+    let centre = (share + z2 / (2.0 * n)) / (1.0 + z2 / n);
+    let half = z / (1.0 + z2 / n) * (share * (1.0 - share) / n + z2 / (4.0 * n * n)).sqrt();
+    // At 0 and 1 the bound is exactly 0 and 1; rounding must not take the point outside.
+    let low = if share <= 0.0 { 0.0 } else { (centre - half).max(0.0) };
+    let high = if share >= 1.0 { 1.0 } else { (centre + half).min(1.0) };
+    Some(Interval { low, high, level })
+}
+
+/// z with Φ(z) = p: Acklam's rational approximation and one step of Halley's method, good to 1e-13.
+pub fn normal_quantile(p: f64) -> f64 {
+    const A: [f64; 6] = [
+        -3.969683028665376e1,
+        2.209460984245205e2,
+        -2.759285104469687e2,
+        1.38357751867269e2,
+        -3.066479806614716e1,
+        2.506628277459239,
+    ];
+    const B: [f64; 5] =
+        [-5.447609879822406e1, 1.615858368580409e2, -1.556989798598866e2, 6.680131188771972e1, -1.328068155288572e1];
+    const C: [f64; 6] = [
+        -7.784894002430293e-3,
+        -3.223964580411365e-1,
+        -2.400758277161838,
+        -2.549732539343734,
+        4.374664141464968,
+        2.938163982698783,
+    ];
+    const D: [f64; 4] = [7.784695709041462e-3, 3.224671290700398e-1, 2.445134137142996, 3.754408661907416];
+    if p <= 0.0 {
+        return f64::NEG_INFINITY;
+    }
+    if p >= 1.0 {
+        return f64::INFINITY;
+    }
+    let horner = |coefficients: &[f64], x: f64| coefficients.iter().fold(0.0, |sum, c| sum * x + c);
+    let tail = |q: f64| horner(&C, q) / (horner(&D, q) * q + 1.0);
+    let guess = if p < 0.02425 {
+        tail((-2.0 * p.ln()).sqrt())
+    } else if p > 1.0 - 0.02425 {
+        -tail((-2.0 * (1.0 - p).ln()).sqrt())
+    } else {
+        let q = p - 0.5;
+        let r = q * q;
+        horner(&A, r) * q / (horner(&B, r) * r + 1.0)
+    };
+    let error = crate::metric::gamma::normal_cdf(guess) - p;
+    let step = error * (2.0 * std::f64::consts::PI).sqrt() * (guess * guess / 2.0).exp();
+    guess - step / (1.0 + guess * step / 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interval_of_all_right_items_still_has_width() {
+        let all = wilson(1.0, 20.0, 0.95).unwrap();
+        assert_eq!(all.high, 1.0);
+        // n/(n + z²) = 20/(20 + 3.8415)
+        assert!((all.low - 20.0 / (20.0 + 3.841458820694124)).abs() < 1e-12);
+        assert_eq!(wilson(0.5, 0.0, 0.95), None);
+    }
+
+    #[test]
+    fn quantiles_interpolate() {
+        assert_eq!(quantile(&[1.0, 2.0], 0.025), Some(1.025));
+        assert_eq!(quantile(&[3.0], 0.9), Some(3.0));
+        assert_eq!(quantile(&[], 0.5), None);
+    }
+}

@@ -1,0 +1,119 @@
+//! RM-Bench: M\[i\]\[j\] = share of items with reward(chosen i) > reward(rejected j), i and j over the
+//! styles concise, detailed, Markdown (arXiv 2410.16184; strict, ties by the policy).
+//!
+//! hard = mean of the cells above the diagonal (plainer right answer against fancier wrong one),
+//! normal = the diagonal, easy = below; score = mean of all nine = mean of the three.
+
+use crate::metric::outcome::{Evidence, is_complete};
+use crate::metric::{Group, Metric, Protocol, TiePolicy};
+
+const STYLES: usize = 3;
+const CELLS: usize = STYLES * STYLES;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    All,
+    Easy,
+    Normal,
+    Hard,
+}
+
+pub struct StyleMatrix {
+    part: Part,
+    evidence: Evidence,
+}
+
+pub static MATRIX: StyleMatrix = StyleMatrix { part: Part::All, evidence: Evidence::Rewards };
+pub static EASY: StyleMatrix = StyleMatrix { part: Part::Easy, evidence: Evidence::Rewards };
+pub static NORMAL: StyleMatrix = StyleMatrix { part: Part::Normal, evidence: Evidence::Rewards };
+pub static HARD: StyleMatrix = StyleMatrix { part: Part::Hard, evidence: Evidence::Rewards };
+pub static LONGEST_WINS: StyleMatrix = StyleMatrix { part: Part::All, evidence: Evidence::Characters };
+
+/// The matrix from a metric's sums: row = style of the chosen response, column = of the rejected one.
+pub fn matrix(sums: &[f64]) -> Option<[[f64; STYLES]; STYLES]> {
+    let n = *sums.get(CELLS)?;
+    (n > 0.0).then(|| std::array::from_fn(|i| std::array::from_fn(|j| sums[i * STYLES + j] / n)))
+}
+
+/// Sums: nine cells row by row, items.
+impl Metric for StyleMatrix {
+    fn id(&self) -> &'static str {
+        match (self.evidence, self.part) {
+            (Evidence::Characters, _) => "style-matrix-longest-wins",
+            (_, Part::All) => "style-matrix",
+            (_, Part::Easy) => "style-matrix-easy",
+            (_, Part::Normal) => "style-matrix-normal",
+            (_, Part::Hard) => "style-matrix-hard",
+        }
+    }
+
+    fn about(&self) -> &'static str {
+        match (self.evidence, self.part) {
+            (Evidence::Characters, _) => "The style matrix of always preferring the longer response.",
+            (_, Part::All) => "Mean of the nine accuracies of chosen against rejected responses across three styles.",
+            (_, Part::Easy) => "Accuracy where the chosen response has the fancier style.",
+            (_, Part::Normal) => "Accuracy where both responses have the same style.",
+            (_, Part::Hard) => "Accuracy where the rejected response has the fancier style.",
+        }
+    }
+
+    fn width(&self) -> usize {
+        CELLS + 1
+    }
+
+    fn contribute(&self, group: &Group<'_>, protocol: &Protocol, sums: &mut [f64]) -> bool {
+        let mut any = false;
+        for item in group.items() {
+            if item.chosen.len() != STYLES || item.rejected.len() != STYLES || !is_complete(&item) {
+                continue;
+            }
+            for (cell, sum) in sums.iter_mut().enumerate().take(CELLS) {
+                let pair = (self.evidence.chosen(&item, cell / STYLES), self.evidence.rejected(&item, cell % STYLES));
+                if let (Some(chosen), Some(rejected)) = pair {
+                    let tie = if protocol.ties == TiePolicy::Half { 0.5 } else { 0.0 };
+                    *sum += if chosen > rejected {
+                        1.0
+                    } else if chosen == rejected {
+                        tie
+                    } else {
+                        0.0
+                    };
+                }
+            }
+            sums[CELLS] += 1.0;
+            any = true;
+        }
+        any
+    }
+
+    fn finish(&self, sums: &[f64]) -> Option<f64> {
+        let matrix = matrix(sums)?;
+        let mean = |wanted: &dyn Fn(usize, usize) -> bool| {
+            let cells = (0..CELLS).map(|c| (c / STYLES, c % STYLES)).filter(|&(i, j)| wanted(i, j));
+            let (sum, n) = cells.fold((0.0, 0), |(sum, n), (i, j)| (sum + matrix[i][j], n + 1));
+            sum / f64::from(n)
+        };
+        Some(match self.part {
+            Part::All => mean(&|_, _| true),
+            Part::Easy => mean(&|i, j| i > j),
+            Part::Normal => mean(&|i, j| i == j),
+            Part::Hard => mean(&|i, j| i < j),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One item, chosen 1 5 3, rejected 2 0 4: M = [0 1 0; 1 1 1; 1 1 0], so hard (1 + 0 + 1)/3,
+    /// normal (0 + 1 + 0)/3, easy (1 + 1 + 1)/3, score 6/9.
+    #[test]
+    fn a_matrix_by_hand() {
+        let sums = [0.0, 1.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.0, 1.0];
+        assert_eq!(HARD.finish(&sums), Some(2.0 / 3.0));
+        assert_eq!(NORMAL.finish(&sums), Some(1.0 / 3.0));
+        assert_eq!(EASY.finish(&sums), Some(1.0));
+        assert!((MATRIX.finish(&sums).unwrap() - 6.0 / 9.0).abs() < 1e-15);
+    }
+}

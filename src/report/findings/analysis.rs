@@ -1,0 +1,243 @@
+//! The analysis of one benchmark: every number into one sheet, one set of replicates for all of them.
+
+use rayon::prelude::*;
+
+use crate::benchmark::manifest::{Manifest, Rule};
+use crate::metric::accuracy::TieRate;
+use crate::metric::aggregate::Form;
+use crate::metric::design::Design;
+use crate::metric::observe::Observed;
+use crate::metric::outcome::Evidence;
+use crate::metric::sheet::Sheet;
+use crate::metric::{Metric, Protocol, parts_of, score_of};
+use crate::report::findings::counts::{Count, counts};
+use crate::report::findings::draft::{Draft, Method};
+use crate::report::findings::options::{FindingError, FindingOptions};
+use crate::report::findings::place::{CellColumns, Layout, Number, Placed, Slot};
+use crate::report::findings::{Finding, PairedDifference, Scope};
+use crate::table::item::ItemTable;
+
+/// Everything known of one benchmark while its findings are made.
+pub struct Analysis<'a> {
+    pub table: &'a ItemTable,
+    pub layout: Layout<'a>,
+    pub protocol: Protocol,
+    pub benchmark: String,
+    /// Runs that scored any of it.
+    pub runs: Vec<usize>,
+    /// By run and cell.
+    pub counts: Vec<Vec<Count>>,
+    /// By run and cell: scores from rewards.
+    pub scores: Vec<Vec<Observed>>,
+    /// By run and cell: the columns of `scores`.
+    pub columns: Vec<CellColumns>,
+    pub sheet: Sheet,
+    pub findings: Vec<Draft<Finding>>,
+    pub differences: Vec<Draft<PairedDifference>>,
+}
+
+impl<'a> Analysis<'a> {
+    pub fn new(
+        table: &'a ItemTable,
+        design: &'a Design,
+        manifest: &'a Manifest,
+        benchmark: &str,
+        options: &FindingOptions,
+    ) -> Result<Self, FindingError> {
+        let mut protocol = Protocol::of(manifest);
+        protocol.ties = options.ties.unwrap_or(protocol.ties);
+        let scores = observe(table, design, &protocol, |rule| score_of(rule, Evidence::Rewards));
+        let mut sheet = Sheet::default();
+        let columns: Vec<CellColumns> = scores.iter().map(|run| all_columns(design, run, &mut sheet)).collect();
+        let has_row = |run: &usize| {
+            let mut units = design.cells.iter().flat_map(|cell| &cell.units).flat_map(|unit| unit.items());
+            units.any(|item| table.runs[*run].present[table.items[item].offset as usize])
+        };
+        Ok(Analysis {
+            table,
+            layout: Layout::new(design, manifest, options.weights.as_deref(), options.compat),
+            benchmark: benchmark.to_owned(),
+            runs: (0..table.runs.len()).filter(has_row).collect(),
+            counts: counts(table, design, &protocol)?,
+            scores,
+            columns,
+            sheet,
+            protocol,
+            findings: Vec::new(),
+            differences: Vec::new(),
+        })
+    }
+
+    pub fn design(&self) -> &'a Design {
+        self.layout.design
+    }
+
+    /// Scores, what a length-only scorer gets, parts of composite scores, ties, spread over languages.
+    pub fn scores(&mut self) {
+        let design = self.design();
+        let longest = observe(self.table, design, &self.protocol, |rule| score_of(rule, Evidence::Characters));
+        let ties = observe(self.table, design, &self.protocol, |_| &TieRate);
+        let all = Form::Pooled { subsets: (0..design.subsets.len()).collect(), complete: false };
+        let everything = [(Scope::Overall, all)];
+        for run in self.runs.clone() {
+            let scopes = self.layout.scopes.clone();
+            let columns = self.columns[run].clone();
+            let placed =
+                self.layout.place(&mut self.sheet, &scopes, &columns, &|rule| score_of(rule, Evidence::Rewards));
+            let binary: Vec<bool> = self.scores[run].iter().map(|o| o.binary).collect();
+            self.draft(run, "accuracy", &scopes, &placed, &binary, None);
+            self.spread(run, &placed);
+            for rule in [Rule::StyleMatrix, Rule::Ties] {
+                self.parts(run, rule, &columns);
+            }
+            let columns = all_columns(design, &longest[run], &mut self.sheet);
+            let placed =
+                self.layout.place(&mut self.sheet, &scopes, &columns, &|rule| score_of(rule, Evidence::Characters));
+            let binary: Vec<bool> = longest[run].iter().map(|o| o.binary).collect();
+            self.draft(run, "longest-wins", &scopes, &placed, &binary, None);
+
+            let columns = all_columns(design, &ties[run], &mut self.sheet);
+            let placed = self.layout.place(&mut self.sheet, &everything, &columns, &|_| &TieRate);
+            let binary: Vec<bool> = ties[run].iter().map(|o| o.binary).collect();
+            self.draft(run, TieRate.id(), &everything, &placed, &binary, None);
+        }
+    }
+
+    /// The parts of a composite rule, on the scopes that have this rule throughout.
+    fn parts(&mut self, run: usize, rule: Rule, columns: &CellColumns) {
+        let design = self.design();
+        let throughout = |form: &Form| form.subsets().iter().all(|s| design.subsets[*s].rule == rule);
+        let of_rule: Vec<(Scope, Form)> =
+            self.layout.scopes.iter().filter(|(_, form)| throughout(form)).cloned().collect();
+        // A category of one subset would repeat it.
+        let of_rule: Vec<(Scope, Form)> = of_rule
+            .into_iter()
+            .filter(|(scope, form)| !(matches!(scope, Scope::Category(_)) && form.subsets().len() == 1))
+            .collect();
+        for part in parts_of(rule) {
+            let placed = self.layout.place(&mut self.sheet, &of_rule, columns, &|_| *part);
+            self.draft(run, part.id(), &of_rule, &placed, &[], None);
+        }
+    }
+
+    /// Variance and standard deviation over the members of each average, as published: in percentage
+    /// points, with n − 1.
+    fn spread(&mut self, run: usize, placed: &Placed) {
+        for (at, average) in self.layout.averages.iter().enumerate() {
+            let members = placed.members[at].clone();
+            if members.len() < 2 {
+                continue;
+            }
+            let slot = placed.slots.last().and_then(|row| row.get(self.layout.design.langs.len() + at));
+            let Some(Slot::Number(number)) = slot else { continue };
+            let count: Count = number.cells.iter().map(|cell| self.counts[run][*cell]).sum();
+            let variance = self.sheet.variance(members);
+            let root = self.sheet.root(variance);
+            let numbers = [
+                ("language-variance", self.sheet.scaled(1e4, variance)),
+                ("language-sd", self.sheet.scaled(1e2, root)),
+            ];
+            for (metric, node) in numbers {
+                let languages = crate::report::findings::Languages::Average(average.name.clone());
+                let of = finding(&self.benchmark, run, metric, Scope::Overall, languages, &count);
+                let method = Method::Without("resampling adds its own noise to a spread");
+                let (n, n_missing) = (count.n, count.missing);
+                self.findings.push(Draft { of, node: Some(node), method, n, n_missing, why: None });
+            }
+        }
+    }
+
+    /// Drafts of everything that was placed. `binary` says by cell whether items are right or wrong;
+    /// `shared` replaces the counts of items where a comparison looks at some of them.
+    pub fn draft(
+        &mut self,
+        run: usize,
+        metric: &str,
+        scopes: &[(Scope, Form)],
+        placed: &Placed,
+        binary: &[bool],
+        shared: Option<&[usize]>,
+    ) {
+        let is_share = !metric.starts_with("gap") && metric != "ties-margin";
+        for ((scope, _), row) in scopes.iter().zip(&placed.slots) {
+            for (languages, slot) in self.layout.languages().zip(row) {
+                let (number, why) = match slot {
+                    Slot::Nowhere => continue,
+                    Slot::Absent(why) => (None, Some(why.clone())),
+                    Slot::Number(number) => (Some(number), self.left_out(number)),
+                };
+                let cells: &[usize] = number.map_or(&[], |n| &n.cells);
+                let mut count: Count = cells.iter().map(|cell| self.counts[run][*cell]).sum();
+                if let Some(shared) = shared {
+                    count = Count { n: cells.iter().map(|cell| shared[*cell]).sum(), ..Count::default() };
+                }
+                let of = finding(&self.benchmark, run, metric, scope.clone(), languages, &count);
+                let independent = number.is_some_and(|n| {
+                    n.plain
+                        && !binary.is_empty()
+                        && n.cells.iter().all(|c| binary[*c])
+                        && self.design().is_independent(&n.cells)
+                });
+                let method = if independent {
+                    Method::Wilson
+                } else {
+                    let effective_n = number.map_or(0.0, |n| n.effective_n).min(count.n as f64);
+                    Method::Resampled { share: is_share, effective_n }
+                };
+                let (n, n_missing) = (count.n, count.missing);
+                self.findings.push(Draft { of, node: number.map(|n| n.node), method, n, n_missing, why });
+            }
+        }
+    }
+
+    fn left_out(&self, number: &Number) -> Option<String> {
+        if number.skipped.is_empty() {
+            return None;
+        }
+        let names = self.layout.names(&number.skipped);
+        Some(match self.layout.compat {
+            Some(_) => format!("as RewardBench computes it, without {names}"),
+            None => format!("without {names}, which may be absent"),
+        })
+    }
+}
+
+/// One metric of every run and cell, in parallel.
+fn observe(
+    table: &ItemTable,
+    design: &Design,
+    protocol: &Protocol,
+    metric: fn(Rule) -> &'static dyn Metric,
+) -> Vec<Vec<Observed>> {
+    let of_run = |run: usize| {
+        let cells = design.cells.iter();
+        cells.map(|cell| Observed::new(table, run, cell, metric(design.subsets[cell.subset].rule), protocol)).collect()
+    };
+    (0..table.runs.len()).into_par_iter().map(of_run).collect()
+}
+
+fn all_columns(design: &Design, observed: &[Observed], sheet: &mut Sheet) -> CellColumns {
+    let cells = design.cells.iter().zip(observed);
+    cells.map(|(cell, observed)| observed.any().then(|| observed.columns(cell, &mut sheet.columns, |_| true))).collect()
+}
+
+fn finding(
+    benchmark: &str,
+    run: usize,
+    metric: &str,
+    scope: Scope,
+    languages: crate::report::findings::Languages,
+    count: &Count,
+) -> Finding {
+    Finding {
+        run,
+        benchmark: benchmark.to_owned(),
+        metric: metric.to_owned(),
+        scope,
+        languages,
+        estimate: None,
+        why: None,
+        n_ties: count.ties,
+        n_truncated: count.truncated,
+    }
+}

@@ -1,0 +1,251 @@
+//! Comparisons from the same replicates: with English on shared source items, with a baseline run on
+//! shared items.
+
+use crate::lang::Lang;
+use crate::metric::agreement::kappa_of_outcomes;
+use crate::metric::columns::ColumnId;
+use crate::metric::design::Cell;
+use crate::metric::observe::{NO_LABEL, labels, shared};
+use crate::metric::outcome::Evidence;
+use crate::metric::score_of;
+use crate::metric::sheet::Finish;
+use crate::report::findings::analysis::Analysis;
+use crate::report::findings::draft::{Draft, Method};
+use crate::report::findings::place::{CellColumns, Placed, Slot};
+use crate::report::findings::{Finding, Languages, PairedDifference, Scope};
+
+/// Score in the language minus score in English on the source items that both have.
+pub const GAP: &str = "gap-to-english";
+/// The same with each language on all its own items: not the same items.
+pub const GAP_ALL: &str = "gap-to-english-all-items";
+pub const KAPPA: &str = "kappa-with-english";
+
+impl Analysis<'_> {
+    /// Gaps to English and agreement with it, for every run.
+    pub fn against_english(&mut self) {
+        let design = self.design();
+        let foreign = design.langs.iter().any(|lang| *lang != Lang::ENGLISH);
+        if !foreign {
+            return;
+        }
+        for run in self.runs.clone() {
+            let english_here = (0..design.subsets.len()).filter_map(|s| design.english(s));
+            if !english_here.into_iter().any(|cell| self.scores[run][cell].any()) {
+                self.no_english(run);
+                continue;
+            }
+            let n_cells = design.cells.len();
+            let mut own: CellColumns = vec![None; n_cells];
+            let mut english: CellColumns = vec![None; n_cells];
+            let mut english_all: CellColumns = vec![None; n_cells];
+            let mut n_shared = vec![0; n_cells];
+            for (number, cell) in design.cells.iter().enumerate() {
+                let Some(other) =
+                    design.english(cell.subset).filter(|_| design.cell(cell.subset, cell.lang) == Some(number))
+                else {
+                    continue;
+                };
+                if cell.lang == Lang::ENGLISH {
+                    continue;
+                }
+                english_all[number] = self.columns[run][other].clone();
+                let (here, there) = (&self.scores[run][number], &self.scores[run][other]);
+                let other_cell = &design.cells[other];
+                let clusters_here = clusters(cell, &here.present, design.n_clusters);
+                let clusters_there = clusters(other_cell, &there.present, design.n_clusters);
+                let keep_here = |unit: usize| clusters_there[cell.units[unit].cluster as usize];
+                let keep_there = |unit: usize| clusters_here[other_cell.units[unit].cluster as usize];
+                n_shared[number] = (0..cell.units.len()).filter(|u| here.present[*u] && keep_here(*u)).count();
+                if n_shared[number] > 0 {
+                    own[number] = Some(here.columns(cell, &mut self.sheet.columns, keep_here));
+                    english[number] = Some(there.columns(other_cell, &mut self.sheet.columns, keep_there));
+                }
+            }
+            let scopes: Vec<_> =
+                self.layout.scopes.iter().filter(|(scope, _)| !matches!(scope, Scope::Subset(_))).cloned().collect();
+            let metric = |rule| score_of(rule, Evidence::Rewards);
+            let own = self.layout.place(&mut self.sheet, &scopes, &own, &metric);
+            let there = self.layout.place(&mut self.sheet, &scopes, &english, &metric);
+            let gap = self.difference(own, &there, "no source item has an outcome both here and in English");
+            let gap = self.without_english(gap);
+            self.draft(run, GAP, &scopes, &gap, &[], Some(&n_shared));
+
+            let overall = [scopes[scopes.len() - 1].clone()];
+            let all = self.layout.place(&mut self.sheet, &overall, &self.columns[run].clone(), &metric);
+            let there = self.layout.place(&mut self.sheet, &overall, &english_all, &metric);
+            let gap = self.difference(all, &there, "there is no score in English");
+            let gap = self.without_english(gap);
+            self.draft(run, GAP_ALL, &overall, &gap, &[], None);
+            self.kappa(run);
+        }
+    }
+
+    /// Explains the missing gap once per language.
+    fn no_english(&mut self, run: usize) {
+        let why = match &self.layout.manifest.english {
+            Some(name) => format!("no English: score `{name}` as well to compare on shared source items"),
+            None => "no English items in this benchmark".to_owned(),
+        };
+        for lang in &self.layout.design.langs {
+            let of = self.blank(run, GAP, Languages::One(*lang));
+            let method = Method::Without("there is no number");
+            self.findings.push(Draft { of, node: None, method, n: 0, n_missing: 0, why: Some(why.clone()) });
+        }
+    }
+
+    fn blank(&self, run: usize, metric: &str, languages: Languages) -> Finding {
+        Finding {
+            run,
+            benchmark: self.benchmark.clone(),
+            metric: metric.to_owned(),
+            scope: Scope::Overall,
+            languages,
+            estimate: None,
+            why: None,
+            n_ties: 0,
+            n_truncated: 0,
+        }
+    }
+
+    /// a − b, slot by slot.
+    fn difference(&mut self, a: Placed, b: &Placed, why: &str) -> Placed {
+        let mut slots = Vec::with_capacity(a.slots.len());
+        for (row, other) in a.slots.into_iter().zip(&b.slots) {
+            let mut out = Vec::with_capacity(row.len());
+            for (slot, other) in row.into_iter().zip(other) {
+                out.push(match (slot, other) {
+                    (Slot::Number(mut number), Slot::Number(other)) => {
+                        number.node = self.sheet.difference(number.node, other.node);
+                        number.plain = false;
+                        Slot::Number(number)
+                    }
+                    (Slot::Nowhere, _) => Slot::Nowhere,
+                    (Slot::Absent(own), _) if own.starts_with('`') => Slot::Absent(own),
+                    (Slot::Absent(_), _) | (_, Slot::Absent(_) | Slot::Nowhere) => Slot::Absent(why.to_owned()),
+                });
+            }
+            slots.push(out);
+        }
+        Placed { slots, members: a.members }
+    }
+
+    /// English has no gap to itself.
+    fn without_english(&self, mut placed: Placed) -> Placed {
+        if let Some(at) = self.design().langs.iter().position(|lang| *lang == Lang::ENGLISH) {
+            for row in &mut placed.slots {
+                row[at] = Slot::Nowhere;
+            }
+        }
+        placed
+    }
+
+    /// Cohen's κ between the outcomes in a language and in English, over source items with one item in
+    /// both (labels loss, win, tie as in M-RewardBench's Figure 2).
+    fn kappa(&mut self, run: usize) {
+        let design = self.design();
+        let label: Vec<Vec<u8>> = design.cells.iter().map(|cell| labels(self.table, run, cell)).collect();
+        for lang in design.langs.iter().copied().filter(|lang| *lang != Lang::ENGLISH) {
+            let mut pooled: Vec<ColumnId> = Vec::new();
+            let mut n = 0;
+            for subset in 0..design.subsets.len() {
+                let (Some(here), Some(there)) = (design.cell(subset, lang), design.english(subset)) else { continue };
+                let pairs = paired_labels(
+                    &design.cells[here],
+                    &label[here],
+                    &design.cells[there],
+                    &label[there],
+                    design.n_clusters,
+                );
+                n += pairs.len();
+                for kind in 0..9u8 {
+                    let of_kind = pairs.iter().filter(|(_, found)| *found == kind).map(|(cluster, _)| (*cluster, 1.0));
+                    pooled.push(self.sheet.columns.add(of_kind));
+                }
+            }
+            if n == 0 {
+                continue;
+            }
+            let finish = Finish::Function { id: KAPPA, width: 9, function: kappa_of_outcomes };
+            let node = Some(self.sheet.finish(finish, pooled));
+            let of = self.blank(run, KAPPA, Languages::One(lang));
+            let method = Method::Resampled { share: false, effective_n: n as f64 };
+            self.findings.push(Draft { of, node, method, n, n_missing: 0, why: None });
+        }
+    }
+
+    /// Every run minus the baseline, on the items both scored.
+    pub fn against_baseline(&mut self, baseline: usize) {
+        if !self.runs.contains(&baseline) {
+            return;
+        }
+        let design = self.design();
+        let overall = [self.layout.scopes[self.layout.scopes.len() - 1].clone()];
+        let metric = |rule| score_of(rule, Evidence::Rewards);
+        for run in self.runs.clone().into_iter().filter(|run| *run != baseline) {
+            let n_cells = design.cells.len();
+            let (mut own, mut other): (CellColumns, CellColumns) = (vec![None; n_cells], vec![None; n_cells]);
+            let mut n_shared = vec![0; n_cells];
+            for (number, cell) in design.cells.iter().enumerate() {
+                let (a, b) = (&self.scores[run][number], &self.scores[baseline][number]);
+                let both = shared(a, b);
+                n_shared[number] = both.iter().filter(|shared| **shared).count();
+                if n_shared[number] > 0 {
+                    own[number] = Some(a.columns(cell, &mut self.sheet.columns, |unit| both[unit]));
+                    other[number] = Some(b.columns(cell, &mut self.sheet.columns, |unit| both[unit]));
+                }
+            }
+            let own = self.layout.place(&mut self.sheet, &overall, &own, &metric);
+            let other = self.layout.place(&mut self.sheet, &overall, &other, &metric);
+            let placed = self.difference(own, &other, "the two runs share no item with an outcome");
+            let rows = self.layout.languages().zip(placed.slots.into_iter().flatten()).collect::<Vec<_>>();
+            for (languages, slot) in rows {
+                let (number, why) = match slot {
+                    Slot::Nowhere => continue,
+                    Slot::Absent(why) => (None, Some(why)),
+                    Slot::Number(number) => (Some(number), None),
+                };
+                let n = number.iter().flat_map(|n| &n.cells).map(|cell| n_shared[*cell]).sum::<usize>();
+                let effective_n = number.as_ref().map_or(0.0, |n| n.effective_n).min(n as f64);
+                let benchmark = self.benchmark.clone();
+                let of = PairedDifference { run, baseline, benchmark, languages, estimate: None, why: None };
+                let node = number.map(|n| n.node);
+                let method = Method::Resampled { share: false, effective_n };
+                self.differences.push(Draft { of, node, method, n, n_missing: 0, why });
+            }
+        }
+    }
+}
+
+/// Which clusters have an outcome in a cell.
+fn clusters(cell: &Cell, present: &[bool], n_clusters: usize) -> Vec<bool> {
+    let mut found = vec![false; n_clusters];
+    for (unit, _) in cell.units.iter().zip(present).filter(|(_, present)| **present) {
+        found[unit.cluster as usize] = true;
+    }
+    found
+}
+
+/// (cluster, 3 · label here + label in English) of clusters with exactly one labelled unit on both sides.
+fn paired_labels(
+    here: &Cell,
+    labels_here: &[u8],
+    there: &Cell,
+    labels_there: &[u8],
+    n_clusters: usize,
+) -> Vec<(u32, u8)> {
+    const SEVERAL: u8 = NO_LABEL - 1;
+    let by_cluster = |cell: &Cell, labels: &[u8]| {
+        let mut found = vec![NO_LABEL; n_clusters];
+        for (unit, label) in cell.units.iter().zip(labels).filter(|(_, label)| **label != NO_LABEL) {
+            let place = &mut found[unit.cluster as usize];
+            *place = if *place == NO_LABEL { *label } else { SEVERAL };
+        }
+        found
+    };
+    let (here, there) = (by_cluster(here, labels_here), by_cluster(there, labels_there));
+    let pairs = here.into_iter().zip(there).enumerate();
+    pairs
+        .filter(|(_, (a, b))| *a < SEVERAL && *b < SEVERAL)
+        .map(|(cluster, (a, b))| (cluster as u32, 3 * a + b))
+        .collect()
+}

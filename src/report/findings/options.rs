@@ -1,0 +1,70 @@
+//! What can be asked of the analysis, and what can be wrong with it.
+
+use crate::benchmark::manifest::{ManifestError, TiePolicy};
+use crate::lang::suggest::{did_you_mean, nearest};
+use crate::metric::aggregate::Compat;
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct FindingOptions {
+    /// Bootstrap replicates behind every resampled interval.
+    pub replicates: usize,
+    pub seed: u64,
+    /// Coverage that intervals are built for, between 0 and 1.
+    pub level: f64,
+    /// The run that others are compared with, by name; `None`: the first.
+    pub baseline: Option<String>,
+    /// A weighting by name, for benchmarks that have it; `None`: each benchmark's default.
+    pub weights: Option<String>,
+    /// What ties are worth, instead of what the manifests say.
+    pub ties: Option<TiePolicy>,
+    pub compat: Option<Compat>,
+}
+
+impl Default for FindingOptions {
+    fn default() -> Self {
+        Self { replicates: 1_000, seed: 0, level: 0.95, baseline: None, weights: None, ties: None, compat: None }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum FindingError {
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    #[error("no run has any item to report")]
+    Empty,
+    #[error("no run is called `{name}`")]
+    UnknownBaseline { name: String, known: Vec<String> },
+    #[error("several runs are called `{name}`")]
+    AmbiguousBaseline { name: String },
+    #[error("no benchmark here has a weighting `{name}`")]
+    UnknownWeights { name: String, known: Vec<String> },
+    #[error("an interval level of {level} is not between 0 and 1")]
+    Level { level: f64 },
+    #[error("too few bootstrap replicates: {replicates}")]
+    Replicates { replicates: usize },
+    #[error("counting items failed")]
+    Counting(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl FindingError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        let list = |name: &str, known: &[String]| {
+            let near = nearest(name, known.iter().map(String::as_str), 3);
+            did_you_mean(&near).unwrap_or_else(|| match known {
+                [] => "there is none here".to_owned(),
+                known => format!("known: {}", known.join(", ")),
+            })
+        };
+        Some(match self {
+            FindingError::Manifest(error) => return error.hint(),
+            FindingError::UnknownBaseline { name, known } | FindingError::UnknownWeights { name, known } => {
+                list(name, known)
+            }
+            FindingError::AmbiguousBaseline { .. } => "score runs under different names".to_owned(),
+            FindingError::Level { .. } => "the usual level is 0.95".to_owned(),
+            FindingError::Replicates { .. } => "at least 100; the usual number is 1,000".to_owned(),
+            FindingError::Empty | FindingError::Counting(_) => return None,
+        })
+    }
+}

@@ -1,0 +1,217 @@
+//! Model directories: a Hugging Face checkpoint plus `rmbench.toml`, read and written.
+//!
+//! What is written loads in transformers as a sequence classifier with exactly one label. What is read
+//! may come from anywhere: `rmbench.toml` is optional and only overrides what the checkpoint implies.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tch::{Device, Kind};
+
+use super::head::HeadInit;
+use super::network::{MissingHead, Network, NetworkError};
+use super::preset::{Preset, SpecialIds};
+use super::scalar::{ScalarModel, TOKEN_BUDGET};
+use crate::backbone::weights::{self, WeightsError};
+use crate::files::{self, FileError};
+use crate::text::encode::{TextError, TextPipeline};
+use crate::text::pooling::Pooling;
+use crate::text::settings::TextSettings;
+
+/// The file beside the checkpoint.
+pub const FILE_NAME: &str = "rmbench.toml";
+
+/// Files of a checkpoint that belong to its tokenizer and travel with the model unchanged.
+const TOKENIZER_FILES: [&str; 10] = [
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "chat_template.jinja",
+    "chat_template.json",
+    "vocab.json",
+    "vocab.txt",
+    "merges.txt",
+    "tokenizer.model",
+];
+
+#[derive(Debug, thiserror::Error)]
+pub enum ArtifactError {
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    #[error(transparent)]
+    Text(#[from] TextError),
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    #[error("`{}`: {source}", path.display())]
+    Toml { path: PathBuf, source: Box<toml::de::Error> },
+    #[error("`{}`: {problem}", path.display())]
+    Wrong { path: PathBuf, problem: String },
+    #[error("`{}` is not a model directory: it has no config.json", path.display())]
+    NotAModel { path: PathBuf },
+}
+
+/// `rmbench.toml`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ModelCard {
+    pub schema: u32,
+    pub reward: RewardCard,
+    #[serde(default)]
+    pub text: TextSettings,
+    #[serde(default)]
+    pub provenance: Option<ProvenanceCard>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RewardCard {
+    /// `scalar`.
+    pub kind: String,
+    /// What training minimised; absent for models made elsewhere.
+    #[serde(default)]
+    pub objective: Option<String>,
+    pub pooling: Pooling,
+}
+
+/// Where a model trained here comes from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ProvenanceCard {
+    pub version: String,
+    pub commit: String,
+    /// The model training began with, as the user named it.
+    pub base: String,
+    /// SHA-256 of the training data's files, in the order given.
+    pub data: Vec<String>,
+    pub seed: u64,
+}
+
+const SCHEMA: u32 = 1;
+
+/// Loads a model directory. `text` overrides what the directory says, where given.
+pub fn load(
+    dir: &Path,
+    device: Device,
+    weights: Kind,
+    compute: Kind,
+    missing: MissingHead,
+    text: Option<&TextSettings>,
+) -> Result<ScalarModel, ArtifactError> {
+    if !dir.join("config.json").is_file() {
+        return Err(ArtifactError::NotAModel { path: dir.to_owned() });
+    }
+    let network = Network::load(dir, device, weights, compute, missing)?;
+    let card = read_card(dir)?;
+    let settings = text.cloned().or_else(|| card.as_ref().map(|c| c.text.clone())).unwrap_or_default();
+    let text = TextPipeline::from_dir(dir, &within(&settings, network.config.max_length))?;
+    let pooling = card.map_or_else(|| default_pooling(&network), |c| c.reward.pooling);
+    Ok(ScalarModel { network, text, pooling, token_budget: TOKEN_BUDGET })
+}
+
+/// The settings with a length limit that the model's positions allow.
+fn within(settings: &TextSettings, model_limit: i64) -> TextSettings {
+    let limit = model_limit.max(1) as usize;
+    TextSettings { max_length: Some(settings.max_length.map_or(limit, |asked| asked.min(limit))), ..settings.clone() }
+}
+
+/// `rmbench.toml`, where there is one.
+pub fn read_card(dir: &Path) -> Result<Option<ModelCard>, ArtifactError> {
+    let path = dir.join(FILE_NAME);
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let card: ModelCard = toml::from_str(&files::read_text(&path)?)
+        .map_err(|e| ArtifactError::Toml { path: path.clone(), source: Box::new(e) })?;
+    if card.schema != SCHEMA {
+        let problem = format!("schema {} is not known; this version reads schema {SCHEMA}", card.schema);
+        return Err(ArtifactError::Wrong { path, problem });
+    }
+    if card.reward.kind != "scalar" {
+        let problem = format!("reward kind `{}` is not supported; known: scalar", card.reward.kind);
+        return Err(ArtifactError::Wrong { path, problem });
+    }
+    Ok(Some(card))
+}
+
+/// Draws a model of a preset around a tokenizer that lies in `tokenizer_dir`.
+pub fn init(
+    preset: &Preset,
+    tokenizer_dir: &Path,
+    settings: &TextSettings,
+    head: HeadInit,
+    seed: u64,
+    compute: Kind,
+    device: Device,
+) -> Result<ScalarModel, ArtifactError> {
+    let text = TextPipeline::from_dir(tokenizer_dir, &within(settings, preset.max_length as i64))?;
+    let wrong = |problem: &str| ArtifactError::Wrong { path: tokenizer_dir.to_owned(), problem: problem.to_owned() };
+    let special = SpecialIds {
+        pad: text.pad_id().ok_or_else(|| wrong("the tokenizer has no padding token"))?,
+        bos: text.bos_id(),
+        eos: text.eos_id().ok_or_else(|| wrong("the tokenizer has no end token"))?,
+    };
+    let network = Network::init(preset.config(text.vocab_size(), special), head, seed, compute, device)?;
+    let pooling = default_pooling(&network);
+    Ok(ScalarModel { network, text, pooling, token_budget: TOKEN_BUDGET })
+}
+
+/// What transformers does for the architecture.
+fn default_pooling(network: &Network) -> Pooling {
+    if network.shares_prefixes() { Pooling::HfLastNonpad } else { Pooling::Cls }
+}
+
+/// Writes the checkpoint, its tokenizer (copied from `tokenizer_dir`) and `rmbench.toml`.
+///
+/// Every file is written atomically; the weights last, so that a directory with weights is whole.
+pub fn save(
+    dir: &Path,
+    model: &ScalarModel,
+    tokenizer_dir: &Path,
+    objective: Option<&str>,
+    provenance: Option<ProvenanceCard>,
+) -> Result<(), ArtifactError> {
+    files::create_dir(dir)?;
+    for name in TOKENIZER_FILES {
+        let source = tokenizer_dir.join(name);
+        if source.is_file() && source != dir.join(name) {
+            files::write_bytes(&dir.join(name), &files::read_bytes(&source)?)?;
+        }
+    }
+    let config = serde_json::to_string_pretty(&classifier_config(model))
+        .map_err(|e| ArtifactError::Wrong { path: dir.join("config.json"), problem: e.to_string() })?;
+    files::write_bytes(&dir.join("config.json"), (config + "\n").as_bytes())?;
+    let card = ModelCard {
+        schema: SCHEMA,
+        reward: RewardCard { kind: "scalar".into(), objective: objective.map(str::to_owned), pooling: model.pooling },
+        text: model.text.settings().clone(),
+        provenance,
+    };
+    let card = toml::to_string_pretty(&card)
+        .map_err(|e| ArtifactError::Wrong { path: dir.join(FILE_NAME), problem: e.to_string() })?;
+    files::write_bytes(&dir.join(FILE_NAME), card.as_bytes())?;
+    let tensors = model.network.params().iter().map(|(name, tensor)| (name.as_str(), tensor));
+    Ok(weights::write(&dir.join(weights::SINGLE_FILE), tensors)?)
+}
+
+/// The configuration as a one-label sequence classifier; everything else as it was read.
+fn classifier_config(model: &ScalarModel) -> Value {
+    let mut config = model.network.config_json.clone();
+    if let Value::Object(keys) = &mut config {
+        let class = model.network.config.model_type.sequence_classifier();
+        keys.insert("architectures".into(), json!([class]));
+        keys.insert("id2label".into(), json!({"0": "LABEL_0"}));
+        keys.insert("label2id".into(), json!({"LABEL_0": 0}));
+        keys.remove("num_labels");
+        keys.insert("torch_dtype".into(), json!("float32"));
+        keys.insert("dtype".into(), json!("float32"));
+        // transformers pools by this id; a batch of two fails without it.
+        if let Some(pad) = model.pad_id() {
+            keys.insert("pad_token_id".into(), json!(pad));
+        }
+    }
+    config
+}

@@ -1,0 +1,118 @@
+//! Reward heads: hidden states of the pooled position to one number, always in f32.
+//!
+//! The layout follows what transformers builds for each architecture, so that the tensors of a
+//! checkpoint fit by name.
+
+use tch::{Kind, Tensor};
+
+use super::RewardError;
+use crate::backbone::config::{BackboneConfig, ModelType};
+use crate::backbone::layers::Linear;
+use crate::backbone::params::{Init, ParamError, ParamSource};
+use crate::text::batch::{Pooled, TokenBatch};
+
+/// How a freshly drawn head begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HeadInit {
+    /// Normal with the configuration's `initializer_range` (0.02): transformers, TRL.
+    #[default]
+    Hf,
+    /// Normal with 1/(d + 1): OpenRLHF. Rewards begin close to zero.
+    InvD,
+    /// Normal with 1/√(d + 1): open-instruct.
+    InvSqrtD,
+    /// All zero: the first loss is exactly ln 2, and the backbone gets no gradient in that step.
+    Zero,
+}
+
+impl HeadInit {
+    fn of(self, config: &BackboneConfig) -> Init {
+        let width = config.hidden as f64 + 1.0;
+        match self {
+            HeadInit::Hf => Init::Normal(config.initializer_range),
+            HeadInit::InvD => Init::Normal(1.0 / width),
+            HeadInit::InvSqrtD => Init::Normal(width.powf(-0.5)),
+            HeadInit::Zero => Init::Zeros,
+        }
+    }
+}
+
+/// From pooled hidden states to rewards.
+pub enum Head {
+    /// `score`: one linear layer without bias (Llama family).
+    Score(Linear),
+    /// `pooler.dense`, tanh, `classifier` (BERT).
+    Pooler { dense: Linear, classifier: Linear },
+    /// `classifier.dense`, tanh, `classifier.out_proj` (RoBERTa).
+    Classification { dense: Linear, out: Linear },
+}
+
+impl Head {
+    pub fn new(config: &BackboneConfig, init: HeadInit, source: &mut ParamSource) -> Result<Self, ParamError> {
+        let width = config.hidden;
+        let inner = Init::Normal(config.initializer_range);
+        let last = init.of(config);
+        Ok(match config.model_type {
+            ModelType::Llama | ModelType::Mistral | ModelType::Qwen2 | ModelType::Qwen3 => {
+                Head::Score(Linear::head(source, "score", 1, width, false, last)?)
+            }
+            ModelType::Bert => Head::Pooler {
+                dense: Linear::head(source, "bert.pooler.dense", width, width, true, inner)?,
+                classifier: Linear::head(source, "classifier", 1, width, true, last)?,
+            },
+            ModelType::Roberta | ModelType::XlmRoberta => Head::Classification {
+                dense: Linear::head(source, "classifier.dense", width, width, true, inner)?,
+                out: Linear::head(source, "classifier.out_proj", 1, width, true, last)?,
+            },
+        })
+    }
+
+    /// Pooled states [n, d] in f32 → rewards [n].
+    pub fn rewards(&self, pooled_nd: &Tensor) -> Tensor {
+        let out = match self {
+            Head::Score(score) => score.forward(pooled_nd),
+            Head::Pooler { dense, classifier } => classifier.forward(&dense.forward(pooled_nd).tanh()),
+            Head::Classification { dense, out } => out.forward(&dense.forward(pooled_nd).tanh()),
+        };
+        out.squeeze_dim(-1)
+    }
+}
+
+/// Picks what the head reads out of hidden states [t, d]: [n, d] in f32, one row per sequence.
+pub fn pool(hidden_td: &Tensor, batch: &TokenBatch) -> Result<Tensor, RewardError> {
+    let single: Option<Vec<i64>> = batch
+        .pooled
+        .iter()
+        .map(|p| match p {
+            Pooled::Token(index) => Some(*index as i64),
+            Pooled::Mean(_) => None,
+        })
+        .collect();
+    if let Some(indices) = single {
+        let indices = Tensor::from_slice(&indices).to_device(hidden_td.device());
+        return Ok(hidden_td.index_select(0, &indices).to_kind(wide(hidden_td.kind())));
+    }
+    let mut rows = Vec::with_capacity(batch.pooled.len());
+    for pooled in &batch.pooled {
+        let pieces: Vec<Tensor> = match pooled {
+            Pooled::Token(index) => vec![hidden_td.narrow(0, *index as i64, 1)],
+            Pooled::Mean(ranges) => ranges
+                .iter()
+                .filter(|r| !r.is_empty())
+                .map(|r| hidden_td.narrow(0, r.start as i64, r.len() as i64))
+                .collect(),
+        };
+        if pieces.is_empty() {
+            return Err(RewardError::Model("a sequence without tokens cannot be pooled".into()));
+        }
+        let states = Tensor::cat(&pieces, 0).to_kind(wide(hidden_td.kind()));
+        rows.push(states.mean_dim(0, false, wide(hidden_td.kind())));
+    }
+    Ok(Tensor::stack(&rows, 0))
+}
+
+/// At least f32; f64 stays for the checks that use it.
+fn wide(kind: Kind) -> Kind {
+    if kind == Kind::Double { kind } else { Kind::Float }
+}

@@ -1,0 +1,218 @@
+//! Backbone and head together: token batches to rewards, with gradients where wanted.
+
+use std::path::Path;
+
+use serde_json::Value;
+use tch::{Device, Kind, Tensor};
+
+use super::RewardError;
+use super::head::{Head, HeadInit, pool};
+use crate::backbone::config::{BackboneConfig, ConfigError, Family};
+use crate::backbone::params::{ParamError, ParamSource, Params};
+use crate::backbone::weights::{Checkpoint, WeightsError};
+use crate::backbone::{Backbone, Dropout, DropoutKey, Pass};
+use crate::files::{self, FileError};
+use crate::random;
+use crate::text::batch::TokenBatch;
+
+#[derive(Debug, thiserror::Error)]
+pub enum NetworkError {
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error("`{path}`: {source}")]
+    Json { path: String, source: serde_json::Error },
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    #[error(transparent)]
+    Param(#[from] ParamError),
+    #[error("the checkpoint has {0} labels; a scalar reward model has 1")]
+    Labels(usize),
+    #[error("the checkpoint has no reward head: `{0}` is missing")]
+    NoHead(String),
+}
+
+/// What to do where a checkpoint brings no reward head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MissingHead {
+    /// An error: scoring with a random head is never what is wanted.
+    Refuse,
+    /// Draw one: the start of training from a base model.
+    Draw { init: HeadInit, seed: u64 },
+}
+
+/// A scalar reward model's tensors and how to run them.
+pub struct Network {
+    pub config: BackboneConfig,
+    /// `config.json` as it was read, for writing it back.
+    pub config_json: Value,
+    backbone: Backbone,
+    head: Head,
+    params: Params,
+    /// Kind of activations.
+    pub compute: Kind,
+    pub device: Device,
+    /// Names of tensors that were drawn at random because the checkpoint lacked them.
+    pub drawn: Vec<String>,
+}
+
+impl Network {
+    /// Loads a Hugging Face checkpoint directory. `weights` is the kind kept in memory (f32 masters
+    /// for training), `compute` the kind of activations.
+    pub fn load(
+        dir: &Path,
+        device: Device,
+        weights: Kind,
+        compute: Kind,
+        missing: MissingHead,
+    ) -> Result<Self, NetworkError> {
+        let config_json = read_json(&dir.join("config.json"))?;
+        let config = BackboneConfig::parse(&config_json)?;
+        let (init, seed) = match missing {
+            MissingHead::Refuse => (HeadInit::Zero, 0),
+            MissingHead::Draw { init, seed } => (init, seed),
+        };
+        let checkpoint = Checkpoint::open_dir(dir)?;
+        let source = ParamSource::checkpoint(checkpoint, config.model_type.prefix(), seed, device, weights);
+        let network = Self::build(config, config_json, init, source, compute, device)?;
+        match (missing, network.drawn.first()) {
+            (MissingHead::Refuse, Some(name)) => Err(NetworkError::NoHead(name.clone())),
+            // A base model's own configuration says nothing of labels; with a head of its own it must say one.
+            (_, None) if network.config.num_labels != 1 => Err(NetworkError::Labels(network.config.num_labels)),
+            _ => Ok(network),
+        }
+    }
+
+    /// Draws every tensor: training from scratch.
+    pub fn init(
+        config_json: Value,
+        init: HeadInit,
+        seed: u64,
+        compute: Kind,
+        device: Device,
+    ) -> Result<Self, NetworkError> {
+        let config = BackboneConfig::parse(&config_json)?;
+        Self::build(config, config_json, init, ParamSource::random(seed, device), compute, device)
+    }
+
+    fn build(
+        config: BackboneConfig,
+        config_json: Value,
+        init: HeadInit,
+        mut source: ParamSource,
+        compute: Kind,
+        device: Device,
+    ) -> Result<Self, NetworkError> {
+        let backbone = Backbone::new(&config, &mut source)?;
+        let head = Head::new(&config, init, &mut source)?;
+        let finished = source.finish()?;
+        Ok(Self {
+            config,
+            config_json,
+            backbone,
+            head,
+            params: finished.params,
+            compute,
+            device,
+            drawn: finished.drawn,
+        })
+    }
+
+    /// All parameters by name. Updating them in place changes the model.
+    pub fn params(&self) -> &Params {
+        &self.params
+    }
+
+    /// Asks for gradients of every parameter.
+    pub fn train_all(&self) {
+        for tensor in self.params.values() {
+            let _ = tensor.set_requires_grad(true);
+        }
+    }
+
+    pub fn n_params(&self) -> usize {
+        self.params.values().map(Tensor::numel).sum()
+    }
+
+    pub fn shares_prefixes(&self) -> bool {
+        self.backbone.shares_prefixes()
+    }
+
+    pub fn backbone(&self) -> &Backbone {
+        &self.backbone
+    }
+
+    /// Rewards [n] in f32, one per sequence in the batch's order; no gradient is recorded.
+    pub fn rewards(&self, batch: &TokenBatch) -> Result<Tensor, RewardError> {
+        let _no_grad = tch::no_grad_guard();
+        Ok(self.forward(batch, Pass::evaluation(self.compute))?.0)
+    }
+
+    /// Rewards [n] in f32 on the graph. The key fixes the dropout masks.
+    pub fn rewards_for_training(
+        &self,
+        batch: &TokenBatch,
+        dropout: Option<(Dropout, DropoutKey)>,
+    ) -> Result<Tensor, RewardError> {
+        Ok(self.forward_for_training(batch, dropout)?.0)
+    }
+
+    /// Rewards as above, and the hidden states [t, d] they were read from.
+    pub fn forward_for_training(
+        &self,
+        batch: &TokenBatch,
+        dropout: Option<(Dropout, DropoutKey)>,
+    ) -> Result<(Tensor, Tensor), RewardError> {
+        if let Some((_, key)) = dropout {
+            tch::manual_seed(seed_of(key));
+        }
+        self.forward(batch, Pass { compute: self.compute, dropout: dropout.map(|(d, _)| d) })
+    }
+
+    /// The input embeddings [v, d], which also serve as output layer of the next-token loss.
+    pub fn embeddings(&self) -> Result<&Tensor, RewardError> {
+        let name = match self.config.family {
+            Family::Decoder(_) => "model.embed_tokens.weight".to_owned(),
+            Family::Encoder(_) => format!("{}embeddings.word_embeddings.weight", self.config.model_type.prefix()),
+        };
+        self.params.get(&name).ok_or_else(|| RewardError::Model(format!("the model has no tensor `{name}`")))
+    }
+
+    fn forward(&self, batch: &TokenBatch, pass: Pass) -> Result<(Tensor, Tensor), RewardError> {
+        self.check(batch)?;
+        let hidden_td = self.backbone.hidden(batch, pass);
+        Ok((self.head.rewards(&pool(&hidden_td, batch)?), hidden_td))
+    }
+
+    /// What would otherwise be an error deep inside libtorch.
+    fn check(&self, batch: &TokenBatch) -> Result<(), RewardError> {
+        if let Some(id) = batch.ids.iter().find(|&&id| id < 0 || id >= self.config.vocab) {
+            let vocab = self.config.vocab;
+            return Err(RewardError::Model(format!(
+                "token id {id} is outside the model's vocabulary of {vocab}: the tokenizer does not belong to this model"
+            )));
+        }
+        let longest = batch.positions.iter().max().map_or(0, |p| p + 1);
+        if !self.shares_prefixes() && longest > self.config.max_length {
+            let limit = self.config.max_length;
+            return Err(RewardError::Model(format!(
+                "a sequence of {longest} tokens exceeds the model's {limit} positions"
+            )));
+        }
+        Ok(())
+    }
+}
+
+fn seed_of(key: DropoutKey) -> i64 {
+    let mut bytes = key.step.to_le_bytes().to_vec();
+    bytes.extend(key.micro.to_le_bytes());
+    // 53 bits of a uniform draw are plenty to keep streams apart.
+    (random::uniform(key.seed, "dropout", bytes) * (1u64 << 53) as f64) as i64
+}
+
+/// A JSON file, with its path in every error.
+pub fn read_json(path: &Path) -> Result<Value, NetworkError> {
+    let text = files::read_text(path)?;
+    serde_json::from_str(&text).map_err(|source| NetworkError::Json { path: path.display().to_string(), source })
+}

@@ -1,0 +1,95 @@
+//! A scalar reward model: text pipeline, network and pooling rule, together what a model directory holds.
+
+use tch::{Kind, Tensor};
+
+use super::network::Network;
+use super::{ResponseScore, RewardError};
+use crate::backbone::{Dropout, DropoutKey};
+use crate::preference::Comparison;
+use crate::text::batch::{TokenBatch, cost, plan};
+use crate::text::encode::{Encoded, TextPipeline};
+use crate::text::pooling::Pooling;
+
+/// The usual token budget: enough for full speed on a CPU; the flat stream makes memory proportional to it.
+pub const TOKEN_BUDGET: usize = 4096;
+/// Comparisons encoded at a time, so that memory does not grow with the data.
+const WINDOW: usize = 2048;
+
+pub struct ScalarModel {
+    pub network: Network,
+    pub text: TextPipeline,
+    pub pooling: Pooling,
+    /// Tokens of one forward pass at scoring, after sharing.
+    pub token_budget: usize,
+}
+
+impl ScalarModel {
+    /// One batch of the given comparisons: trees where the architecture shares prefixes.
+    pub fn token_batch(&self, encoded: &[(usize, &Encoded)]) -> Result<TokenBatch, RewardError> {
+        TokenBatch::build(encoded, self.network.shares_prefixes(), self.pooling, self.pad_id())
+            .map_err(|e| RewardError::Model(e.to_string()))
+    }
+
+    /// The id that pooling looks for: the model's, as in transformers; else the tokenizer's.
+    pub fn pad_id(&self) -> Option<u32> {
+        self.network.config.pad_id.and_then(|id| u32::try_from(id).ok()).or_else(|| self.text.pad_id())
+    }
+
+    /// Rewards on the graph, in the order of the batch's owners.
+    pub fn rewards_for_training(
+        &self,
+        batch: &TokenBatch,
+        dropout: Option<(Dropout, DropoutKey)>,
+    ) -> Result<Tensor, RewardError> {
+        self.network.rewards_for_training(batch, dropout)
+    }
+
+    /// See [`RewardModel::score`](super::RewardModel::score).
+    pub fn score(
+        &self,
+        comparisons: &[Comparison],
+        done: &mut dyn FnMut(u64),
+    ) -> Result<Vec<Vec<ResponseScore>>, RewardError> {
+        let mut scores = Vec::with_capacity(comparisons.len());
+        for window in comparisons.chunks(WINDOW) {
+            let encoded = self.text.encode_all(window).map_err(|e| RewardError::Model(e.to_string()))?;
+            scores.extend(self.score_encoded(&encoded, done)?);
+        }
+        Ok(scores)
+    }
+
+    fn score_encoded(
+        &self,
+        encoded: &[Encoded],
+        done: &mut dyn FnMut(u64),
+    ) -> Result<Vec<Vec<ResponseScore>>, RewardError> {
+        let mut scores: Vec<Vec<ResponseScore>> = encoded.iter().map(blank).collect();
+        let share = self.network.shares_prefixes();
+        let costs: Vec<usize> = encoded.iter().map(|e| cost(e, share)).collect();
+        for group in plan(&costs, self.token_budget, usize::MAX) {
+            let members: Vec<(usize, &Encoded)> = group.iter().map(|&i| (i, &encoded[i])).collect();
+            let batch = self.token_batch(&members)?;
+            let rewards = floats(&self.network.rewards(&batch)?)?;
+            for (&(comparison, response), reward) in batch.owners.iter().zip(rewards) {
+                // A reward that is not a number is no reward: it is counted as missing downstream.
+                scores[comparison][response].reward = reward.is_finite().then_some(reward);
+            }
+            done(group.len() as u64);
+        }
+        Ok(scores)
+    }
+}
+
+fn blank(encoded: &Encoded) -> Vec<ResponseScore> {
+    encoded
+        .sequences
+        .iter()
+        .zip(&encoded.truncated)
+        .map(|(ids, &truncated)| ResponseScore { n_tokens: ids.len() as u32, truncated, ..ResponseScore::default() })
+        .collect()
+}
+
+fn floats(tensor: &Tensor) -> Result<Vec<f32>, RewardError> {
+    let flat = tensor.to_kind(Kind::Float).to_device(tch::Device::Cpu).contiguous();
+    Vec::<f32>::try_from(&flat).map_err(|e| RewardError::Model(format!("rewards cannot be read back: {e}")))
+}

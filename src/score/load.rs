@@ -1,0 +1,50 @@
+//! Models from disk: directory, device and text settings to something that scores.
+
+use super::ScoreError;
+use super::settings::ScoreSettings;
+use crate::device;
+use crate::provenance::RunInfo;
+use crate::reward::network::MissingHead;
+use crate::reward::scalar::ScalarModel;
+use crate::reward::{artifact, locate};
+
+/// The model and its provenance.
+pub fn scalar(spec: &str, settings: &ScoreSettings) -> Result<(ScalarModel, RunInfo), ScoreError> {
+    let failed = |hint: &str, source: Box<dyn std::error::Error + Send + Sync>| ScoreError::Load {
+        spec: spec.to_owned(),
+        hint: hint.to_owned(),
+        source,
+    };
+    let dir = locate::directory(spec).map_err(|e| failed(&e.hint(), e.into()))?;
+    let on = device::parse(&settings.device).map_err(|e| failed("see `rmbench doctor`", e.into()))?;
+    let compute = device::parse_dtype(&settings.dtype).map_err(|e| failed("use f32 or bf16", e.into()))?;
+    let files = "a model directory has config.json, model.safetensors and tokenizer.json";
+    let of_model = artifact::read_card(&dir).map_err(|e| failed(files, e.into()))?.map(|card| card.text);
+    let text = settings.text.over(of_model.unwrap_or_default());
+    let mut model = artifact::load(&dir, on, compute, compute, MissingHead::Refuse, Some(&text))
+        .map_err(|e| failed(files, e.into()))?;
+    model.token_budget = settings.batch_tokens;
+    let info =
+        info(spec, settings, device::name(on), &model, locate::digests(&dir).map_err(|e| failed(files, e.into()))?)?;
+    Ok((model, info))
+}
+
+fn info(
+    spec: &str,
+    settings: &ScoreSettings,
+    on: String,
+    model: &ScalarModel,
+    digests: std::collections::BTreeMap<String, String>,
+) -> Result<RunInfo, ScoreError> {
+    let mut info = RunInfo::of_this_binary(&settings.run_name()?, spec, "scalar");
+    info.libtorch = Some(device::LIBTORCH_VERSION.to_owned());
+    info.device = on;
+    info.dtype = settings.dtype.clone();
+    info.threads = device::threads();
+    info.seed = settings.seed;
+    info.digests = digests;
+    if let Some(template) = model.text.template_source() {
+        info.digests.insert("template".to_owned(), crate::files::sha256(template.as_bytes()));
+    }
+    Ok(info)
+}

@@ -1,0 +1,221 @@
+//! Scoring in shards, and shards to one table.
+
+use std::path::{Path, PathBuf};
+
+use arrow::array::Array;
+
+use super::ScoreError;
+use super::directory::{RunDirectory, State};
+use super::plan::{Plan, Planned};
+use super::scorer::Scorer;
+use super::source::Selection;
+use crate::files;
+use crate::preference::Comparison;
+use crate::progress::Progress;
+use crate::provenance::RunInfo;
+use crate::reward::{ResponseScore, RewardError};
+use crate::table::TableError;
+use crate::table::read::ScoreFile;
+use crate::table::score::{ScoreRow, Side};
+use crate::table::store::{ScoreWriter, write_table};
+
+/// What a finished run holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    pub table: PathBuf,
+    pub n_items: u64,
+    pub n_responses: u64,
+    /// Responses that were cut to fit the model.
+    pub n_truncated: u64,
+    /// Responses the model gave no reward.
+    pub n_without_reward: u64,
+    /// Items that an interrupted run had scored already.
+    pub n_resumed: u64,
+}
+
+/// Carries out a plan: scores what no shard holds yet, joins the shards, removes them.
+pub fn run(
+    plan: &Plan,
+    scorer: &Scorer,
+    out: &RunDirectory,
+    resume: bool,
+    progress: &mut dyn Progress,
+) -> Result<Summary, ScoreError> {
+    let mut n_resumed = plan.n_items();
+    if out.begin(&plan.info, &own_manifests(plan), resume)? != State::Finished {
+        let mut shards = Shards { plan, scorer, out, progress, paths: Vec::new(), n_resumed: 0 };
+        shards.score_all()?;
+        n_resumed = shards.n_resumed;
+        join(&shards.paths, &out.table(), &plan.info)?;
+        out.remove_shards()?;
+    }
+    summary(out.table(), plan.n_items(), n_resumed)
+}
+
+fn own_manifests(plan: &Plan) -> Vec<(&str, &str)> {
+    let sources = plan.sources.iter().map(|planned| &planned.source);
+    sources.filter_map(|source| Some((&*source.name, source.manifest_text.as_deref()?))).collect()
+}
+
+/// The shards of one run, in plan order.
+struct Shards<'a> {
+    plan: &'a Plan,
+    scorer: &'a Scorer,
+    out: &'a RunDirectory,
+    progress: &'a mut dyn Progress,
+    paths: Vec<PathBuf>,
+    n_resumed: u64,
+}
+
+impl Shards<'_> {
+    fn score_all(&mut self) -> Result<(), ScoreError> {
+        self.progress.begin("scoring", self.plan.n_items(), "items");
+        for (index, planned) in self.plan.sources.iter().enumerate() {
+            self.score_source(index, planned)?;
+        }
+        self.progress.finish();
+        Ok(())
+    }
+
+    fn score_source(&mut self, index: usize, planned: &Planned) -> Result<(), ScoreError> {
+        let mut selection = Selection::new(&self.plan.langs, self.plan.limit);
+        let mut n_items = 0;
+        for (file_index, file) in planned.source.files.iter().enumerate() {
+            let mut waiting: Vec<Comparison> = Vec::with_capacity(self.plan.shard_size);
+            let mut n_shards = 0;
+            for comparison in file.open()? {
+                let comparison = comparison?;
+                if !selection.takes(comparison.lang) {
+                    continue;
+                }
+                n_items += 1;
+                waiting.push(comparison);
+                if waiting.len() == self.plan.shard_size {
+                    self.shard(planned, self.out.shard(index, file_index, n_shards), &waiting)?;
+                    n_shards += 1;
+                    waiting.clear();
+                }
+            }
+            if !waiting.is_empty() {
+                self.shard(planned, self.out.shard(index, file_index, n_shards), &waiting)?;
+            }
+        }
+        let planned_items: u64 = planned.cells.values().map(|cell| cell.planned).sum();
+        if n_items != planned_items {
+            let path = planned.source.files.first().map(|file| file.path.clone()).unwrap_or_default();
+            let problem = format!("{planned_items} items at first, {n_items} then");
+            return Err(ScoreError::Changed { path, problem });
+        }
+        Ok(())
+    }
+
+    /// Scores one shard, unless it is there already.
+    fn shard(&mut self, planned: &Planned, path: PathBuf, comparisons: &[Comparison]) -> Result<(), ScoreError> {
+        let n_rows = comparisons.iter().map(|comparison| comparison.responses().count() as u64).sum();
+        if is_complete(&path, &self.plan.info, n_rows)? {
+            self.n_resumed += comparisons.len() as u64;
+            self.progress.advance(comparisons.len() as u64);
+        } else {
+            let progress = &mut *self.progress;
+            let scores = self.scorer.score(comparisons, &mut |n| progress.advance(n))?;
+            write_table(&path, &self.plan.info, &rows(planned, comparisons, &scores)?)?;
+        }
+        self.paths.push(path);
+        Ok(())
+    }
+}
+
+/// Whether a shard of this run was written before; one of another run is refused.
+fn is_complete(path: &Path, info: &RunInfo, n_rows: u64) -> Result<bool, ScoreError> {
+    if !path.is_file() {
+        return Ok(false);
+    }
+    let file = ScoreFile::open(path)?;
+    let differences = file.info().differences(info);
+    if !differences.is_empty() {
+        return Err(ScoreError::Differs { out: path.to_owned(), differences });
+    }
+    Ok(file.n_rows() == n_rows)
+}
+
+/// One row per response, chosen first.
+fn rows(
+    planned: &Planned,
+    comparisons: &[Comparison],
+    scores: &[Vec<ResponseScore>],
+) -> Result<Vec<ScoreRow>, RewardError> {
+    let mut rows = Vec::with_capacity(2 * comparisons.len());
+    for (index, comparison) in comparisons.iter().enumerate() {
+        let problem = |problem: String| RewardError::Item {
+            item: comparison.id.to_string(),
+            lang: comparison.lang,
+            row: comparison.row,
+            problem,
+        };
+        let given = scores.get(index).map_or(&[][..], Vec::as_slice);
+        let n_responses = comparison.responses().count();
+        if given.len() != n_responses {
+            return Err(problem(format!("the model scored {} of {n_responses} responses", given.len())));
+        }
+        if let Some(reward) = given.iter().filter_map(|score| score.reward).find(|reward| !reward.is_finite()) {
+            return Err(problem(format!("the model's reward is {reward}")));
+        }
+        for (position, (response, score)) in comparison.responses().zip(given).enumerate() {
+            let n_chosen = comparison.chosen.len();
+            let (side, within) =
+                if position < n_chosen { (Side::Chosen, position) } else { (Side::Rejected, position - n_chosen) };
+            let response_index = u16::try_from(within)
+                .map_err(|_| problem(format!("{n_responses} responses are more than a table can hold")))?;
+            rows.push(ScoreRow {
+                benchmark: planned.source.name.clone(),
+                benchmark_version: planned.source.version.clone(),
+                subset: comparison.subset.0.clone(),
+                category: comparison.category.clone(),
+                lang: comparison.lang,
+                item_id: comparison.id.0.clone(),
+                source_id: comparison.source.0.clone(),
+                side,
+                response_index,
+                variant: response.variant.clone(),
+                n_chars: u32::try_from(response.text.chars().count()).unwrap_or(u32::MAX),
+                n_tokens: score.n_tokens,
+                truncated: score.truncated,
+                reward: score.reward,
+                logp_policy: score.logp_policy,
+                logp_reference: score.logp_reference,
+            });
+        }
+    }
+    Ok(rows)
+}
+
+/// Streams shards into the run's table; all must be of the same run.
+fn join(shards: &[PathBuf], table: &Path, info: &RunInfo) -> Result<(), TableError> {
+    files::write_with(table, |file| {
+        let mut writer = ScoreWriter::new(file, table, info)?;
+        for path in shards {
+            let shard = ScoreFile::open(path)?;
+            let differences = info.differences(shard.info());
+            if !differences.is_empty() {
+                let (first, path) = (table.to_owned(), path.clone());
+                return Err(TableError::MixedProvenance { first, path, differences });
+            }
+            for row in shard.rows()? {
+                writer.push(&row)?;
+            }
+        }
+        writer.finish().map(|_| ())
+    })
+}
+
+fn summary(table: PathBuf, n_items: u64, n_resumed: u64) -> Result<Summary, ScoreError> {
+    let file = ScoreFile::open(&table)?;
+    let n_responses = file.n_rows();
+    let (mut n_truncated, mut n_without_reward) = (0, 0);
+    for batch in file.batches()? {
+        let batch = batch?;
+        n_truncated += batch.truncated.true_count() as u64;
+        n_without_reward += batch.reward.null_count() as u64;
+    }
+    Ok(Summary { table, n_items, n_responses, n_truncated, n_without_reward, n_resumed })
+}

@@ -1,0 +1,155 @@
+//! What a scoring run is asked to do; `default.toml` beside this file explains every setting.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::ScoreError;
+use crate::benchmark::columns::ColumnMap;
+use crate::lang::{Lang, LangSet};
+use crate::text::date::FrozenDate;
+use crate::text::settings::{BosPolicy, Layout, TextSettings, Truncation};
+
+/// The commented defaults; also the list of settings there are.
+pub const DEFAULTS: &str = include_str!("default.toml");
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ScoreSettings {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    pub benchmarks: Vec<String>,
+    pub pairs: Vec<PathBuf>,
+    pub manifests: Vec<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<PathBuf>,
+    pub langs: String,
+    /// Items per benchmark and language.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
+    /// Of pair files without a language column.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lang: Option<Lang>,
+    pub skip_bad_rows: bool,
+    pub device: String,
+    pub dtype: String,
+    pub seed: u64,
+    pub batch_tokens: usize,
+    pub shard_size: usize,
+    pub columns: ColumnMap,
+    pub text: TextOverrides,
+}
+
+/// What a run changes of the model's own [`TextSettings`].
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct TextOverrides {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layout: Option<Layout>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_length: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub truncation: Option<Truncation>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bos: Option<BosPolicy>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub append_eos: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub date: Option<FrozenDate>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub template_variables: BTreeMap<String, serde_json::Value>,
+}
+
+impl TextOverrides {
+    /// The model's settings with these changes; template variables are added one by one.
+    pub fn over(&self, of_model: TextSettings) -> TextSettings {
+        let Self { layout, max_length, truncation, bos, append_eos, date, template_variables } = self.clone();
+        let mut variables = of_model.template_variables;
+        variables.extend(template_variables);
+        TextSettings {
+            layout: layout.unwrap_or(of_model.layout),
+            max_length: max_length.or(of_model.max_length),
+            truncation: truncation.unwrap_or(of_model.truncation),
+            bos: bos.unwrap_or(of_model.bos),
+            append_eos: append_eos.unwrap_or(of_model.append_eos),
+            date: date.unwrap_or(of_model.date),
+            template_variables: variables,
+        }
+    }
+}
+
+impl ScoreSettings {
+    /// The model asked for.
+    pub fn model(&self) -> Result<&str, ScoreError> {
+        let hint = "give --model a model directory, hf:ORG/NAME, mock:length or mock:random";
+        self.model.as_deref().ok_or(ScoreError::Absent { what: "the model", hint })
+    }
+
+    /// What reports call the run: the name given, else the last part of the model's.
+    pub fn run_name(&self) -> Result<String, ScoreError> {
+        let model = self.model()?;
+        let last = || Path::new(model).file_name().map(|name| name.to_string_lossy().into_owned());
+        Ok(match &self.name {
+            Some(name) => name.clone(),
+            None => match model.strip_prefix("hf:") {
+                Some(hub) => hub.to_owned(),
+                None => last().unwrap_or_else(|| model.to_owned()),
+            },
+        })
+    }
+
+    pub fn langs(&self) -> Result<LangSet, ScoreError> {
+        Ok(LangSet::parse(&self.langs)?)
+    }
+
+    /// Refuses values that no run can have.
+    pub fn check(&self) -> Result<(), ScoreError> {
+        if self.benchmarks.is_empty() && self.pairs.is_empty() && self.manifests.is_empty() {
+            let hint = "give --benchmarks NAME,..., --pairs FILE or --manifest FILE.toml";
+            return Err(ScoreError::Absent { what: "what to score", hint });
+        }
+        self.run_name()?;
+        self.langs()?;
+        let positive = [("shard-size", self.shard_size), ("batch-tokens", self.batch_tokens)];
+        match positive.into_iter().find(|(_, value)| *value == 0) {
+            Some((key, _)) => Err(ScoreError::Setting { key, problem: "must be at least 1".to_owned() }),
+            None => Ok(()),
+        }
+    }
+
+    /// The settings as saved with the run.
+    pub fn to_toml(&self) -> Result<String, ScoreError> {
+        toml::to_string(self).map_err(|e| ScoreError::Setting { key: "(all)", problem: e.to_string() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_runs() {
+        let mut settings: ScoreSettings = toml::from_str(DEFAULTS).unwrap();
+        assert!(settings.run_name().is_err());
+        for (model, name) in
+            [("models/first/", "first"), ("hf:org/rm", "org/rm"), ("mock:length", "mock:length"), ("..", "..")]
+        {
+            settings.model = Some(model.to_owned());
+            assert_eq!(settings.run_name().unwrap(), name);
+        }
+        settings.name = Some("mine".to_owned());
+        assert_eq!(settings.run_name().unwrap(), "mine");
+    }
+
+    #[test]
+    fn text_overrides_touch_only_what_they_name() {
+        let mut text = TextOverrides::default();
+        let of_model = TextSettings { max_length: Some(77), append_eos: false, ..TextSettings::default() };
+        assert_eq!(text.over(of_model.clone()), of_model);
+        text.max_length = Some(12);
+        assert_eq!(text.over(of_model.clone()), TextSettings { max_length: Some(12), ..of_model });
+    }
+}

@@ -1,0 +1,383 @@
+//! Comparisons to token ids: template, tokenizer, BOS policy, truncation.
+
+use std::fmt;
+use std::path::Path;
+
+use rayon::prelude::*;
+use tokenizers::Tokenizer;
+
+use super::chat::{ChatTemplate, TemplateContext, TemplateError};
+use super::prefix::common_prefix;
+use super::settings::{BosPolicy, Layout, TextSettings, Truncation};
+use super::tokenizer_files::{TokenizerFiles, TokenizerFilesError};
+use crate::lang::Lang;
+use crate::preference::{Comparison, Response};
+
+/// Which item an error is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ItemRef {
+    pub item: String,
+    pub lang: Lang,
+    pub row: u64,
+}
+
+impl ItemRef {
+    pub fn of(comparison: &Comparison) -> Box<Self> {
+        Box::new(Self { item: comparison.id.to_string(), lang: comparison.lang, row: comparison.row })
+    }
+}
+
+impl fmt::Display for ItemRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "item `{}` ({}), row {}", self.item, self.lang, self.row)
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum TextError {
+    #[error(transparent)]
+    Files(#[from] TokenizerFilesError),
+    #[error("layout \"chat\" needs a chat template, and the checkpoint brings none")]
+    NoTemplate,
+    #[error("the chat template cannot be used")]
+    Template(#[source] TemplateError),
+    #[error("bos = \"ensure\" needs a BOS token, and the tokenizer names none")]
+    NoBos,
+    #[error("layout \"pair\": this tokenizer tells prompt and response apart by segment ids, which are not supported")]
+    SegmentIds,
+    #[error("max-length {max_length} leaves no room beside {special} special tokens")]
+    NoRoom { max_length: usize, special: usize },
+    #[error("{at}: cannot render response {response}")]
+    Render { at: Box<ItemRef>, response: usize, source: TemplateError },
+    #[error("{at}: cannot tokenise response {response}: {problem}")]
+    Encode { at: Box<ItemRef>, response: usize, problem: String },
+    #[error("{at}: response {response} has {n_tokens} tokens, {max_length} are allowed")]
+    TooLong { at: Box<ItemRef>, response: usize, n_tokens: usize, max_length: usize },
+    #[error("{at}: response {response} has no tokens at all")]
+    Empty { at: Box<ItemRef>, response: usize },
+}
+
+impl TextError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        Some(match self {
+            TextError::Files(TokenizerFilesError::NoTokenizer(_)) => {
+                "only checkpoints with a `tokenizer.json` are read; transformers writes one with \
+                 `AutoTokenizer.from_pretrained(…).save_pretrained(…)`"
+            }
+            TextError::NoTemplate => "use layout = \"concat\", or put a `chat_template.jinja` beside the tokenizer",
+            TextError::NoBos => "use bos = \"keep\"",
+            TextError::SegmentIds => "use layout = \"concat\"",
+            TextError::TooLong { .. } => "raise max-length, or choose truncation = \"left\"",
+            TextError::Render { source: TemplateError::Refused(_), .. } => {
+                "the model's template does not take this sequence of roles; layout = \"concat\" joins the plain texts"
+            }
+            _ => return None,
+        })
+    }
+}
+
+/// The token ids of one comparison.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Encoded {
+    /// One sequence per response, chosen first, without padding.
+    pub sequences: Vec<Vec<u32>>,
+    /// Which sequences were cut to `max-length`.
+    pub truncated: Vec<bool>,
+    /// How many tokens of each sequence are the prompt's. Empty unless asked for with
+    /// [`TextPipeline::marking_prompts`].
+    pub prompt_tokens: Vec<usize>,
+    /// How many BOS tokens the policy took away, over all sequences.
+    pub bos_removed: usize,
+    /// How many sequences start without a BOS although the tokenizer has one.
+    pub without_bos: usize,
+}
+
+/// Sums over encoded comparisons, for reports: nothing is cut or removed without being counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct EncodingCounts {
+    pub sequences: usize,
+    pub tokens: usize,
+    pub truncated: usize,
+    pub bos_removed: usize,
+    pub without_bos: usize,
+}
+
+impl EncodingCounts {
+    pub fn of(encoded: &[Encoded]) -> Self {
+        encoded.iter().fold(Self::default(), |sum, e| Self {
+            sequences: sum.sequences + e.sequences.len(),
+            tokens: sum.tokens + e.sequences.iter().map(Vec::len).sum::<usize>(),
+            truncated: sum.truncated + e.truncated.iter().filter(|t| **t).count(),
+            bos_removed: sum.bos_removed + e.bos_removed,
+            without_bos: sum.without_bos + e.without_bos,
+        })
+    }
+}
+
+/// A checkpoint's tokenizer and template with the settings to use them.
+pub struct TextPipeline {
+    files: TokenizerFiles,
+    settings: TextSettings,
+    /// Never `Auto`.
+    layout: Layout,
+    template: Option<ChatTemplate>,
+    bos_id: Option<u32>,
+    eos: Option<String>,
+    marks_prompts: bool,
+}
+
+impl TextPipeline {
+    /// Reads `tokenizer.json`, `tokenizer_config.json` and the chat template of a checkpoint directory.
+    pub fn from_dir(dir: &Path, settings: &TextSettings) -> Result<Self, TextError> {
+        Self::new(TokenizerFiles::read(dir)?, settings)
+    }
+
+    pub fn new(files: TokenizerFiles, settings: &TextSettings) -> Result<Self, TextError> {
+        let layout = match settings.layout {
+            Layout::Auto if files.chat_template.is_some() => Layout::Chat,
+            Layout::Auto => Layout::Concat,
+            given => given,
+        };
+        let template = match (layout, &files.chat_template) {
+            (Layout::Chat, None) => return Err(TextError::NoTemplate),
+            (Layout::Chat, Some(source)) => {
+                let context = TemplateContext {
+                    special_tokens: files.special_tokens.clone(),
+                    variables: settings.template_variables.clone(),
+                    date: Some(settings.date),
+                };
+                Some(ChatTemplate::new(source, &context).map_err(TextError::Template)?)
+            }
+            _ => None,
+        };
+        let bos_id = files.id_of("bos_token");
+        if settings.bos == BosPolicy::Ensure && bos_id.is_none() {
+            return Err(TextError::NoBos);
+        }
+        if layout == Layout::Pair && has_segment_ids(&files.tokenizer) {
+            return Err(TextError::SegmentIds);
+        }
+        let eos = files.special_tokens.get("eos_token").cloned();
+        Ok(Self { files, settings: settings.clone(), layout, template, bos_id, eos, marks_prompts: false })
+    }
+
+    /// Also finds where each prompt ends ([`Encoded::prompt_tokens`]), at the price of encoding it once more.
+    pub fn marking_prompts(mut self) -> Self {
+        self.marks_prompts = true;
+        self
+    }
+
+    /// All sequences of one comparison.
+    pub fn encode(&self, comparison: &Comparison) -> Result<Encoded, TextError> {
+        let mut encoded = Encoded::default();
+        let prompt_ids = if self.marks_prompts { Some(self.prompt_ids(comparison)?) } else { None };
+        for (index, response) in comparison.responses().enumerate() {
+            let mut tokens = self.tokens(comparison, index, response)?;
+            encoded.bos_removed += self.apply_bos_policy(&mut tokens);
+            let starts_with_bos = self.bos_id.is_some() && tokens.ids.first().copied() == self.bos_id;
+            encoded.without_bos += usize::from(self.bos_id.is_some() && !starts_with_bos);
+            if tokens.ids.is_empty() {
+                return Err(TextError::Empty { at: ItemRef::of(comparison), response: index });
+            }
+            let mut prompt_tokens = prompt_ids.as_ref().map(|prompt| common_prefix(prompt, &tokens.ids));
+            let cut = self.truncate(&mut tokens, comparison, index)?;
+            if self.settings.truncation == Truncation::Left {
+                prompt_tokens = prompt_tokens.map(|n| n.saturating_sub(cut));
+            }
+            encoded.truncated.push(cut > 0);
+            encoded.prompt_tokens.extend(prompt_tokens.map(|n| n.min(tokens.ids.len())));
+            encoded.sequences.push(tokens.ids);
+        }
+        Ok(encoded)
+    }
+
+    /// [`TextPipeline::encode`] of many on all cores; in the order given, the first error by that order.
+    pub fn encode_all(&self, comparisons: &[Comparison]) -> Result<Vec<Encoded>, TextError> {
+        let encoded: Vec<_> = comparisons.par_iter().map(|comparison| self.encode(comparison)).collect();
+        encoded.into_iter().collect()
+    }
+
+    /// The text of one response with its prompt, as it goes to the tokenizer (for showing it to people).
+    pub fn rendered(&self, comparison: &Comparison, response: &Response) -> Result<String, TemplateError> {
+        match &self.template {
+            Some(template) => template.render(&comparison.prompt, Some(response), false),
+            None => Ok(comparison.prompt.plain_text() + &self.closed(response)),
+        }
+    }
+
+    /// Never [`Layout::Auto`].
+    pub fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    pub fn settings(&self) -> &TextSettings {
+        &self.settings
+    }
+
+    /// The chat template in use, for provenance.
+    pub fn template_source(&self) -> Option<&str> {
+        self.template.as_ref().map(ChatTemplate::source)
+    }
+
+    /// The tokenizer's pad token. Pooling rules need the model's (`config.json`), which may differ.
+    pub fn pad_id(&self) -> Option<u32> {
+        self.files.id_of("pad_token")
+    }
+
+    pub fn bos_id(&self) -> Option<u32> {
+        self.bos_id
+    }
+
+    pub fn eos_id(&self) -> Option<u32> {
+        self.files.id_of("eos_token")
+    }
+
+    /// One more than the largest id; at least as many rows must the embedding have.
+    pub fn vocab_size(&self) -> usize {
+        self.files.tokenizer.get_vocab(true).values().max().map_or(0, |id| *id as usize + 1)
+    }
+
+    /// The length the tokenizer was made for, where its files say so.
+    pub fn model_max_length(&self) -> Option<usize> {
+        self.files.model_max_length
+    }
+
+    /// A warning if pad and EOS are the same token, which pooling rules that look for padding take for
+    /// the end of the text.
+    pub fn warn_pad_is_eos(&self) -> Option<String> {
+        let id = self.pad_id().filter(|id| Some(*id) == self.eos_id())?;
+        Some(format!(
+            "the tokenizer's pad token is its EOS token (id {id}): pooling by \"last token that is not padding\" \
+             skips a closing EOS, and the older \"token before the first padding\" may read inside the prompt"
+        ))
+    }
+
+    /// The response with the EOS text that the `concat` layout appends.
+    fn closed(&self, response: &Response) -> String {
+        match &self.eos {
+            Some(eos) if self.settings.append_eos && !response.text.ends_with(eos.as_str()) => {
+                format!("{}{eos}", response.text)
+            }
+            _ => response.text.clone(),
+        }
+    }
+
+    fn tokens(&self, comparison: &Comparison, index: usize, response: &Response) -> Result<Tokens, TextError> {
+        let rendered = || {
+            self.rendered(comparison, response).map_err(|source| TextError::Render {
+                at: ItemRef::of(comparison),
+                response: index,
+                source,
+            })
+        };
+        let tokenizer = &self.files.tokenizer;
+        let encoding = match self.layout {
+            Layout::Chat => tokenizer.encode_fast(rendered()?, false),
+            Layout::Pair => tokenizer.encode_fast((comparison.prompt.plain_text(), response.text.as_str()), true),
+            Layout::Auto | Layout::Concat => tokenizer.encode_fast(rendered()?, true),
+        };
+        let encoding = encoding.map_err(|e| TextError::Encode {
+            at: ItemRef::of(comparison),
+            response: index,
+            problem: e.to_string(),
+        })?;
+        let kept = encoding.get_special_tokens_mask().iter().map(|mask| *mask == 1).collect();
+        Ok(Tokens { ids: encoding.get_ids().to_vec(), kept })
+    }
+
+    /// Ids of the prompt alone as it begins every sequence: with the header of the answer in the chat
+    /// layout, up to the tokens that change once a response follows.
+    fn prompt_ids(&self, comparison: &Comparison) -> Result<Vec<u32>, TextError> {
+        let at = || ItemRef::of(comparison);
+        let (text, special) = match &self.template {
+            Some(template) => {
+                let text = template.render(&comparison.prompt, None, true);
+                (text.map_err(|source| TextError::Render { at: at(), response: 0, source })?, false)
+            }
+            None => (comparison.prompt.plain_text(), true),
+        };
+        let encoding = self.files.tokenizer.encode_fast(text, special);
+        let encoding = encoding.map_err(|e| TextError::Encode { at: at(), response: 0, problem: e.to_string() })?;
+        let mut tokens = Tokens { ids: encoding.get_ids().to_vec(), kept: vec![false; encoding.len()] };
+        self.apply_bos_policy(&mut tokens);
+        Ok(tokens.ids)
+    }
+
+    /// Returns how many BOS tokens were removed. A BOS that stays is protected from truncation.
+    fn apply_bos_policy(&self, tokens: &mut Tokens) -> usize {
+        let Some(bos) = self.bos_id else { return 0 };
+        let leading = tokens.ids.iter().take_while(|id| **id == bos).count();
+        let wanted = match self.settings.bos {
+            BosPolicy::Keep => leading,
+            BosPolicy::Dedupe => leading.min(1),
+            BosPolicy::Ensure => 1,
+            BosPolicy::None => 0,
+        };
+        if wanted > leading {
+            tokens.ids.insert(0, bos);
+            tokens.kept.insert(0, true);
+        }
+        let removed = leading.saturating_sub(wanted);
+        tokens.ids.drain(..removed);
+        tokens.kept.drain(..removed);
+        tokens.kept.iter_mut().take(wanted).for_each(|kept| *kept = true);
+        removed
+    }
+
+    /// Cuts to `max-length`; returns how many tokens went.
+    fn truncate(&self, tokens: &mut Tokens, comparison: &Comparison, index: usize) -> Result<usize, TextError> {
+        let n_tokens = tokens.ids.len();
+        let Some(max_length) = self.settings.max_length.filter(|max| n_tokens > *max) else { return Ok(0) };
+        let excess = n_tokens - max_length;
+        let special = tokens.kept.iter().filter(|kept| **kept).count();
+        if special >= max_length {
+            return Err(TextError::NoRoom { max_length, special });
+        }
+        match self.settings.truncation {
+            Truncation::Refuse => {
+                return Err(TextError::TooLong { at: ItemRef::of(comparison), response: index, n_tokens, max_length });
+            }
+            Truncation::Left => tokens.remove_first(excess),
+            Truncation::Right => {
+                tokens.reverse();
+                tokens.remove_first(excess);
+                tokens.reverse();
+            }
+        }
+        Ok(excess)
+    }
+}
+
+/// Ids, and which of them truncation must leave.
+struct Tokens {
+    ids: Vec<u32>,
+    kept: Vec<bool>,
+}
+
+impl Tokens {
+    fn remove_first(&mut self, mut n: usize) {
+        let stays: Vec<bool> = self
+            .kept
+            .iter()
+            .map(|kept| {
+                let goes = !kept && n > 0;
+                n -= usize::from(goes);
+                !goes
+            })
+            .collect();
+        let mut stay = stays.iter();
+        self.ids.retain(|_| *stay.next().unwrap_or(&true));
+        let mut stay = stays.iter();
+        self.kept.retain(|_| *stay.next().unwrap_or(&true));
+    }
+
+    fn reverse(&mut self) {
+        self.ids.reverse();
+        self.kept.reverse();
+    }
+}
+
+fn has_segment_ids(tokenizer: &Tokenizer) -> bool {
+    tokenizer.encode_fast(("a", "b"), true).is_ok_and(|encoding| encoding.get_type_ids().iter().any(|id| *id != 0))
+}

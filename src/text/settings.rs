@@ -1,0 +1,105 @@
+//! How texts become token sequences; saved with every model and every run.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::date::FrozenDate;
+
+/// How prompt and response are put together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Layout {
+    /// `chat` if the checkpoint brings a template, else `concat`.
+    #[default]
+    Auto,
+    /// The whole conversation rendered by the chat template as one text; the tokenizer adds nothing.
+    /// These are the ids of transformers' `apply_chat_template(tokenize=True)`.
+    Chat,
+    /// Prompt and response strings joined without a separator, the tokenizer's default special tokens:
+    /// TRL's rule for plain-text pairs.
+    Concat,
+    /// Prompt and response as the tokenizer's two segments (`[CLS] prompt [SEP] response [SEP]`).
+    Pair,
+}
+
+/// What happens to a sequence longer than `max-length`. Special tokens that the tokenizer added and a
+/// leading BOS are never cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Truncation {
+    /// Cut at the start, that is, the prompt first (RewardBench's `truncation_side=left`).
+    #[default]
+    Left,
+    /// Cut at the end: the response loses its last tokens, and with them the one that is pooled.
+    Right,
+    /// An error that names the item.
+    Refuse,
+}
+
+/// What is done about the beginning-of-sequence token. A template may write one and the tokenizer may
+/// add another; training recipes disagree, so the choice is part of the model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BosPolicy {
+    /// As template and tokenizer give it, be it none, one or two.
+    Keep,
+    /// Two or more at the start become one; none stays none.
+    #[default]
+    Dedupe,
+    /// Exactly one: like `dedupe`, and added where there is none.
+    Ensure,
+    /// Leading BOS tokens are removed.
+    None,
+}
+
+/// Everything that decides the token ids of a comparison, given the tokenizer's files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct TextSettings {
+    pub layout: Layout,
+    /// In tokens, special tokens included. Absent: nothing is cut.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_length: Option<usize>,
+    pub truncation: Truncation,
+    pub bos: BosPolicy,
+    /// In the `concat` layout: end the response with the tokenizer's EOS text unless it does already.
+    pub append_eos: bool,
+    /// What chat templates take for today.
+    pub date: FrozenDate,
+    /// Further variables for the chat template, such as `enable_thinking = false`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub template_variables: BTreeMap<String, serde_json::Value>,
+}
+
+impl Default for TextSettings {
+    fn default() -> Self {
+        Self {
+            layout: Layout::default(),
+            max_length: None,
+            truncation: Truncation::default(),
+            bos: BosPolicy::default(),
+            append_eos: true,
+            date: FrozenDate::default(),
+            template_variables: BTreeMap::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn survives_toml_and_refuses_unknown_keys() {
+        let text = "layout = \"concat\"\nmax-length = 512\nbos = \"none\"\ndate = \"2025-01-31\"\n\
+                    [template-variables]\nenable_thinking = false\n";
+        let settings: TextSettings = toml::from_str(text).unwrap();
+        assert_eq!((settings.layout, settings.bos, settings.max_length), (Layout::Concat, BosPolicy::None, Some(512)));
+        assert_eq!(settings.template_variables["enable_thinking"], serde_json::json!(false));
+        let again: TextSettings = toml::from_str(&toml::to_string(&settings).unwrap()).unwrap();
+        assert_eq!(settings, again);
+        let error = toml::from_str::<TextSettings>("max_lenght = 3").unwrap_err().to_string();
+        assert!(error.contains("max_lenght"), "{error}");
+    }
+}

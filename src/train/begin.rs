@@ -1,0 +1,136 @@
+//! The model a run begins with: a checkpoint, or a preset around a tokenizer trained on the data.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use tch::{Device, Kind};
+
+use super::error::TrainError;
+use super::scalar::ScalarTrainable;
+use super::settings::TrainSettings;
+use crate::device;
+use crate::preference::Comparison;
+use crate::progress::Progress;
+use crate::provenance::{COMMIT, RunInfo, VERSION};
+use crate::reward::artifact::{self, ProvenanceCard};
+use crate::reward::network::MissingHead;
+use crate::reward::scalar::ScalarModel;
+use crate::reward::{locate, preset};
+use crate::text::settings::TextSettings;
+use crate::text::train_tokenizer::{TokenizerKind, train_bpe};
+
+/// Where a tokenizer trained for this run lies, below the output directory.
+const TOKENIZER_DIR: &str = "tokenizer";
+/// What such a tokenizer consists of; the last file is written last.
+const TOKENIZER_FILES: [&str; 3] = ["tokenizer.json", "tokenizer_config.json", "chat_template.jinja"];
+
+/// A model ready to train, and what the run's record says of it.
+pub struct Beginning {
+    pub trainable: ScalarTrainable,
+    pub run: RunInfo,
+}
+
+/// Loads or draws the model named in the settings. `data` are the training pairs, for a tokenizer.
+pub fn begin(
+    settings: &TrainSettings,
+    data: &[Comparison],
+    data_digests: Vec<(PathBuf, String)>,
+    out: &Path,
+    progress: &mut dyn Progress,
+) -> Result<Beginning, TrainError> {
+    let source = &settings.source;
+    let spec = source.model.as_deref().ok_or_else(|| TrainError::Settings("`source.model` is missing".into()))?;
+    let device = device::parse(&source.device).map_err(|e| TrainError::Settings(e.to_string()))?;
+    let compute = device::parse_dtype(&source.dtype).map_err(|e| TrainError::Settings(e.to_string()))?;
+    let mut digests = BTreeMap::new();
+    let (model, tokenizer_dir) = match spec.strip_prefix("init:") {
+        Some(name) => from_scratch(name, settings, data, out, compute, device, progress)?,
+        None => {
+            let dir = locate::directory(spec).map_err(|e| TrainError::Begin(format!("{e}; {}", e.hint())))?;
+            digests.extend(locate::digests(&dir)?);
+            (from_checkpoint(&dir, settings, compute, device, progress)?, dir)
+        }
+    };
+    // Stand-ins for rejected responses are cut where the prompt ends.
+    let model = match settings.pretraining.epochs > 0.0 || settings.auxiliary.mismatched_share > 0.0 {
+        true => ScalarModel { text: model.text.marking_prompts(), ..model },
+        false => model,
+    };
+    model.network.train_all();
+    if let Some(warning) = model.text.warn_pad_is_eos().filter(|_| model.pooling.reads_pad_id()) {
+        progress.warn(&warning);
+    }
+    progress.line(&format!("{spec}: {:.2} M parameters", model.network.n_params() as f64 / 1e6));
+    let mut run = RunInfo::of_this_binary(&name_of(out), spec, "scalar");
+    run.libtorch = Some(device::LIBTORCH_VERSION.to_owned());
+    run.device = device::name(device);
+    run.dtype = source.dtype.clone();
+    digests.extend(data_digests.iter().map(|(path, digest)| (format!("data/{}", name_of(path)), digest.clone())));
+    run.digests = digests;
+    let provenance = ProvenanceCard {
+        version: VERSION.to_owned(),
+        commit: COMMIT.to_owned(),
+        base: spec.to_owned(),
+        data: data_digests.into_iter().map(|(_, digest)| digest).collect(),
+        seed: settings.seed,
+    };
+    let objective = settings.objective.name().to_owned();
+    Ok(Beginning { trainable: ScalarTrainable { model, tokenizer_dir, objective, provenance }, run })
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
+}
+
+/// f32 masters; a head that the checkpoint lacks is drawn and named.
+fn from_checkpoint(
+    dir: &Path,
+    settings: &TrainSettings,
+    compute: Kind,
+    device: Device,
+    progress: &mut dyn Progress,
+) -> Result<ScalarModel, TrainError> {
+    let failed = |e: artifact::ArtifactError| TrainError::Begin(e.to_string());
+    let of_model = artifact::read_card(dir).map_err(failed)?.map(|card| card.text);
+    let text = settings.text_settings(&of_model.unwrap_or_default())?;
+    let missing = MissingHead::Draw { init: settings.head_init, seed: settings.seed };
+    let model = artifact::load(dir, device, Kind::Float, compute, missing, Some(&text)).map_err(failed)?;
+    if !model.network.drawn.is_empty() {
+        progress.line(&format!("drawn at random, not in the checkpoint: {}", model.network.drawn.join(", ")));
+    }
+    Ok(model)
+}
+
+fn from_scratch(
+    name: &str,
+    settings: &TrainSettings,
+    data: &[Comparison],
+    out: &Path,
+    compute: Kind,
+    device: Device,
+    progress: &mut dyn Progress,
+) -> Result<(ScalarModel, PathBuf), TrainError> {
+    let known = || preset::PRESETS.map(|p| format!("init:{}", p.name)).join(", ");
+    let preset = preset::find(name)
+        .ok_or_else(|| TrainError::Settings(format!("there is no preset `init:{name}`; known: {}", known())))?;
+    let preset = settings.init.apply(preset);
+    let dir = out.join(TOKENIZER_DIR);
+    // A resumed run finds its own; the same data give the same tokenizer anyway.
+    if !TOKENIZER_FILES.iter().all(|file| dir.join(file).is_file()) {
+        progress.begin("training the tokenizer", 1, "vocabulary");
+        let texts = data.iter().flat_map(|comparison| {
+            let prompt = comparison.prompt.0.iter().map(|message| message.content.as_str());
+            prompt.chain(comparison.responses().map(|response| response.text.as_str()))
+        });
+        let trained = train_bpe(texts, preset.vocab, TokenizerKind::Decoder, preset.max_length)
+            .and_then(|tokenizer| tokenizer.write(&dir).map(|()| tokenizer.vocab_size()));
+        let size = trained.map_err(|e| TrainError::Begin(e.to_string()))?;
+        progress.advance(1);
+        progress.finish();
+        progress.line(&format!("tokenizer of {size} entries trained on the data"));
+    }
+    let text = settings.text_settings(&TextSettings::default())?;
+    let model = artifact::init(&preset, &dir, &text, settings.head_init, settings.seed, compute, device)
+        .map_err(|e| TrainError::Begin(e.to_string()))?;
+    Ok((model, dir))
+}

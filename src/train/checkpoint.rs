@@ -1,0 +1,223 @@
+//! Checkpoints: everything a run needs to go on to the same bytes.
+//!
+//! `checkpoints/step-NNNNNNNN/` is a model directory (parameters as they stand, not averaged) and
+//! `optimizer.safetensors`, `average.safetensors` where an average is kept, and `trainer.toml`, which is
+//! written last. A directory appears under its name only when it is complete and on disk.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use tch::Tensor;
+
+use super::average::Average;
+use super::error::TrainError;
+use super::journal::LogLengths;
+use super::optimizer::AdamW;
+use super::schedule::Plateau;
+use super::trainable::Trainable;
+use crate::backbone::weights::{self, Checkpoint};
+use crate::files::{self, FileError};
+use crate::provenance::RunInfo;
+
+const STATE_FILE: &str = "trainer.toml";
+const OPTIMIZER_FILE: &str = "optimizer.safetensors";
+const AVERAGE_FILE: &str = "average.safetensors";
+const PART: &str = ".part-";
+
+/// Where a run stands, next to the tensors. TOML: its numbers come back bit for bit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainerState {
+    pub format: u32,
+    /// Optimiser steps done.
+    pub step: u64,
+    /// Training is over: all steps are done, or it was stopped early.
+    pub finished: bool,
+    pub evaluations: u64,
+    /// Evaluations since the best one.
+    pub without_improvement: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub best: Option<Best>,
+    pub plateau: Plateau,
+    pub logs: LogLengths,
+    /// What the run was started with.
+    pub run: RunInfo,
+}
+
+pub const FORMAT: u32 = 1;
+
+/// The best evaluation so far.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Best {
+    pub step: u64,
+    pub value: f64,
+}
+
+/// The `checkpoints` directory of a run.
+#[derive(Debug, Clone)]
+pub struct Checkpoints {
+    dir: PathBuf,
+}
+
+impl Checkpoints {
+    pub fn of(out: &Path) -> Self {
+        Self { dir: out.join("checkpoints") }
+    }
+
+    fn path(&self, step: u64) -> PathBuf {
+        self.dir.join(format!("step-{step:08}"))
+    }
+
+    /// Steps with a complete checkpoint, oldest first.
+    pub fn steps(&self) -> Result<Vec<u64>, TrainError> {
+        let mut steps: Vec<u64> =
+            self.entries()?.iter().filter_map(|name| name.strip_prefix("step-")?.parse().ok()).collect();
+        steps.sort_unstable();
+        Ok(steps)
+    }
+
+    fn entries(&self) -> Result<Vec<String>, TrainError> {
+        if !self.dir.is_dir() {
+            return Ok(Vec::new());
+        }
+        let entries = fs::read_dir(&self.dir).map_err(|e| FileError::new("list", &self.dir, e))?;
+        let names = entries.map(|entry| entry.map(|e| e.file_name().to_string_lossy().into_owned()));
+        Ok(names.collect::<Result<_, _>>().map_err(|e| FileError::new("list", &self.dir, e))?)
+    }
+
+    /// Removes what a kill left half-written.
+    pub fn sweep(&self) -> Result<(), TrainError> {
+        for name in self.entries()?.iter().filter(|name| name.starts_with(PART)) {
+            remove(&self.dir.join(name))?;
+        }
+        Ok(())
+    }
+
+    /// Writes the checkpoint of `state.step`, atomically and durably.
+    pub fn save<M: Trainable>(
+        &self,
+        model: &M,
+        optimizer: &AdamW,
+        average: Option<&Average>,
+        state: &TrainerState,
+    ) -> Result<(), TrainError> {
+        let part = self.dir.join(format!("{PART}{:08}", state.step));
+        if part.exists() {
+            remove(&part)?;
+        }
+        files::create_dir(&part)?;
+        model.save(&part)?;
+        let moments = optimizer.state();
+        weights::write(&part.join(OPTIMIZER_FILE), moments.iter().map(|(name, tensor)| (name.as_str(), tensor)))?;
+        if let Some(average) = average {
+            let tensors = average.tensors().iter().map(|(name, tensor)| (name.as_str(), tensor));
+            weights::write(&part.join(AVERAGE_FILE), tensors)?;
+        }
+        let path = part.join(STATE_FILE);
+        let text = toml::to_string(state)
+            .map_err(|e| TrainError::Checkpoint { path: path.clone(), problem: e.to_string() })?;
+        files::write_bytes(&path, text.as_bytes())?;
+        files::sync_directory(&part)?;
+        let finished = self.path(state.step);
+        if finished.exists() {
+            remove(&finished)?;
+        }
+        fs::rename(&part, &finished).map_err(|e| FileError::new("write", &finished, e))?;
+        files::sync_directory(&self.dir)?;
+        Ok(())
+    }
+
+    pub fn load_state(&self, step: u64) -> Result<TrainerState, TrainError> {
+        let path = self.path(step).join(STATE_FILE);
+        let text = files::read_text(&path)?;
+        let broken = |problem: String| TrainError::Checkpoint { path: path.clone(), problem };
+        let state: TrainerState = toml::from_str(&text).map_err(|e| broken(e.to_string()))?;
+        match state.format == FORMAT && state.step == step {
+            true => Ok(state),
+            false => Err(broken(format!("it is of format {} and step {}", state.format, state.step))),
+        }
+    }
+
+    /// Puts parameters, moments and averages back.
+    pub fn load_tensors<M: Trainable>(
+        &self,
+        step: u64,
+        model: &M,
+        optimizer: &mut AdamW,
+        average: Option<&mut Average>,
+    ) -> Result<(), TrainError> {
+        let dir = self.path(step);
+        load_params(model, Checkpoint::open_dir(&dir)?.take_all()?, &dir)?;
+        optimizer.load_state(tensors(&dir.join(OPTIMIZER_FILE))?)?;
+        if let Some(average) = average {
+            average.load(tensors(&dir.join(AVERAGE_FILE))?)?;
+        }
+        Ok(())
+    }
+
+    /// Gives the model the parameters it would be used with at `step`: averaged ones where an average is
+    /// kept.
+    pub fn load_final<M: Trainable>(&self, step: u64, model: &M, averaged: bool) -> Result<(), TrainError> {
+        let dir = self.path(step);
+        let mut params = Checkpoint::open_dir(&dir)?.take_all()?;
+        if averaged {
+            params.extend(tensors(&dir.join(AVERAGE_FILE))?);
+        }
+        load_params(model, params, &dir)
+    }
+
+    /// Removes all but the newest `keep` and the one of step `best`.
+    pub fn rotate(&self, keep: usize, best: Option<u64>) -> Result<(), TrainError> {
+        let steps = self.steps()?;
+        for &step in &steps[..steps.len().saturating_sub(keep)] {
+            if Some(step) != best {
+                remove(&self.path(step))?;
+            }
+        }
+        if self.entries()?.is_empty() && self.dir.is_dir() {
+            remove(&self.dir)?;
+        }
+        Ok(())
+    }
+}
+
+/// A directory that is being removed must not look complete: it is renamed first.
+fn remove(path: &Path) -> Result<(), TrainError> {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let doomed =
+        if name.starts_with(PART) { path.to_owned() } else { path.with_file_name(format!("{PART}old-{name}")) };
+    if doomed != path {
+        fs::rename(path, &doomed).map_err(|e| FileError::new("rename", path, e))?;
+    }
+    Ok(fs::remove_dir_all(&doomed).map_err(|e| FileError::new("remove", &doomed, e))?)
+}
+
+fn tensors(path: &Path) -> Result<BTreeMap<String, Tensor>, TrainError> {
+    Ok(Checkpoint::open_files(&[path.to_owned()])?.take_all()?)
+}
+
+fn load_params<M: Trainable>(model: &M, mut saved: BTreeMap<String, Tensor>, dir: &Path) -> Result<(), TrainError> {
+    let _no_grad = tch::no_grad_guard();
+    let broken = |problem: String| TrainError::Checkpoint { path: dir.to_owned(), problem };
+    for (name, param) in model.params() {
+        let found = saved.remove(name).ok_or_else(|| broken(format!("it has no tensor `{name}`")))?;
+        if (found.size(), found.kind()) != (param.size(), param.kind()) {
+            let problem = format!(
+                "tensor `{name}` is {:?} {:?}, the model has {:?} {:?}",
+                found.kind(),
+                found.size(),
+                param.kind(),
+                param.size()
+            );
+            return Err(broken(problem));
+        }
+        param.shallow_clone().copy_(&found);
+    }
+    match saved.is_empty() {
+        true => Ok(()),
+        false => Err(broken(format!("the model has no tensors {:?}", saved.into_keys().collect::<Vec<_>>()))),
+    }
+}

@@ -1,0 +1,177 @@
+//! The output directory of a run: what it may hold at the start, and whether a run may be continued.
+//!
+//! `OUT/` holds the finished model's files, `steps.jsonl`, `eval.jsonl`, `timing.jsonl`, `settings.toml`,
+//! `checkpoints/` and, written last, `run.json`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use super::checkpoint::{Checkpoints, TrainerState};
+use super::error::TrainError;
+use crate::files;
+use crate::progress::Progress;
+use crate::provenance::RunInfo;
+
+pub const RUN_FILE: &str = "run.json";
+pub const SETTINGS_FILE: &str = "settings.toml";
+/// Files that say a directory is in use by a run or a model.
+const MARKS: [&str; 6] = [RUN_FILE, SETTINGS_FILE, "steps.jsonl", "checkpoints", "config.json", "model.safetensors"];
+
+/// Where a run begins.
+#[derive(Debug)]
+pub enum Start {
+    Fresh,
+    Checkpoint(Box<TrainerState>),
+    /// The run in this directory is finished.
+    Complete,
+}
+
+/// Refuses a directory that already holds a run or a model.
+pub fn refuse_occupied(out: &Path) -> Result<(), TrainError> {
+    match MARKS.iter().find(|mark| out.join(mark).exists()) {
+        Some(found) => Err(TrainError::Occupied { out: out.to_owned(), found: (*found).to_owned() }),
+        None => Ok(()),
+    }
+}
+
+/// Looks at `out`. Without `resume` it must not hold a run; with it, what is there must have been made
+/// from the same data, settings and model as `run`.
+pub fn start(out: &Path, resume: bool, run: &RunInfo, progress: &mut dyn Progress) -> Result<Start, TrainError> {
+    if !resume {
+        return refuse_occupied(out).map(|()| Start::Fresh);
+    }
+    let finished = out.join(RUN_FILE);
+    if finished.is_file() {
+        let text = files::read_text(&finished)?;
+        let before: RunInfo = serde_json::from_str(&text)
+            .map_err(|e| TrainError::Checkpoint { path: finished.clone(), problem: e.to_string() })?;
+        refuse_differences(out, &before, run)?;
+        return Ok(Start::Complete);
+    }
+    let checkpoints = Checkpoints::of(out);
+    checkpoints.sweep()?;
+    let Some(&newest) = checkpoints.steps()?.last() else {
+        // Killed before the first checkpoint: the settings are all there is to compare.
+        let settings = out.join(SETTINGS_FILE);
+        if settings.is_file() {
+            let before = RunInfo { settings: files::read_text(&settings)?, ..run.clone() };
+            refuse_differences(out, &before, run)?;
+        }
+        progress.line("no checkpoint to resume from: training starts at the beginning");
+        return Ok(Start::Fresh);
+    };
+    let state = checkpoints.load_state(newest)?;
+    refuse_differences(out, &state.run, run)?;
+    for (what, before, now) in [
+        ("version", state.run.version.clone(), run.version.clone()),
+        ("commit", state.run.commit.clone(), run.commit.clone()),
+        ("libtorch", format!("{:?}", state.run.libtorch), format!("{:?}", run.libtorch)),
+        ("threads", state.run.threads.to_string(), run.threads.to_string()),
+    ] {
+        if before != now {
+            progress.warn(&format!("{what} was {before} and is {now}: the result may differ in its last bits"));
+        }
+    }
+    Ok(Start::Checkpoint(Box::new(state)))
+}
+
+/// Settings that say where files lie. What is in them is compared by content, so that a run can be
+/// resumed after its data or the model it began with moved.
+const PLACES: [&str; 3] = ["source.data", "source.eval", "source.model"];
+/// Digests by file name; `content/…` says the same whatever the files are called.
+const BY_NAME: &str = "data/";
+
+/// What decides the result has to be the same; every difference is named.
+fn refuse_differences(out: &Path, before: &RunInfo, now: &RunInfo) -> Result<(), TrainError> {
+    let mut differences = Vec::new();
+    for (what, before, now) in [
+        ("kind", &before.kind, &now.kind),
+        ("device", &before.device, &now.device),
+        ("dtype", &before.dtype, &now.dtype),
+    ] {
+        if before != now {
+            differences.push(format!("{what} was `{before}` and is `{now}`"));
+        }
+    }
+    differences.extend(differing(&leaves(&before.settings, out)?, &leaves(&now.settings, out)?, "setting"));
+    let digest = |digests: &BTreeMap<String, String>| -> BTreeMap<String, String> {
+        let by_content = digests.iter().filter(|(role, _)| !role.starts_with(BY_NAME));
+        by_content.map(|(role, digest)| (role.clone(), digest.chars().take(12).collect())).collect()
+    };
+    differences.extend(differing(&digest(&before.digests), &digest(&now.digests), "content of"));
+    match differences.is_empty() {
+        true => Ok(()),
+        false => Err(TrainError::Mismatch { out: out.to_owned(), differences }),
+    }
+}
+
+fn differing(before: &BTreeMap<String, String>, now: &BTreeMap<String, String>, what: &str) -> Vec<String> {
+    let keys: BTreeSet<&String> = before.keys().chain(now.keys()).collect();
+    let shown = |value: Option<&String>| value.map_or("absent".to_owned(), |v| format!("`{v}`"));
+    keys.into_iter()
+        .filter(|key| before.get(*key) != now.get(*key))
+        .map(|key| format!("{what} `{key}` was {} and is {}", shown(before.get(key)), shown(now.get(key))))
+        .collect()
+}
+
+/// Settings as `section.key` with their values.
+fn leaves(settings: &str, out: &Path) -> Result<BTreeMap<String, String>, TrainError> {
+    fn walk(prefix: &str, table: &toml::Table, into: &mut BTreeMap<String, String>) {
+        for (key, value) in table {
+            match value {
+                toml::Value::Table(inner) => walk(&format!("{prefix}{key}."), inner, into),
+                other => {
+                    into.insert(format!("{prefix}{key}"), other.to_string());
+                }
+            }
+        }
+    }
+    let path = || -> PathBuf { out.join(SETTINGS_FILE) };
+    let table: toml::Table = settings
+        .parse()
+        .map_err(|e: toml::de::Error| TrainError::Checkpoint { path: path(), problem: e.to_string() })?;
+    let mut into = BTreeMap::new();
+    walk("", &table, &mut into);
+    // A preset is no place: nothing but its name says what the run began with.
+    into.retain(|key, value| !PLACES.contains(&key.as_str()) || value.starts_with("\"init:"));
+    Ok(into)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn info(settings: &str, data: &str) -> RunInfo {
+        let mut run = RunInfo::of_this_binary("r", "m", "scalar");
+        run.settings = settings.to_owned();
+        run.digests.insert("content/train".into(), data.to_owned());
+        run
+    }
+
+    #[test]
+    fn every_difference_is_named() {
+        let before = info("lr = 0.1\nseed = 1\n[schedule]\nname = 'linear'", "aaaa");
+        let now = info("lr = 0.1\nseed = 2\npatience = 3\n[schedule]\nname = 'cosine'", "bbbb");
+        let error = refuse_differences(Path::new("out"), &before, &now).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "`out` cannot be resumed: setting `patience` was absent and is `3`; setting `schedule.name` was \
+             `\"linear\"` and is `\"cosine\"`; setting `seed` was `1` and is `2`; content of `content/train` was \
+             `aaaa` and is `bbbb`"
+        );
+        refuse_differences(Path::new("out"), &before, &before).unwrap();
+    }
+
+    #[test]
+    fn files_may_move_but_presets_may_not_change() {
+        let with = |model: &str, data: &str| {
+            let mut run = info(&format!("[source]\nmodel = '{model}'\ndata = ['{data}']"), "aaaa");
+            run.digests.insert(format!("data/{data}"), "cccc".into());
+            run
+        };
+        let out = Path::new("out");
+        refuse_differences(out, &with("here/model", "a.parquet"), &with("there/model", "b.parquet")).unwrap();
+        let error = refuse_differences(out, &with("init:tiny", "a"), &with("init:small", "a")).unwrap_err();
+        assert!(error.to_string().contains("`source.model` was `\"init:tiny\"` and is `\"init:small\"`"), "{error}");
+    }
+}

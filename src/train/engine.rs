@@ -1,0 +1,385 @@
+//! One run's moving parts: optimiser steps, evaluations, checkpoints, in an order that a resumed run
+//! repeats exactly.
+
+use std::path::Path;
+use std::time::Instant;
+
+use serde_json::json;
+use tch::Tensor;
+
+use super::average::Average;
+use super::checkpoint::{Best, Checkpoints, TrainerState};
+use super::donors::Donors;
+use super::error::TrainError;
+use super::evaluation::{Evaluation, Sums, evaluate};
+use super::journal::Journal;
+use super::optimizer::{AdamW, clip_grad_norm, non_finite_gradients};
+use super::phase::Phases;
+use super::prepare::{Prepared, TrainPair, named};
+use super::sampler::Sampler;
+use super::settings::TrainSettings;
+use super::trainable::{PairSize, Trainable};
+use super::values::to_f64;
+use crate::backbone::DropoutKey;
+use crate::objective::language_model::Every;
+use crate::objective::{Label, Rewards};
+use crate::progress::Progress;
+use crate::text::batch::plan;
+
+/// Everything a run holds between steps.
+pub struct Engine<'a, M: Trainable> {
+    model: &'a M,
+    settings: &'a TrainSettings,
+    train: &'a [TrainPair<M::Encoded>],
+    eval: &'a [TrainPair<M::Encoded>],
+    sampler: Sampler,
+    optimizer: AdamW,
+    average: Option<Average>,
+    journal: Journal,
+    checkpoints: Checkpoints,
+    state: TrainerState,
+    phases: Phases,
+    donors: Donors,
+    last_evaluation: Option<Evaluation>,
+}
+
+/// What one optimiser step saw and did.
+struct StepReport {
+    sums: Sums,
+    reward_mean: f64,
+    reward_std: f64,
+    grad_norm: f64,
+    lr: f64,
+    /// Mean next-token loss, where it was asked for.
+    next_token: Option<f64>,
+    mismatched: usize,
+    tokens: usize,
+    tokens_shared: usize,
+    micro_batches: usize,
+}
+
+impl<'a, M: Trainable> Engine<'a, M> {
+    /// Takes up the run where `state` stands; `resumes` says that tensors come from its checkpoint.
+    pub fn new(
+        model: &'a M,
+        settings: &'a TrainSettings,
+        train: &'a Prepared<M::Encoded>,
+        eval: &'a Prepared<M::Encoded>,
+        out: &Path,
+        state: TrainerState,
+        resumes: bool,
+    ) -> Result<Self, TrainError> {
+        let costs = train.pairs.iter().map(|pair| pair.size.computed).collect();
+        let sampler = Sampler::new(costs, settings.batch_size, settings.length_window, settings.seed);
+        let phases = Phases::of(settings, sampler.steps_per_epoch());
+        settings.validate_length(phases.preferences, !eval.pairs.is_empty())?;
+        let params = model.params().iter().map(|(name, tensor)| (name.as_str(), tensor));
+        let mut optimizer = AdamW::new(params, |name| model.is_head(name), settings.optimizer())?;
+        let mut average = settings.ema_decay.map(|decay| Average::new(optimizer.params(), decay));
+        let checkpoints = Checkpoints::of(out);
+        if resumes {
+            checkpoints.load_tensors(state.step, model, &mut optimizer, average.as_mut())?;
+        }
+        // After the tensors: a checkpoint that cannot be read leaves the logs as they are.
+        let journal = Journal::open(out, state.logs)?;
+        Ok(Self {
+            model,
+            settings,
+            train: &train.pairs,
+            eval: &eval.pairs,
+            sampler,
+            optimizer,
+            average,
+            journal,
+            checkpoints,
+            state,
+            phases,
+            donors: Donors::new(&train.pairs, settings.seed),
+            last_evaluation: None,
+        })
+    }
+
+    /// All steps that are left.
+    pub fn train(&mut self, progress: &mut dyn Progress) -> Result<(), TrainError> {
+        if self.state.finished {
+            return Ok(());
+        }
+        let total_steps = self.phases.total();
+        progress.begin("training", total_steps, "steps");
+        progress.advance(self.state.step);
+        while !self.state.finished {
+            let began = Instant::now();
+            let report = self.step()?;
+            self.record(&report, began.elapsed().as_secs_f64())?;
+            progress.advance(1);
+            progress.note(&note(&report));
+            let last = self.state.step == total_steps;
+            let mut save = last || self.due(self.settings.save_every);
+            if !self.eval.is_empty() && (last || self.due(self.settings.eval_every)) {
+                save |= self.evaluate(progress)?;
+            }
+            self.state.finished = last || self.out_of_patience();
+            if save || self.state.finished {
+                self.save()?;
+            }
+        }
+        progress.finish();
+        if self.state.step < total_steps {
+            let n = self.state.without_improvement;
+            progress.line(&format!("stopped at step {}: {n} evaluations without improvement", self.state.step));
+        }
+        Ok(())
+    }
+
+    /// The pairs of step `t` as they are trained on: some may have a stand-in for the rejected response.
+    /// Returns how many, too.
+    fn stand_ins(&mut self, t: u64, share: f64) -> (Vec<usize>, Vec<Option<M::Encoded>>) {
+        let batch = self.sampler.batch(t).1.to_vec();
+        let stand_in = |&index: &usize| {
+            if !self.donors.mismatches(t, index, share) {
+                return None;
+            }
+            let donors = self.donors.draw(t, index);
+            donors.iter().find_map(|&d| self.model.mismatched(&self.train[index].encoded, &self.train[d].encoded))
+        };
+        let stand_ins = batch.iter().map(stand_in).collect();
+        (batch, stand_ins)
+    }
+
+    /// Forward, backward and update for the pairs of the next step.
+    fn step(&mut self) -> Result<StepReport, TrainError> {
+        let t = self.state.step;
+        let (lm_weight, share) = self.phases.auxiliary(self.settings, t);
+        let (batch, stand_ins) = self.stand_ins(t, share);
+        let pairs: Vec<&TrainPair<M::Encoded>> = batch.iter().map(|&index| &self.train[index]).collect();
+        let encoded: Vec<&M::Encoded> =
+            pairs.iter().zip(&stand_ins).map(|(pair, other)| other.as_ref().unwrap_or(&pair.encoded)).collect();
+        let sizes: Vec<PairSize> = encoded.iter().map(|encoded| self.model.size(encoded)).collect();
+        let costs: Vec<usize> = sizes.iter().map(|size| size.computed).collect();
+        let pieces = plan(&costs, self.settings.token_budget, usize::MAX);
+        let dropout = self.settings.dropout.rates();
+        let mut seen: Vec<(Tensor, Tensor)> = Vec::with_capacity(pieces.len());
+        // Of the whole step, so that the mean does not depend on the pieces.
+        let every = (lm_weight > 0.0).then_some(Every { stride: self.settings.lm_stride, offset: t });
+        let next_tokens: usize =
+            every.map_or(0, |every| encoded.iter().map(|encoded| self.model.next_tokens(encoded, every)).sum());
+        let mut next_token_sums: Vec<Tensor> = Vec::new();
+        for (micro, piece) in pieces.iter().enumerate() {
+            let members: Vec<&M::Encoded> = piece.iter().map(|&index| encoded[index]).collect();
+            let labels: Vec<Label> = piece.iter().map(|&index| pairs[index].label).collect();
+            let key = DropoutKey { seed: self.settings.seed, step: t, micro: micro as u64 };
+            let forward = self.model.forward(&members, dropout.map(|rates| (rates, key)), every)?;
+            let rewards = Rewards { rewards_s: &forward.rewards_s, labels: &labels };
+            let losses_n = self.settings.objective.losses(&rewards)?;
+            // The mean over the step's pairs, whatever the pieces.
+            let mut loss = losses_n.sum(losses_n.kind()) / pairs.len() as f64;
+            if let Some(sum) = forward.next_token {
+                loss += &sum * (lm_weight / next_tokens.max(1) as f64);
+                next_token_sums.push(sum.detach());
+            }
+            loss.backward();
+            seen.push((forward.rewards_s.detach(), losses_n.detach()));
+        }
+        // Read after all backward passes: an accelerator need not wait for the host between pieces.
+        let (rewards, losses): (Vec<Vec<f64>>, Vec<Vec<f64>>) =
+            seen.iter().map(|(rewards, losses)| (to_f64(rewards), to_f64(losses))).unzip();
+        let order: Vec<usize> = pieces.concat();
+        let (rewards, losses) = (rewards.concat(), losses.concat());
+        let sums = self.step_sums(t, &pairs, &order, &rewards, &losses)?;
+        let limit = Some(self.settings.clip).filter(|&clip| clip > 0.0);
+        let grad_norm = clip_grad_norm(self.optimizer.params().map(|(_, param)| param), limit);
+        if !grad_norm.is_finite() {
+            let names = non_finite_gradients(self.optimizer.params());
+            let what = match names.first() {
+                None => format!("the gradient norm is {grad_norm}"),
+                Some(first) => format!("the gradients of {} parameters, first `{first}`, are not finite", names.len()),
+            };
+            return Err(TrainError::NonFinite { step: t + 1, what, pairs: named(pairs.into_iter()) });
+        }
+        let lr = self.phases.rate(self.settings, t, self.state.plateau.rate);
+        self.optimizer.step(lr);
+        self.optimizer.zero_grad();
+        if let Some(average) = &mut self.average {
+            average.update(self.optimizer.params());
+        }
+        self.state.step = t + 1;
+        let n = rewards.len() as f64;
+        let reward_mean = rewards.iter().sum::<f64>() / n;
+        let variance = rewards.iter().map(|r| (r - reward_mean).powi(2)).sum::<f64>() / n;
+        let tokens: usize = costs.iter().sum();
+        let sequences: usize = sizes.iter().map(|size| size.sequences).sum();
+        let next_token_sum: f64 = next_token_sums.iter().map(|sum| sum.double_value(&[])).sum();
+        let mismatched = stand_ins.iter().flatten().count();
+        Ok(StepReport {
+            sums,
+            reward_mean,
+            reward_std: variance.sqrt(),
+            grad_norm,
+            lr,
+            next_token: (!next_token_sums.is_empty()).then(|| next_token_sum / next_tokens.max(1) as f64),
+            mismatched,
+            tokens,
+            tokens_shared: sequences.saturating_sub(tokens),
+            micro_batches: pieces.len(),
+        })
+    }
+
+    /// Sums over a step's pairs; `order` says which pair each loss belongs to.
+    fn step_sums(
+        &self,
+        t: u64,
+        pairs: &[&TrainPair<M::Encoded>],
+        order: &[usize],
+        rewards: &[f64],
+        losses: &[f64],
+    ) -> Result<Sums, TrainError> {
+        let mut sums = Sums::default();
+        let mut broken = Vec::new();
+        for ((&index, rewards), &loss) in order.iter().zip(rewards.chunks_exact(2)).zip(losses) {
+            let margin = rewards[0] - rewards[1];
+            match margin.is_finite() && loss.is_finite() {
+                true => sums.add(margin, loss),
+                false => broken.push(pairs[index]),
+            }
+        }
+        if broken.is_empty() {
+            return Ok(sums);
+        }
+        let what =
+            format!("{} of {} pairs have a reward or loss that is not a finite number", broken.len(), pairs.len());
+        Err(TrainError::NonFinite { step: t + 1, what, pairs: named(broken.into_iter()) })
+    }
+
+    fn record(&mut self, report: &StepReport, seconds: f64) -> Result<(), TrainError> {
+        let step = self.state.step;
+        self.journal.steps.write(&json!({
+            "step": step,
+            "phase": self.phases.at(step - 1).as_str(),
+            "epoch": self.epochs_done(),
+            "lr": report.lr,
+            "loss": report.sums.mean_loss(),
+            "accuracy": report.sums.accuracy(),
+            "ties": report.sums.ties,
+            "margin": report.sums.mean_margin(),
+            "reward_mean": report.reward_mean,
+            "reward_std": report.reward_std,
+            "grad_norm": report.grad_norm,
+            "next_token_loss": report.next_token,
+            "mismatched": report.mismatched,
+            "pairs": report.sums.n,
+            "micro_batches": report.micro_batches,
+            "tokens": report.tokens,
+            "tokens_shared": report.tokens_shared,
+        }))?;
+        self.journal.timing.write(&json!({
+            "step": step,
+            "seconds": seconds,
+            "pairs_per_second": report.sums.n as f64 / seconds,
+            "tokens_per_second": report.tokens as f64 / seconds,
+        }))
+    }
+
+    fn epochs_done(&self) -> f64 {
+        self.state.step as f64 / self.sampler.steps_per_epoch().max(1) as f64
+    }
+
+    /// Whether something that happens every `every` steps, or else at the end of every epoch, is due.
+    fn due(&self, every: Option<u64>) -> bool {
+        self.state.step.is_multiple_of(every.unwrap_or(self.sampler.steps_per_epoch()).max(1))
+    }
+
+    /// Evaluates; true where it is the best so far.
+    fn evaluate(&mut self, progress: &mut dyn Progress) -> Result<bool, TrainError> {
+        let began = Instant::now();
+        let step = self.state.step;
+        if let Some(average) = &mut self.average {
+            average.swap(self.optimizer.params());
+        }
+        let found = evaluate(self.model, self.eval, self.settings.token_budget, step);
+        if let Some(average) = &mut self.average {
+            average.swap(self.optimizer.params());
+        }
+        let evaluation = found?;
+        self.state.evaluations += 1;
+        self.journal.eval.write(&evaluation.to_json(step, self.epochs_done()))?;
+        let seconds = began.elapsed().as_secs_f64();
+        let rate = evaluation.overall.n as f64 / seconds;
+        self.journal.timing.write(&json!({"step": step, "evaluation_seconds": seconds, "pairs_per_second": rate}))?;
+        progress.line(&format!("step {step}: held-out {}", evaluation.summary()));
+        let metric = self.settings.best_metric;
+        let mut improved = false;
+        if let Some(value) = evaluation.metric(metric) {
+            self.state.plateau.observe(&self.settings.schedule, value, metric.larger_is_better());
+            improved = self.state.best.is_none_or(|best| metric.improves(value, best.value));
+            if improved {
+                self.state.best = Some(Best { step, value });
+                self.state.without_improvement = 0;
+            } else {
+                self.state.without_improvement += 1;
+            }
+        }
+        self.last_evaluation = Some(evaluation);
+        Ok(improved)
+    }
+
+    fn out_of_patience(&self) -> bool {
+        self.settings.patience.is_some_and(|patience| self.state.without_improvement >= patience)
+    }
+
+    fn save(&mut self) -> Result<(), TrainError> {
+        self.state.logs = self.journal.sync()?;
+        self.checkpoints.save(self.model, &self.optimizer, self.average.as_ref(), &self.state)?;
+        self.checkpoints.rotate(self.settings.keep_checkpoints.max(1), self.state.best.map(|best| best.step))
+    }
+
+    /// Leaves the model with the parameters of step `step`, which is this one or has a checkpoint.
+    pub fn settle(&mut self, step: u64) -> Result<(), TrainError> {
+        if step != self.state.step {
+            return self.checkpoints.load_final(step, self.model, self.average.is_some());
+        }
+        if let Some(average) = &mut self.average {
+            average.swap(self.optimizer.params());
+        }
+        Ok(())
+    }
+
+    pub fn state(&self) -> &TrainerState {
+        &self.state
+    }
+
+    pub fn last_evaluation(&self) -> Option<&Evaluation> {
+        self.last_evaluation.as_ref()
+    }
+}
+
+fn note(report: &StepReport) -> String {
+    match (report.sums.mean_loss(), report.sums.accuracy()) {
+        (Some(loss), Some(accuracy)) => format!("loss {loss:.4}, accuracy {:.0} %", 100.0 * accuracy),
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_note_is_short() {
+        let mut sums = Sums::default();
+        sums.add(1.0, 0.3);
+        sums.add(-1.0, 1.3);
+        let report = StepReport {
+            sums,
+            reward_mean: 0.0,
+            reward_std: 1.0,
+            grad_norm: 1.0,
+            lr: 0.1,
+            next_token: None,
+            mismatched: 0,
+            tokens: 1,
+            tokens_shared: 0,
+            micro_batches: 1,
+        };
+        assert_eq!(note(&report), "loss 0.8000, accuracy 50 %");
+    }
+}

@@ -1,0 +1,100 @@
+//! Line-by-line logs that a resumed run continues byte for byte.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::error::TrainError;
+use crate::files::FileError;
+
+/// How much of each log belongs to a checkpoint.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogLengths {
+    pub steps: u64,
+    pub eval: u64,
+    pub timing: u64,
+}
+
+/// `steps.jsonl` and `eval.jsonl` hold what is determined by settings, data and model; wall-clock figures
+/// stand apart in `timing.jsonl`.
+pub struct Journal {
+    pub steps: Log,
+    pub eval: Log,
+    pub timing: Log,
+}
+
+impl Journal {
+    /// Opens the logs in `dir`, cut back to `lengths`: what was written after the checkpoint is
+    /// written again.
+    pub fn open(dir: &Path, lengths: LogLengths) -> Result<Self, TrainError> {
+        Ok(Self {
+            steps: Log::open(dir.join("steps.jsonl"), lengths.steps)?,
+            eval: Log::open(dir.join("eval.jsonl"), lengths.eval)?,
+            timing: Log::open(dir.join("timing.jsonl"), lengths.timing)?,
+        })
+    }
+
+    /// Makes everything written durable; returns the lengths.
+    pub fn sync(&self) -> Result<LogLengths, TrainError> {
+        for log in [&self.steps, &self.eval, &self.timing] {
+            log.file.sync_all().map_err(|e| FileError::new("flush", &log.path, e))?;
+        }
+        Ok(LogLengths { steps: self.steps.length, eval: self.eval.length, timing: self.timing.length })
+    }
+}
+
+/// One file of JSON lines.
+pub struct Log {
+    path: PathBuf,
+    file: File,
+    length: u64,
+}
+
+impl Log {
+    fn open(path: PathBuf, length: u64) -> Result<Self, TrainError> {
+        let file_error = |action: &'static str, e: std::io::Error| FileError::new(action, &path, e);
+        let options = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
+        let mut file = options.map_err(|e| file_error("open", e))?;
+        let found = file.metadata().map_err(|e| file_error("inspect", e))?.len();
+        if found < length {
+            let problem = format!("it has {found} bytes; the checkpoint was written when it had {length}");
+            return Err(TrainError::Checkpoint { path, problem });
+        }
+        file.set_len(length).map_err(|e| file_error("cut back", e))?;
+        file.seek(SeekFrom::End(0)).map_err(|e| file_error("write", e))?;
+        Ok(Self { path, file, length })
+    }
+
+    /// Appends a line, unbuffered, so that others can follow the run.
+    pub fn write(&mut self, line: &Value) -> Result<(), TrainError> {
+        let text = format!("{line}\n");
+        self.file.write_all(text.as_bytes()).map_err(|e| FileError::new("write", &self.path, e))?;
+        self.length += text.len() as u64;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn lines_after_the_checkpoint_are_written_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut journal = Journal::open(dir.path(), LogLengths::default()).unwrap();
+        journal.steps.write(&json!({"step": 1})).unwrap();
+        let lengths = journal.sync().unwrap();
+        journal.steps.write(&json!({"step": 2, "half": true})).unwrap();
+        let mut journal = Journal::open(dir.path(), lengths).unwrap();
+        journal.steps.write(&json!({"step": 2})).unwrap();
+        let text = std::fs::read_to_string(dir.path().join("steps.jsonl")).unwrap();
+        assert_eq!(text, "{\"step\":1}\n{\"step\":2}\n");
+        std::fs::write(dir.path().join("steps.jsonl"), "").unwrap();
+        assert!(matches!(Journal::open(dir.path(), lengths), Err(TrainError::Checkpoint { .. })));
+    }
+}

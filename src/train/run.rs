@@ -1,0 +1,146 @@
+//! A training run from pairs to a model directory.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::checkpoint::{Best, Checkpoints, FORMAT, TrainerState};
+use super::directory::{RUN_FILE, SETTINGS_FILE, Start, start};
+use super::engine::Engine;
+use super::error::TrainError;
+use super::evaluation::Evaluation;
+use super::journal::LogLengths;
+use super::overlap::{digest, without_overlap};
+use super::prepare::{LengthCounts, Prepared, Role, limited, prepare};
+use super::schedule::Plateau;
+use super::settings::{FinalModel, TrainSettings};
+use super::trainable::Trainable;
+use crate::files;
+use crate::lang::Lang;
+use crate::preference::Comparison;
+use crate::progress::Progress;
+use crate::provenance::RunInfo;
+
+/// What to train, on what, and where to put it.
+pub struct TrainJob<'a> {
+    pub settings: &'a TrainSettings,
+    pub train: &'a [Comparison],
+    /// May be empty.
+    pub eval: &'a [Comparison],
+    pub out: &'a Path,
+    pub resume: bool,
+    /// Name, model, kind, device, dtype and digests of model and files; the rest is filled in.
+    pub run: RunInfo,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct TrainSummary {
+    /// Optimiser steps done.
+    pub steps: u64,
+    /// The step whose parameters the finished model has.
+    pub final_step: u64,
+    pub best: Option<Best>,
+    /// The last evaluation of this process; absent where there was none.
+    pub evaluation: Option<Evaluation>,
+    /// What happened to training pairs, by language.
+    pub lengths: BTreeMap<Lang, LengthCounts>,
+    pub run: RunInfo,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub enum TrainOutcome {
+    Trained(Box<TrainSummary>),
+    /// `resume` found the run finished; nothing was done.
+    AlreadyComplete,
+}
+
+/// Trains `model` in place and writes its directory. Afterwards the model has the finished parameters.
+pub fn run<M: Trainable>(model: &M, job: TrainJob, progress: &mut dyn Progress) -> Result<TrainOutcome, TrainError> {
+    let TrainJob { settings, out, .. } = job;
+    settings.validate()?;
+    let run = describe(&job)?;
+    let (state, resumes) = match start(out, job.resume, &run, progress)? {
+        Start::Complete => {
+            Checkpoints::of(out).rotate(settings.keep_checkpoints, None)?;
+            return Ok(TrainOutcome::AlreadyComplete);
+        }
+        Start::Fresh => (initial_state(settings, &run), false),
+        Start::Checkpoint(state) => (*state, true),
+    };
+    let Data { train, eval } = data(model, &job, progress)?;
+    files::create_dir(out)?;
+    files::write_bytes(&out.join(SETTINGS_FILE), run.settings.as_bytes())?;
+    if resumes {
+        progress.line(&format!("resuming after step {}", state.step));
+    }
+    let mut engine = Engine::new(model, settings, &train, &eval, out, state, resumes)?;
+    engine.train(progress)?;
+    let final_step = match (settings.final_model, engine.state().best) {
+        (FinalModel::Best, Some(best)) => best.step,
+        _ => engine.state().step,
+    };
+    engine.settle(final_step)?;
+    model.save(out)?;
+    write_run(out, &run)?;
+    // Only now is nothing left to resume.
+    Checkpoints::of(out).rotate(settings.keep_checkpoints, None)?;
+    Ok(TrainOutcome::Trained(Box::new(TrainSummary {
+        steps: engine.state().step,
+        final_step,
+        best: engine.state().best,
+        evaluation: engine.last_evaluation().cloned(),
+        lengths: train.counts,
+        run,
+    })))
+}
+
+/// Training and evaluation pairs, encoded.
+struct Data<E> {
+    train: Prepared<E>,
+    eval: Prepared<E>,
+}
+
+fn data<M: Trainable>(model: &M, job: &TrainJob, progress: &mut dyn Progress) -> Result<Data<M::Encoded>, TrainError> {
+    let settings = job.settings;
+    let eval = without_overlap(job.train, job.eval.to_vec(), settings.eval_overlap, progress)?;
+    let eval = limited(&eval, settings.eval_limit, settings.seed);
+    let train = prepare(model, job.train, Role::Training, settings, progress)?;
+    let eval = prepare(model, &eval, Role::Evaluation, settings, progress)?;
+    Ok(Data { train, eval })
+}
+
+/// Completes the caller's description with what the trainer knows.
+fn describe(job: &TrainJob) -> Result<RunInfo, TrainError> {
+    let mut run = job.run.clone();
+    run.settings = job.settings.to_toml()?;
+    run.seed = job.settings.seed;
+    run.threads = tch::get_num_threads().max(1) as usize;
+    run.digests.insert("content/train".into(), digest(job.train));
+    if !job.eval.is_empty() {
+        run.digests.insert("content/eval".into(), digest(job.eval));
+    }
+    Ok(run)
+}
+
+fn initial_state(settings: &TrainSettings, run: &RunInfo) -> TrainerState {
+    TrainerState {
+        format: FORMAT,
+        step: 0,
+        finished: false,
+        evaluations: 0,
+        without_improvement: 0,
+        best: None,
+        plateau: Plateau::new(settings.lr),
+        logs: LogLengths::default(),
+        run: run.clone(),
+    }
+}
+
+fn write_run(out: &Path, run: &RunInfo) -> Result<(), TrainError> {
+    let path = out.join(RUN_FILE);
+    let mut text = serde_json::to_string_pretty(run)
+        .map_err(|e| TrainError::Checkpoint { path: path.clone(), problem: e.to_string() })?;
+    text.push('\n');
+    Ok(files::write_bytes(&path, text.as_bytes())?)
+}

@@ -1,0 +1,82 @@
+//! What the trainer needs of a model. Scalar reward models implement it; tests bring a tiny one.
+
+use std::path::Path;
+
+use tch::Tensor;
+
+use crate::backbone::params::Params;
+use crate::backbone::{Dropout, DropoutKey};
+use crate::objective::language_model::Every;
+use crate::preference::Comparison;
+use crate::reward::RewardError;
+
+/// What one pair costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PairSize {
+    /// Tokens that are computed, after prefix sharing.
+    pub computed: usize,
+    /// Tokens of its sequences, as if each were computed alone.
+    pub sequences: usize,
+    /// A sequence was cut to the length limit.
+    pub truncated: bool,
+}
+
+/// What one forward pass gives, on the graph.
+pub struct Forward {
+    /// [s], as [`Trainable::rewards`] gives them.
+    pub rewards_s: Tensor,
+    /// Sum of −log p over next tokens.
+    pub next_token: Option<Tensor>,
+}
+
+/// A model that gives rewards on the autograd graph.
+pub trait Trainable {
+    /// A pair as token ids.
+    type Encoded;
+
+    /// Token ids, one entry per comparison; sequences over the length limit come back cut and marked.
+    fn encode(&self, comparisons: &[Comparison]) -> Result<Vec<Self::Encoded>, RewardError>;
+
+    fn size(&self, encoded: &Self::Encoded) -> PairSize;
+
+    /// All parameters by name; those that ask for gradients are trained, in place.
+    fn params(&self) -> &Params;
+
+    /// Whether a parameter belongs to the reward head.
+    fn is_head(&self, name: &str) -> bool {
+        ["score.", "classifier.", "bert.pooler."].iter().any(|prefix| name.starts_with(prefix))
+    }
+
+    /// Rewards [s], at least in f32: comparisons in order, chosen before rejected. The graph is recorded
+    /// unless the caller holds a no-grad guard; dropout masks are a function of the key.
+    fn rewards(&self, pairs: &[&Self::Encoded], dropout: Option<(Dropout, DropoutKey)>) -> Result<Tensor, RewardError>;
+
+    /// As [`Trainable::rewards`], and, with `next_token`, the language-model loss of prompts and chosen
+    /// responses at the positions it takes. Models without an output layer refuse it.
+    fn forward(
+        &self,
+        pairs: &[&Self::Encoded],
+        dropout: Option<(Dropout, DropoutKey)>,
+        next_token: Option<Every>,
+    ) -> Result<Forward, RewardError> {
+        if next_token.is_some() {
+            return Err(RewardError::Model("this model has no next-token loss".into()));
+        }
+        Ok(Forward { rewards_s: self.rewards(pairs, dropout)?, next_token: None })
+    }
+
+    /// Next tokens that [`Trainable::forward`] predicts for this pair.
+    fn next_tokens(&self, _encoded: &Self::Encoded, _every: Every) -> usize {
+        0
+    }
+
+    /// The pair with its rejected response replaced by the chosen response of `donor`; `None` where the
+    /// model cannot, or where both are the same text.
+    fn mismatched(&self, _pair: &Self::Encoded, _donor: &Self::Encoded) -> Option<Self::Encoded> {
+        None
+    }
+
+    /// Writes the model directory into `dir`, every parameter under its name and in its own element type
+    /// in `model.safetensors` (or shards with an index). Equal parameters give equal bytes.
+    fn save(&self, dir: &Path) -> Result<(), RewardError>;
+}

@@ -1,0 +1,379 @@
+"""Parity fixtures of the backbones: tiny sequence-classification checkpoints and what transformers computes on them.
+
+Writes tests/fixtures/arch/<name>/ for every name in ARCHITECTURES: a checkpoint as save_pretrained leaves it,
+`inputs.json`, `expected.safetensors`, `meta.json`.
+
+Run (about a minute on one core):  python tests/reference/architectures.py [name ...]
+"""
+
+import contextlib
+import json
+import shutil
+import sys
+
+from fixture_files import FIXTURES, one_thread, readable, versions, write_json, write_tensors
+
+one_thread()
+
+import tiny_tokenizers  # noqa: E402
+import torch  # noqa: E402
+from invented_texts import PAIRS  # noqa: E402
+from torch.nn.functional import logsigmoid  # noqa: E402
+from transformers import (  # noqa: E402
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    BertConfig,
+    LlamaConfig,
+    MistralConfig,
+    Qwen2Config,
+    Qwen3Config,
+    Trainer,
+    XLMRobertaConfig,
+    get_scheduler,
+)
+from transformers.utils import logging  # noqa: E402
+
+logging.set_verbosity_error()
+logging.disable_progress_bar()
+
+DECODER = dict(vocab_size=384, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
+               num_key_value_heads=2, max_position_embeddings=128, tie_word_embeddings=False, use_cache=False)
+ENCODER = dict(vocab_size=500, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
+               hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, classifier_dropout=0.0)
+LLAMA3_ROPE = {"rope_type": "llama3", "rope_theta": 10000.0, "factor": 8.0, "low_freq_factor": 1.0,
+               "high_freq_factor": 4.0, "original_max_position_embeddings": 64}
+
+# name: (config class, its settings, tokenizer builder)
+ARCHITECTURES = {
+    "llama": (LlamaConfig, DECODER | dict(rms_norm_eps=1e-5, rope_theta=10000.0), "llama3_like"),
+    "llama_rope3": (LlamaConfig, DECODER | dict(rms_norm_eps=1e-5, rope_parameters=LLAMA3_ROPE), "llama3_like"),
+    "qwen2": (Qwen2Config, DECODER | dict(rms_norm_eps=1e-6, rope_theta=1e6, use_sliding_window=False), "qwen2_like"),
+    "qwen3": (Qwen3Config, DECODER | dict(rms_norm_eps=1e-6, rope_theta=1e6, head_dim=16, attention_bias=False),
+              "qwen2_like"),
+    "mistral": (MistralConfig, DECODER | dict(rms_norm_eps=1e-5, rope_theta=10000.0, num_hidden_layers=3,
+                                              intermediate_size=48, sliding_window=16), "mistral_like"),
+    "bert": (BertConfig, ENCODER | dict(max_position_embeddings=128, type_vocab_size=2, layer_norm_eps=1e-12),
+             "bert_like"),
+    "xlm_roberta": (XLMRobertaConfig, ENCODER | dict(max_position_embeddings=130, type_vocab_size=1,
+                                                     layer_norm_eps=1e-5), "xlm_roberta_like"),
+}
+ENCODERS = ("bert", "xlm_roberta")
+ATTENTION = "eager"
+LAYERS_OF = ("long_shared_prefix", "chosen")
+STEPS, WARMUP, LEARNING_RATE, WEIGHT_DECAY, CLIP = 10, 3, 1e-3, 0.01, 1.0
+PLAIN = ["ok", "Yes, no", "שלום 👍🏽"]
+
+
+def randomise(model, seed):
+    """Non-trivial weights: matrices std 0.2 (embeddings 0.5), norm weights around 1, biases std 0.1."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, parameter in sorted(model.named_parameters()):
+            noise = torch.randn(parameter.shape, generator=generator)
+            if "norm" in name.lower() and name.endswith("weight"):
+                parameter.copy_(1.0 + 0.2 * noise)
+            elif name.endswith("bias"):
+                parameter.copy_(0.1 * noise)
+            else:
+                parameter.copy_((0.5 if "embed" in name else 0.2) * noise)
+
+
+def make_checkpoint(name, directory):
+    """Saves the checkpoint and returns what AutoTokenizer makes of it."""
+    config_class, settings, builder = ARCHITECTURES[name]
+    tokenizer = getattr(tiny_tokenizers, builder)()
+    specials = {key: getattr(tokenizer, key) for key in ("pad_token_id", "bos_token_id", "eos_token_id")}
+    config = config_class(**settings, **specials, num_labels=1)
+    assert len(tokenizer) == config.vocab_size, (len(tokenizer), config.vocab_size)
+    model = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
+    randomise(model, seed=sum(map(ord, name)))
+    model.save_pretrained(directory)
+    tokenizer.save_pretrained(directory)
+    readable(*directory.iterdir())
+    reloaded = AutoTokenizer.from_pretrained(directory)
+    for text in [*PLAIN, *(p + c for _, p, c, _ in PAIRS)]:
+        assert reloaded(text)["input_ids"] == tokenizer(text)["input_ids"], "the saved tokenizer differs"
+    assert reloaded.pad_token_id is not None and reloaded.pad_token_id != reloaded.eos_token_id
+    return reloaded
+
+
+def load(directory, dtype=torch.float32, attention=ATTENTION):
+    model, info = AutoModelForSequenceClassification.from_pretrained(
+        directory, dtype=dtype, attn_implementation=attention, output_loading_info=True)
+    assert not any(info[key] for key in ("missing_keys", "unexpected_keys", "mismatched_keys")), info
+    assert model.config.num_labels == 1
+    return model.eval()
+
+
+def write_v4_config(name, directory):
+    """The same config in the keys of transformers 4 (rope_theta, rope_scaling, torch_dtype), checked by loading it."""
+    config = json.loads((directory / "config.json").read_text())
+    rope = config.pop("rope_parameters", None)
+    if rope is None:
+        return
+    config["rope_theta"] = rope.pop("rope_theta")
+    config["rope_scaling"] = rope if rope.get("rope_type", "default") != "default" else None
+    config["torch_dtype"] = config.pop("dtype")
+    config["transformers_version"] = "4.51.0"
+    write_json(directory / "config_v4.json", config)
+    again = ARCHITECTURES[name][0].from_dict(config)
+    now = ARCHITECTURES[name][0].from_pretrained(directory)
+    assert again.rope_parameters == now.rope_parameters, (again.rope_parameters, now.rope_parameters)
+
+
+def encode_pairs(name, tokenizer):
+    """Ids of every full sequence as used, and of TRL's plain-text rule (EOS text appended unless it is there)."""
+    pairs = []
+    for pair_name, prompt, chosen, rejected in PAIRS:
+        entry = {"name": pair_name, "prompt": prompt, "chosen": chosen, "rejected": rejected}
+        for side, response in (("chosen", chosen), ("rejected", rejected)):
+            text = prompt + response
+            if name not in ENCODERS:
+                messages = [{"role": "user", "content": prompt}, {"role": "assistant", "content": response}]
+                entry[f"{side}_rendered"] = tokenizer.apply_chat_template(messages, tokenize=False)
+                ids = tokenizer.apply_chat_template(messages, return_dict=True)["input_ids"]
+            else:
+                ids = tokenizer(text)["input_ids"]
+            entry[f"{side}_ids"] = ids
+            entry[f"{side}_plain_ids"] = tokenizer(text)["input_ids"]
+            if tokenizer.eos_token is not None:
+                eos = "" if response.endswith(tokenizer.eos_token) else tokenizer.eos_token
+                entry[f"{side}_trl_plain_ids"] = tokenizer(text + eos)["input_ids"]
+        a, b = entry["chosen_ids"], entry["rejected_ids"]
+        entry["common_prefix_tokens"] = next((i for i, (x, y) in enumerate(zip(a, b)) if x != y), min(len(a), len(b)))
+        pairs.append(entry)
+    return pairs
+
+
+def padded(sequences, pad_id, side="right"):
+    longest = max(map(len, sequences))
+    ids = torch.full((len(sequences), longest), pad_id)
+    mask = torch.zeros_like(ids)
+    for row, sequence in enumerate(sequences):
+        span = slice(0, len(sequence)) if side == "right" else slice(longest - len(sequence), longest)
+        ids[row, span] = torch.tensor(sequence)
+        mask[row, span] = 1
+    return {"input_ids": ids, "attention_mask": mask}
+
+
+def run_alone(model, ids):
+    """Reward and last hidden states [T, d] of one sequence without padding."""
+    batch = padded([ids], 0)
+    with torch.no_grad():
+        hidden = model.base_model(**batch).last_hidden_state[0]
+        return model(**batch).logits[0, 0], hidden
+
+
+def layer_outputs(model, ids):
+    """Input of the first layer and the raw output of every layer (before any final norm)."""
+    layers = model.base_model.encoder.layer if hasattr(model.base_model, "encoder") else model.base_model.layers
+    seen = {}
+    hooks = [layers[0].register_forward_pre_hook(lambda _, args: seen.update({"layer.embeddings": args[0][0]}))]
+    for i, layer in enumerate(layers):
+        def keep(_, __, output, i=i):
+            seen[f"layer.{i}"] = (output[0] if isinstance(output, tuple) else output)[0]
+        hooks.append(layer.register_forward_hook(keep))
+    run_alone(model, ids)
+    for hook in hooks:
+        hook.remove()
+    return seen
+
+
+def bradley_terry(model, batch):
+    chosen, rejected = model(**batch, use_cache=False).logits[:, 0].chunk(2)
+    return -logsigmoid(chosen - rejected).mean()
+
+
+def decays(name):
+    return "norm" not in name.lower() and "bias" not in name.lower()
+
+
+def assert_trainer_decays_the_same(model):
+    """transformers.Trainer groups parameters by layer type and name patterns; here that is the same rule."""
+    theirs = set(Trainer.get_decay_parameter_names(None, model))
+    assert theirs == {name for name, _ in model.named_parameters() if decays(name)}, theirs
+
+
+def ten_steps(model, batch):
+    """torch.optim.AdamW with two groups, clipping, linear schedule with warm-up; one full batch per step."""
+    named = list(model.named_parameters())
+    optimizer = torch.optim.AdamW(
+        [{"params": [p for n, p in named if decays(n)], "weight_decay": WEIGHT_DECAY},
+         {"params": [p for n, p in named if not decays(n)], "weight_decay": 0.0}],
+        lr=LEARNING_RATE, betas=(0.9, 0.999), eps=1e-8)
+    schedule = get_scheduler("linear", optimizer, num_warmup_steps=WARMUP, num_training_steps=STEPS)
+    losses, norms, rates = [], [], []
+    for _ in range(STEPS):
+        optimizer.zero_grad(set_to_none=True)
+        loss = bradley_terry(model, batch)
+        loss.backward()
+        norms.append(torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP))
+        rates.append(schedule.get_last_lr()[0])
+        optimizer.step()
+        schedule.step()
+        losses.append(loss.detach())
+    return torch.stack(losses), torch.stack(norms), torch.tensor(rates, dtype=torch.float64)
+
+
+@contextlib.contextmanager
+def no_narrowing(dtype):
+    """The modelling code casts norms and softmax to `torch.float32` by name; in a float64 run that name must mean
+    float64, else the run is no more exact than float32 (and eager masks of float64's minimum overflow to NaN).
+    The cos/sin tables of RoPE stay float32: they use `.float()` and are part of the definition."""
+    narrow = torch.float32
+    torch.float32 = dtype
+    try:
+        yield
+    finally:
+        torch.float32 = narrow
+
+
+def compute(directory, pairs, pad_id, dtype, attention=ATTENTION):
+    """Everything that is expected, in one dtype."""
+    model = load(directory, dtype, attention)
+    with no_narrowing(dtype):
+        out = compute_with(model, pairs, pad_id)
+    assert all(tensor.isfinite().all() for tensor in out.values())
+    return out
+
+
+def compute_with(model, pairs, pad_id):
+    out = {}
+    rewards = []
+    for i, pair in enumerate(pairs):
+        for side in ("chosen", "rejected"):
+            reward, hidden = run_alone(model, pair[f"{side}_ids"])
+            rewards.append(reward)
+            out[f"hidden.{i}.{side}"] = hidden
+            if (pair["name"], side) == LAYERS_OF:
+                out |= layer_outputs(model, pair[f"{side}_ids"])
+    out["rewards"] = torch.stack(rewards).view(len(pairs), 2)
+
+    sequences = [pair["chosen_ids"] for pair in pairs] + [pair["rejected_ids"] for pair in pairs]
+    batch = padded(sequences, pad_id)
+    loss = bradley_terry(model, batch)
+    loss.backward()
+    out["loss"] = loss.detach()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        out[f"grad.{name}"] = parameter.grad.clone()
+    losses, norms, rates = ten_steps(model, batch)
+    out |= {"loss_per_step": losses, "grad_norm_per_step": norms, "lr_per_step": rates}
+    for name, parameter in model.named_parameters():
+        out[f"final.{name}"] = parameter.detach()
+    return out
+
+
+def batched_rewards(directory, pairs, pad_id, side):
+    model = load(directory)
+    sequences = [pair[f"{which}_ids"] for pair in pairs for which in ("chosen", "rejected")]
+    batch = padded(sequences, pad_id, side)
+    if side == "left" and model.config.model_type in ("bert", "xlm-roberta"):
+        return None  # absolute positions count from the left edge: left padding is another computation
+    if side == "left":
+        batch["position_ids"] = (batch["attention_mask"].cumsum(-1) - 1).clamp(min=0)
+    with torch.no_grad():
+        return model(**batch).logits.view(len(pairs), 2)
+
+
+def scaled_difference(a, b):
+    return ((a.double() - b.double()).abs() / b.double().abs().clamp(min=1.0)).max().item()
+
+
+def write_architecture(name):
+    directory = FIXTURES / "arch" / name
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    tokenizer = make_checkpoint(name, directory)
+    write_v4_config(name, directory)
+    pad_id = tokenizer.pad_token_id
+
+    pairs = encode_pairs(name, tokenizer)
+    expected = compute(directory, pairs, pad_id, torch.float32)
+    exact = compute(directory, pairs, pad_id, torch.float64)
+    sdpa = compute(directory, pairs, pad_id, torch.float32, "sdpa")
+
+    batch_difference = {"right": None, "left": None}
+    for side in batch_difference:
+        rewards = batched_rewards(directory, pairs, pad_id, side)
+        if rewards is not None:
+            batch_difference[side] = scaled_difference(rewards, expected["rewards"])
+            assert batch_difference[side] <= 1e-6, (name, side, batch_difference)
+    if "sliding_window" in ARCHITECTURES[name][1]:
+        assert_window_bites(directory, pairs, expected["rewards"])
+
+    model = load(directory)
+    assert_trainer_decays_the_same(model)
+    plain = [{"text": text, "ids": tokenizer(text)["input_ids"]} for text in PLAIN]
+    expected["plain_rewards"] = torch.stack([run_alone(model, entry["ids"])[0] for entry in plain])
+    expected["rewards_f64"] = exact["rewards"]
+    expected["loss_f64"] = exact["loss"]
+    expected["loss_per_step_f64"] = exact["loss_per_step"]
+    expected["grad_norm_per_step_f64"] = exact["grad_norm_per_step"]
+    write_tensors(directory / "expected.safetensors", expected)
+
+    write_json(directory / "inputs.json", {
+        "text_format": "plain" if name in ENCODERS else "chat",
+        "pad_token_id": pad_id, "bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id,
+        "layers_of": {"pair": [p["name"] for p in pairs].index(LAYERS_OF[0]), "side": LAYERS_OF[1]},
+        "pairs": pairs, "plain": plain,
+    })
+    names = [n for n, _ in model.named_parameters()]
+    noise = noise_gradients(expected, exact)
+    write_json(directory / "meta.json", {
+        "versions": versions(), "script": "tests/reference/architectures.py", "architecture": name,
+        "attention": ATTENTION, "dtype": "float32", "parameters": sum(p.numel() for p in model.parameters()),
+        "training": {
+            "optimizer": "torch.optim.AdamW", "lr": LEARNING_RATE, "betas": [0.9, 0.999], "eps": 1e-8,
+            "clip_grad_norm": CLIP, "schedule": "linear", "warmup_steps": WARMUP, "total_steps": STEPS,
+            "weight_decay": WEIGHT_DECAY, "batch": "all chosen, then all rejected, right padded",
+            "decay": [n for n in names if decays(n)], "no_decay": [n for n in names if not decays(n)],
+        },
+        "difference_alone_vs_batch": batch_difference,
+        "float32_error": worst_difference(expected, exact, skip=noise),
+        "sdpa_difference": worst_difference(sdpa, expected, skip=noise),
+        "noise_gradients": noise,
+    })
+    size = sum(f.stat().st_size for f in directory.iterdir())
+    checkpoint = size - sum((directory / f).stat().st_size for f in ("expected.safetensors", "inputs.json", "meta.json"))
+    lengths = [len(p[f"{side}_ids"]) for p in pairs for side in ("chosen", "rejected")]
+    print(f"{name}: {size / 1000:.0f} kB (checkpoint {checkpoint / 1000:.0f}), lengths {min(lengths)}..{max(lengths)}, "
+          f"rewards {expected['rewards'].min():.2f}..{expected['rewards'].max():.2f}, "
+          f"loss {expected['loss_per_step'][0]:.4f} -> {expected['loss_per_step'][-1]:.4f}, batch {batch_difference}")
+    assert checkpoint < 300_000 and size < 700_000
+
+
+def assert_window_bites(directory, pairs, rewards):
+    model = AutoModelForSequenceClassification.from_pretrained(
+        directory, dtype=torch.float32, attn_implementation=ATTENTION, sliding_window=None).eval()
+    full = torch.stack([run_alone(model, p[f"{s}_ids"])[0] for p in pairs for s in ("chosen", "rejected")])
+    assert (full.view_as(rewards) - rewards).abs().max() > 1e-2, "the sliding window changes nothing"
+
+
+def worst_difference(computed, reference, skip=()):
+    """Largest absolute difference per kind of quantity, to judge tolerances by (noise gradients left out)."""
+    worst = {}
+    for name, tensor in reference.items():
+        kind, _, parameter = name.partition(".")
+        if name in computed and parameter not in skip:
+            difference = (computed[name].double() - tensor.double()).abs().max().item()
+            worst[kind] = max(worst.get(kind, 0.0), float(f"{difference:.3g}"))
+    return worst
+
+
+def noise_gradients(computed, exact):
+    """Parameters whose gradient is zero but for rounding. Adam turns that noise into full-size steps, so the
+    final values of these cannot be compared: name -> largest difference of the final values, float32 vs float64."""
+    noisy = {}
+    for name, gradient in exact.items():
+        if name.startswith("grad.") and gradient.abs().max() < 1e-10:
+            parameter = name.removeprefix("grad.")
+            if computed[name].abs().max() > 0:
+                final = f"final.{parameter}"
+                noisy[parameter] = float(f"{(computed[final].double() - exact[final]).abs().max().item():.3g}")
+    return noisy
+
+
+if __name__ == "__main__":
+    for chosen in sys.argv[1:] or ARCHITECTURES:
+        write_architecture(chosen)
