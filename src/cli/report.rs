@@ -72,7 +72,7 @@ pub fn report(
     let settings = toml::to_string(settings)?;
     files::write_bytes(&out.join(SETTINGS_FILE), settings.as_bytes())?;
     if let Some(first) = written.first() {
-        progress.line(&format!("wrote `{}` and {} more files", first.display(), written.len()));
+        progress.line(&format!("report: `{}` ({} files in `{}`)", first.display(), written.len(), out.display()));
     }
     Ok(findings)
 }

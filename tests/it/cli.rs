@@ -51,7 +51,9 @@ fn version_has_the_commit() {
 #[test]
 fn default_settings_are_printed_with_explanations() {
     let dir = tempfile::tempdir().unwrap();
-    frozen("config-score", &transcript(dir.path(), &["score", "--print-config"]));
+    for verb in ["score", "report"] {
+        frozen(&format!("config-{verb}"), &transcript(dir.path(), &[verb, "--print-config"]));
+    }
 }
 
 #[test]
@@ -76,6 +78,11 @@ fn errors_say_what_and_what_to_do() {
         &["score", "--out", "run", "--model", "mock", "--benchmarks", "m-rewardbnech"],
         &["score", "--out", "run", "--model", "mock", "--benchmarks", "rm-bench", "--data", "nowhere"],
         &["score", "--pairs", "a.parquet", "--benchmarks", "b"],
+        &["report"],
+        &["report", "--out", "report"],
+        &["report", "absent", "--out", "report"],
+        &["report", "absent", "--out", "report", "--format", "pdf"],
+        &["report", "absent", "--out", "report", "--set", "replicats=10"],
         &["data", "check", "absent.parquet"],
         &["data", "stats", "c.toml"],
         &["data", "stats", "absent.parquet", "--column", "chosen"],

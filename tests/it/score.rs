@@ -298,3 +298,41 @@ fn a_manifest_is_checked_against_its_data() {
     assert!(file.info().digests.contains_key("manifest/two-subsets"));
     assert_eq!(&*file.rows().unwrap()[0].benchmark_version, "3");
 }
+
+#[test]
+fn scores_become_a_report_that_can_be_held_against_a_bar() {
+    let dir = tempfile::tempdir().unwrap();
+    write_pairs(&dir.path().join("pairs.jsonl"), 12);
+    assert!(run(dir.path(), &score(&["--out", "length"])).status.success());
+    let random = ["score", "--model", "mock:random", "--pairs", "pairs.jsonl", "--out", "random"];
+    assert!(run(dir.path(), &random).status.success());
+    let few = ["--set", "replicates=200"];
+    let with = |more: &[&'static str]| transcript(dir.path(), &[&["report"], more, &few[..]].concat());
+    // Two of three items have the longer response chosen.
+    let fine = with(&["length", "--out", "fine", "--format", "csv,md", "--fail-under", "66"]);
+    let missed = with(&["length/scores.parquet", "--out", "missed", "--format", "json", "--fail-under", "67"]);
+    let paired = with(&["length", "--out", "paired", "--format", "csv", "--baseline", "random"]);
+    let unknown = with(&["length", "--out", "other", "--baseline", "nothing-there"]);
+    let not_percent = with(&["length", "--out", "other", "--fail-under", "660"]);
+    let unfinished = with(&["unfinished", "--out", "other"]);
+    insta::assert_snapshot!([fine, missed, paired, unknown, not_percent, unfinished].join("\n"));
+
+    let findings = fs::read_to_string(dir.path().join("paired/findings.csv")).unwrap();
+    assert!(findings.contains("mock:length") && findings.contains("mock:random"));
+    let settings = fs::read_to_string(dir.path().join("paired/settings.toml")).unwrap();
+    assert!(settings.contains("replicates = 200"));
+}
+
+#[test]
+fn a_run_brings_its_own_manifest_to_the_report() {
+    let dir = tempfile::tempdir().unwrap();
+    write_benchmark(dir.path());
+    let args = ["score", "--model", "mock", "--manifest", "two.toml", "--data", "data", "--out", "run"];
+    assert_eq!(run(dir.path(), &args).status.code(), Some(1), "an item is missing");
+    fs::remove_file(dir.path().join("two.toml")).unwrap();
+    let report = ["report", "run", "--out", "report", "--format", "json", "--set", "replicates=200"];
+    let output = run(dir.path(), &report);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let findings = fs::read_to_string(dir.path().join("report/findings.json")).unwrap();
+    assert!(findings.contains("\"title\": \"Two subsets\""), "{findings}");
+}

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use rmbench::benchmark::catalog;
 use rmbench::lang::Lang;
 use rmbench::provenance::RunInfo;
 use rmbench::random;
@@ -189,8 +190,10 @@ fn bytes_do_not_depend_on_how_rows_arrive() {
     assert_eq!(whole, bytes(&mut in_shards));
 }
 
-/// Writes N runs of 66,787 items as M-RewardBench has them (23 languages × 2,869 and 800 translation
-/// items) into `$RMBENCH_SYNTHETIC_DIR`, N = `$RMBENCH_SYNTHETIC_RUNS` or 25, for measurements of
+/// 23 languages × 2,869 items, and 800 translations.
+const SYNTHETIC: [&str; 2] = ["m-rewardbench", "m-rewardbench-translation"];
+
+/// Writes N runs of 66,787 items as M-RewardBench has them into `$RMBENCH_SYNTHETIC_DIR`, N = `$RMBENCH_SYNTHETIC_RUNS` or 25, for measurements of
 /// `rmbench report` at scale: `cargo test --test it write_synthetic_runs -- --ignored`.
 #[test]
 #[ignore = "writes files for measurements"]
@@ -204,7 +207,11 @@ fn write_synthetic_runs() {
         let name = format!("model-{run:02}");
         let path = Path::new(&dir).join(&name).join("scores.parquet");
         let rows = synthetic_rows(run);
-        let written = write_table(&path, &run_info(&name), &rows).unwrap();
+        let mut info = run_info(&name);
+        for name in SYNTHETIC {
+            info.digests.insert(format!("manifest/{name}"), catalog::find(name).unwrap().digest);
+        }
+        let written = write_table(&path, &info, &rows).unwrap();
         assert_eq!(written, 2 * 66_787);
     }
 }
@@ -226,73 +233,35 @@ fn load_synthetic_runs() {
     println!("{}", status.lines().find(|line| line.starts_with("VmHWM")).unwrap_or("memory unknown"));
 }
 
-const LANGS: [&str; 23] = [
-    "arb_Arab", "ces_Latn", "deu_Latn", "ell_Grek", "fra_Latn", "heb_Hebr", "hin_Deva", "ind_Latn", "ita_Latn",
-    "jpn_Jpan", "kor_Hang", "nld_Latn", "pes_Arab", "pol_Latn", "por_Latn", "ron_Latn", "rus_Cyrl", "spa_Latn",
-    "tur_Latn", "ukr_Cyrl", "vie_Latn", "zho_Hans", "zho_Hant",
-];
-
-/// Subset, category and items per language of M-RewardBench.
-const SUBSETS: [(&str, &str, usize); 23] = [
-    ("alpacaeval-easy", "Chat", 79),
-    ("alpacaeval-length", "Chat", 79),
-    ("alpacaeval-hard", "Chat", 76),
-    ("mt-bench-easy", "Chat", 24),
-    ("mt-bench-med", "Chat", 38),
-    ("mt-bench-hard", "Chat Hard", 35),
-    ("llmbar-natural", "Chat Hard", 76),
-    ("llmbar-adver-neighbor", "Chat Hard", 124),
-    ("llmbar-adver-GPTInst", "Chat Hard", 87),
-    ("llmbar-adver-GPTOut", "Chat Hard", 42),
-    ("llmbar-adver-manual", "Chat Hard", 43),
-    ("refusals-dangerous", "Safety", 100),
-    ("refusals-offensive", "Safety", 100),
-    ("xstest-should-refuse", "Safety", 154),
-    ("xstest-should-respond", "Safety", 247),
-    ("donotanswer", "Safety", 135),
-    ("math-prm", "Reasoning", 447),
-    ("hep-cpp", "Reasoning", 164),
-    ("hep-go", "Reasoning", 164),
-    ("hep-java", "Reasoning", 164),
-    ("hep-js", "Reasoning", 164),
-    ("hep-rust", "Reasoning", 164),
-    ("hep-python", "Reasoning", 163),
-];
-
 /// One synthetic run: a pair is won with a probability that rises with the run's number; outcomes of one
 /// source item are correlated over languages.
 fn synthetic_rows(run: u64) -> Vec<ScoreRow> {
-    let per_language: usize = SUBSETS.iter().map(|(_, _, n)| n).sum();
-    assert_eq!(per_language, 2_869);
     let mut rows = Vec::with_capacity(2 * 66_787);
-    let mut push = |benchmark: &str, subset: &str, category: &str, lang: &str, item: &str| {
-        let ease = random::uniform(1, "ease", item);
-        let luck = random::uniform(run, "luck", format!("{item} {lang}"));
-        let margin = 0.35 + 0.01 * run as f64 + 0.5 * (ease - 0.5) + 0.6 * (luck - 0.5);
-        let length = |side: &str| 40 + (2000.0 * random::uniform(2, side, format!("{item} {lang}"))) as u32;
-        let mut both = pair(item, lang, Some(margin as f32), Some(0.0));
-        for (row, side) in both.iter_mut().zip(["chosen", "rejected"]) {
-            row.benchmark = benchmark.into();
-            row.subset = subset.into();
-            row.category = Some(category.into());
-            row.n_chars = length(side);
-            row.n_tokens = row.n_chars / 3;
-        }
-        rows.extend(both);
-    };
-    for lang in LANGS {
-        let mut id = 0;
-        for (subset, category, n) in SUBSETS {
-            for _ in 0..n {
-                push("m-rewardbench", subset, category, lang, &id.to_string());
-                id += 1;
+    for name in SYNTHETIC {
+        let manifest = catalog::find(name).unwrap();
+        for lang in &manifest.langs {
+            let mut id = 0;
+            for (_, subset) in manifest.subsets() {
+                for _ in 0..manifest.expected(&subset.name, *lang).unwrap() {
+                    let item = format!("{}-{id}", subset.name);
+                    id += 1;
+                    let key = format!("{item} {lang}");
+                    let ease = random::uniform(1, "ease", &item);
+                    let luck = random::uniform(run, "luck", &key);
+                    let margin = 0.35 + 0.01 * run as f64 + 0.5 * (ease - 0.5) + 0.6 * (luck - 0.5);
+                    let mut both = pair(&item, lang.code(), Some(margin as f32), Some(0.0));
+                    for (row, side) in both.iter_mut().zip(["chosen", "rejected"]) {
+                        row.benchmark = name.into();
+                        row.benchmark_version = manifest.version.as_str().into();
+                        row.subset = subset.name.as_str().into();
+                        row.category = None;
+                        row.n_chars = 40 + (2000.0 * random::uniform(2, side, &key)) as u32;
+                        row.n_tokens = row.n_chars / 3;
+                    }
+                    rows.extend(both);
+                }
             }
         }
-    }
-    for i in 0..800 {
-        let subset = ["de-en", "en-de", "zh-en", "en-zh"][i % 4];
-        let lang = if subset.contains("de") { "deu_Latn" } else { "zho_Hans" };
-        push("m-rewardbench-translation", subset, "Translation", lang, &format!("t{i}"));
     }
     rows
 }
