@@ -18,6 +18,8 @@ pub use tables::{AuxiliarySettings, DropoutSettings, InitSettings, PretrainingSe
 
 /// The commented default settings.
 pub const DEFAULT_TOML: &str = include_str!("default.toml");
+/// What a run from scratch changes of them.
+pub const FROM_SCRATCH_TOML: &str = include_str!("from_scratch.toml");
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
