@@ -165,7 +165,7 @@ pub fn drop_embedding(x_td: Tensor, pass: Pass) -> Tensor {
     let mut x_td = x_td;
     if dropout.token > 0.0 {
         let kept_t1 = Tensor::rand([x_td.size()[0], 1], (Kind::Float, x_td.device())).ge(dropout.token);
-        x_td = x_td * kept_t1.to_kind(pass.compute);
+        x_td *= kept_t1.to_kind(pass.compute);
     }
     if dropout.embedding > 0.0 { x_td.dropout(dropout.embedding, true) } else { x_td }
 }

@@ -46,10 +46,8 @@ impl NextTokens {
         for tree in &batch.trees {
             next.within(batch, tree.prefix.clone());
             for branch in tree.branches.iter().enumerate().filter(|(index, _)| learn(*index)).map(|(_, b)| b) {
-                if let (false, Some(&first)) = (tree.prefix.is_empty(), batch.ids.get(branch.start)) {
-                    if !branch.is_empty() {
-                        next.push(tree.prefix.end - 1, first);
-                    }
+                if !tree.prefix.is_empty() && !branch.is_empty() {
+                    next.push(tree.prefix.end - 1, batch.ids[branch.start]);
                 }
                 next.within(batch, branch.clone());
             }

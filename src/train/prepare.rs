@@ -69,6 +69,9 @@ pub fn prepare<M: Trainable>(
     if role == Role::Training && comparisons.is_empty() {
         return Err(TrainError::NoPairs(role.as_str()));
     }
+    if comparisons.is_empty() {
+        return Ok(Prepared { pairs: Vec::new(), counts: BTreeMap::new() });
+    }
     for comparison in comparisons {
         check(comparison, role, settings)?;
     }
