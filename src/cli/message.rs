@@ -181,8 +181,8 @@ impl Step {
         let rate = self.done as f64 / seconds;
         let (done, total, unit) = (HumanCount(self.done), HumanCount(self.total), &self.unit);
         let mut line = format!("{}: {done} of {total} {unit}", self.label);
-        if self.total > 0 {
-            line.push_str(&format!(" ({} %)", 100 * self.done / self.total));
+        if let Some(percent) = (100 * self.done).checked_div(self.total) {
+            line.push_str(&format!(" ({percent} %)"));
         }
         line.push_str(&format!(", {rate:.1} {unit}/s"));
         if rate > 0.0 && self.total > self.done {
