@@ -16,6 +16,7 @@ pub mod measure;
 pub mod number;
 pub mod section;
 mod select;
+mod title;
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;

@@ -54,6 +54,18 @@ pub fn resolve<S: DeserializeOwned>(
     sets: &[String],
     flags: Table,
 ) -> Result<S, ConfigError> {
+    resolve_with(defaults, |_| None, config, sets, flags)
+}
+
+/// As [`resolve`], with defaults that depend on what was given: `adapt` sees file, `--set` and flags
+/// together and may return a TOML text of changes to the defaults.
+pub fn resolve_with<S: DeserializeOwned>(
+    defaults: &str,
+    adapt: impl FnOnce(&Table) -> Option<&'static str>,
+    config: Option<&Path>,
+    sets: &[String],
+    flags: Table,
+) -> Result<S, ConfigError> {
     let mut sources = Vec::new();
     if let Some(path) = config {
         sources.push((format!("`{}`", path.display()), parse(path, &files::read_text(path)?)?));
@@ -61,11 +73,16 @@ pub fn resolve<S: DeserializeOwned>(
     for set in sets {
         sources.push(("--set".to_owned(), parse_set(set)?));
     }
-    let mut settings = parse(Path::new("defaults"), defaults)?;
+    let mut given = Table::new();
     for (_, source) in &sources {
-        merge(&mut settings, source.clone());
+        merge(&mut given, source.clone());
     }
-    merge(&mut settings, flags);
+    merge(&mut given, flags);
+    let mut settings = parse(Path::new("defaults"), defaults)?;
+    if let Some(adapted) = adapt(&given) {
+        merge(&mut settings, parse(Path::new("defaults"), adapted)?);
+    }
+    merge(&mut settings, given);
     Value::Table(settings).try_into().map_err(|error: toml::de::Error| {
         let schema = Schema::of(defaults);
         let unknown = sources.iter().find_map(|(origin, source)| schema.unknown(source, origin));

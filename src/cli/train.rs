@@ -15,7 +15,7 @@ use crate::preference::Comparison;
 use crate::progress::Progress;
 use crate::train::begin::begin;
 use crate::train::directory::{SETTINGS_FILE, refuse_occupied};
-use crate::train::settings::{DEFAULT_TOML, SourceSettings};
+use crate::train::settings::{DEFAULT_TOML, FROM_SCRATCH_TOML, SourceSettings};
 use crate::train::{TrainJob, TrainOutcome, TrainSettings, TrainSummary};
 
 pub fn run(args: &TrainArgs, message: &mut Message) -> anyhow::Result<Outcome> {
@@ -61,7 +61,8 @@ fn settings(args: &TrainArgs, out: &Path) -> anyhow::Result<TrainSettings> {
     let saved = out.join(SETTINGS_FILE);
     let saved = (args.resume && saved.is_file()).then_some(saved);
     let file = args.config.config.clone().or(saved);
-    let settings: TrainSettings = config::resolve(DEFAULT_TOML, file.as_deref(), &args.config.set, flags(args)?)?;
+    let sets = &args.config.set;
+    let settings: TrainSettings = config::resolve_with(DEFAULT_TOML, adapted, file.as_deref(), sets, flags(args)?)?;
     if settings.source.data.is_empty() {
         return Err(CliError::new("the training data are missing", "give --data one or more files of pairs").into());
     }
@@ -70,6 +71,12 @@ fn settings(args: &TrainArgs, out: &Path) -> anyhow::Result<TrainSettings> {
         return Err(CliError::new("the model is missing", hint).into());
     }
     Ok(settings)
+}
+
+/// Training from scratch has defaults of its own.
+pub fn adapted(given: &Table) -> Option<&'static str> {
+    let model = given.get("source")?.get("model")?.as_str()?;
+    model.starts_with("init:").then_some(FROM_SCRATCH_TOML)
 }
 
 fn flags(args: &TrainArgs) -> Result<Table, CliError> {

@@ -7,17 +7,14 @@ mod inline;
 mod policy;
 mod table;
 
-use std::collections::BTreeSet;
-
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use crate::lang::Lang;
 use crate::report::block::{Block, KeyFigure, visible};
 use crate::report::figure::Figure;
 use crate::report::findings::Findings;
-use crate::report::number;
 use crate::report::section::Filled;
 use crate::report::select::run_name;
+use crate::report::title::{langs, lede, title};
 
 const STYLE: &str = include_str!("../../assets/report/style.css");
 const SCRIPT: &str = include_str!("../../assets/report/script.js");
@@ -66,33 +63,6 @@ pub fn render(findings: &Findings, sections: &[Filled]) -> String {
         }
     };
     page.into_string()
-}
-
-/// What the page is called: the benchmark, and what was measured on it.
-pub fn title(findings: &Findings) -> String {
-    match findings.benchmarks.as_slice() {
-        [] => "Reward model report".to_owned(),
-        [only] => visible(&only.title),
-        [first, second] => format!("{} and {}", visible(&first.title), visible(&second.title)),
-        [first, rest @ ..] => format!("{} and {} other benchmarks", visible(&first.title), rest.len()),
-    }
-}
-
-fn langs(findings: &Findings) -> BTreeSet<Lang> {
-    findings.benchmarks.iter().flat_map(|b| b.langs.iter().copied()).collect()
-}
-
-/// The extent of the report in one line.
-pub fn lede(findings: &Findings) -> String {
-    let plural = |n: usize, one: &str, many: &str| format!("{} {}", number::count(n), if n == 1 { one } else { many });
-    let mut parts =
-        vec![plural(findings.runs.len(), "run", "runs"), plural(langs(findings).len(), "language", "languages")];
-    if findings.replicates > 0 {
-        let percent = format!("{:.1}", findings.level * 100.0);
-        let percent = percent.strip_suffix(".0").unwrap_or(&percent);
-        parts.push(format!("{percent} % intervals from {} bootstrap replicates", number::count(findings.replicates)));
-    }
-    parts.join(" · ")
 }
 
 /// Filter and theme; shown by the script, since they do nothing without it.

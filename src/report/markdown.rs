@@ -5,8 +5,8 @@ use std::fmt::Write;
 use crate::report::block::{Align, Block, Cell, Column, Inline, Span, Table, Value};
 use crate::report::figure::Figure;
 use crate::report::findings::Findings;
-use crate::report::html::{lede, title};
 use crate::report::section::Filled;
+use crate::report::title::{lede, title};
 use crate::report::{language, number};
 
 /// `figures`: file extension of the figures written beside the report, if any were.
@@ -44,7 +44,7 @@ fn block(out: &mut String, block: &Block, figures: Option<&str>) {
         Block::Note(text) => line(out, &format!("> {}", inline(text))),
         Block::Warning(text) => line(out, &format!("> **Warning.** {}", inline(text))),
         Block::Fold { summary, blocks, .. } => {
-            let _ = write!(out, "<details><summary>{}</summary>\n", plain(summary));
+            let _ = writeln!(out, "<details><summary>{}</summary>", plain(summary));
             for block in blocks {
                 self::block(out, block, figures);
             }

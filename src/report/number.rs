@@ -48,6 +48,12 @@ pub fn in_words(e: &Estimate, unit: Unit) -> String {
     format!("{}{}{interval}, n = {}{missing}", point(e.point, unit), symbol(unit), count(e.n))
 }
 
+/// An interval level in percent: `95`, `99.5`.
+pub fn level(level: f64) -> String {
+    let percent = format!("{:.1}", level * 100.0);
+    percent.strip_suffix(".0").map(str::to_owned).unwrap_or(percent)
+}
+
 /// Thousands set apart: `66,787`.
 pub fn count(n: usize) -> String {
     let digits = n.to_string();
@@ -83,6 +89,11 @@ mod tests {
         assert_eq!(point(-0.0004, Unit::Points), "0.0");
         assert_eq!(point(0.678, Unit::Percent), "67.8");
         assert_eq!(point(-0.0001, Unit::Plain), "0.000");
+    }
+
+    #[test]
+    fn levels() {
+        assert_eq!((level(0.95).as_str(), level(0.995).as_str()), ("95", "99.5"));
     }
 
     #[test]

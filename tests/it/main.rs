@@ -7,6 +7,7 @@ mod cli;
 mod command;
 mod data;
 mod demo;
+mod metrics;
 #[cfg(feature = "torch")]
 mod minilm;
 #[cfg(feature = "torch")]

@@ -128,3 +128,71 @@ fn grouped(runs: Vec<Tidy>) -> PolarsResult<Vec<(usize, Count)>> {
     });
     Ok(rows.collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::benchmark::catalog;
+    use crate::lang::Lang;
+    use crate::metric::accuracy::ACCURACY;
+    use crate::metric::observe::Observed;
+    use crate::metric::{Metric, TiePolicy};
+    use crate::provenance::RunInfo;
+    use crate::table::item::{ItemKey, RunColumn};
+
+    /// Pairs in two languages and two subsets; every 5th a tie, every 7th without a reward in run 1.
+    fn table() -> ItemTable {
+        let mut table = ItemTable::default();
+        let benchmark = table.symbols.intern("b");
+        for run in ["one", "two"] {
+            table.runs.push(RunColumn::absent(RunInfo::of_this_binary(run, "mock", "mock"), 0));
+        }
+        for i in 0..60u32 {
+            let id = table.symbols.intern(&format!("i{}", i / 2));
+            table.items.push(ItemKey {
+                benchmark,
+                subset: table.symbols.intern(if i < 30 { "s" } else { "t" }),
+                category: None,
+                lang: if i % 2 == 0 { Lang::ENGLISH } else { Lang::from_code("deu_Latn").unwrap() },
+                item: id,
+                source: id,
+                n_chosen: 1,
+                n_rejected: 1,
+                offset: 2 * i,
+            });
+            table.n_chars.extend([10, 20]);
+            for (run, column) in table.runs.iter_mut().enumerate() {
+                let chosen = if i % 5 == 0 { 1.0 } else { (i % 3) as f32 + run as f32 };
+                let missing = run == 1 && i % 7 == 0;
+                column.rewards.extend([Some(chosen), (!missing).then_some(1.0)]);
+                column.n_tokens.extend([1, 1]);
+                column.truncated.extend([false, i % 9 == 0]);
+                column.present.extend([true, !missing]);
+            }
+        }
+        table
+    }
+
+    #[test]
+    fn polars_and_the_contributions_give_the_same_sums() {
+        let table = table();
+        let manifest = catalog::find(catalog::PAIRS).unwrap();
+        let design = Design::new(&table, table.symbols.get("b").unwrap(), &manifest);
+        for ties in [TiePolicy::Loss, TiePolicy::Half, TiePolicy::OneOverK, TiePolicy::Exclude] {
+            let protocol = Protocol { ties };
+            let counts = counts(&table, &design, &protocol).unwrap();
+            for (run, counts) in counts.iter().enumerate() {
+                for (cell, count) in design.cells.iter().zip(counts) {
+                    let observed = Observed::new(&table, run, cell, &ACCURACY, &protocol);
+                    let sums = &observed.totals()[..ACCURACY.width()];
+                    assert_eq!((count.credit, count.n as f64), (sums[0], sums[1]), "{ties:?}, run {run}");
+                }
+            }
+            let total: Count = counts[1].iter().copied().sum();
+            // Of 60 items, 9 are multiples of 7 (no reward), 7 of 9 (cut); excluded ties have no outcome.
+            assert_eq!((total.missing, total.truncated), (9, 7));
+            assert_eq!(total.n + total.missing + if ties == TiePolicy::Exclude { total.ties } else { 0 }, 60);
+            assert!(total.ties > 5);
+        }
+    }
+}

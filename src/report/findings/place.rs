@@ -97,7 +97,9 @@ impl<'a> Layout<'a> {
             for (at, average) in self.averages.iter().enumerate() {
                 let slot = if average.pooled {
                     let chosen: Vec<Lang> = match average.langs.as_slice() {
-                        [] => langs.clone(),
+                        // A pool is complete: what the manifest lists, unless it lists nothing.
+                        [] if self.manifest.langs.is_empty() => langs.clone(),
+                        [] => self.manifest.langs.clone(),
                         listed => listed.iter().flat_map(|m| m.langs().iter().copied()).collect(),
                     };
                     self.slot(sheet, form, &chosen, columns, metric)

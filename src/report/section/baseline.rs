@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::leaderboard::level;
 use super::matrix::{self, MatrixRow};
 use super::{benchmark_id, per_benchmark};
 use crate::report::block::{Block, Column, Inline, Table, Value, visible};
 use crate::report::figure::{Dot, DotRow, Dots, Figure, Label, Plot, Reference};
 use crate::report::findings::{BenchmarkInfo, Findings, Languages, PairedDifference};
 use crate::report::measure::Unit;
+use crate::report::number;
 use crate::report::select::{headline, ranking, run_name};
 
 pub fn section(findings: &Findings) -> Option<Vec<Block>> {
@@ -81,7 +81,7 @@ fn figure(
         title: visible(&format!("Difference to {}", run_name(findings, baseline))),
         caption: format!(
             "Point and {} % interval of the paired difference; hollow where the interval holds zero. {}",
-            level(findings),
+            number::level(findings.level),
             super::leaderboard::over(&headline)
         )
         .into(),
@@ -122,7 +122,7 @@ fn table(
         Inline::new()
             .text("Difference to ")
             .name(run_name(findings, baseline))
-            .text(format!(" in percentage points with {} % intervals.", level(findings))),
+            .text(format!(" in percentage points with {} % intervals.", number::level(findings.level))),
         "Language",
         runs.iter().map(|run| Column::right(Inline::new().name(run_name(findings, *run))).of_run(*run)).collect(),
         rows.collect(),

@@ -1,6 +1,5 @@
 //! Language × category, one map per run: where a run is weak, and in what.
 
-use super::leaderboard::level;
 use super::matrix::{self, MatrixRow};
 use super::{benchmark_id, per_benchmark};
 use crate::lang::Lang;
@@ -9,6 +8,7 @@ use crate::report::figure::{Figure, Heat, HeatCell, Label, Plot, Ramp, extent};
 use crate::report::findings::{BenchmarkInfo, Findings, Languages, Scope};
 use crate::report::language;
 use crate::report::measure::{ACCURACY, Unit};
+use crate::report::number;
 use crate::report::select::{Lookup, languages_by_accuracy, ranking, run_name};
 
 pub fn section(findings: &Findings) -> Option<Vec<Block>> {
@@ -113,7 +113,7 @@ fn table(
         format!("{}-run-{}", benchmark_id("categories-table", benchmark, i), run + 1),
         Inline::new()
             .name(run_name(findings, run))
-            .text(format!(": accuracy in percent with {} % intervals.", level(findings))),
+            .text(format!(": accuracy in percent with {} % intervals.", number::level(findings.level))),
         "Language",
         scopes.iter().map(|scope| Column::right(Inline::new().name(scope_name(scope)))).collect(),
         rows.collect(),

@@ -1,13 +1,13 @@
 //! What a language loses against English, on the source items both have.
 
 use super::languages::{APART, Context};
-use super::leaderboard::level;
 use super::{benchmark_id, per_benchmark};
 use crate::lang::Lang;
 use crate::report::block::{Block, Inline, visible};
 use crate::report::figure::{Dots, Figure, Plot, Reference};
 use crate::report::findings::{Findings, Languages, Scope};
 use crate::report::measure::{GAP, Unit};
+use crate::report::number;
 use crate::report::select::{Lookup, languages_by_accuracy, ranking, run_name};
 
 pub fn section(findings: &Findings) -> Option<Vec<Block>> {
@@ -38,7 +38,10 @@ fn dots(context: &Context<'_>) -> Figure {
         id: benchmark_id("gap", context.benchmark, context.i),
         title: visible(&format!("Gap to English, {}", context.benchmark.title)),
         caption: Inline::new()
-            .text(format!("Point and {} % interval, paired over shared source items. ", level(context.findings)))
+            .text(format!(
+                "Point and {} % interval, paired over shared source items. ",
+                number::level(context.findings.level)
+            ))
             .text("Hollow where the interval holds zero: no gap is established. Sorted by ")
             .name(first)
             .text("."),

@@ -1,6 +1,6 @@
 //! Accuracy by language: a dot plot, a map of runs against languages, the table.
 
-use super::leaderboard::{level, references};
+use super::leaderboard::references;
 use super::matrix::{self, MatrixRow};
 use super::{benchmark_id, per_benchmark};
 use crate::report::block::{Block, Column, Inline, visible};
@@ -8,6 +8,7 @@ use crate::report::figure::{Dot, DotRow, Dots, Figure, Heat, HeatCell, Label, Pl
 use crate::report::findings::{BenchmarkInfo, Findings, Languages, Scope};
 use crate::report::language;
 use crate::report::measure::{ACCURACY, Unit};
+use crate::report::number;
 use crate::report::select::{Lookup, languages_by_accuracy, ranking, run_name};
 
 /// Runs that a dot plot can still tell apart; with more, the best ones stand out from a crowd.
@@ -97,7 +98,10 @@ impl Context<'_> {
             id: benchmark_id("languages", self.benchmark, self.i),
             title: visible(&format!("Accuracy by language, {}", self.benchmark.title)),
             caption: Inline::new()
-                .text(format!("Point and {} % interval; sorted by the accuracy of ", level(self.findings)))
+                .text(format!(
+                    "Point and {} % interval; sorted by the accuracy of ",
+                    number::level(self.findings.level)
+                ))
                 .name(first)
                 .text("."),
             alt: format!("Accuracy in {} languages with intervals; the table below has the numbers.", self.langs.len()),
@@ -173,7 +177,7 @@ impl Context<'_> {
         });
         matrix::table(
             benchmark_id(id, self.benchmark, self.i),
-            format!("{what} with {} % intervals.", level(self.findings)).into(),
+            format!("{what} with {} % intervals.", number::level(self.findings.level)).into(),
             "Language",
             columns.collect(),
             averages.chain(langs).collect(),

@@ -61,7 +61,7 @@ fn figure(findings: &Findings, benchmark: &BenchmarkInfo, i: usize, (accuracy, o
     Figure {
         id: benchmark_id("leaderboard", benchmark, i),
         title: visible(&format!("Accuracy on {}", benchmark.title)),
-        caption: format!("Point and {} % interval. {}", level(findings), over(headline)).into(),
+        caption: format!("Point and {} % interval. {}", number::level(findings.level), over(headline)).into(),
         alt,
         plot: Plot::Dots(Dots {
             axis: "Accuracy, %".to_owned(),
@@ -95,12 +95,6 @@ pub fn references(
         references.push(Reference { value: first, label });
     }
     references
-}
-
-/// The interval level as people write it: 95.
-pub fn level(findings: &Findings) -> String {
-    let percent = format!("{:.1}", findings.level * 100.0);
-    percent.strip_suffix(".0").map(str::to_owned).unwrap_or(percent)
 }
 
 pub fn over(languages: &Languages) -> String {
@@ -152,7 +146,8 @@ fn table(findings: &Findings, benchmark: &BenchmarkInfo, i: usize, (accuracy, or
     });
     Table {
         id: benchmark_id("leaderboard-table", benchmark, i),
-        caption: format!("Accuracy in percent with {} % intervals, highest first.", level(findings)).into(),
+        caption: format!("Accuracy in percent with {} % intervals, highest first.", number::level(findings.level))
+            .into(),
         columns: columns.map(|(column, n)| column.with_n(n)).collect(),
         rows: rows.collect(),
     }

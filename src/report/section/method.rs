@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use super::leaderboard::level;
 use crate::report::block::{Block, Inline};
 use crate::report::findings::Findings;
 use crate::report::measure::measure;
@@ -39,7 +38,7 @@ fn intervals(findings: &Findings) -> String {
         "Intervals cover {} % and come from a cluster bootstrap of {} replicates (seed {}): source items are drawn with \
          replacement, and all translations, runs and responses of a source item travel together, because they are not \
          independent of each other. A dash stands where a number is undefined; the note below the table says why.",
-        level(findings),
+        number::level(findings.level),
         number::count(findings.replicates),
         findings.seed
     )

@@ -1,11 +1,11 @@
 //! Accuracy by subset and language, one table per run.
 
-use super::leaderboard::level;
 use super::matrix::{self, MatrixRow};
 use super::{benchmark_id, per_benchmark};
 use crate::report::block::{Block, Column, Inline, visible};
 use crate::report::findings::{Findings, Languages, Scope};
 use crate::report::measure::ACCURACY;
+use crate::report::number;
 use crate::report::select::{Lookup, languages_by_accuracy, ranking, run_name};
 
 pub fn section(findings: &Findings) -> Option<Vec<Block>> {
@@ -51,7 +51,7 @@ pub fn section(findings: &Findings) -> Option<Vec<Block>> {
                 format!("{}-run-{}", benchmark_id("subsets", benchmark, i), run + 1),
                 Inline::new()
                     .name(run_name(findings, run))
-                    .text(format!(": accuracy in percent with {} % intervals.", level(findings))),
+                    .text(format!(": accuracy in percent with {} % intervals.", number::level(findings.level))),
                 "Language",
                 columns.collect(),
                 rows.collect(),

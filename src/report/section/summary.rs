@@ -127,7 +127,7 @@ fn weakest(findings: &Findings, leader: usize, scored: &[(crate::lang::Lang, Val
     let worst = scored.iter().rev().take(WORST.min(scored.len() - 1));
     let named = worst.map(|(lang, value)| Inline::new().lang(*lang).text(" (").value(value.clone()).text(")"));
     Inline::new()
-        .text("Weakest languages of ")
+        .text(if scored.len() > 2 { "Weakest languages of " } else { "Weakest language of " })
         .name(run_name(findings, leader))
         .text(": ")
         .list(named.collect())

@@ -1,0 +1,9 @@
+//! Metrics, aggregation, intervals and findings: published numbers, hand-worked cases, properties.
+
+mod findings;
+mod items;
+mod properties;
+mod published;
+mod references;
+mod scale;
+mod ties;

@@ -1,0 +1,79 @@
+//! Statistics against scipy, scikit-learn and NumPy (`tests/fixtures/stats.json`).
+
+use std::path::Path;
+
+use rmbench::metric::agreement::kappa;
+use rmbench::metric::interval::{normal_quantile, quantile, wilson};
+use rmbench::metric::mcnemar::exact_p;
+use serde_json::Value;
+
+fn fixture(name: &str) -> Vec<Value> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/stats.json");
+    let all: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let cases = all[name].as_array().unwrap().clone();
+    assert!(!cases.is_empty());
+    cases
+}
+
+fn numbers(value: &Value) -> Vec<f64> {
+    value.as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect()
+}
+
+#[track_caller]
+fn close(a: f64, b: &Value, relative: f64) {
+    let b = b.as_f64().unwrap();
+    assert!((a - b).abs() <= relative * b.abs().max(1e-300) + 1e-14, "{a} and {b}");
+}
+
+#[test]
+fn wilson_equals_statsmodels() {
+    for case in fixture("wilson") {
+        let (k, n) = (case["successes"].as_f64().unwrap(), case["n"].as_f64().unwrap());
+        let interval = wilson(k / n, n, case["level"].as_f64().unwrap()).unwrap();
+        close(interval.low, &case["low"], 1e-9);
+        close(interval.high, &case["high"], 1e-9);
+    }
+}
+
+#[test]
+fn normal_quantiles_equal_scipy() {
+    for case in fixture("normal_quantile") {
+        close(normal_quantile(case["p"].as_f64().unwrap()), &case["z"], 1e-11);
+    }
+}
+
+#[test]
+fn mcnemar_equals_scipy() {
+    for case in fixture("mcnemar_exact") {
+        let counts = ["only_first_right", "only_second_right"].map(|name| case[name].as_u64().unwrap());
+        close(exact_p(counts[0], counts[1]), &case["p"], 1e-9);
+    }
+}
+
+#[test]
+fn kappa_equals_scikit_learn_where_it_is_defined() {
+    for case in fixture("cohen_kappa") {
+        let labels = numbers(&case["labels"]);
+        let index = |x: f64| labels.iter().position(|l| *l == x).unwrap();
+        let mut table = vec![0.0; labels.len() * labels.len()];
+        for (a, b) in numbers(&case["a"]).into_iter().zip(numbers(&case["b"])) {
+            table[index(a) * labels.len() + index(b)] += 1.0;
+        }
+        match (kappa(&table, labels.len()), &case["unweighted"]) {
+            (None, Value::Null) => {}
+            (Some(ours), theirs) if !theirs.is_null() => close(ours, theirs, 1e-12),
+            (ours, theirs) => panic!("{}: {ours:?} and {theirs}", case["name"]),
+        }
+    }
+}
+
+#[test]
+fn quantiles_equal_numpy() {
+    for case in fixture("quantile_linear") {
+        let mut values = numbers(&case["values"]);
+        values.sort_by(f64::total_cmp);
+        for (level, expected) in numbers(&case["levels"]).into_iter().zip(case["quantiles"].as_array().unwrap()) {
+            close(quantile(&values, level).unwrap(), expected, 1e-12);
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Time and memory at the size of a whole leaderboard: 25 runs of M-RewardBench (23 languages,
+//! translation) and its English originals. Ignored by default; in release:
+//!
+//! `cargo test --release --test it metrics::scale -- --ignored --nocapture`
+//!
+//! With `RMBENCH_SCALE_DIR=DIR` the score tables stay in DIR/run-NN for `rmbench report`.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use rmbench::benchmark::catalog;
+use rmbench::lang::Lang;
+use rmbench::progress::Silent;
+use rmbench::provenance::RunInfo;
+use rmbench::report::findings::{FindingOptions, Findings};
+use rmbench::table::item::ItemTable;
+use rmbench::table::score::{FILE_NAME, ScoreRow, Side};
+use rmbench::table::store::write_table;
+
+use super::items::Draws;
+
+const RUNS: usize = 25;
+
+fn write_run(path: &Path, run: usize) -> usize {
+    let info = RunInfo::of_this_binary(&format!("model-{run:02}"), &format!("synthetic-{run:02}"), "scalar");
+    let mut rows = Vec::new();
+    for name in ["m-rewardbench", "m-rewardbench-translation", "rewardbench"] {
+        let manifest = catalog::find(name).unwrap();
+        let (benchmark, version): (Arc<str>, Arc<str>) = (name.into(), manifest.version.as_str().into());
+        for lang in &manifest.langs {
+            for (_, subset) in manifest.subsets().filter(|(_, subset)| subset.exists_in(*lang)) {
+                let subset_name: Arc<str> = subset.name.as_str().into();
+                for i in 0..subset.n.unwrap_or(0) {
+                    let id: Arc<str> = format!("{}-{i}", subset.name).into();
+                    // Difficulty belongs to the source item, ability to the run, a little noise to the language.
+                    let seed = id.bytes().fold(17u64, |h, b| h.wrapping_mul(31).wrapping_add(u64::from(b)));
+                    let easy = Draws::new(seed).reward();
+                    let noise =
+                        Draws::new(seed ^ (run as u64) << 32 ^ u64::from(lang.code().as_bytes()[0]) << 16).reward();
+                    let margin = easy * 0.5 + noise * 0.4 + run as f32 * 0.1 + 1.5;
+                    for (side, reward) in [(Side::Chosen, margin), (Side::Rejected, 0.0)] {
+                        rows.push(ScoreRow {
+                            benchmark: benchmark.clone(),
+                            benchmark_version: version.clone(),
+                            subset: subset_name.clone(),
+                            category: None,
+                            lang: *lang,
+                            item_id: id.clone(),
+                            source_id: id.clone(),
+                            side,
+                            response_index: 0,
+                            variant: None,
+                            n_chars: 100 + (seed % 1000) as u32 + u32::from(side == Side::Chosen),
+                            n_tokens: 50,
+                            truncated: false,
+                            reward: Some(reward),
+                            logp_policy: None,
+                            logp_reference: None,
+                        });
+                    }
+                }
+            }
+        }
+    }
+    write_table(path, &info, &rows).unwrap();
+    rows.len() / 2
+}
+
+/// Peak resident memory of this process in MB.
+fn peak_mb() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap_or_default();
+    line.split_whitespace().nth(1).and_then(|kb| kb.parse::<u64>().ok()).unwrap_or(0) / 1024
+}
+
+#[test]
+#[ignore = "minutes without optimisation; see the module"]
+fn a_whole_leaderboard() {
+    let temporary = tempfile::tempdir().unwrap();
+    let dir = std::env::var_os("RMBENCH_SCALE_DIR").map_or(temporary.path().to_owned(), Into::into);
+    let mut items = 0;
+    let mut paths = Vec::new();
+    for run in 0..RUNS {
+        let path = dir.join(format!("run-{run:02}")).join(FILE_NAME);
+        items = write_run(&path, run);
+        paths.push(path);
+    }
+    assert_eq!(items, 66_787 + 2_985);
+    let begin = Instant::now();
+    let table = ItemTable::load(&paths).unwrap();
+    let (read, read_mb) = (begin.elapsed(), peak_mb());
+    let begin = Instant::now();
+    let options = FindingOptions::default();
+    let findings = Findings::compute(&table, &|name| catalog::find(name).ok(), &options, &mut Silent).unwrap();
+    let computed = begin.elapsed();
+    eprintln!(
+        "{RUNS} runs x {items} items, {} replicates: read {read:.2?} ({read_mb} MB), findings {computed:.2?} \
+         ({} MB), {} findings",
+        options.replicates,
+        peak_mb(),
+        findings.findings.len()
+    );
+    assert!(findings.findings.iter().any(|f| f.metric == "gap-to-english" && f.estimate.is_some()));
+    let english = findings.benchmarks.iter().find(|info| info.name == "rewardbench").unwrap();
+    assert_eq!(english.langs, [Lang::ENGLISH]);
+}
