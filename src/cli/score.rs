@@ -12,7 +12,7 @@ use super::message::{Message, count};
 use crate::benchmark::grid::grid;
 use crate::progress::Progress;
 use crate::score::directory::{RunDirectory, SETTINGS_FILE};
-use crate::score::plan::{Check, Plan, Verdict};
+use crate::score::plan::{Check, Depth, Plan, Verdict};
 use crate::score::run::{Summary, run as score};
 use crate::score::scorer::Scorer;
 use crate::score::settings::{DEFAULTS, ScoreSettings};
@@ -39,7 +39,7 @@ pub fn score_into(
 ) -> anyhow::Result<Outcome> {
     let out = RunDirectory::new(out);
     let scorer = Scorer::load(settings)?;
-    let plan = Plan::make(settings, Ok(&scorer), &out, resume, progress)?;
+    let plan = Plan::make(settings, Ok(&scorer), &out, resume, Depth::Run, progress)?;
     plan.refuse_wrong()?;
     warn(&plan, progress);
     let summary = score(&plan, &scorer, &out, resume, progress)?;
@@ -59,7 +59,7 @@ fn dry_run(
     message: &mut Message,
 ) -> anyhow::Result<Outcome> {
     let scorer = Scorer::load(settings);
-    let plan = Plan::make(settings, scorer.as_ref(), out, resume, message)?;
+    let plan = Plan::make(settings, scorer.as_ref(), out, resume, Depth::DryRun, message)?;
     message.data(&plan_text(&plan))?;
     match plan.verdict() {
         Verdict::Fine => Ok(Outcome::Done),

@@ -65,6 +65,15 @@ pub struct Check {
     pub hint: Option<String>,
 }
 
+/// How thoroughly a plan looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// For a run, which counts what is cut while it scores.
+    Run,
+    /// For a dry run: every item is also tokenised, to say beforehand what would be cut.
+    DryRun,
+}
+
 impl Plan {
     /// Reads all data once. Errors only where nothing can be planned; what is wrong with model, data or
     /// output directory is in [`Plan::checks`].
@@ -73,6 +82,7 @@ impl Plan {
         scorer: Result<&Scorer, &ScoreError>,
         out: &RunDirectory,
         resume: bool,
+        depth: Depth,
         progress: &mut dyn Progress,
     ) -> Result<Plan, ScoreError> {
         let langs = settings.langs()?;
@@ -84,7 +94,8 @@ impl Plan {
             match source {
                 Ok(source) => {
                     let mut selection = Selection::new(&langs, settings.limit);
-                    let survey = Survey::of(&source, &mut selection, scorer.ok(), progress);
+                    let measuring = scorer.ok().filter(|_| depth == Depth::DryRun);
+                    let survey = Survey::of(&source, &mut selection, measuring, progress);
                     checks.extend(survey.checks(&source, &settings.langs));
                     info.digests.extend(digests(&source));
                     planned.push(Planned { cells: survey.cells, source });

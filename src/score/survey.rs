@@ -32,7 +32,7 @@ pub(super) struct Survey {
 
 impl Survey {
     /// Reads all files of a benchmark. What cannot be read is a failed check, so that one pass finds
-    /// everything that is wrong.
+    /// everything that is wrong. With a scorer, items that will not fit it whole are counted.
     pub fn of(
         source: &Source,
         selection: &mut Selection<'_>,

@@ -336,3 +336,30 @@ fn a_run_brings_its_own_manifest_to_the_report() {
     let findings = fs::read_to_string(dir.path().join("report/findings.json")).unwrap();
     assert!(findings.contains("\"title\": \"Two subsets\""), "{findings}");
 }
+
+/// The shares of items in which the longer response is the chosen one, ties half, counted from the files
+/// by other means.
+#[test]
+fn longer_wins_as_often_as_counted_elsewhere() {
+    let Ok(data) = std::env::var("RMBENCH_TEST_DATA") else {
+        println!("skipped: RMBENCH_TEST_DATA is not set");
+        return;
+    };
+    for (file, percent) in [("bench", 52.3), ("translation_wmt", 55.2)] {
+        let dir = tempfile::tempdir().unwrap();
+        let pairs = format!("{data}/{file}.parquet");
+        let scored = run(dir.path(), &["score", "--model", "mock:length", "--pairs", &pairs, "--out", "run"]);
+        assert!(scored.status.success(), "{}", String::from_utf8_lossy(&scored.stderr));
+        let settings = ["--set", "ties=half", "--set", "replicates=100", "--format", "json"];
+        let report = run(dir.path(), &[&["report", "run", "--out", "report"], &settings[..]].concat());
+        assert!(report.status.success(), "{}", String::from_utf8_lossy(&report.stderr));
+        let text = fs::read_to_string(dir.path().join("report/findings.json")).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let findings = json["findings"].as_array().or(json["findings"]["findings"].as_array()).unwrap();
+        let is_headline = |f: &&serde_json::Value| {
+            f["metric"] == "accuracy" && f["scope"]["of"] == "overall" && f["languages"]["name"] == "micro"
+        };
+        let point = findings.iter().find(is_headline).unwrap()["estimate"]["point"].as_f64().unwrap();
+        assert!((100.0 * point - percent).abs() < 0.05, "{file}: {point}");
+    }
+}
