@@ -95,6 +95,19 @@ impl Inline {
         self
     }
 
+    /// Sentences from outside, in which backticks set names apart.
+    pub fn prose(mut self, sentences: &str) -> Self {
+        let pieces: Vec<&str> = sentences.split('`').collect();
+        // An odd backtick sets nothing apart.
+        if pieces.len().is_multiple_of(2) {
+            return self.name(sentences);
+        }
+        for (i, piece) in pieces.into_iter().enumerate().filter(|(_, piece)| !piece.is_empty()) {
+            self = if i % 2 == 1 { self.code(piece) } else { self.name(piece) };
+        }
+        self
+    }
+
     /// Several pieces with commas and a final "and".
     pub fn list(mut self, pieces: Vec<Inline>) -> Self {
         let last = pieces.len().saturating_sub(1);
@@ -325,6 +338,13 @@ mod tests {
         assert_eq!(slug("../../Chat Hard"), "chat-hard");
         assert_eq!(slug("<script>"), "script");
         assert_eq!(slug("مرحبا"), "");
+    }
+
+    #[test]
+    fn backticks_in_prose_set_names_apart() {
+        let of = |text: &str| Inline::new().prose(text).0;
+        assert_eq!(of("`a`: b"), [Span::Code("a".to_owned()), Span::Name(": b".to_owned())]);
+        assert_eq!(of("a ` b"), [Span::Name("a ` b".to_owned())]);
     }
 
     #[test]

@@ -45,6 +45,84 @@ pub static MEASURES: &[Measure] = &[
         unit: Unit::Percent,
         about: "Accuracy of always preferring the longer response; no model is involved.",
     },
+    Measure {
+        id: "gap-to-english-all-items",
+        title: "Gap to English, all items",
+        unit: Unit::Points,
+        about: "The same with each language on all of its own items, so not on the same items.",
+    },
+    Measure {
+        id: "kappa-with-english",
+        title: "Kappa with English",
+        unit: Unit::Plain,
+        about: "Cohen's kappa between right and wrong in the language and in English, over shared source items.",
+    },
+    Measure {
+        id: "tie-rate",
+        title: "Ties",
+        unit: Unit::Percent,
+        about: "Share of comparisons whose rewards are exactly equal.",
+    },
+    Measure {
+        id: "language-sd",
+        title: "Spread over languages",
+        unit: Unit::Plain,
+        about: "Standard deviation of accuracy over the languages of the average, in percentage points.",
+    },
+    Measure {
+        id: "language-variance",
+        title: "Variance over languages",
+        unit: Unit::Plain,
+        about: "The square of the spread over languages.",
+    },
+    Measure {
+        id: "style-matrix-easy",
+        title: "Easy",
+        unit: Unit::Percent,
+        about: "Accuracy where the chosen response has the fancier style.",
+    },
+    Measure {
+        id: "style-matrix-normal",
+        title: "Normal",
+        unit: Unit::Percent,
+        about: "Accuracy where both responses have the same style.",
+    },
+    Measure {
+        id: "style-matrix-hard",
+        title: "Hard",
+        unit: Unit::Percent,
+        about: "Accuracy where the rejected response has the fancier style.",
+    },
+    Measure {
+        id: "ties-reference",
+        title: "Reference prompts",
+        unit: Unit::Percent,
+        about: "Share of reference prompts whose right response is above every wrong one.",
+    },
+    Measure {
+        id: "ties-tied",
+        title: "Tied prompts",
+        unit: Unit::Percent,
+        about: "Share of tied prompts whose right responses are all above every wrong one.",
+    },
+    Measure {
+        id: "ties-preferred",
+        title: "Ties kept together",
+        unit: Unit::Percent,
+        about: "Share of tied prompts whose right responses lie closer to each other than to the best wrong one.",
+    },
+    Measure {
+        id: "ties-preferred-hard",
+        title: "Ties kept together, hard",
+        unit: Unit::Percent,
+        about: "The same with the smaller of the tied prompt's margin and its reference prompt's.",
+    },
+    Measure {
+        id: "ties-margin",
+        title: "Margin of ties",
+        unit: Unit::Plain,
+        about: "Mean hyperbolic tangent of how far wrong responses lie below right ones, relative to the spread of the right ones, less 1.",
+    },
 ];
 
 /// A measure by its id; metrics without an entry are shown under their id, as plain numbers.
@@ -55,6 +133,15 @@ pub fn measure(id: &str) -> Option<&'static Measure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parts_of_composite_scores_are_known() {
+        use crate::benchmark::manifest::Rule;
+        use crate::metric::parts_of;
+        for part in [Rule::StyleMatrix, Rule::Ties].into_iter().flat_map(parts_of) {
+            assert!(measure(part.id()).is_some(), "{}", part.id());
+        }
+    }
 
     #[test]
     fn the_list_is_tidy() {

@@ -12,7 +12,7 @@ use rmbench::report::{Findings, Format, ReportError, write};
 
 use markup::{Tag, balance, tags};
 
-const SAMPLES: [&str; 8] = ["one", "three", "many", "single", "small", "tiny", "hostile", "empty"];
+const SAMPLES: [&str; 9] = ["one", "three", "many", "single", "small", "tiny", "two", "hostile", "empty"];
 
 fn sample(name: &str) -> Findings {
     match name {
@@ -26,6 +26,7 @@ fn sample(name: &str) -> Findings {
         "single" => invented::findings(1, 1, 4),
         "small" => invented::against(invented::findings(2, 7, 2), 0),
         "tiny" => invented::against(invented::findings(2, 2, 1), 0),
+        "two" => invented::twice(invented::against(invented::findings(2, 7, 2), 0)),
         "hostile" => invented::hostile(),
         "empty" => invented::empty(),
         other => panic!("no sample `{other}`"),

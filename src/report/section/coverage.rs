@@ -7,7 +7,7 @@ use crate::report::measure::ACCURACY;
 use crate::report::select::{Lookup, ranking, run_name};
 
 pub fn section(findings: &Findings) -> Option<Vec<Block>> {
-    let mut blocks: Vec<Block> = findings.warnings.iter().map(|w| Block::Warning(Inline::new().name(w))).collect();
+    let mut blocks: Vec<Block> = findings.warnings.iter().map(|w| Block::Warning(Inline::new().prose(w))).collect();
     if let Some(tables) = per_benchmark(findings, |benchmark, i| of_benchmark(findings, benchmark, i)) {
         blocks.extend(tables);
     }

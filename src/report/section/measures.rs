@@ -1,56 +1,86 @@
 //! Metrics that have no section of their own yet: shown, so that nothing computed is hidden.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::matrix::{self, MatrixRow};
 use super::{benchmark_id, per_benchmark};
-use crate::report::block::{Block, Column, Inline};
-use crate::report::findings::{Findings, Languages, Scope};
-use crate::report::measure::{ACCURACY, GAP, LONGEST};
-use crate::report::select::{Lookup, run_name};
+use crate::report::block::{Block, Column, Inline, Value};
+use crate::report::findings::{BenchmarkInfo, Finding, Findings, Languages, Scope};
+use crate::report::measure::{ACCURACY, GAP, LONGEST, Unit, measure};
+use crate::report::select::run_name;
 
 pub fn section(findings: &Findings) -> Option<Vec<Block>> {
     per_benchmark(findings, |benchmark, i| {
-        let shown_elsewhere = [ACCURACY, GAP, LONGEST];
-        let metrics: BTreeSet<&str> = findings
-            .findings
-            .iter()
-            .filter(|f| f.benchmark == benchmark.name && f.scope == Scope::Overall)
-            .map(|f| f.metric.as_str())
-            .filter(|metric| !shown_elsewhere.contains(metric))
-            .collect();
-        if metrics.is_empty() {
-            return None;
-        }
-        let lookups: Vec<Lookup<'_>> = metrics.iter().map(|m| Lookup::of(findings, &benchmark.name, m)).collect();
-        let averages = benchmark.averages.iter().map(|a| Languages::Average(a.clone()));
-        let all: Vec<Languages> = averages.chain(benchmark.langs.iter().map(|l| Languages::One(*l))).collect();
-        let tables = (0..findings.runs.len()).filter_map(|run| {
-            let rows: Vec<MatrixRow> = all
+        let groups = groups(findings, benchmark);
+        let folds = (0..findings.runs.len()).filter_map(|run| {
+            let tables: Vec<Block> = groups
                 .iter()
-                .filter(|l| lookups.iter().any(|lookup| lookup.get(run, &Scope::Overall, l).is_some()))
-                .map(|l| {
-                    let (label, lang) = match l {
-                        Languages::One(lang) => (Inline::new().lang(*lang), Some(*lang)),
-                        Languages::Average(name) => (Inline::new().name(name), None),
-                    };
-                    let values = lookups.iter().map(|lookup| lookup.value(run, &Scope::Overall, l)).collect();
-                    MatrixRow { label, lang, run: Some(run), pinned: lang.is_none(), values }
-                })
+                .enumerate()
+                .filter_map(|(g, metrics)| table(findings, benchmark, run, metrics, &id(benchmark, i, run, g)))
                 .collect();
-            let table = matrix::table(
-                format!("{}-run-{}", benchmark_id("measures", benchmark, i), run + 1),
-                Inline::new().name(run_name(findings, run)),
-                "Language",
-                metrics.iter().map(|m| Column::right(Inline::new().name(m))).collect(),
-                rows,
-            );
-            (!table.rows.is_empty()).then(|| Block::Fold {
+            (!tables.is_empty()).then(|| Block::Fold {
                 summary: Inline::new().name(run_name(findings, run)),
-                blocks: vec![table.into()],
+                blocks: tables,
                 open: false,
             })
         });
-        Some(tables.collect())
+        Some(folds.collect()).filter(|blocks: &Vec<Block>| !blocks.is_empty())
     })
+}
+
+fn id(benchmark: &BenchmarkInfo, i: usize, run: usize, group: usize) -> String {
+    format!("{}-run-{}-{}", benchmark_id("measures", benchmark, i), run + 1, group + 1)
+}
+
+fn of_benchmark<'a>(findings: &'a Findings, benchmark: &'a BenchmarkInfo) -> impl Iterator<Item = &'a Finding> {
+    let elsewhere = [ACCURACY, GAP, LONGEST];
+    findings.findings.iter().filter(move |f| f.benchmark == benchmark.name && !elsewhere.contains(&f.metric.as_str()))
+}
+
+/// Metrics that are given for the same kinds of scopes and languages share a table.
+fn groups<'a>(findings: &'a Findings, benchmark: &'a BenchmarkInfo) -> Vec<Vec<&'a str>> {
+    let mut kinds: BTreeMap<&str, BTreeSet<(bool, bool)>> = BTreeMap::new();
+    for f in of_benchmark(findings, benchmark) {
+        let kind = (f.scope == Scope::Overall, matches!(f.languages, Languages::One(_)));
+        kinds.entry(&f.metric).or_default().insert(kind);
+    }
+    let mut groups: BTreeMap<BTreeSet<(bool, bool)>, Vec<&str>> = BTreeMap::new();
+    for (metric, kind) in kinds {
+        groups.entry(kind).or_default().push(metric);
+    }
+    groups.into_values().collect()
+}
+
+fn table(findings: &Findings, benchmark: &BenchmarkInfo, run: usize, metrics: &[&str], id: &str) -> Option<Block> {
+    let unit = |metric: &str| measure(metric).map_or(Unit::Plain, |m| m.unit);
+    // Averages first, as they come; then languages by code; parts after the whole.
+    let mut found: BTreeMap<(bool, &Languages, bool, &Scope), BTreeMap<&str, Value>> = BTreeMap::new();
+    for f in of_benchmark(findings, benchmark).filter(|f| f.run == run && metrics.contains(&f.metric.as_str())) {
+        let key = (matches!(f.languages, Languages::One(_)), &f.languages, f.scope != Scope::Overall, &f.scope);
+        found.entry(key).or_default().insert(&f.metric, Value::of(f, unit(&f.metric)));
+    }
+    let rows: Vec<MatrixRow> = found
+        .into_iter()
+        .map(|((is_one, languages, _, scope), mut values)| {
+            let (label, lang) = match languages {
+                Languages::One(lang) => (Inline::new().lang(*lang), Some(*lang)),
+                Languages::Average(name) => (Inline::new().name(name), None),
+            };
+            let label = match scope {
+                Scope::Overall => label,
+                Scope::Category(name) | Scope::Subset(name) => label.text(", ").name(name),
+            };
+            let mut take =
+                |metric: &str| values.remove(metric).unwrap_or_else(|| Value::absent(unit(metric), "does not apply"));
+            let values = metrics.iter().map(|metric| take(metric)).collect();
+            MatrixRow { label, lang, run: Some(run), pinned: !is_one && *scope == Scope::Overall, values }
+        })
+        .collect();
+    let columns = metrics.iter().map(|metric| match measure(metric) {
+        Some(known) => Column::right(known.title).about(known.about),
+        None => Column::right(Inline::new().name(metric)),
+    });
+    let caption = Inline::new().name(run_name(findings, run)).text(": shares in percent, differences in points.");
+    let table = matrix::table(id.to_owned(), caption, "Language", columns.collect(), rows);
+    (!table.rows.is_empty()).then_some(Block::Table(table))
 }

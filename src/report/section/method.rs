@@ -17,7 +17,7 @@ pub fn section(findings: &Findings) -> Option<Vec<Block>> {
     }
     for benchmark in &findings.benchmarks {
         blocks.push(Block::Heading(Inline::new().name(&benchmark.title).text(", version ").name(&benchmark.version)));
-        let mut sentences: Vec<Inline> = benchmark.protocol.iter().map(|s| Inline::new().name(s)).collect();
+        let mut sentences: Vec<Inline> = benchmark.protocol.iter().map(|s| Inline::new().prose(s)).collect();
         if !benchmark.averages.is_empty() {
             let names = benchmark.averages.iter().map(|a| Inline::new().name(a)).collect();
             sentences
@@ -35,7 +35,7 @@ fn intervals(findings: &Findings) -> String {
         return "No intervals were computed.".to_owned();
     }
     format!(
-        "Intervals cover {} % and come from a cluster bootstrap of {} replicates (seed {}): source items are drawn with \
+        "Intervals cover {} %. Where they come from resampling ({} replicates, seed {}), source items are drawn with \
          replacement, and all translations, runs and responses of a source item travel together, because they are not \
          independent of each other. A dash stands where a number is undefined; the note below the table says why.",
         number::level(findings.level),

@@ -1,6 +1,7 @@
 //! Who leads, whether that is established, and where the leader fails. In words, from estimates.
 
 use super::per_benchmark;
+use crate::lang::Lang;
 use crate::metric::{Estimate, Interval};
 use crate::report::block::{Block, Cell, Inline, KeyFigure, Value};
 use crate::report::findings::{BenchmarkInfo, Findings, Languages, Scope};
@@ -10,6 +11,8 @@ use crate::report::select::{Lookup, headline, headline_difference, languages_by_
 
 /// How many of the worst languages are named.
 const WORST: usize = 3;
+/// More languages than this are counted instead of named.
+const MOST_NAMED: usize = 6;
 
 pub fn section(findings: &Findings) -> Option<Vec<Block>> {
     let mut blocks = per_benchmark(findings, |benchmark, _| Some(of_benchmark(findings, benchmark)))
@@ -36,7 +39,7 @@ fn of_benchmark(findings: &Findings, benchmark: &BenchmarkInfo) -> Vec<Block> {
         return vec![Block::Note(format!("Not enough data for a summary: {why}.").into())];
     };
     let over = match &headline {
-        Languages::Average(name) => format!("{name} over languages"),
+        Languages::Average(name) => format!("average {name}"),
         Languages::One(lang) => crate::report::language::name(*lang),
     };
     let mut figures = vec![KeyFigure {
@@ -47,7 +50,7 @@ fn of_benchmark(findings: &Findings, benchmark: &BenchmarkInfo) -> Vec<Block> {
     let mut sentences = vec![standing(findings, benchmark, &order, (&accuracy, &headline), best)];
 
     let by_language = languages_by_accuracy(&accuracy, benchmark, leader);
-    let scored: Vec<(crate::lang::Lang, Value)> = by_language
+    let scored: Vec<(Lang, Value)> = by_language
         .into_iter()
         .map(|lang| (lang, accuracy.value(leader, &Scope::Overall, &Languages::One(lang))))
         .filter(|(_, value)| value.estimate.is_some())
@@ -123,7 +126,7 @@ fn standing(
     }
 }
 
-fn weakest(findings: &Findings, leader: usize, scored: &[(crate::lang::Lang, Value)]) -> Inline {
+fn weakest(findings: &Findings, leader: usize, scored: &[(Lang, Value)]) -> Inline {
     let worst = scored.iter().rev().take(WORST.min(scored.len() - 1));
     let named = worst.map(|(lang, value)| Inline::new().lang(*lang).text(" (").value(value.clone()).text(")"));
     Inline::new()
@@ -134,26 +137,43 @@ fn weakest(findings: &Findings, leader: usize, scored: &[(crate::lang::Lang, Val
         .text(".")
 }
 
-/// Languages whose interval reaches down to chance.
+/// Languages in which chance is inside the interval, and those in which the run is worse than chance.
 fn near_chance(
     findings: &Findings,
     benchmark: &BenchmarkInfo,
     leader: usize,
-    scored: &[(crate::lang::Lang, Value)],
+    scored: &[(Lang, Value)],
 ) -> Option<Inline> {
-    let chance = benchmark.chance?;
-    let unclear: Vec<Inline> = scored
-        .iter()
-        .filter(|(_, v)| v.estimate.and_then(|e| e.interval).is_some_and(|i| i.low <= chance))
-        .map(|(lang, _)| Inline::new().lang(*lang))
-        .collect();
+    let chance = benchmark.chance.filter(|_| !scored.is_empty())?;
+    let interval = |v: &Value| v.estimate.and_then(|e| e.interval);
+    let such = |is: &dyn Fn(Option<Interval>) -> bool| -> Vec<Lang> {
+        scored.iter().filter(|(_, v)| is(interval(v))).map(|(lang, _)| *lang).collect()
+    };
+    // Without an interval nothing can be told.
+    let unclear = such(&|i| i.is_none_or(|i| i.low <= chance && i.high >= chance));
+    let below = such(&|i| i.is_some_and(|i| i.high < chance));
     let chance = number::point(chance, Unit::Percent);
     let text = Inline::new().name(run_name(findings, leader));
-    Some(match unclear.len() {
-        0 if scored.is_empty() => return None,
-        0 => text.text(format!(" is above chance ({chance} %) in every language scored.")),
-        _ => text.text(format!(" is not distinguishable from chance ({chance} %) in ")).list(unclear).text("."),
+    let of = scored.len();
+    Some(match (unclear.is_empty(), below.is_empty()) {
+        (true, true) => text.text(format!(" is above chance ({chance} %) in every language scored.")),
+        (false, true) => {
+            named(text.text(format!(" cannot be told from chance ({chance} %) in ")), &unclear, of).text(".")
+        }
+        (true, false) => named(text.text(format!(" is below chance ({chance} %) in ")), &below, of).text("."),
+        (false, false) => {
+            let text = named(text.text(format!(" is below chance ({chance} %) in ")), &below, of);
+            named(text.text(" and cannot be told from it in "), &unclear, of).text(".")
+        }
     })
+}
+
+/// A few languages by name, many by number.
+fn named(text: Inline, langs: &[Lang], of: usize) -> Inline {
+    match langs.len() {
+        n if n > MOST_NAMED => text.text(format!("{n} of {of} languages")),
+        _ => text.list(langs.iter().map(|lang| Inline::new().lang(*lang)).collect()),
+    }
 }
 
 fn overlap(a: Interval, b: Interval) -> bool {

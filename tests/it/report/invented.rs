@@ -211,6 +211,20 @@ pub fn against(mut findings: Findings, baseline: usize) -> Findings {
     findings
 }
 
+/// The same once more as another benchmark whose name slugs to the same.
+pub fn twice(mut findings: Findings) -> Findings {
+    let name = "Invented_Bench".to_owned();
+    let mut benchmark = findings.benchmarks[0].clone();
+    (benchmark.name, benchmark.title) = (name.clone(), "Invented Bench, Again".to_owned());
+    findings.benchmarks.push(benchmark);
+    let again: Vec<Finding> =
+        findings.findings.iter().map(|f| Finding { benchmark: name.clone(), ..f.clone() }).collect();
+    findings.findings.extend(again);
+    let measure = Finding { metric: "tie-rate".to_owned(), ..findings.findings[0].clone() };
+    findings.findings.push(measure);
+    findings
+}
+
 /// Names that try to leave their place: markup, quotes, direction overrides, right-to-left, very long.
 pub fn hostile() -> Findings {
     let mut findings = against(findings(3, 5, 2), 1);
