@@ -149,6 +149,7 @@ fn figure(figure: &Figure) -> Markup {
     let scene = figure.scene(crate::report::figure::Frame::Page);
     // A figure may shrink to fit its column, but not until nothing can be read: then it scrolls.
     let class = match scene.width {
+        ..=608.0 => "plot slight",
         ..=800.0 => "plot",
         ..=1280.0 => "plot middling",
         _ => "plot wide",
