@@ -1,13 +1,13 @@
 //! All integration tests in one binary: one link step.
 
 mod architecture;
-mod metrics;
 #[cfg(feature = "torch")]
 mod artifact;
 mod cli;
 mod command;
 mod data;
 mod demo;
+mod metrics;
 #[cfg(feature = "torch")]
 mod minilm;
 #[cfg(feature = "torch")]
