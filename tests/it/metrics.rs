@@ -4,6 +4,7 @@ mod findings;
 mod items;
 mod properties;
 mod published;
+mod real;
 mod references;
 mod scale;
 mod ties;

@@ -13,9 +13,20 @@ use crate::metric::{Metric, Protocol, parts_of, score_of};
 use crate::report::findings::counts::{Count, counts};
 use crate::report::findings::draft::{Draft, Method};
 use crate::report::findings::options::{FindingError, FindingOptions};
-use crate::report::findings::place::{CellColumns, Layout, Number, Placed, Slot};
+use crate::report::findings::place::{CellColumns, Gaps, Layout, Number, Placed, Slot};
 use crate::report::findings::{Finding, PairedDifference, Scope};
 use crate::table::item::ItemTable;
+
+/// Which items a number counts.
+#[derive(Debug, Clone, Copy)]
+pub enum Basis<'a> {
+    /// Those with an outcome.
+    Outcomes,
+    /// Those with a reward for every response, whatever a tie is worth.
+    Complete,
+    /// Those that two sides share: how many, by cell.
+    Shared(&'a [usize]),
+}
 
 /// Everything known of one benchmark while its findings are made.
 pub struct Analysis<'a> {
@@ -82,24 +93,34 @@ impl<'a> Analysis<'a> {
         for run in self.runs.clone() {
             let scopes = self.layout.scopes.clone();
             let columns = self.columns[run].clone();
-            let placed =
-                self.layout.place(&mut self.sheet, &scopes, &columns, &|rule| score_of(rule, Evidence::Rewards));
+            let placed = self.layout.place(
+                &mut self.sheet,
+                &scopes,
+                &columns,
+                &|rule| score_of(rule, Evidence::Rewards),
+                Gaps::Refuse,
+            );
             let binary: Vec<bool> = self.scores[run].iter().map(|o| o.binary).collect();
-            self.draft(run, "accuracy", &scopes, &placed, &binary, None);
+            self.draft(run, "accuracy", &scopes, &placed, &binary, Basis::Outcomes);
             self.spread(run, &placed);
             for rule in [Rule::StyleMatrix, Rule::Ties] {
                 self.parts(run, rule, &columns);
             }
             let columns = all_columns(design, &longest[run], &mut self.sheet);
-            let placed =
-                self.layout.place(&mut self.sheet, &scopes, &columns, &|rule| score_of(rule, Evidence::Characters));
+            let placed = self.layout.place(
+                &mut self.sheet,
+                &scopes,
+                &columns,
+                &|rule| score_of(rule, Evidence::Characters),
+                Gaps::Refuse,
+            );
             let binary: Vec<bool> = longest[run].iter().map(|o| o.binary).collect();
-            self.draft(run, "longest-wins", &scopes, &placed, &binary, None);
+            self.draft(run, "longest-wins", &scopes, &placed, &binary, Basis::Outcomes);
 
             let columns = all_columns(design, &ties[run], &mut self.sheet);
-            let placed = self.layout.place(&mut self.sheet, &everything, &columns, &|_| &TieRate);
+            let placed = self.layout.place(&mut self.sheet, &everything, &columns, &|_| &TieRate, Gaps::Refuse);
             let binary: Vec<bool> = ties[run].iter().map(|o| o.binary).collect();
-            self.draft(run, TieRate.id(), &everything, &placed, &binary, None);
+            self.draft(run, TieRate.id(), &everything, &placed, &binary, Basis::Complete);
         }
     }
 
@@ -115,8 +136,8 @@ impl<'a> Analysis<'a> {
             .filter(|(scope, form)| !(matches!(scope, Scope::Category(_)) && form.subsets().len() == 1))
             .collect();
         for part in parts_of(rule) {
-            let placed = self.layout.place(&mut self.sheet, &of_rule, columns, &|_| *part);
-            self.draft(run, part.id(), &of_rule, &placed, &[], None);
+            let placed = self.layout.place(&mut self.sheet, &of_rule, columns, &|_| *part, Gaps::Refuse);
+            self.draft(run, part.id(), &of_rule, &placed, &[], Basis::Outcomes);
         }
     }
 
@@ -147,8 +168,7 @@ impl<'a> Analysis<'a> {
         }
     }
 
-    /// Drafts of everything that was placed. `binary` says by cell whether items are right or wrong;
-    /// `shared` replaces the counts of items where a comparison looks at some of them.
+    /// Drafts of everything that was placed. `binary` says by cell whether items are right or wrong.
     pub fn draft(
         &mut self,
         run: usize,
@@ -156,7 +176,7 @@ impl<'a> Analysis<'a> {
         scopes: &[(Scope, Form)],
         placed: &Placed,
         binary: &[bool],
-        shared: Option<&[usize]>,
+        basis: Basis<'_>,
     ) {
         let is_share = !metric.starts_with("gap") && metric != "ties-margin";
         for ((scope, _), row) in scopes.iter().zip(&placed.slots) {
@@ -168,8 +188,12 @@ impl<'a> Analysis<'a> {
                 };
                 let cells: &[usize] = number.map_or(&[], |n| &n.cells);
                 let mut count: Count = cells.iter().map(|cell| self.counts[run][*cell]).sum();
-                if let Some(shared) = shared {
-                    count = Count { n: cells.iter().map(|cell| shared[*cell]).sum(), ..Count::default() };
+                match basis {
+                    Basis::Outcomes => {}
+                    Basis::Complete => count.n = count.complete,
+                    Basis::Shared(shared) => {
+                        count = Count { n: cells.iter().map(|cell| shared[*cell]).sum(), ..Count::default() };
+                    }
                 }
                 let of = finding(&self.benchmark, run, metric, scope.clone(), languages, &count);
                 let independent = number.is_some_and(|n| {
@@ -190,15 +214,21 @@ impl<'a> Analysis<'a> {
         }
     }
 
+    /// What a number does without, in words.
     fn left_out(&self, number: &Number) -> Option<String> {
-        if number.skipped.is_empty() {
-            return None;
+        let subsets = (!number.skipped.is_empty()).then(|| {
+            let names = self.layout.names(&number.skipped);
+            match self.layout.compat {
+                Some(_) => format!("as RewardBench computes it, without {names}"),
+                None => format!("without {names}, which may be absent"),
+            }
+        });
+        let langs = (!number.without.is_empty())
+            .then(|| format!("without languages that share no items: {}", number.without.len()));
+        match (subsets, langs) {
+            (Some(subsets), Some(langs)) => Some(format!("{subsets}; {langs}")),
+            (subsets, langs) => subsets.or(langs),
         }
-        let names = self.layout.names(&number.skipped);
-        Some(match self.layout.compat {
-            Some(_) => format!("as RewardBench computes it, without {names}"),
-            None => format!("without {names}, which may be absent"),
-        })
     }
 }
 

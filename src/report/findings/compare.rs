@@ -9,9 +9,9 @@ use crate::metric::observe::{NO_LABEL, labels, shared};
 use crate::metric::outcome::Evidence;
 use crate::metric::score_of;
 use crate::metric::sheet::Finish;
-use crate::report::findings::analysis::Analysis;
+use crate::report::findings::analysis::{Analysis, Basis};
 use crate::report::findings::draft::{Draft, Method};
-use crate::report::findings::place::{CellColumns, Placed, Slot};
+use crate::report::findings::place::{CellColumns, Gaps, Placed, Slot};
 use crate::report::findings::{Finding, Languages, PairedDifference, Scope};
 
 /// Score in the language minus score in English on the source items that both have.
@@ -37,7 +37,7 @@ impl Analysis<'_> {
             let n_cells = design.cells.len();
             let mut own: CellColumns = vec![None; n_cells];
             let mut english: CellColumns = vec![None; n_cells];
-            let mut english_all: CellColumns = vec![None; n_cells];
+            let (mut own_all, mut english_all): (CellColumns, CellColumns) = (vec![None; n_cells], vec![None; n_cells]);
             let mut n_shared = vec![0; n_cells];
             for (number, cell) in design.cells.iter().enumerate() {
                 let Some(other) =
@@ -48,6 +48,7 @@ impl Analysis<'_> {
                 if cell.lang == Lang::ENGLISH {
                     continue;
                 }
+                own_all[number] = self.columns[run][number].clone();
                 english_all[number] = self.columns[run][other].clone();
                 let (here, there) = (&self.scores[run][number], &self.scores[run][other]);
                 let other_cell = &design.cells[other];
@@ -64,18 +65,18 @@ impl Analysis<'_> {
             let scopes: Vec<_> =
                 self.layout.scopes.iter().filter(|(scope, _)| !matches!(scope, Scope::Subset(_))).cloned().collect();
             let metric = |rule| score_of(rule, Evidence::Rewards);
-            let own = self.layout.place(&mut self.sheet, &scopes, &own, &metric);
-            let there = self.layout.place(&mut self.sheet, &scopes, &english, &metric);
+            let own = self.layout.place(&mut self.sheet, &scopes, &own, &metric, Gaps::Skip);
+            let there = self.layout.place(&mut self.sheet, &scopes, &english, &metric, Gaps::Skip);
             let gap = self.difference(own, &there, "no source item has an outcome both here and in English");
             let gap = self.without_english(gap);
-            self.draft(run, GAP, &scopes, &gap, &[], Some(&n_shared));
+            self.draft(run, GAP, &scopes, &gap, &[], Basis::Shared(&n_shared));
 
             let overall = [scopes[scopes.len() - 1].clone()];
-            let all = self.layout.place(&mut self.sheet, &overall, &self.columns[run].clone(), &metric);
-            let there = self.layout.place(&mut self.sheet, &overall, &english_all, &metric);
+            let all = self.layout.place(&mut self.sheet, &overall, &own_all, &metric, Gaps::Skip);
+            let there = self.layout.place(&mut self.sheet, &overall, &english_all, &metric, Gaps::Skip);
             let gap = self.difference(all, &there, "there is no score in English");
-            let gap = self.without_english(gap);
-            self.draft(run, GAP_ALL, &overall, &gap, &[], None);
+            let gap = self.without_pools(self.without_english(gap));
+            self.draft(run, GAP_ALL, &overall, &gap, &[], Basis::Outcomes);
             self.kappa(run);
         }
     }
@@ -129,11 +130,28 @@ impl Analysis<'_> {
         Placed { slots, members: a.members }
     }
 
-    /// English has no gap to itself.
+    /// English has no gap to itself, and is not missed where it has none.
     fn without_english(&self, mut placed: Placed) -> Placed {
-        if let Some(at) = self.design().langs.iter().position(|lang| *lang == Lang::ENGLISH) {
-            for row in &mut placed.slots {
+        let english = self.design().langs.iter().position(|lang| *lang == Lang::ENGLISH);
+        for row in &mut placed.slots {
+            if let Some(at) = english {
                 row[at] = Slot::Nowhere;
+            }
+            for slot in row {
+                if let Slot::Number(number) = slot {
+                    number.without.retain(|lang| *lang != Lang::ENGLISH);
+                }
+            }
+        }
+        placed
+    }
+
+    /// A pool of languages would count English once per language: no gap of all items.
+    fn without_pools(&self, mut placed: Placed) -> Placed {
+        let n_langs = self.design().langs.len();
+        for (at, _) in self.layout.averages.iter().enumerate().filter(|(_, average)| average.pooled) {
+            for row in &mut placed.slots {
+                row[n_langs + at] = Slot::Nowhere;
             }
         }
         placed
@@ -194,8 +212,8 @@ impl Analysis<'_> {
                     other[number] = Some(b.columns(cell, &mut self.sheet.columns, |unit| both[unit]));
                 }
             }
-            let own = self.layout.place(&mut self.sheet, &overall, &own, &metric);
-            let other = self.layout.place(&mut self.sheet, &overall, &other, &metric);
+            let own = self.layout.place(&mut self.sheet, &overall, &own, &metric, Gaps::Skip);
+            let other = self.layout.place(&mut self.sheet, &overall, &other, &metric, Gaps::Skip);
             let placed = self.difference(own, &other, "the two runs share no item with an outcome");
             let rows = self.layout.languages().zip(placed.slots.into_iter().flatten()).collect::<Vec<_>>();
             for (languages, slot) in rows {

@@ -18,7 +18,9 @@ use crate::table::item::ItemTable;
 pub struct Count {
     /// Items with an outcome.
     pub n: usize,
-    /// Items without a reward for every response.
+    /// Items with a reward for every response: those with an outcome, and ties where they are left out.
+    pub complete: usize,
+    /// Items without.
     pub missing: usize,
     /// Items in which a chosen and a rejected response have the same reward.
     pub ties: usize,
@@ -31,6 +33,7 @@ impl std::iter::Sum for Count {
     fn sum<I: Iterator<Item = Count>>(counts: I) -> Count {
         counts.fold(Count::default(), |a, b| Count {
             n: a.n + b.n,
+            complete: a.complete + b.complete,
             missing: a.missing + b.missing,
             ties: a.ties + b.ties,
             truncated: a.truncated + b.truncated,
@@ -44,6 +47,7 @@ impl std::iter::Sum for Count {
 struct Tidy {
     group: Vec<u32>,
     outcome: Vec<bool>,
+    complete: Vec<bool>,
     missing: Vec<bool>,
     tie: Vec<bool>,
     truncated: Vec<bool>,
@@ -85,6 +89,7 @@ fn tidy(table: &ItemTable, design: &Design, protocol: &Protocol, run: usize) -> 
                 let begin = item.key.offset as usize;
                 rows.group.push(group);
                 rows.outcome.push(outcome);
+                rows.complete.push(complete);
                 rows.missing.push(!complete);
                 rows.tie.push(complete && has_tie(&item));
                 rows.truncated.push(truncated[begin..begin + item.key.n_responses()].contains(&true));
@@ -100,25 +105,34 @@ fn grouped(runs: Vec<Tidy>) -> PolarsResult<Vec<(usize, Count)>> {
     for run in runs {
         all.group.extend(run.group);
         all.outcome.extend(run.outcome);
+        all.complete.extend(run.complete);
         all.missing.extend(run.missing);
         all.tie.extend(run.tie);
         all.truncated.extend(run.truncated);
         all.credit.extend(run.credit);
     }
-    let flags = [("n", all.outcome), ("missing", all.missing), ("ties", all.tie), ("truncated", all.truncated)];
+    let flags = [
+        ("n", all.outcome),
+        ("complete", all.complete),
+        ("missing", all.missing),
+        ("ties", all.tie),
+        ("truncated", all.truncated),
+    ];
     let mut columns = vec![Column::new("group".into(), all.group), Column::new("credit".into(), all.credit)];
     columns.extend(flags.into_iter().map(|(name, flag)| Column::new(name.into(), flag)));
-    let sums: Vec<_> =
-        ["n", "missing", "ties", "truncated", "credit"].into_iter().map(|name| col(name).sum()).collect();
+    let names = ["n", "complete", "missing", "ties", "truncated", "credit"];
+    let sums: Vec<_> = names.into_iter().map(|name| col(name).sum()).collect();
     let frame = DataFrame::new_infer_height(columns)?.lazy().group_by([col("group")]).agg(sums).collect()?;
     let group = frame.column("group")?.u32()?;
     let count = |name: &str| frame.column(name).and_then(|column| column.u32().cloned());
-    let (n, missing, ties, truncated) = (count("n")?, count("missing")?, count("ties")?, count("truncated")?);
+    let (n, complete, missing) = (count("n")?, count("complete")?, count("missing")?);
+    let (ties, truncated) = (count("ties")?, count("truncated")?);
     let credit = frame.column("credit")?.f64()?;
     let rows = (0..frame.height()).filter_map(|row| {
         let at = |column: &polars::prelude::UInt32Chunked| column.get(row).map(|value| value as usize);
         let count = Count {
             n: at(&n)?,
+            complete: at(&complete)?,
             missing: at(&missing)?,
             ties: at(&ties)?,
             truncated: at(&truncated)?,
@@ -190,7 +204,7 @@ mod tests {
             }
             let total: Count = counts[1].iter().copied().sum();
             // Of 60 items, 9 are multiples of 7 (no reward), 7 of 9 (cut); excluded ties have no outcome.
-            assert_eq!((total.missing, total.truncated), (9, 7));
+            assert_eq!((total.missing, total.complete, total.truncated), (9, 51, 7));
             assert_eq!(total.n + total.missing + if ties == TiePolicy::Exclude { total.ties } else { 0 }, 60);
             assert!(total.ties > 5);
         }

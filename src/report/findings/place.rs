@@ -38,10 +38,21 @@ pub struct Number {
     pub plain: bool,
     /// Effective number of items (Kish).
     pub effective_n: f64,
+    /// Languages that an average over "every language" had to do without.
+    pub without: Vec<Lang>,
 }
 
 /// Columns of a metric's sums by cell; `None` where the cell has no outcome.
 pub type CellColumns = Vec<Option<Vec<ColumnId>>>;
+
+/// What averages over every language do about a language that has no number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gaps {
+    /// They have none either.
+    Refuse,
+    /// They leave the language out and say so: a comparison reaches only what both sides have.
+    Skip,
+}
 
 /// Scopes × (languages, then averages).
 pub struct Placed {
@@ -87,6 +98,7 @@ impl<'a> Layout<'a> {
         scopes: &[(Scope, Form)],
         columns: &CellColumns,
         metric: &dyn Fn(Rule) -> &'static dyn Metric,
+        gaps: Gaps,
     ) -> Placed {
         let langs = &self.design.langs;
         let mut slots = Vec::with_capacity(scopes.len());
@@ -104,7 +116,7 @@ impl<'a> Layout<'a> {
                     };
                     self.slot(sheet, form, &chosen, columns, metric)
                 } else {
-                    let (slot, nodes) = self.averaged(sheet, average, &row);
+                    let (slot, nodes) = self.averaged(sheet, average, &row, gaps);
                     if *scope == Scope::Overall {
                         overall_members[at] = nodes;
                     }
@@ -157,23 +169,29 @@ impl<'a> Layout<'a> {
                     effective_n: form.effective_n(&units),
                     plain: langs.len() == 1 && matches!(form, Form::Pooled { .. }),
                     skipped,
+                    without: Vec::new(),
                 })
             }
         }
     }
 
-    fn averaged(&self, sheet: &mut Sheet, average: &Average, row: &[Slot]) -> (Slot, Vec<NodeId>) {
+    fn averaged(&self, sheet: &mut Sheet, average: &Average, row: &[Slot], gaps: Gaps) -> (Slot, Vec<NodeId>) {
         let langs = &self.design.langs;
         let slot_of = |lang: Lang| langs.iter().position(|l| *l == lang).and_then(|at| row.get(at));
         let mut cells = Vec::new();
         let mut skipped = Vec::new();
         let mut effective_n: f64 = 0.0;
+        let mut without = Vec::new();
         let mut leaf = |lang: Lang| match slot_of(lang) {
             Some(Slot::Number(number)) => {
                 cells.extend_from_slice(&number.cells);
                 skipped.extend_from_slice(&number.skipped);
                 effective_n = effective_n.max(number.effective_n);
                 Ok(Some(number.node))
+            }
+            Some(Slot::Absent(_)) if gaps == Gaps::Skip && average.langs.is_empty() => {
+                without.push(lang);
+                Ok(None)
             }
             Some(Slot::Absent(_)) => Err(Absent { subsets: Vec::new() }),
             Some(Slot::Nowhere) | None => Ok(None),
@@ -187,7 +205,7 @@ impl<'a> Layout<'a> {
                 skipped.sort_unstable();
                 skipped.dedup();
                 let node = sheet.plain_mean(&nodes);
-                (Slot::Number(Number { node, cells, skipped, plain: false, effective_n }), nodes)
+                (Slot::Number(Number { node, cells, skipped, plain: false, effective_n, without }), nodes)
             }
         }
     }

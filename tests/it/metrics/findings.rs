@@ -290,3 +290,34 @@ fn m_rewardbench_without_all_its_languages_says_so() {
     );
     assert!(info.protocol.iter().any(|s| s.contains("`mrb`")), "{:?}", info.protocol);
 }
+
+/// Pairs in three languages: German shares both English items, Chinese one, Greek none.
+#[test]
+fn the_gap_of_plain_pairs_averages_over_languages_that_share_items() {
+    let pair = |lang, id, right: bool| Row::pair("p", "s", lang, id, &[if right { (1.0, 0.0) } else { (0.0, 1.0) }]);
+    let rows = [
+        pair("deu_Latn", "x", true),
+        pair("deu_Latn", "y", false),
+        pair("ell_Grek", "z", true),
+        pair("eng_Latn", "x", true),
+        pair("eng_Latn", "y", true),
+        pair("zho_Hans", "x", false),
+        pair("zho_Hans", "w", true),
+    ];
+    let findings = compute(&rows, &options());
+    let gap = |languages: Languages| {
+        findings
+            .findings
+            .iter()
+            .find(|f| f.metric == "gap-to-english" && f.scope == Scope::Overall && f.languages == languages)
+    };
+    near(gap(lang("deu_Latn")).unwrap().estimate.unwrap().point, -0.5);
+    near(gap(lang("zho_Hans")).unwrap().estimate.unwrap().point, -1.0);
+    assert!(gap(Languages::One(Lang::ENGLISH)).is_none());
+    assert_eq!(gap(lang("ell_Grek")).unwrap().estimate, None);
+    let mean = gap(average("macro")).unwrap();
+    near(mean.estimate.unwrap().point, -0.75);
+    assert!(mean.why.as_deref().unwrap().starts_with("without languages that share no items: 1"), "{mean:?}");
+    // Item by item: x y in German, x in Chinese against x y x in English.
+    near(gap(average("micro")).unwrap().estimate.unwrap().point, 1.0 / 3.0 - 1.0);
+}
