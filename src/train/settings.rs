@@ -1,7 +1,9 @@
 //! Everything that decides a training run besides data and model. `default.toml` beside this file is the
 //! commented default that `--print-config` prints.
 
-use std::path::PathBuf;
+mod init;
+mod phases;
+mod source;
 
 use serde::{Deserialize, Serialize};
 
@@ -9,13 +11,14 @@ use super::error::TrainError;
 use super::evaluation::BestMetric;
 use super::optimizer::AdamWSettings;
 use super::schedule::Schedule;
-use crate::backbone;
 use crate::benchmark::columns::ColumnMap;
-use crate::lang::Lang;
 use crate::objective::Objective;
 use crate::reward::head::HeadInit;
-use crate::reward::preset::Preset;
 use crate::text::settings::TextSettings;
+
+pub use init::InitSettings;
+pub use phases::{AuxiliarySettings, DropoutSettings, PretrainingSettings};
+pub use source::{EvalOverlap, OverLength, SourceSettings};
 
 /// The commented default settings.
 pub const DEFAULT_TOML: &str = include_str!("default.toml");
@@ -79,59 +82,6 @@ pub struct TrainSettings {
     pub text: toml::Table,
 }
 
-/// Model and data of a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct SourceSettings {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub model: Option<String>,
-    pub data: Vec<PathBuf>,
-    pub eval: Vec<PathBuf>,
-    pub langs: String,
-    /// Of files without a language column.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub lang: Option<Lang>,
-    pub skip_bad_rows: bool,
-    pub device: String,
-    pub dtype: String,
-}
-
-impl Default for SourceSettings {
-    fn default() -> Self {
-        Self {
-            model: None,
-            data: Vec::new(),
-            eval: Vec::new(),
-            langs: "all".into(),
-            lang: None,
-            skip_bad_rows: false,
-            device: "cpu".into(),
-            dtype: "f32".into(),
-        }
-    }
-}
-
-/// What happens to a pair with a sequence over the length limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum OverLength {
-    #[default]
-    Drop,
-    /// Trained on as cut by the text settings.
-    Truncate,
-    Refuse,
-}
-
-/// What happens to evaluation pairs that are training pairs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum EvalOverlap {
-    #[default]
-    Refuse,
-    Drop,
-    Keep,
-}
-
 /// Which parameters become the finished model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -140,83 +90,6 @@ pub enum FinalModel {
     #[default]
     Best,
     Last,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct DropoutSettings {
-    pub token: f64,
-    pub embedding: f64,
-    pub hidden: f64,
-}
-
-impl DropoutSettings {
-    /// `None` where nothing is dropped.
-    pub fn rates(&self) -> Option<backbone::Dropout> {
-        let &Self { token, embedding, hidden } = self;
-        (token > 0.0 || embedding > 0.0 || hidden > 0.0).then_some(backbone::Dropout { token, embedding, hidden })
-    }
-}
-
-/// A phase before preference learning that needs no preferences: which response belongs to which prompt,
-/// and how texts go on. It has a warm-up and a decay of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct PretrainingSettings {
-    pub epochs: f64,
-    /// In place of the run's.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub lr: Option<f64>,
-    pub lm_weight: f64,
-}
-
-impl Default for PretrainingSettings {
-    fn default() -> Self {
-        Self { epochs: 0.0, lr: None, lm_weight: 1.0 }
-    }
-}
-
-/// What preference learning minimises besides the objective.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct AuxiliarySettings {
-    pub lm_weight: f64,
-    pub mismatched_share: f64,
-}
-
-/// Changes to the preset of `--model init:PRESET`; absent: as the preset has it.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct InitSettings {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub vocab_size: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub hidden_size: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub layers: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub heads: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub intermediate_size: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_length: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub initializer_range: Option<f64>,
-}
-
-impl InitSettings {
-    pub fn apply(&self, preset: Preset) -> Preset {
-        Preset {
-            name: preset.name,
-            vocab: self.vocab_size.unwrap_or(preset.vocab),
-            hidden: self.hidden_size.unwrap_or(preset.hidden),
-            layers: self.layers.unwrap_or(preset.layers),
-            heads: self.heads.unwrap_or(preset.heads),
-            intermediate: self.intermediate_size.unwrap_or(preset.intermediate),
-            max_length: self.max_length.unwrap_or(preset.max_length),
-            initializer_range: self.initializer_range.unwrap_or(preset.initializer_range),
-        }
-    }
 }
 
 impl Default for TrainSettings {
