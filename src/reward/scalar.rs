@@ -76,7 +76,20 @@ impl ScalarModel {
             }
             done(group.len() as u64);
         }
+        for (scores, encoded) in scores.iter_mut().zip(encoded) {
+            level(scores, &encoded.sequences);
+        }
         Ok(scores)
+    }
+}
+
+/// Equal token sequences of a comparison get one reward. Computed side by side they may differ in the last
+/// bit, and what the model cannot tell apart would be won or lost by rounding instead of being a tie.
+fn level(scores: &mut [ResponseScore], sequences: &[Vec<u32>]) {
+    for (index, ids) in sequences.iter().enumerate() {
+        if let Some(first) = sequences[..index].iter().position(|earlier| earlier == ids) {
+            scores[index].reward = scores[first].reward;
+        }
     }
 }
 
@@ -92,4 +105,17 @@ fn blank(encoded: &Encoded) -> Vec<ResponseScore> {
 fn floats(tensor: &Tensor) -> Result<Vec<f32>, RewardError> {
     let flat = tensor.to_kind(Kind::Float).to_device(tch::Device::Cpu).contiguous();
     Vec::<f32>::try_from(&flat).map_err(|e| RewardError::Model(format!("rewards cannot be read back: {e}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_tokens_get_the_same_reward() {
+        let score = |reward| ResponseScore { reward: Some(reward), ..ResponseScore::default() };
+        let mut scores = [1.0, 2.0, 1.000_000_1, 3.0].map(score);
+        level(&mut scores, &[vec![5, 6], vec![5], vec![5, 6], vec![5, 6, 7]]);
+        assert_eq!(scores.map(|s| s.reward.unwrap()), [1.0, 2.0, 1.0, 3.0]);
+    }
 }

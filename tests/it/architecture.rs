@@ -40,7 +40,8 @@ const FORBIDDEN: &[(&str, &str, &str)] = &[
 
 /// Crates that may be named in certain places only.
 const CRATES: &[(&str, &[&str])] = &[
-    ("tch", &["backbone", "device", "objective", "reward", "train"]),
+    // `score` stands in the torch half for its loader (`score/load`), which puts models on a device.
+    ("tch", &["backbone", "device", "objective", "reward", "score", "train"]),
     ("polars", &["benchmark/reader", "table", "report/findings"]),
     ("plotters", &["report/figure"]),
     ("indicatif", &["cli/message"]),

@@ -19,6 +19,8 @@ mod optim;
 mod parity;
 mod report;
 mod score;
+#[cfg(feature = "torch")]
+mod sharing;
 mod table;
 mod text;
 #[cfg(feature = "torch")]
