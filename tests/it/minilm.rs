@@ -114,6 +114,8 @@ fn ten_steps_follow_trl() {
         println!("skipped: RMBENCH_TEST_DATA is not set");
         return;
     };
+    // As TRL ran: sums in one order, and no waiting for the cores of other tests.
+    tch::set_num_threads(1);
     let trl = json("bt10.json");
     let number = |path: &str| trl.pointer(path).and_then(Value::as_f64).unwrap();
     let numbers =
