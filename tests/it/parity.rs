@@ -3,6 +3,9 @@
 //! Fixtures: `tests/fixtures/arch/*`, written by `tests/reference/architectures.py`. "Relative" is
 //! relative to the largest value of the tensor compared, since both sides round in f32.
 
+// A list of ranges may well hold one.
+#![allow(clippy::single_range_in_vec_init)]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

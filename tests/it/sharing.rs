@@ -35,7 +35,10 @@ fn read(name: &str, limit: Option<u64>) -> Option<Vec<Comparison>> {
     Some(reader::read_all(&PathBuf::from(dir).join(name), &options).unwrap().0)
 }
 
+/// The real pairs. The calling test goes on with one thread of libtorch: its tensors are small, and tests
+/// run beside each other.
 fn pairs() -> Option<Vec<Comparison>> {
+    tch::set_num_threads(1);
     let pairs = read("valid.parquet", Some(N_PAIRS))?;
     assert_eq!(pairs.len() as u64, N_PAIRS);
     Some(pairs)
