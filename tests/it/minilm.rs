@@ -26,7 +26,7 @@ use tch::{Device, Kind, Tensor};
 pub fn checkpoint_dir() -> Option<PathBuf> {
     let dir = std::env::var_os("RMBENCH_TEST_MINILM").map(PathBuf::from);
     if dir.is_none() {
-        println!("skipped: RMBENCH_TEST_MINILM is not set");
+        crate::say_skipped("RMBENCH_TEST_MINILM");
     }
     dir
 }
@@ -111,7 +111,7 @@ fn chosen_then_rejected(rewards_s: &Tensor) -> Tensor {
 fn ten_steps_follow_trl() {
     let Some(dir) = checkpoint_dir() else { return };
     let Some(data) = std::env::var_os("RMBENCH_TEST_DATA").map(PathBuf::from) else {
-        println!("skipped: RMBENCH_TEST_DATA is not set");
+        crate::say_skipped("RMBENCH_TEST_DATA");
         return;
     };
     // As TRL ran: sums in one order, and no waiting for the cores of other tests.

@@ -54,7 +54,7 @@ fn snapshot(name: &str, text: &str) {
 #[ignore = "writes files to look at; set RMBENCH_REPORT_SAMPLES"]
 fn render_samples() {
     let Some(out) = std::env::var_os("RMBENCH_REPORT_SAMPLES") else {
-        println!("skipped: RMBENCH_REPORT_SAMPLES is not set");
+        crate::say_skipped("RMBENCH_REPORT_SAMPLES");
         return;
     };
     for name in SAMPLES {

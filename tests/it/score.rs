@@ -342,7 +342,7 @@ fn a_run_brings_its_own_manifest_to_the_report() {
 #[test]
 fn longer_wins_as_often_as_counted_elsewhere() {
     let Ok(data) = std::env::var("RMBENCH_TEST_DATA") else {
-        println!("skipped: RMBENCH_TEST_DATA is not set");
+        crate::say_skipped("RMBENCH_TEST_DATA");
         return;
     };
     for (file, percent) in [("bench", 52.3), ("translation_wmt", 55.2)] {

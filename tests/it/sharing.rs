@@ -28,7 +28,7 @@ const N_PAIRS: u64 = 1000;
 
 fn read(name: &str, limit: Option<u64>) -> Option<Vec<Comparison>> {
     let Some(dir) = std::env::var_os("RMBENCH_TEST_DATA") else {
-        println!("skipped: RMBENCH_TEST_DATA is not set");
+        crate::say_skipped("RMBENCH_TEST_DATA");
         return None;
     };
     let options = ReadOptions { limit, ..ReadOptions::default() };

@@ -199,7 +199,7 @@ const SYNTHETIC: [&str; 2] = ["m-rewardbench", "m-rewardbench-translation"];
 #[ignore = "writes files for measurements"]
 fn write_synthetic_runs() {
     let Ok(dir) = std::env::var("RMBENCH_SYNTHETIC_DIR") else {
-        println!("skipped: RMBENCH_SYNTHETIC_DIR is not set");
+        crate::say_skipped("RMBENCH_SYNTHETIC_DIR");
         return;
     };
     let n_runs = std::env::var("RMBENCH_SYNTHETIC_RUNS").map_or(25, |n| n.parse().unwrap());
@@ -221,7 +221,7 @@ fn write_synthetic_runs() {
 #[ignore = "a measurement"]
 fn load_synthetic_runs() {
     let Ok(dir) = std::env::var("RMBENCH_SYNTHETIC_DIR") else {
-        println!("skipped: RMBENCH_SYNTHETIC_DIR is not set");
+        crate::say_skipped("RMBENCH_SYNTHETIC_DIR");
         return;
     };
     let mut runs: Vec<PathBuf> = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();

@@ -307,7 +307,7 @@ fn a_trained_tokenizer_is_a_checkpoint_like_any_other() {
 /// The real checkpoint of the fixtures in `minilm/`, if this machine has it.
 fn minilm() -> Option<TextPipeline> {
     let Ok(dir) = std::env::var("RMBENCH_TEST_MINILM") else {
-        println!("skipped: RMBENCH_TEST_MINILM is not set");
+        crate::say_skipped("RMBENCH_TEST_MINILM");
         return None;
     };
     Some(TextPipeline::from_dir(&PathBuf::from(dir), &TextSettings::default()).unwrap())
@@ -326,7 +326,7 @@ fn a_real_tokenizer_whose_file_asks_for_padding_and_truncation() {
 fn four_thousand_real_pairs_have_the_ids_that_trl_trained_on() {
     let Some(pipeline) = minilm() else { return };
     let Ok(data) = std::env::var("RMBENCH_TEST_DATA") else {
-        println!("skipped: RMBENCH_TEST_DATA is not set");
+        crate::say_skipped("RMBENCH_TEST_DATA");
         return;
     };
     let fixture = json("minilm/bt10.json");

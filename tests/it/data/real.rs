@@ -12,7 +12,7 @@ use rmbench::progress::Silent;
 
 fn data(name: &str) -> Option<PathBuf> {
     let Some(dir) = std::env::var_os("RMBENCH_TEST_DATA") else {
-        println!("skipped: RMBENCH_TEST_DATA is not set");
+        crate::say_skipped("RMBENCH_TEST_DATA");
         return None;
     };
     Some(PathBuf::from(dir).join(name))

@@ -13,7 +13,7 @@ use super::items::{Row, table};
 #[test]
 fn longer_wins_is_what_the_data_sheet_says() {
     let Some(dir) = std::env::var_os("RMBENCH_TEST_DATA").map(PathBuf::from) else {
-        println!("skipped: RMBENCH_TEST_DATA is not set");
+        crate::say_skipped("RMBENCH_TEST_DATA");
         return;
     };
     for (file, n, expected) in [("bench.parquet", 6623, 52.3), ("translation_wmt.parquet", 6641, 55.2)] {
