@@ -1,6 +1,5 @@
 //! What a scoring run is asked to do; `default.toml` beside this file explains every setting.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -8,8 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::ScoreError;
 use crate::benchmark::columns::ColumnMap;
 use crate::lang::{Lang, LangSet};
-use crate::text::date::FrozenDate;
-use crate::text::settings::{BosPolicy, Layout, TextSettings, Truncation};
+use crate::text::settings::TextOverrides;
 
 /// The commented defaults; also the list of settings there are.
 pub const DEFAULTS: &str = include_str!("default.toml");
@@ -41,44 +39,6 @@ pub struct ScoreSettings {
     pub shard_size: usize,
     pub columns: ColumnMap,
     pub text: TextOverrides,
-}
-
-/// What a run changes of the model's own [`TextSettings`].
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct TextOverrides {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub layout: Option<Layout>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_length: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub truncation: Option<Truncation>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub bos: Option<BosPolicy>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub append_eos: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub date: Option<FrozenDate>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub template_variables: BTreeMap<String, serde_json::Value>,
-}
-
-impl TextOverrides {
-    /// The model's settings with these changes; template variables are added one by one.
-    pub fn over(&self, of_model: TextSettings) -> TextSettings {
-        let Self { layout, max_length, truncation, bos, append_eos, date, template_variables } = self.clone();
-        let mut variables = of_model.template_variables;
-        variables.extend(template_variables);
-        TextSettings {
-            layout: layout.unwrap_or(of_model.layout),
-            max_length: max_length.or(of_model.max_length),
-            truncation: truncation.unwrap_or(of_model.truncation),
-            bos: bos.unwrap_or(of_model.bos),
-            append_eos: append_eos.unwrap_or(of_model.append_eos),
-            date: date.unwrap_or(of_model.date),
-            template_variables: variables,
-        }
-    }
 }
 
 impl ScoreSettings {
@@ -142,14 +102,5 @@ mod tests {
         }
         settings.name = Some("mine".to_owned());
         assert_eq!(settings.run_name().unwrap(), "mine");
-    }
-
-    #[test]
-    fn text_overrides_touch_only_what_they_name() {
-        let mut text = TextOverrides::default();
-        let of_model = TextSettings { max_length: Some(77), append_eos: false, ..TextSettings::default() };
-        assert_eq!(text.over(of_model.clone()), of_model);
-        text.max_length = Some(12);
-        assert_eq!(text.over(of_model.clone()), TextSettings { max_length: Some(12), ..of_model });
     }
 }

@@ -86,6 +86,44 @@ impl Default for TextSettings {
     }
 }
 
+/// What a run changes of the model's own [`TextSettings`].
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct TextOverrides {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layout: Option<Layout>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_length: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub truncation: Option<Truncation>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bos: Option<BosPolicy>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub append_eos: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub date: Option<FrozenDate>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub template_variables: BTreeMap<String, serde_json::Value>,
+}
+
+impl TextOverrides {
+    /// The model's settings with these changes; template variables are added one by one.
+    pub fn over(&self, of_model: TextSettings) -> TextSettings {
+        let Self { layout, max_length, truncation, bos, append_eos, date, template_variables } = self.clone();
+        let mut variables = of_model.template_variables;
+        variables.extend(template_variables);
+        TextSettings {
+            layout: layout.unwrap_or(of_model.layout),
+            max_length: max_length.or(of_model.max_length),
+            truncation: truncation.unwrap_or(of_model.truncation),
+            bos: bos.unwrap_or(of_model.bos),
+            append_eos: append_eos.unwrap_or(of_model.append_eos),
+            date: date.unwrap_or(of_model.date),
+            template_variables: variables,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,5 +139,14 @@ mod tests {
         assert_eq!(settings, again);
         let error = toml::from_str::<TextSettings>("max_lenght = 3").unwrap_err().to_string();
         assert!(error.contains("max_lenght"), "{error}");
+    }
+
+    #[test]
+    fn text_overrides_touch_only_what_they_name() {
+        let mut text = TextOverrides::default();
+        let of_model = TextSettings { max_length: Some(77), append_eos: false, ..TextSettings::default() };
+        assert_eq!(text.over(of_model.clone()), of_model);
+        text.max_length = Some(12);
+        assert_eq!(text.over(of_model.clone()), TextSettings { max_length: Some(12), ..of_model });
     }
 }

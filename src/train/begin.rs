@@ -92,7 +92,7 @@ fn from_checkpoint(
 ) -> Result<ScalarModel, TrainError> {
     let failed = |e: artifact::ArtifactError| TrainError::Begin(e.to_string());
     let of_model = artifact::read_card(dir).map_err(failed)?.map(|card| card.text);
-    let text = settings.text_settings(&of_model.unwrap_or_default())?;
+    let text = settings.text.over(of_model.unwrap_or_default());
     let missing = MissingHead::Draw { init: settings.head_init, seed: settings.seed };
     let model = artifact::load(dir, device, Kind::Float, compute, missing, Some(&text)).map_err(failed)?;
     if !model.network.drawn.is_empty() {
@@ -129,7 +129,7 @@ fn from_scratch(
         progress.finish();
         progress.line(&format!("tokenizer of {size} entries trained on the data"));
     }
-    let text = settings.text_settings(&TextSettings::default())?;
+    let text = settings.text.over(TextSettings::default());
     let model = artifact::init(&preset, &dir, &text, settings.head_init, settings.seed, compute, device)
         .map_err(|e| TrainError::Begin(e.to_string()))?;
     Ok((model, dir))

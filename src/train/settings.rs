@@ -12,7 +12,7 @@ use super::schedule::Schedule;
 use crate::benchmark::columns::ColumnMap;
 use crate::objective::Objective;
 use crate::reward::head::HeadInit;
-use crate::text::settings::TextSettings;
+use crate::text::settings::TextOverrides;
 
 pub use tables::{AuxiliarySettings, DropoutSettings, InitSettings, PretrainingSettings, SourceSettings};
 
@@ -76,8 +76,7 @@ pub struct TrainSettings {
     pub dropout: DropoutSettings,
     pub init: InitSettings,
     pub columns: ColumnMap,
-    /// Overrides of the model's own [`TextSettings`].
-    pub text: toml::Table,
+    pub text: TextOverrides,
 }
 
 /// What happens to a pair with a sequence over the length limit.
@@ -148,20 +147,12 @@ impl Default for TrainSettings {
             dropout: DropoutSettings::default(),
             init: InitSettings::default(),
             columns: ColumnMap::default(),
-            text: toml::Table::new(),
+            text: TextOverrides::default(),
         }
     }
 }
 
 impl TrainSettings {
-    /// A model's text settings with this run's overrides.
-    pub fn text_settings(&self, of_model: &TextSettings) -> Result<TextSettings, TrainError> {
-        let wrong = |problem: String| TrainError::Settings(format!("`text`: {}", problem.trim().replace('\n', ", ")));
-        let mut table = toml::Table::try_from(of_model).map_err(|e| wrong(e.to_string()))?;
-        table.extend(self.text.clone());
-        toml::Value::Table(table).try_into().map_err(|e: toml::de::Error| wrong(e.to_string()))
-    }
-
     /// The resolved settings as TOML, saved with the run.
     pub fn to_toml(&self) -> Result<String, TrainError> {
         toml::to_string(self).map_err(|e| TrainError::Settings(e.to_string()))
