@@ -3,9 +3,18 @@
 //! Source: shared layers' behaviour as in transformers; tensor names and specifics per family in the
 //! project's checkpoint notes (README, "Architectures").
 
+mod decoder;
+mod encoder;
+mod keys;
+mod model_type;
+
 use serde_json::Value;
 
-use super::rope::Rope;
+pub use decoder::DecoderConfig;
+pub use encoder::EncoderConfig;
+pub use model_type::ModelType;
+
+use keys::Keys;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -17,61 +26,6 @@ pub enum ConfigError {
     UnknownModelType { found: String },
     #[error("config.json: {0}")]
     Unsupported(String),
-}
-
-/// Architectures rmbench loads. The name is `model_type` in `config.json`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ModelType {
-    Llama,
-    Mistral,
-    Qwen2,
-    Qwen3,
-    Bert,
-    Roberta,
-    XlmRoberta,
-}
-
-impl ModelType {
-    pub const ALL: [(ModelType, &'static str); 7] = [
-        (ModelType::Llama, "llama"),
-        (ModelType::Mistral, "mistral"),
-        (ModelType::Qwen2, "qwen2"),
-        (ModelType::Qwen3, "qwen3"),
-        (ModelType::Bert, "bert"),
-        (ModelType::Roberta, "roberta"),
-        (ModelType::XlmRoberta, "xlm-roberta"),
-    ];
-
-    pub fn names() -> Vec<&'static str> {
-        Self::ALL.iter().map(|(_, name)| *name).collect()
-    }
-
-    fn parse(name: &str) -> Result<Self, ConfigError> {
-        let known = Self::ALL.iter().find(|(_, known)| *known == name);
-        known.map(|(m, _)| *m).ok_or_else(|| ConfigError::UnknownModelType { found: name.to_owned() })
-    }
-
-    /// Class name transformers uses for a reward model of this type.
-    pub fn sequence_classifier(self) -> &'static str {
-        match self {
-            ModelType::Llama => "LlamaForSequenceClassification",
-            ModelType::Mistral => "MistralForSequenceClassification",
-            ModelType::Qwen2 => "Qwen2ForSequenceClassification",
-            ModelType::Qwen3 => "Qwen3ForSequenceClassification",
-            ModelType::Bert => "BertForSequenceClassification",
-            ModelType::Roberta => "RobertaForSequenceClassification",
-            ModelType::XlmRoberta => "XLMRobertaForSequenceClassification",
-        }
-    }
-
-    /// Prefix of the backbone's tensors within a sequence-classification checkpoint.
-    pub fn prefix(self) -> &'static str {
-        match self {
-            ModelType::Llama | ModelType::Mistral | ModelType::Qwen2 | ModelType::Qwen3 => "model.",
-            ModelType::Bert => "bert.",
-            ModelType::Roberta | ModelType::XlmRoberta => "roberta.",
-        }
-    }
 }
 
 /// Element-wise non-linearities by their `hidden_act` names.
@@ -97,38 +51,6 @@ impl Activation {
             }
         })
     }
-}
-
-/// Switches of the Llama family.
-#[derive(Debug, Clone, PartialEq)]
-pub struct DecoderConfig {
-    pub heads: i64,
-    pub kv_heads: i64,
-    pub head_dim: i64,
-    pub act: Activation,
-    pub rms_eps: f64,
-    pub rope: Rope,
-    /// Bias on q, k and v.
-    pub qkv_bias: bool,
-    /// Bias on the attention output.
-    pub o_bias: bool,
-    pub mlp_bias: bool,
-    /// RMSNorm of each query and key head before the rotation (Qwen3).
-    pub qk_norm: bool,
-    /// Per layer: how far back a query sees, itself included; `None` is all the way.
-    pub windows: Vec<Option<i64>>,
-}
-
-/// Switches of the BERT family.
-#[derive(Debug, Clone, PartialEq)]
-pub struct EncoderConfig {
-    pub heads: i64,
-    pub act: Activation,
-    pub norm_eps: f64,
-    pub max_positions: i64,
-    pub type_vocab: i64,
-    /// RoBERTa counts positions of non-padding tokens from pad id + 1; BERT counts all from 0.
-    pub positions_from_padding: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -165,10 +87,10 @@ impl BackboneConfig {
         let max_positions = at.positive("max_position_embeddings")?;
         let (family, max_length) = match model_type {
             ModelType::Llama | ModelType::Mistral | ModelType::Qwen2 | ModelType::Qwen3 => {
-                (Family::Decoder(decoder(&at, model_type, hidden, layers, heads)?), max_positions)
+                (Family::Decoder(decoder::parse(&at, model_type, hidden, layers, heads)?), max_positions)
             }
             ModelType::Bert | ModelType::Roberta | ModelType::XlmRoberta => {
-                let encoder = encoder(&at, model_type, heads, max_positions)?;
+                let encoder = encoder::parse(&at, model_type, heads, max_positions)?;
                 let reserved = if encoder.positions_from_padding { pad_id.unwrap_or(1) + 1 } else { 0 };
                 (Family::Encoder(encoder), max_positions - reserved)
             }
@@ -192,130 +114,11 @@ impl BackboneConfig {
     }
 }
 
-fn decoder(
-    at: &Keys,
-    model_type: ModelType,
-    hidden: i64,
-    layers: i64,
-    heads: i64,
-) -> Result<DecoderConfig, ConfigError> {
-    let kv_heads = at.optional_int("num_key_value_heads")?.unwrap_or(heads);
-    if kv_heads < 1 || heads % kv_heads != 0 {
-        let text = format!("num_attention_heads {heads} is not a multiple of num_key_value_heads {kv_heads}");
-        return Err(ConfigError::Unsupported(text));
-    }
-    // Qwen3's default differs from width / heads; the others derive it.
-    let derived = if model_type == ModelType::Qwen3 { 128 } else { hidden / heads };
-    let head_dim = at.optional_int("head_dim")?.unwrap_or(derived);
-    let attention_bias = at.optional_bool("attention_bias")?.unwrap_or(false);
-    Ok(DecoderConfig {
-        heads,
-        kv_heads,
-        head_dim,
-        act: Activation::parse(at.string("hidden_act").unwrap_or("silu"))?,
-        rms_eps: at.optional_float("rms_norm_eps")?.unwrap_or(1e-6),
-        rope: Rope::parse(at.0, head_dim)?,
-        qkv_bias: model_type == ModelType::Qwen2 || attention_bias,
-        o_bias: model_type != ModelType::Qwen2 && attention_bias,
-        mlp_bias: at.optional_bool("mlp_bias")?.unwrap_or(false),
-        qk_norm: model_type == ModelType::Qwen3,
-        windows: windows(at, model_type, layers)?,
-    })
-}
-
-/// Which layers slide. Mistral: all, where `sliding_window` is set. Qwen: only with
-/// `use_sliding_window`, and then by `layer_types` or from layer `max_window_layers` on.
-fn windows(at: &Keys, model_type: ModelType, layers: i64) -> Result<Vec<Option<i64>>, ConfigError> {
-    let window = at.optional_int("sliding_window")?;
-    let enabled = match model_type {
-        ModelType::Mistral => true,
-        ModelType::Qwen2 | ModelType::Qwen3 => at.optional_bool("use_sliding_window")?.unwrap_or(false),
-        _ => false,
-    };
-    let Some(window) = window.filter(|_| enabled) else {
-        return Ok(vec![None; layers as usize]);
-    };
-    if let Some(types) = at.0.get("layer_types").and_then(Value::as_array) {
-        if types.len() as i64 != layers {
-            return Err(ConfigError::Unsupported(format!(
-                "`layer_types` has {} entries for {layers} layers",
-                types.len()
-            )));
-        }
-        return types
-            .iter()
-            .map(|kind| match kind.as_str() {
-                Some("sliding_attention") => Ok(Some(window)),
-                Some("full_attention") => Ok(None),
-                _ => Err(ConfigError::Wrong {
-                    key: "layer_types".into(),
-                    expected: "sliding_attention or full_attention",
-                    found: kind.to_string(),
-                }),
-            })
-            .collect();
-    }
-    let first = match model_type {
-        ModelType::Mistral => 0,
-        _ => at.optional_int("max_window_layers")?.unwrap_or(layers),
-    };
-    Ok((0..layers).map(|layer| (layer >= first).then_some(window)).collect())
-}
-
-fn encoder(at: &Keys, model_type: ModelType, heads: i64, max_positions: i64) -> Result<EncoderConfig, ConfigError> {
-    if let Some(kind) = at.0.get("position_embedding_type").and_then(Value::as_str).filter(|k| *k != "absolute") {
-        return Err(ConfigError::Unsupported(format!("`position_embedding_type` is `{kind}`; known: absolute")));
-    }
-    Ok(EncoderConfig {
-        heads,
-        act: Activation::parse(at.string("hidden_act").unwrap_or("gelu"))?,
-        norm_eps: at.optional_float("layer_norm_eps")?.unwrap_or(1e-12),
-        max_positions,
-        type_vocab: at.optional_int("type_vocab_size")?.unwrap_or(2),
-        positions_from_padding: model_type != ModelType::Bert,
-    })
-}
-
 /// transformers derives the label count from `id2label`, and takes 2 where nothing says otherwise.
 fn num_labels(at: &Keys) -> Result<usize, ConfigError> {
     match at.0.get("id2label") {
         Some(Value::Object(labels)) => Ok(labels.len()),
         _ => Ok(at.optional_int("num_labels")?.map_or(2, |n| n.max(0) as usize)),
-    }
-}
-
-/// Typed access that names the key when something is off.
-struct Keys<'a>(&'a Value);
-
-impl<'a> Keys<'a> {
-    fn wrong(key: &str, expected: &'static str, found: &Value) -> ConfigError {
-        ConfigError::Wrong { key: key.to_owned(), expected, found: found.to_string() }
-    }
-
-    fn present(&self, key: &str) -> Option<&'a Value> {
-        self.0.get(key).filter(|v| !v.is_null())
-    }
-
-    fn string(&self, key: &'static str) -> Result<&'a str, ConfigError> {
-        let value = self.present(key).ok_or(ConfigError::Missing { key })?;
-        value.as_str().ok_or_else(|| Self::wrong(key, "a string", value))
-    }
-
-    fn positive(&self, key: &'static str) -> Result<i64, ConfigError> {
-        let value = self.present(key).ok_or(ConfigError::Missing { key })?;
-        value.as_i64().filter(|n| *n > 0).ok_or_else(|| Self::wrong(key, "a positive integer", value))
-    }
-
-    fn optional_int(&self, key: &str) -> Result<Option<i64>, ConfigError> {
-        self.present(key).map(|v| v.as_i64().ok_or_else(|| Self::wrong(key, "an integer", v))).transpose()
-    }
-
-    fn optional_float(&self, key: &str) -> Result<Option<f64>, ConfigError> {
-        self.present(key).map(|v| v.as_f64().ok_or_else(|| Self::wrong(key, "a number", v))).transpose()
-    }
-
-    fn optional_bool(&self, key: &str) -> Result<Option<bool>, ConfigError> {
-        self.present(key).map(|v| v.as_bool().ok_or_else(|| Self::wrong(key, "true or false", v))).transpose()
     }
 }
 
