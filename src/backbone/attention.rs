@@ -32,8 +32,11 @@ struct Call {
 
 /// What attention does for each tree of a batch; built once per batch and sight, used by every layer.
 pub struct Plan {
+    /// Tokens of each tree, then the rows after the last tree that belong to none ([`filler`]).
     sizes: Vec<i64>,
     trees: Vec<Vec<Call>>,
+    /// Kind of scores and masks.
+    kind: Kind,
 }
 
 /// Above this ratio of mask area to useful area, a tree is evaluated piece by piece.
@@ -42,17 +45,22 @@ const MAX_WASTE: f64 = 1.5;
 const SMALL_TREE: usize = 256;
 
 impl Plan {
-    /// `kind` is the kind of queries; masks are added to scores in it.
-    pub fn new(batch: &TokenBatch, sight: Sight, kind: Kind, device: Device) -> Self {
-        let sizes = batch.trees.iter().map(|tree| tree.tokens().len() as i64).collect();
+    /// `compute` is the kind of queries. The stream that attention will see has [`filler`] rows more than
+    /// the batch has tokens.
+    pub fn new(batch: &TokenBatch, sight: Sight, compute: Kind, device: Device) -> Self {
+        let kind = kind_of_scores(compute, device);
+        let mut sizes: Vec<i64> = batch.trees.iter().map(|tree| tree.tokens().len() as i64).collect();
+        sizes.push(filler(batch, compute, device));
         let trees = batch.trees.iter().map(|tree| calls(tree, &batch.positions, sight, kind, device)).collect();
-        Self { sizes, trees }
+        Self { sizes, trees, kind }
     }
 
     /// Attention output [t, h·k]. Queries are [t, h, k]; keys and values [t, g, k] with g dividing h
     /// (query head j uses key head j·g/h).
     pub fn attend(&self, q_thk: &Tensor, k_tgk: &Tensor, v_tgk: &Tensor, scale: f64) -> Tensor {
         let (heads, groups, width) = (q_thk.size()[1], k_tgk.size()[1], q_thk.size()[2]);
+        let compute = q_thk.kind();
+        let [q_thk, k_tgk, v_tgk] = [q_thk, k_tgk, v_tgk].map(|x| x.to_kind(self.kind));
         // One split per tensor: its backward is one concatenation, where narrowing would add up as
         // many full-size gradients as there are trees.
         let queries = q_thk.split_with_sizes(&self.sizes, 0);
@@ -70,8 +78,27 @@ impl Plan {
                 outputs.push(out.squeeze_dim(0).transpose(0, 1).reshape([-1, heads * width]));
             }
         }
-        Tensor::cat(&outputs, 0)
+        if let Some(&rows) = self.sizes.last().filter(|&&rows| rows > 0) {
+            outputs.push(Tensor::zeros([rows, heads * width], (self.kind, q_thk.device())));
+        }
+        Tensor::cat(&outputs, 0).to_kind(compute)
     }
+}
+
+/// Rows of a flat stream come in multiples of this many where kernels are made per shape.
+const ROWS: i64 = 256;
+
+/// Rows to put after the stream's tokens. On CPUs, oneDNN makes its bf16 kernels anew for every shape it
+/// meets, which costs more than running them where every batch has another number of tokens.
+pub fn filler(batch: &TokenBatch, compute: Kind, device: Device) -> i64 {
+    let made_per_shape = device == Device::Cpu && compute == Kind::BFloat16;
+    if made_per_shape { -(batch.n_tokens() as i64) & (ROWS - 1) } else { 0 }
+}
+
+/// On CPUs the attention kernel gains nothing from bf16 (and would make kernels for every length), so
+/// scores stay in f32 there.
+fn kind_of_scores(compute: Kind, device: Device) -> Kind {
+    if device == Device::Cpu && compute == Kind::BFloat16 { Kind::Float } else { compute }
 }
 
 /// [n, h, k] → [1, h, n, k].

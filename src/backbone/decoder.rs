@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use tch::{Device, Kind, Tensor};
 
 use super::Pass;
-use super::attention::{Plan, Sight};
+use super::attention::{Plan, Sight, filler};
 use super::config::{BackboneConfig, DecoderConfig};
 use super::layers::{Embedding, GatedMlp, Linear, RmsNorm, drop_embedding, drop_hidden};
 use super::params::{ParamError, ParamSource};
@@ -46,18 +46,19 @@ impl Decoder {
     /// [t, d]; with `per_layer`, also the stream after each layer.
     pub fn hidden(&self, batch: &TokenBatch, pass: Pass, mut per_layer: Option<&mut Vec<Tensor>>) -> Tensor {
         let device = self.embed.device();
-        let ids_t = Tensor::from_slice(&batch.ids).to_device(device);
-        let positions_t = Tensor::from_slice(&batch.positions).to_device(device);
+        let rows = filler(batch, pass.compute, device);
+        let ids_t = Tensor::from_slice(&batch.ids).to_device(device).constant_pad_nd([0, rows]);
+        let positions_t = Tensor::from_slice(&batch.positions).to_device(device).constant_pad_nd([0, rows]);
         let (cos_tk, sin_tk) = self.config.rope.tables(&positions_t, pass.compute);
         let plans = self.plans(batch, pass.compute, device);
         let mut x_td = drop_embedding(self.embed.forward(&ids_t, pass.compute), pass);
         for layer in &self.layers {
             x_td = layer.forward(&x_td, &cos_tk, &sin_tk, &plans[&layer.sight], &self.config, pass);
             if let Some(states) = per_layer.as_deref_mut() {
-                states.push(x_td.shallow_clone());
+                states.push(x_td.narrow(0, 0, batch.n_tokens() as i64));
             }
         }
-        self.norm.forward(&x_td)
+        self.norm.forward(&x_td).narrow(0, 0, batch.n_tokens() as i64)
     }
 
     /// One attention plan per kind of layer.

@@ -5,7 +5,7 @@
 use tch::Tensor;
 
 use super::Pass;
-use super::attention::{Plan, Sight};
+use super::attention::{Plan, Sight, filler};
 use super::config::{BackboneConfig, EncoderConfig};
 use super::layers::{Embedding, LayerNorm, Linear, activate, drop_embedding, drop_hidden};
 use super::params::{ParamError, ParamSource};
@@ -51,8 +51,9 @@ impl Encoder {
     /// [t, d]; with `per_layer`, also the stream after each layer.
     pub fn hidden(&self, batch: &TokenBatch, pass: Pass, mut per_layer: Option<&mut Vec<Tensor>>) -> Tensor {
         let device = self.words.device();
-        let ids_t = Tensor::from_slice(&batch.ids).to_device(device);
-        let positions_t = Tensor::from_slice(&self.positions_of(batch)).to_device(device);
+        let rows = filler(batch, pass.compute, device);
+        let ids_t = Tensor::from_slice(&batch.ids).to_device(device).constant_pad_nd([0, rows]);
+        let positions_t = Tensor::from_slice(&self.positions_of(batch)).to_device(device).constant_pad_nd([0, rows]);
         let types_t = ids_t.zeros_like();
         let plan = Plan::new(batch, Sight::Both, pass.compute, device);
         let embedded = self.words.forward(&ids_t, pass.compute)
@@ -62,10 +63,10 @@ impl Encoder {
         for layer in &self.layers {
             x_td = layer.forward(&x_td, &plan, &self.config, pass);
             if let Some(states) = per_layer.as_deref_mut() {
-                states.push(x_td.shallow_clone());
+                states.push(x_td.narrow(0, 0, batch.n_tokens() as i64));
             }
         }
-        x_td
+        x_td.narrow(0, 0, batch.n_tokens() as i64)
     }
 
     fn positions_of(&self, batch: &TokenBatch) -> Vec<i64> {
