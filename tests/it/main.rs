@@ -23,6 +23,8 @@ mod report;
 mod score;
 #[cfg(feature = "torch")]
 mod sharing;
+#[cfg(feature = "torch")]
+mod switches;
 mod table;
 mod text;
 #[cfg(feature = "torch")]
