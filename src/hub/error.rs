@@ -32,7 +32,7 @@ pub enum HubError {
     Denied { spec: String, page: String, has_token: bool, message: String },
     #[error("the hub refuses the token{}", said(message))]
     BadToken { message: String },
-    #[error("`{host}` asks to wait {seconds} seconds before the next request")]
+    #[error("`{host}` asks to wait {seconds} s before the next request")]
     Busy { host: String, seconds: u64 },
     #[error("`{url}` answers {status}{}", said(message))]
     Status { url: String, status: u16, message: String },

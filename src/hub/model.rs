@@ -70,7 +70,7 @@ impl Hub {
         }
         let small = names.iter().copied().filter(|name| is_small(name)).chain(indices.iter().copied());
         let small: Vec<String> = small.map(str::to_owned).collect();
-        let dir = self.bring(repository, view, &small, progress)?;
+        let dir = self.bring_first(repository, view, &small, progress)?;
         let mut rest: BTreeSet<String> = whole.into_iter().map(str::to_owned).collect();
         for index in indices {
             rest.extend(shards(&dir.join(index))?);

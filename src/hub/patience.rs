@@ -86,7 +86,7 @@ impl<'a> Patience<'a> {
     ) -> Result<(), HubError> {
         const SLICE: Duration = Duration::from_millis(100);
         let (wait, error) = self.after(failure)?;
-        tell(format!("{error}; next attempt in {:.0} seconds", wait.as_secs_f64().ceil()));
+        tell(format!("{error}; next attempt in {:.0} s", wait.as_secs_f64().ceil()));
         let until = Instant::now() + wait;
         while let Some(left) = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
             if !go_on() {

@@ -147,6 +147,6 @@ mod tests {
         assert!(echoed.starts_with("the hub refuses the token: Invalid token [the token] |"), "{echoed}");
         assert!(text(500, &[], None, None).ends_with("true") && text(400, &[], None, None).ends_with("false"));
         let busy = text(429, &[("Retry-After", "9")], None, None);
-        assert!(busy.starts_with("`https://hub.test` asks to wait 9 seconds"), "{busy}");
+        assert!(busy.starts_with("`https://hub.test` asks to wait 9 s"), "{busy}");
     }
 }

@@ -132,11 +132,27 @@ impl Hub {
         }
     }
 
-    /// Brings files of a view into the cache and returns the snapshot's directory.
+    /// Brings files of a view into the cache and returns the snapshot's directory. From then on the cache
+    /// knows the revision by this commit.
     ///
     /// # Errors
     /// [`HubError::NotCached`] where the view is the cache's and a file is missing; those of the transfer.
     pub fn bring(
+        &self,
+        repository: &Repository,
+        view: &View,
+        files: &[String],
+        progress: &mut dyn Progress,
+    ) -> Result<PathBuf, HubError> {
+        let snapshot = self.bring_first(repository, view, files, progress)?;
+        if let View::Online(listing) = view {
+            self.cache(repository).remember(&repository.revision, &listing.commit)?;
+        }
+        Ok(snapshot)
+    }
+
+    /// [`Hub::bring`] where more files are to follow: until they are there, the revision is what it was.
+    pub(super) fn bring_first(
         &self,
         repository: &Repository,
         view: &View,
@@ -151,9 +167,6 @@ impl Hub {
             _ if missing.is_empty() => {}
             View::Cached { .. } => return Err(self.not_cached(repository, missing, Some(view))),
             View::Online(listing) => self.download(repository, listing, &missing, &cache, progress)?,
-        }
-        if let View::Online(listing) = view {
-            cache.remember(&repository.revision, &listing.commit)?;
         }
         Ok(snapshot)
     }
@@ -176,8 +189,6 @@ impl Hub {
         progress: &mut dyn Progress,
     ) -> Result<(), HubError> {
         cache.prepare()?;
-        // By the commit, so that all files are of one moment.
-        let repository = repository.at(&listing.commit);
         let mut known = VecDeque::new();
         for file in missing {
             let no_file = || HubError::NoFile { spec: repository.to_string(), file: file.clone() };
@@ -188,7 +199,8 @@ impl Hub {
         let work = Work {
             client: &self.client,
             cache,
-            repository: &repository,
+            repository,
+            commit: &listing.commit,
             waiting: Mutex::new(known),
             stop: AtomicBool::new(false),
             failure: Mutex::new(None),
@@ -227,8 +239,8 @@ fn show(events: Receiver<Event>, progress: &mut dyn Progress) {
 struct Work<'a> {
     client: &'a Client,
     cache: &'a RepositoryCache,
-    /// At the commit.
     repository: &'a Repository,
+    commit: &'a str,
     waiting: Mutex<VecDeque<(&'a str, Option<FileFacts>)>>,
     stop: AtomicBool,
     /// The first failure; it stops the others.
@@ -252,7 +264,8 @@ impl Work<'_> {
 
     fn one(&self, file: &str, facts: Option<FileFacts>, events: &Sender<Event>) -> Result<(), HubError> {
         let repository = self.repository;
-        let (kind, commit) = (repository.kind.resolve(), &repository.revision);
+        // By the commit, so that all files are of one moment.
+        let (kind, commit) = (repository.kind.resolve(), self.commit);
         let url = self.client.url(&format!("/{kind}{}/resolve/{commit}/{}", repository.name, quoted(file, true)));
         let facts = match facts {
             Some(facts) => facts,
