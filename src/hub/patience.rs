@@ -12,6 +12,8 @@ pub(super) enum Failure {
         error: HubError,
         wait: Option<Duration>,
     },
+    /// There was not even a connection.
+    NoConnection(HubError),
     Final(HubError),
 }
 
@@ -22,7 +24,7 @@ impl Failure {
 
     pub fn into_error(self) -> HubError {
         match self {
-            Failure::Passing { error, .. } | Failure::Final(error) => error,
+            Failure::Passing { error, .. } | Failure::NoConnection(error) | Failure::Final(error) => error,
         }
     }
 }
@@ -37,11 +39,20 @@ impl From<HubError> for Failure {
 pub(super) struct Patience<'a> {
     settings: &'a HubSettings,
     failed: u32,
+    without_connection: u32,
 }
+
+/// Most often there is no network at all, and who waits wants to know soon.
+const WITHOUT_CONNECTION: u32 = 3;
 
 impl<'a> Patience<'a> {
     pub fn new(settings: &'a HubSettings) -> Self {
-        Self { settings, failed: 0 }
+        Self { settings, failed: 0, without_connection: WITHOUT_CONNECTION.min(settings.attempts) }
+    }
+
+    /// For a download: the network was there a moment ago.
+    pub fn under_way(settings: &'a HubSettings) -> Self {
+        Self { without_connection: settings.attempts, ..Self::new(settings) }
     }
 
     /// A transfer that got further may fail as often again.
@@ -55,6 +66,8 @@ impl<'a> Patience<'a> {
         match failure {
             Failure::Final(error) => Err(error),
             Failure::Passing { error, .. } if self.failed >= self.settings.attempts => Err(error),
+            Failure::NoConnection(error) if self.failed >= self.without_connection => Err(error),
+            Failure::NoConnection(error) => Ok((self.backoff(jitter()), error)),
             Failure::Passing { wait: Some(wait), error } if wait <= self.settings.longest_wait => Ok((wait, error)),
             Failure::Passing { wait: Some(_), error } => Err(error),
             Failure::Passing { wait: None, error } => Ok((self.backoff(jitter()), error)),
@@ -130,7 +143,7 @@ mod tests {
     #[test]
     fn waits_double_up_to_a_limit_and_jitter_stays_in_bounds() {
         let settings = HubSettings { first_wait: Duration::from_secs(1), ..HubSettings::from_env().unwrap() };
-        let wait = |failed, jitter| Patience { settings: &settings, failed }.backoff(jitter).as_secs_f64();
+        let wait = |failed, jitter| Patience { failed, ..Patience::new(&settings) }.backoff(jitter).as_secs_f64();
         assert_eq!([1, 2, 3, 6, 40].map(|failed| wait(failed, 0.5)), [1.0, 2.0, 4.0, 30.0, 30.0]);
         assert_eq!([wait(1, 0.0), wait(2, 0.0)], [0.5, 1.0]);
         assert!((0..1000).all(|_| (0.0..1.0).contains(&jitter())));

@@ -124,7 +124,7 @@ mod tests {
         let about = About { repository: &repository, file };
         match failure("https://hub.test/api/models/org/name", status, &headers, true, about, token) {
             Failure::Final(error) => (error, false),
-            Failure::Passing { error, .. } => (error, true),
+            other => (other.into_error(), true),
         }
     }
 

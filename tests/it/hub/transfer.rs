@@ -229,9 +229,9 @@ fn two_processes_download_once() {
     let cache = dirs[0].path().join("hf/hub");
     let children: Vec<_> =
         dirs.iter().map(|dir| bring(&hub, dir.path()).env("HF_HUB_CACHE", &cache).spawn().unwrap()).collect();
-    for child in children {
-        child.wait_with_output().unwrap();
-    }
+    let told = children.into_iter().map(|child| child.wait_with_output().unwrap().stderr).collect::<Vec<_>>().concat();
+    let told = String::from_utf8(told).unwrap();
+    assert!(told.contains("`model.safetensors`: waiting for another process that downloads it"), "{told}");
     assert_eq!(fs::read(blob(&cache, &sha256(&bytes))).unwrap(), bytes);
     assert_eq!(starts(&hub, &bytes), [0, 1_000_000], "the one that waited asked for nothing");
 }
