@@ -1,7 +1,7 @@
 //! Transformers on libtorch, configured by a checkpoint's own `config.json`.
 //!
-//! Two shapes of one thing: [`decoder`] (causal, shared-prefix token trees) and [`encoder`]
-//! (bidirectional). Both run on the flat token stream of a [`TokenBatch`](crate::text::batch::TokenBatch);
+//! Three shapes of one thing: [`decoder`] (causal, shared-prefix token trees), [`encoder`] (bidirectional,
+//! post-norm: BERT to DeBERTa) and [`modernbert`] (bidirectional, pre-norm). All run on the flat token stream of a [`TokenBatch`](crate::text::batch::TokenBatch);
 //! what differs between model families is a set of switches in [`config`]. A further architecture is
 //! one arm there and a parity fixture.
 //!
@@ -9,9 +9,11 @@
 
 pub mod attention;
 pub mod config;
+pub mod deberta;
 pub mod decoder;
 pub mod encoder;
 pub mod layers;
+pub mod modernbert;
 pub mod params;
 pub mod rope;
 pub mod weights;
@@ -60,7 +62,8 @@ impl Pass {
 /// The transformer that gives hidden states.
 pub enum Backbone {
     Decoder(decoder::Decoder),
-    Encoder(encoder::Encoder),
+    Encoder(Box<encoder::Encoder>),
+    ModernBert(modernbert::ModernBert),
 }
 
 impl Backbone {
@@ -68,7 +71,8 @@ impl Backbone {
     pub fn new(config: &BackboneConfig, source: &mut ParamSource) -> Result<Self, ParamError> {
         Ok(match &config.family {
             Family::Decoder(c) => Backbone::Decoder(decoder::Decoder::new(config, c, source)?),
-            Family::Encoder(c) => Backbone::Encoder(encoder::Encoder::new(config, c, source)?),
+            Family::Encoder(c) => Backbone::Encoder(Box::new(encoder::Encoder::new(config, c, source)?)),
+            Family::ModernBert(c) => Backbone::ModernBert(modernbert::ModernBert::new(config, c, source)?),
         })
     }
 
@@ -77,6 +81,7 @@ impl Backbone {
         match self {
             Backbone::Decoder(decoder) => decoder.hidden(batch, pass, None),
             Backbone::Encoder(encoder) => encoder.hidden(batch, pass, None),
+            Backbone::ModernBert(encoder) => encoder.hidden(batch, pass, None),
         }
     }
 
@@ -86,6 +91,7 @@ impl Backbone {
         let last = match self {
             Backbone::Decoder(decoder) => decoder.hidden(batch, pass, Some(&mut layers)),
             Backbone::Encoder(encoder) => encoder.hidden(batch, pass, Some(&mut layers)),
+            Backbone::ModernBert(encoder) => encoder.hidden(batch, pass, Some(&mut layers)),
         };
         (last, layers)
     }

@@ -5,6 +5,7 @@
 //! its own branch, up to itself) or, where that wastes too much on long branches, in one call for the
 //! prefix and one per branch. Both are the same arithmetic as separate sequences.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use tch::{Device, Kind, Tensor};
@@ -16,6 +17,8 @@ use crate::text::batch::{TokenBatch, TokenTree};
 pub enum Sight {
     /// Every token of its sequence.
     Both,
+    /// Tokens at most so many positions away, on either side.
+    Near { reach: i64 },
     /// Earlier tokens and itself; with a window, only so many of them.
     Causal { window: Option<i64> },
 }
@@ -43,6 +46,9 @@ pub struct Plan {
 const MAX_WASTE: f64 = 1.5;
 /// Trees up to this many tokens are one call whatever the waste: calls cost more than the area.
 const SMALL_TREE: usize = 256;
+
+/// Fewest queries of a block where attention is local: smaller calls cost more than the keys they spare.
+const NEAR_QUERIES: usize = 64;
 
 impl Plan {
     /// `compute` is the kind of queries. The stream that attention will see has [`filler`] rows more than
@@ -97,7 +103,7 @@ pub fn filler(batch: &TokenBatch, compute: Kind, device: Device) -> i64 {
 
 /// On CPUs the attention kernel gains nothing from bf16 (and would make kernels for every length), so
 /// scores stay in f32 there.
-fn kind_of_scores(compute: Kind, device: Device) -> Kind {
+pub fn kind_of_scores(compute: Kind, device: Device) -> Kind {
     if device == Device::Cpu && compute == Kind::BFloat16 { Kind::Float } else { compute }
 }
 
@@ -132,6 +138,8 @@ fn calls(tree: &TokenTree, positions: &[i64], sight: Sight, kind: Kind, device: 
     match sight {
         // Encoders get one sequence per tree.
         Sight::Both => whole(None, false),
+        Sight::Near { reach } if all.len() as i64 <= reach + 1 => whole(None, false),
+        Sight::Near { reach } => near(all.len(), reach.max(0) as usize, kind, device),
         Sight::Causal { window } => {
             let reaches = window.is_some_and(|w| positions.iter().any(|&p| p >= w));
             let window = window.filter(|_| reaches);
@@ -159,6 +167,26 @@ fn calls(tree: &TokenTree, positions: &[i64], sight: Sight, kind: Kind, device: 
             calls
         }
     }
+}
+
+/// Blocks of queries, each with the keys that some query of it sees: the cost of a long sequence grows with
+/// its length, not with the square of it.
+fn near(n: usize, reach: usize, kind: Kind, device: Device) -> Vec<Call> {
+    let block = (2 * reach).max(NEAR_QUERIES);
+    // All blocks but those at the ends look alike.
+    let mut masks: HashMap<(usize, usize, usize), Tensor> = HashMap::new();
+    let call = |start: usize| {
+        let queries = start..(start + block).min(n);
+        let keys = start.saturating_sub(reach)..(queries.end + reach).min(n);
+        let before = start - keys.start;
+        let mask = masks.entry((before, queries.len(), keys.len())).or_insert_with(|| {
+            let q = Tensor::arange(queries.len() as i64, (Kind::Int64, device)).unsqueeze(1) + before as i64;
+            let k = Tensor::arange(keys.len() as i64, (Kind::Int64, device)).unsqueeze(0);
+            additive(&(q - k).abs().le(reach as i64), kind)
+        });
+        Call { queries, keys: vec![keys], mask: Some(mask.shallow_clone()), causal: false }
+    };
+    (0..n).step_by(block).map(call).collect()
 }
 
 /// Mask [q, k]: a query sees keys at its own or an earlier position, within the window.

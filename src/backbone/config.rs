@@ -3,16 +3,19 @@
 //! Source: shared layers' behaviour as in transformers; tensor names and specifics per family in the
 //! project's checkpoint notes (README, "Architectures").
 
+mod deberta;
 mod decoder;
 mod encoder;
 mod keys;
 mod model_type;
+mod modernbert;
 
 use serde_json::Value;
 
 pub use decoder::DecoderConfig;
-pub use encoder::EncoderConfig;
+pub use encoder::{ConvolutionConfig, EncoderConfig, Positions, Projections, RelativeConfig};
 pub use model_type::ModelType;
+pub use modernbert::{LayerKind, ModernBertConfig};
 
 use keys::Keys;
 
@@ -36,18 +39,24 @@ pub enum Activation {
     Gelu,
     GeluTanh,
     Relu,
+    Tanh,
 }
 
 impl Activation {
-    fn parse(name: &str) -> Result<Self, ConfigError> {
-        Ok(match name {
+    /// The activation that a key names, or the default where the key is missing.
+    fn at(at: &Keys, key: &'static str, default: Self) -> Result<Self, ConfigError> {
+        if at.present(key).is_none() {
+            return Ok(default);
+        }
+        Ok(match at.string(key)? {
             "silu" | "swish" => Activation::Silu,
             "gelu" => Activation::Gelu,
             "gelu_new" | "gelu_pytorch_tanh" | "gelu_fast" => Activation::GeluTanh,
             "relu" => Activation::Relu,
+            "tanh" => Activation::Tanh,
             other => {
-                let known = "silu, gelu, gelu_new, gelu_pytorch_tanh, relu";
-                return Err(ConfigError::Unsupported(format!("`hidden_act` is `{other}`; known: {known}")));
+                let known = "silu, gelu, gelu_new, gelu_pytorch_tanh, relu, tanh";
+                return Err(ConfigError::Unsupported(format!("`{key}` is `{other}`; known: {known}")));
             }
         })
     }
@@ -57,6 +66,7 @@ impl Activation {
 pub enum Family {
     Decoder(DecoderConfig),
     Encoder(EncoderConfig),
+    ModernBert(ModernBertConfig),
 }
 
 /// What a backbone is built from.
@@ -69,8 +79,8 @@ pub struct BackboneConfig {
     pub intermediate: i64,
     pub initializer_range: f64,
     pub pad_id: Option<i64>,
-    /// Longest sequence the positions allow.
-    pub max_length: i64,
+    /// Longest sequence the positions allow; `None` where they do not end.
+    pub max_length: Option<i64>,
     /// Labels of the head, as transformers counts them: `id2label`, then `num_labels`, then 2.
     pub num_labels: usize,
     pub family: Family,
@@ -87,18 +97,26 @@ impl BackboneConfig {
         let max_positions = at.positive("max_position_embeddings")?;
         let (family, max_length) = match model_type {
             ModelType::Llama | ModelType::Mistral | ModelType::Qwen2 | ModelType::Qwen3 => {
-                (Family::Decoder(decoder::parse(&at, model_type, hidden, layers, heads)?), max_positions)
+                (Family::Decoder(decoder::parse(&at, model_type, hidden, layers, heads)?), Some(max_positions))
+            }
+            _ if hidden % heads != 0 => {
+                let text = format!("hidden_size {hidden} is not a multiple of num_attention_heads {heads}");
+                return Err(ConfigError::Unsupported(text));
             }
             ModelType::Bert | ModelType::Roberta | ModelType::XlmRoberta => {
-                let encoder = encoder::parse(&at, model_type, heads, max_positions)?;
-                let reserved = if encoder.positions_from_padding { pad_id.unwrap_or(1) + 1 } else { 0 };
-                (Family::Encoder(encoder), max_positions - reserved)
+                let encoder = encoder::parse(&at, model_type, hidden, heads, max_positions)?;
+                let max_length = encoder.max_length(pad_id);
+                (Family::Encoder(encoder), max_length)
+            }
+            ModelType::Deberta | ModelType::DebertaV2 => {
+                let encoder = deberta::parse(&at, model_type, hidden, heads, max_positions)?;
+                let max_length = encoder.max_length(pad_id);
+                (Family::Encoder(encoder), max_length)
+            }
+            ModelType::ModernBert => {
+                (Family::ModernBert(modernbert::parse(&at, hidden, layers, heads)?), Some(max_positions))
             }
         };
-        if matches!(family, Family::Encoder(_)) && hidden % heads != 0 {
-            let text = format!("hidden_size {hidden} is not a multiple of num_attention_heads {heads}");
-            return Err(ConfigError::Unsupported(text));
-        }
         Ok(Self {
             model_type,
             vocab: at.positive("vocab_size")?,
@@ -148,7 +166,7 @@ mod tests {
         config["max_window_layers"] = json!(2);
         let windows = |c: &Value| match BackboneConfig::parse(c).unwrap().family {
             Family::Decoder(d) => d.windows,
-            Family::Encoder(_) => unreachable!(),
+            _ => unreachable!(),
         };
         assert_eq!(windows(&config), vec![None, None, None]);
         config["use_sliding_window"] = json!(true);

@@ -7,7 +7,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::RewardError;
 use super::head::{Head, HeadInit, pool};
-use crate::backbone::config::{BackboneConfig, ConfigError, Family};
+use crate::backbone::config::{BackboneConfig, ConfigError};
 use crate::backbone::params::{ParamError, ParamSource, Params};
 use crate::backbone::weights::{Checkpoint, WeightsError};
 use crate::backbone::{Backbone, Dropout, DropoutKey, Pass};
@@ -172,10 +172,7 @@ impl Network {
 
     /// The input embeddings [v, d], which also serve as output layer of the next-token loss.
     pub fn embeddings(&self) -> Result<&Tensor, RewardError> {
-        let name = match self.config.family {
-            Family::Decoder(_) => "model.embed_tokens.weight".to_owned(),
-            Family::Encoder(_) => format!("{}embeddings.word_embeddings.weight", self.config.model_type.prefix()),
-        };
+        let name = self.config.model_type.word_embeddings();
         self.params.get(&name).ok_or_else(|| RewardError::Model(format!("the model has no tensor `{name}`")))
     }
 
@@ -194,8 +191,7 @@ impl Network {
             )));
         }
         let longest = batch.positions.iter().max().map_or(0, |p| p + 1);
-        if !self.shares_prefixes() && longest > self.config.max_length {
-            let limit = self.config.max_length;
+        if let Some(limit) = self.config.max_length.filter(|&limit| !self.shares_prefixes() && longest > limit) {
             return Err(RewardError::Model(format!(
                 "a sequence of {longest} tokens exceeds the model's {limit} positions"
             )));

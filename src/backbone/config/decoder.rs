@@ -46,7 +46,7 @@ pub(super) fn parse(
         heads,
         kv_heads,
         head_dim,
-        act: Activation::parse(at.string("hidden_act").unwrap_or("silu"))?,
+        act: Activation::at(at, "hidden_act", Activation::Silu)?,
         rms_eps: at.optional_float("rms_norm_eps")?.unwrap_or(1e-6),
         rope: Rope::parse(at.0, head_dim)?,
         qkv_bias: model_type == ModelType::Qwen2 || attention_bias,

@@ -12,10 +12,15 @@ pub enum ModelType {
     Bert,
     Roberta,
     XlmRoberta,
+    Deberta,
+    /// v2, v3 and mDeBERTa.
+    DebertaV2,
+    /// mmBERT too.
+    ModernBert,
 }
 
 impl ModelType {
-    pub const ALL: [(ModelType, &'static str); 7] = [
+    pub const ALL: [(ModelType, &'static str); 10] = [
         (ModelType::Llama, "llama"),
         (ModelType::Mistral, "mistral"),
         (ModelType::Qwen2, "qwen2"),
@@ -23,6 +28,9 @@ impl ModelType {
         (ModelType::Bert, "bert"),
         (ModelType::Roberta, "roberta"),
         (ModelType::XlmRoberta, "xlm-roberta"),
+        (ModelType::Deberta, "deberta"),
+        (ModelType::DebertaV2, "deberta-v2"),
+        (ModelType::ModernBert, "modernbert"),
     ];
 
     pub fn names() -> Vec<&'static str> {
@@ -44,6 +52,9 @@ impl ModelType {
             ModelType::Bert => "BertForSequenceClassification",
             ModelType::Roberta => "RobertaForSequenceClassification",
             ModelType::XlmRoberta => "XLMRobertaForSequenceClassification",
+            ModelType::Deberta => "DebertaForSequenceClassification",
+            ModelType::DebertaV2 => "DebertaV2ForSequenceClassification",
+            ModelType::ModernBert => "ModernBertForSequenceClassification",
         }
     }
 
@@ -51,8 +62,20 @@ impl ModelType {
     pub fn prefix(self) -> &'static str {
         match self {
             ModelType::Llama | ModelType::Mistral | ModelType::Qwen2 | ModelType::Qwen3 => "model.",
+            ModelType::ModernBert => "model.",
             ModelType::Bert => "bert.",
             ModelType::Roberta | ModelType::XlmRoberta => "roberta.",
+            ModelType::Deberta | ModelType::DebertaV2 => "deberta.",
         }
+    }
+
+    /// Name of the input embeddings' tensor.
+    pub fn word_embeddings(self) -> String {
+        let name = match self {
+            ModelType::Llama | ModelType::Mistral | ModelType::Qwen2 | ModelType::Qwen3 => "embed_tokens",
+            ModelType::ModernBert => "embeddings.tok_embeddings",
+            _ => "embeddings.word_embeddings",
+        };
+        format!("{}{name}.weight", self.prefix())
     }
 }

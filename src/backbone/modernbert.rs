@@ -1,0 +1,137 @@
+//! ModernBERT and mmBERT: pre-norm blocks with rotary positions, global and local layers, a gated MLP.
+//!
+//! x += Wo(attention(norm₁ x)); x += Wo(act(a) ∘ b) with [a, b] = Wi(norm₂ x); final norm. The first layer
+//! has no norm₁: the embeddings come out of one (arXiv 2412.13663; mmBERT: 2509.06888).
+
+use tch::{Kind, Tensor};
+
+use super::Pass;
+use super::attention::{Plan, Sight, filler};
+use super::config::{BackboneConfig, LayerKind, ModernBertConfig};
+use super::layers::{Embedding, LayerNorm, Linear, activate, drop_embedding, drop_hidden};
+use super::params::{ParamError, ParamSource};
+use super::rope::rotate;
+use crate::text::batch::TokenBatch;
+
+pub struct ModernBert {
+    embed: Embedding,
+    norm: LayerNorm,
+    layers: Vec<Layer>,
+    final_norm: LayerNorm,
+    config: ModernBertConfig,
+}
+
+struct Layer {
+    kind: LayerKind,
+    norm1: Option<LayerNorm>,
+    /// Queries of all heads, then keys, then values.
+    qkv: Linear,
+    out: Linear,
+    norm2: LayerNorm,
+    /// What is activated, then what it gates.
+    inner: Linear,
+    outer: Linear,
+}
+
+/// What layers of one kind know of a batch.
+struct Surroundings {
+    plan: Plan,
+    cos_tk: Tensor,
+    sin_tk: Tensor,
+}
+
+impl ModernBert {
+    pub fn new(
+        shape: &BackboneConfig,
+        config: &ModernBertConfig,
+        source: &mut ParamSource,
+    ) -> Result<Self, ParamError> {
+        let norm = |source: &mut ParamSource, name: &str| {
+            LayerNorm::with_bias(source, name, shape.hidden, config.norm_eps, config.norm_bias)
+        };
+        let (width, std) = (shape.hidden, shape.initializer_range);
+        let kinds = config.layers.iter().enumerate();
+        Ok(Self {
+            embed: Embedding::new(source, "model.embeddings.tok_embeddings", shape.vocab, width, std)?,
+            norm: norm(source, "model.embeddings.norm")?,
+            layers: kinds.map(|(i, &kind)| Layer::new(i, kind, shape, config, source)).collect::<Result<_, _>>()?,
+            final_norm: norm(source, "model.final_norm")?,
+            config: config.clone(),
+        })
+    }
+
+    /// [t, d]; with `per_layer`, also the stream after each layer.
+    pub fn hidden(&self, batch: &TokenBatch, pass: Pass, mut per_layer: Option<&mut Vec<Tensor>>) -> Tensor {
+        let (device, n_tokens) = (self.embed.device(), batch.n_tokens() as i64);
+        let rows = filler(batch, pass.compute, device);
+        let ids_t = Tensor::from_slice(&batch.ids).to_device(device).constant_pad_nd([0, rows]);
+        let positions_t = Tensor::from_slice(&batch.positions).to_device(device).constant_pad_nd([0, rows]);
+        let surroundings = |sight, rope: &super::rope::Rope| {
+            let (cos_tk, sin_tk) = rope.tables(&positions_t, pass.compute);
+            Surroundings { plan: Plan::new(batch, sight, pass.compute, device), cos_tk, sin_tk }
+        };
+        let global = surroundings(Sight::Both, &self.config.global_rope);
+        let local = surroundings(Sight::Near { reach: self.config.reach }, &self.config.local_rope);
+        let mut x_td = drop_embedding(self.norm.forward(&self.embed.forward(&ids_t, pass.compute)), pass);
+        for layer in &self.layers {
+            let around = match layer.kind {
+                LayerKind::Global => &global,
+                LayerKind::Local => &local,
+            };
+            x_td = layer.forward(&x_td, around, &self.config, pass);
+            if let Some(states) = per_layer.as_deref_mut() {
+                states.push(x_td.narrow(0, 0, n_tokens));
+            }
+        }
+        self.final_norm.forward(&x_td).narrow(0, 0, n_tokens)
+    }
+}
+
+impl Layer {
+    fn new(
+        index: usize,
+        kind: LayerKind,
+        shape: &BackboneConfig,
+        config: &ModernBertConfig,
+        source: &mut ParamSource,
+    ) -> Result<Self, ParamError> {
+        let at = |name: &str| format!("model.layers.{index}.{name}");
+        let (width, inner, std) = (shape.hidden, shape.intermediate, shape.initializer_range);
+        let (attention, mlp) = (config.attention_bias, config.mlp_bias);
+        let norm = |source: &mut ParamSource, name: &str| {
+            LayerNorm::with_bias(source, &at(name), width, config.norm_eps, config.norm_bias)
+        };
+        Ok(Self {
+            kind,
+            norm1: (index > 0).then(|| norm(source, "attn_norm")).transpose()?,
+            qkv: Linear::new(source, &at("attn.Wqkv"), 3 * width, width, attention, std)?,
+            out: Linear::new(source, &at("attn.Wo"), width, width, attention, std)?,
+            norm2: norm(source, "mlp_norm")?,
+            inner: Linear::new(source, &at("mlp.Wi"), 2 * inner, width, mlp, std)?,
+            outer: Linear::new(source, &at("mlp.Wo"), width, inner, mlp, std)?,
+        })
+    }
+
+    fn forward(&self, x_td: &Tensor, around: &Surroundings, c: &ModernBertConfig, pass: Pass) -> Tensor {
+        let width = x_td.size()[1] / c.heads;
+        let n_td = self.norm1.as_ref().map_or_else(|| x_td.shallow_clone(), |norm| norm.forward(x_td));
+        let qkv_t3hk = self.qkv.forward(&n_td).view([-1, 3, c.heads, width]);
+        let parts = qkv_t3hk.unbind(1);
+        let turned = |x_thk: &Tensor| rotate_wide(x_thk, &around.cos_tk, &around.sin_tk);
+        let scale = (width as f64).powf(-0.5);
+        let a_td = around.plan.attend(&turned(&parts[0]), &turned(&parts[1]), &parts[2], scale);
+        let x_td = x_td + drop_hidden(self.out.forward(&a_td), pass);
+        let halves = self.inner.forward(&self.norm2.forward(&x_td)).chunk(2, -1);
+        let m_td = self.outer.forward(&(activate(c.act, &halves[0]) * &halves[1]));
+        &x_td + drop_hidden(m_td, pass)
+    }
+}
+
+/// The rotation in f32 whatever the kind of states, rounded back to it: as the reference does.
+fn rotate_wide(x_thk: &Tensor, cos_tk: &Tensor, sin_tk: &Tensor) -> Tensor {
+    let kind = x_thk.kind();
+    if kind == Kind::Float || kind == Kind::Double {
+        return rotate(x_thk, cos_tk, sin_tk);
+    }
+    rotate(&x_thk.to_kind(Kind::Float), cos_tk, sin_tk).to_kind(kind)
+}
