@@ -35,8 +35,10 @@ struct Call {
 
 /// What attention does for each tree of a batch; built once per batch and sight, used by every layer.
 pub struct Plan {
-    /// Tokens of each tree, then the rows after the last tree that belong to none ([`filler`]).
-    sizes: Vec<i64>,
+    /// Of each tree: how many tokens ask, how many answer. The last entry is of the rows after the last
+    /// tree that belong to none ([`filler`]).
+    queries: Vec<i64>,
+    keys: Vec<i64>,
     trees: Vec<Vec<Call>>,
     /// Kind of scores and masks.
     kind: Kind,
@@ -55,23 +57,41 @@ impl Plan {
     /// the batch has tokens.
     pub fn new(batch: &TokenBatch, sight: Sight, compute: Kind, device: Device) -> Self {
         let kind = kind_of_scores(compute, device);
-        let mut sizes: Vec<i64> = batch.trees.iter().map(|tree| tree.tokens().len() as i64).collect();
-        sizes.push(filler(batch, compute, device));
         let trees = batch.trees.iter().map(|tree| calls(tree, &batch.positions, sight, kind, device)).collect();
-        Self { sizes, trees, kind }
+        let sizes = sizes(batch, filler(batch, compute, device));
+        Self { queries: sizes.clone(), keys: sizes, trees, kind }
+    }
+
+    /// As [`Plan::new`] where only the given positions of the stream ask (ascending, each once): the
+    /// queries that [`Plan::attend`] takes are theirs alone.
+    pub fn of_rows(batch: &TokenBatch, rows: &[usize], sight: Sight, compute: Kind, device: Device) -> Self {
+        let kind = kind_of_scores(compute, device);
+        let keys = sizes(batch, filler(batch, compute, device));
+        let mut plan = Self { queries: Vec::new(), keys, trees: Vec::new(), kind };
+        for tree in &batch.trees {
+            let all = tree.tokens();
+            let asking = &rows[rows.partition_point(|&r| r < all.start)..rows.partition_point(|&r| r < all.end)];
+            plan.queries.push(asking.len() as i64);
+            plan.trees.push(match asking {
+                [] => Vec::new(),
+                _ => vec![row_call(tree, asking, &batch.positions, sight, kind, device)],
+            });
+        }
+        plan.queries.push(0);
+        plan
     }
 
     /// Attention output [t, h·k]. Queries are [t, h, k]; keys and values [t, g, k] with g dividing h
-    /// (query head j uses key head j·g/h).
+    /// (query head j uses key head j·g/h). In a plan of rows, queries and output have those rows only.
     pub fn attend(&self, q_thk: &Tensor, k_tgk: &Tensor, v_tgk: &Tensor, scale: f64) -> Tensor {
         let (heads, groups, width) = (q_thk.size()[1], k_tgk.size()[1], q_thk.size()[2]);
         let compute = q_thk.kind();
         let [q_thk, k_tgk, v_tgk] = [q_thk, k_tgk, v_tgk].map(|x| x.to_kind(self.kind));
         // One split per tensor: its backward is one concatenation, where narrowing would add up as
         // many full-size gradients as there are trees.
-        let queries = q_thk.split_with_sizes(&self.sizes, 0);
-        let keys = k_tgk.split_with_sizes(&self.sizes, 0);
-        let values = v_tgk.split_with_sizes(&self.sizes, 0);
+        let queries = q_thk.split_with_sizes(&self.queries, 0);
+        let keys = k_tgk.split_with_sizes(&self.keys, 0);
+        let values = v_tgk.split_with_sizes(&self.keys, 0);
         let mut outputs = Vec::with_capacity(self.trees.len());
         for (tree, calls) in self.trees.iter().enumerate() {
             for call in calls {
@@ -84,7 +104,7 @@ impl Plan {
                 outputs.push(out.squeeze_dim(0).transpose(0, 1).reshape([-1, heads * width]));
             }
         }
-        if let Some(&rows) = self.sizes.last().filter(|&&rows| rows > 0) {
+        if let Some(&rows) = self.queries.last().filter(|&&rows| rows > 0) {
             outputs.push(Tensor::zeros([rows, heads * width], (self.kind, q_thk.device())));
         }
         Tensor::cat(&outputs, 0).to_kind(compute)
@@ -105,6 +125,11 @@ pub fn filler(batch: &TokenBatch, compute: Kind, device: Device) -> i64 {
 /// scores stay in f32 there.
 pub fn kind_of_scores(compute: Kind, device: Device) -> Kind {
     if device == Device::Cpu && compute == Kind::BFloat16 { Kind::Float } else { compute }
+}
+
+/// Tokens of each tree, then those of none.
+fn sizes(batch: &TokenBatch, filler: i64) -> Vec<i64> {
+    batch.trees.iter().map(|tree| tree.tokens().len() as i64).chain([filler]).collect()
 }
 
 /// [n, h, k] → [1, h, n, k].
@@ -150,7 +175,9 @@ fn calls(tree: &TokenTree, positions: &[i64], sight: Sight, kind: Kind, device: 
             let useful: usize = branches.iter().map(|b| b.len() * (prefix.len() + b.len())).sum();
             let useful = (useful + prefix.len() * prefix.len()) as f64;
             if all.len() <= SMALL_TREE || area <= MAX_WASTE * useful {
-                return whole(Some(tree_mask(&prefix, &branches, positions, window, kind, device)), false);
+                let asking: Vec<usize> = (0..all.len()).collect();
+                let seen = seen_in_tree(&asking, &branches, positions, window, device);
+                return whole(Some(additive(&seen, kind)), false);
             }
             let mut calls = Vec::with_capacity(branches.len() + 1);
             if !prefix.is_empty() {
@@ -178,15 +205,42 @@ fn near(n: usize, reach: usize, kind: Kind, device: Device) -> Vec<Call> {
     let call = |start: usize| {
         let queries = start..(start + block).min(n);
         let keys = start.saturating_sub(reach)..(queries.end + reach).min(n);
-        let before = start - keys.start;
-        let mask = masks.entry((before, queries.len(), keys.len())).or_insert_with(|| {
-            let q = Tensor::arange(queries.len() as i64, (Kind::Int64, device)).unsqueeze(1) + before as i64;
-            let k = Tensor::arange(keys.len() as i64, (Kind::Int64, device)).unsqueeze(0);
-            additive(&(q - k).abs().le(reach as i64), kind)
-        });
+        let shape = (start - keys.start, queries.len(), keys.len());
+        let asking: Vec<usize> = queries.clone().collect();
+        let mask = masks.entry(shape).or_insert_with(|| near_mask(&asking, &keys, reach, kind, device));
         Call { queries, keys: vec![keys], mask: Some(mask.shallow_clone()), causal: false }
     };
     (0..n).step_by(block).map(call).collect()
+}
+
+/// Mask [q, k] that leaves keys at most `reach` away.
+fn near_mask(queries: &[usize], keys: &Range<usize>, reach: usize, kind: Kind, device: Device) -> Tensor {
+    let queries: Vec<i64> = queries.iter().map(|&q| q as i64).collect();
+    let q = Tensor::from_slice(&queries).to_device(device).unsqueeze(1);
+    let k = Tensor::arange_start(keys.start as i64, keys.end as i64, (Kind::Int64, device)).unsqueeze(0);
+    additive(&(q - k).abs().le(reach as i64), kind)
+}
+
+/// A few rows of a tree, against all of it.
+fn row_call(tree: &TokenTree, rows: &[usize], positions: &[i64], sight: Sight, kind: Kind, device: Device) -> Call {
+    let all = tree.tokens();
+    let rows: Vec<usize> = rows.iter().map(|&row| row - all.start).collect();
+    let (mask, keys) = match sight {
+        Sight::Both => (None, 0..all.len()),
+        Sight::Near { reach } => {
+            let reach = reach.max(0) as usize;
+            let (first, last) = (rows.first().copied().unwrap_or(0), rows.last().copied().unwrap_or(0));
+            let keys = first.saturating_sub(reach)..(last + reach + 1).min(all.len());
+            (Some(near_mask(&rows, &keys, reach, kind, device)), keys)
+        }
+        Sight::Causal { window } => {
+            let local = |r: &Range<usize>| r.start - all.start..r.end - all.start;
+            let branches: Vec<Range<usize>> = tree.branches.iter().map(local).collect();
+            let seen = seen_in_tree(&rows, &branches, &positions[all.clone()], window, device);
+            (Some(additive(&seen, kind)), 0..all.len())
+        }
+    };
+    Call { queries: 0..rows.len(), keys: vec![keys], mask, causal: false }
 }
 
 /// Mask [q, k]: a query sees keys at its own or an earlier position, within the window.
@@ -204,26 +258,27 @@ fn mask(
     additive(&seen(&q, &k, window), kind)
 }
 
-/// Mask [n, n] of a whole tree: as [`mask`], and never into another branch.
-fn tree_mask(
-    prefix: &Range<usize>,
+/// Whom the asking tokens of a tree see [q, n]: as in [`mask`], and never into another branch.
+fn seen_in_tree(
+    asking: &[usize],
     branches: &[Range<usize>],
     positions: &[i64],
     window: Option<i64>,
-    kind: Kind,
     device: Device,
 ) -> Tensor {
-    let mut owner = vec![0i64; positions.len()];
+    // 0 is the prefix, which everybody may see.
+    let mut owners = vec![0i64; positions.len()];
     for (number, branch) in branches.iter().enumerate() {
-        owner[branch.clone()].fill(number as i64 + 1);
+        owners[branch.clone()].fill(number as i64 + 1);
     }
-    debug_assert!(owner[prefix.clone()].iter().all(|&o| o == 0));
-    let owner = Tensor::from_slice(&owner).to_device(device);
-    let positions = Tensor::from_slice(positions).to_device(device);
-    let same = owner.unsqueeze(1).eq_tensor(&owner.unsqueeze(0));
-    let reachable = same.logical_or(&owner.eq(0).unsqueeze(0));
-    let seen = seen(&positions.unsqueeze(1), &positions.unsqueeze(0), window);
-    additive(&reachable.logical_and(&seen), kind)
+    let of_keys = |values: &[i64]| Tensor::from_slice(values).to_device(device).unsqueeze(0);
+    let of_queries = |values: &[i64]| {
+        let values: Vec<i64> = asking.iter().map(|&at| values[at]).collect();
+        Tensor::from_slice(&values).to_device(device).unsqueeze(1)
+    };
+    let (q_owners, k_owners) = (of_queries(&owners), of_keys(&owners));
+    let reachable = q_owners.eq_tensor(&k_owners).logical_or(&k_owners.eq(0));
+    reachable.logical_and(&seen(&of_queries(positions), &of_keys(positions), window))
 }
 
 fn seen(q_positions: &Tensor, k_positions: &Tensor, window: Option<i64>) -> Tensor {

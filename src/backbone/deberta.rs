@@ -6,6 +6,7 @@
 //! its sign and transposes; buckets are odd, so that is the same row.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use tch::{Device, Kind, Tensor};
 
@@ -14,7 +15,7 @@ use super::attention::{filler, kind_of_scores};
 use super::config::{ConvolutionConfig, RelativeConfig};
 use super::layers::{LayerNorm, activate, drop_hidden, in_kind};
 use super::params::{Init, ParamError, ParamSource};
-use crate::text::batch::TokenBatch;
+use crate::text::batch::{TokenBatch, TokenTree};
 
 /// Embeddings of distances, which all layers project to keys and queries of their own.
 pub struct RelativeEmbeddings {
@@ -76,7 +77,8 @@ impl RelativeEmbeddings {
             reversed_t: Tensor::from_slice(&reversed).to_device(device),
             lengths,
             filler,
-            by_length,
+            asking: None,
+            by_length: Rc::new(by_length),
             kind: kind_of_scores(compute, device),
         }
     }
@@ -129,7 +131,9 @@ pub struct Distances {
     lengths: Vec<i64>,
     /// Rows after the last sequence that belong to none.
     filler: i64,
-    by_length: HashMap<i64, Rows>,
+    /// Which tokens of each sequence ask; `None`: all of them.
+    asking: Option<Vec<Vec<i64>>>,
+    by_length: Rc<HashMap<i64, Rows>>,
     kind: Kind,
 }
 
@@ -139,6 +143,25 @@ const CPU_SCORES: i64 = 1 << 18;
 const GPU_SCORES: i64 = 1 << 26;
 
 impl Distances {
+    /// Where only the given positions of the stream ask (ascending, each once): the queries that
+    /// [`Distances::attend`] takes are theirs alone.
+    pub fn of_rows(&self, batch: &TokenBatch, rows: &[usize]) -> Self {
+        let of_tree = |tree: &TokenTree| {
+            let all = tree.tokens();
+            let asking = &rows[rows.partition_point(|&r| r < all.start)..rows.partition_point(|&r| r < all.end)];
+            asking.iter().map(|&row| (row - all.start) as i64).collect()
+        };
+        Self {
+            states_rd: self.states_rd.shallow_clone(),
+            reversed_t: self.reversed_t.shallow_clone(),
+            lengths: self.lengths.clone(),
+            filler: self.filler,
+            asking: Some(batch.trees.iter().map(of_tree).collect()),
+            by_length: Rc::clone(&self.by_length),
+            kind: self.kind,
+        }
+    }
+
     /// Attention output [t, h·k] of queries [t, h, k] and of keys and values [t, h, k] in reverse order.
     /// `key_rd` and `query_rd` are the projected relative embeddings, where the model has that term.
     pub fn attend(
@@ -154,23 +177,35 @@ impl Distances {
         let compute = q_thk.kind();
         let heads_first = |x_rd: &Tensor| (x_rd.to_kind(self.kind) * scale).view([-1, heads, width]).transpose(0, 1);
         let (key_hrk, query_hrk) = (key_rd.map(heads_first), query_rd.map(heads_first));
-        let sizes: Vec<i64> = self.lengths.iter().copied().chain([self.filler]).collect();
-        let [queries, keys, values] = [q_thk, k_thk, v_thk].map(|x| x.to_kind(self.kind).split_with_sizes(&sizes, 0));
+        let [q_thk, k_thk, v_thk] = [q_thk, k_thk, v_thk].map(|x| x.to_kind(self.kind));
+        let all: Vec<i64> = self.lengths.iter().copied().chain([self.filler]).collect();
+        let asking = self.asking.as_ref().map(|asking| asking.iter().map(|rows| rows.len() as i64).collect());
+        let queries = q_thk.split_with_sizes(asking.unwrap_or(all.clone()), 0);
+        let (keys, values) = (k_thk.split_with_sizes(&all, 0), v_thk.split_with_sizes(&all, 0));
         let mut outputs = Vec::with_capacity(queries.len());
-        for (((q_nhk, k_nhk), v_nhk), &n) in queries.iter().zip(&keys).zip(&values).zip(&self.lengths) {
-            let Some(rows) = self.by_length.get(&n) else { continue };
+        for (index, n) in self.lengths.iter().enumerate() {
+            let (q_qhk, k_nhk, v_nhk) = (&queries[index], &keys[index], &values[index]);
+            let Some(rows) = self.by_length.get(n).filter(|_| q_qhk.size()[0] > 0) else { continue };
             let reach = |x: &Tensor| x.narrow(1, rows.first, rows.n_rows);
+            let rows_nn = rows.lookup.unfold(0, *n, 1);
             let sequence = Sequence {
-                q_hqk: q_nhk.transpose(0, 1),
+                q_hqk: q_qhk.transpose(0, 1),
                 k_hnk: k_nhk.transpose(0, 1),
                 v_hnk: v_nhk.transpose(0, 1),
                 key_hrk: key_hrk.as_ref().map(reach),
                 query_hrk: query_hrk.as_ref().map(reach),
-                rows_qn: rows.lookup.unfold(0, n, 1),
+                rows_qn: match &self.asking {
+                    None => rows_nn,
+                    Some(asking) => {
+                        rows_nn.index_select(0, &Tensor::from_slice(&asking[index]).to_device(rows_nn.device()))
+                    }
+                },
             };
             outputs.push(sequence.attend(scale).transpose(0, 1).reshape([-1, heads * width]));
         }
-        outputs.push(Tensor::zeros([self.filler, heads * width], (self.kind, q_thk.device())));
+        if self.asking.is_none() {
+            outputs.push(Tensor::zeros([self.filler, heads * width], (self.kind, q_thk.device())));
+        }
         Tensor::cat(&outputs, 0).to_kind(compute)
     }
 }
@@ -259,8 +294,13 @@ impl Convolution {
         })
     }
 
-    /// Embeddings and states, both [t, d] → [t, d].
-    pub fn forward(&self, embedded_td: &Tensor, states_td: &Tensor, batch: &TokenBatch, pass: Pass) -> Tensor {
+    /// States after the first layer, with what [`Convolution::forward`] made of the embeddings.
+    pub fn added(&self, states_td: &Tensor, mixed_td: &Tensor) -> Tensor {
+        self.norm.forward(&(states_td + mixed_td))
+    }
+
+    /// Embeddings [t, d], mixed with their neighbours' → [t, d].
+    pub fn forward(&self, embedded_td: &Tensor, batch: &TokenBatch, pass: Pass) -> Tensor {
         let reach = (self.config.kernel - 1) / 2;
         let (rows, device) = (embedded_td.size()[0], embedded_td.device());
         // One pass over the stream, with so many zero rows after each sequence that none sees the next.
@@ -284,7 +324,6 @@ impl Convolution {
             .squeeze_dim(0)
             .transpose(0, 1);
         let mixed_td = mixed_sd.index_select(0, &Tensor::from_slice(&place).to_device(device));
-        let mixed_td = activate(self.config.act, &drop_hidden(mixed_td.to_kind(states_td.kind()), pass));
-        self.norm.forward(&(states_td + mixed_td))
+        activate(self.config.act, &drop_hidden(mixed_td.to_kind(embedded_td.kind()), pass))
     }
 }

@@ -3,7 +3,7 @@
 //! x = norm(x + O(attention(x))); x = norm(x + out(act(inner(x)))). DeBERTa's attention and convolution
 //! are in [`super::deberta`].
 
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use super::Pass;
 use super::attention::{Plan, Sight, filler};
@@ -11,6 +11,7 @@ use super::config::{BackboneConfig, EncoderConfig, Positions, Projections, Relat
 use super::deberta::{Convolution, Distances, RelativeEmbeddings};
 use super::layers::{Embedding, LayerNorm, Linear, activate, drop_embedding, drop_hidden};
 use super::params::{Init, ParamError, ParamSource};
+use super::rows::{LastLayer, Rows};
 use crate::text::batch::TokenBatch;
 
 pub struct Encoder {
@@ -41,6 +42,16 @@ struct Layer {
 enum Attention {
     Plain(Plan),
     Disentangled(Distances),
+}
+
+impl Attention {
+    /// Where only the given positions of the stream ask (ascending, each once).
+    fn of_rows(&self, batch: &TokenBatch, rows: &[usize], compute: Kind, device: Device) -> Self {
+        match self {
+            Attention::Plain(_) => Attention::Plain(Plan::of_rows(batch, rows, Sight::Both, compute, device)),
+            Attention::Disentangled(distances) => Attention::Disentangled(distances.of_rows(batch, rows)),
+        }
+    }
 }
 
 impl Encoder {
@@ -84,21 +95,33 @@ impl Encoder {
         })
     }
 
-    /// [t, d]; with `per_layer`, also the stream after each layer.
-    pub fn hidden(&self, batch: &TokenBatch, pass: Pass, mut per_layer: Option<&mut Vec<Tensor>>) -> Tensor {
-        let attention = self.attention(batch, pass, self.words.device());
+    /// [t, d], or only the given rows of it; with `per_layer`, also the stream after each layer.
+    pub fn hidden(
+        &self,
+        batch: &TokenBatch,
+        rows: Option<&Rows>,
+        pass: Pass,
+        mut per_layer: Option<&mut Vec<Tensor>>,
+    ) -> Tensor {
+        let device = self.words.device();
+        let attention = self.attention(batch, pass, device);
         let embedded_td = self.embedded(batch, pass);
         let mut x_td = embedded_td.shallow_clone();
         for (index, layer) in self.layers.iter().enumerate() {
-            x_td = layer.forward(&x_td, &attention, &self.config, pass);
+            let last = rows
+                .filter(|_| index + 1 == self.layers.len())
+                .map(|rows| rows.last(|rows| attention.of_rows(batch, rows, pass.compute, device), device));
+            x_td = layer.forward(&x_td, &attention, last.as_ref(), &self.config, pass);
             if let Some(convolution) = self.convolution.as_ref().filter(|_| index == 0) {
-                x_td = convolution.forward(&embedded_td, &x_td, batch, pass);
+                let mixed_td = convolution.forward(&embedded_td, batch, pass);
+                let mixed_td = last.as_ref().map_or(mixed_td.shallow_clone(), |last| last.of(&mixed_td));
+                x_td = convolution.added(&x_td, &mixed_td);
             }
             if let Some(states) = per_layer.as_deref_mut() {
                 states.push(x_td.narrow(0, 0, batch.n_tokens() as i64));
             }
         }
-        x_td.narrow(0, 0, batch.n_tokens() as i64)
+        if rows.is_some() { x_td } else { x_td.narrow(0, 0, batch.n_tokens() as i64) }
     }
 
     fn attention(&self, batch: &TokenBatch, pass: Pass, device: Device) -> Attention {
@@ -168,26 +191,36 @@ impl Layer {
         })
     }
 
-    fn forward(&self, x_td: &Tensor, attention: &Attention, c: &EncoderConfig, pass: Pass) -> Tensor {
-        let a_td = self.attend(x_td, attention, c);
-        let x_td = self.attention_norm.forward(&(x_td + drop_hidden(self.out.forward(&a_td), pass)));
+    /// [t, d] → [t, d]; of a last layer that is told its rows, those rows.
+    fn forward(
+        &self,
+        x_td: &Tensor,
+        attention: &Attention,
+        last: Option<&LastLayer<Attention>>,
+        c: &EncoderConfig,
+        pass: Pass,
+    ) -> Tensor {
+        let asking_td = last.map_or_else(|| x_td.shallow_clone(), |last| last.of(x_td));
+        let a_td = self.attend(&asking_td, x_td, last.map_or(attention, |last| &last.plan), c);
+        let x_td = self.attention_norm.forward(&(asking_td + drop_hidden(self.out.forward(&a_td), pass)));
         let m_td = self.outer.forward(&activate(c.act, &self.inner.forward(&x_td)));
         self.output_norm.forward(&(&x_td + drop_hidden(m_td, pass)))
     }
 
-    fn attend(&self, x_td: &Tensor, attention: &Attention, c: &EncoderConfig) -> Tensor {
+    /// What the asking rows [q, d] read from the whole stream [t, d]: [q, d].
+    fn attend(&self, asking_qd: &Tensor, x_td: &Tensor, attention: &Attention, c: &EncoderConfig) -> Tensor {
         let width = x_td.size()[1] / c.heads;
         let scale = ((width * c.score_terms) as f64).powf(-0.5);
         let split = |x: Tensor| x.view([-1, c.heads, width]);
         let [query, key, value] = self.tokens.each();
         match attention {
             Attention::Plain(plan) => {
-                let (q, k, v) = (query.forward(x_td), key.forward(x_td), value.forward(x_td));
+                let (q, k, v) = (query.forward(asking_qd), key.forward(x_td), value.forward(x_td));
                 plan.attend(&split(q), &split(k), &split(v), scale)
             }
             Attention::Disentangled(distances) => {
                 let reversed_td = x_td.index_select(0, &distances.reversed_t);
-                let (q, k, v) = (query.forward(x_td), key.forward(&reversed_td), value.forward(&reversed_td));
+                let (q, k, v) = (query.forward(asking_qd), key.forward(&reversed_td), value.forward(&reversed_td));
                 let of_distances = self.distances.as_ref();
                 let [key_rd, query_rd] =
                     of_distances.map_or([None, None], |p| p.forward(&distances.states_rd, &key, &query));

@@ -10,7 +10,8 @@ use super::attention::{Plan, Sight, filler};
 use super::config::{BackboneConfig, LayerKind, ModernBertConfig};
 use super::layers::{Embedding, LayerNorm, Linear, activate, drop_embedding, drop_hidden};
 use super::params::{ParamError, ParamSource};
-use super::rope::rotate;
+use super::rope::{Rope, rotate};
+use super::rows::{LastLayer, Rows};
 use crate::text::batch::TokenBatch;
 
 pub struct ModernBert {
@@ -35,6 +36,7 @@ struct Layer {
 
 /// What layers of one kind know of a batch.
 struct Surroundings {
+    sight: Sight,
     plan: Plan,
     cos_tk: Tensor,
     sin_tk: Tensor,
@@ -60,30 +62,40 @@ impl ModernBert {
         })
     }
 
-    /// [t, d]; with `per_layer`, also the stream after each layer.
-    pub fn hidden(&self, batch: &TokenBatch, pass: Pass, mut per_layer: Option<&mut Vec<Tensor>>) -> Tensor {
+    /// [t, d], or only the given rows of it; with `per_layer`, also the stream after each layer.
+    pub fn hidden(
+        &self,
+        batch: &TokenBatch,
+        rows: Option<&Rows>,
+        pass: Pass,
+        mut per_layer: Option<&mut Vec<Tensor>>,
+    ) -> Tensor {
         let (device, n_tokens) = (self.embed.device(), batch.n_tokens() as i64);
-        let rows = filler(batch, pass.compute, device);
-        let ids_t = Tensor::from_slice(&batch.ids).to_device(device).constant_pad_nd([0, rows]);
-        let positions_t = Tensor::from_slice(&batch.positions).to_device(device).constant_pad_nd([0, rows]);
-        let surroundings = |sight, rope: &super::rope::Rope| {
+        let filler = filler(batch, pass.compute, device);
+        let ids_t = Tensor::from_slice(&batch.ids).to_device(device).constant_pad_nd([0, filler]);
+        let positions_t = Tensor::from_slice(&batch.positions).to_device(device).constant_pad_nd([0, filler]);
+        let surroundings = |sight, rope: &Rope| {
             let (cos_tk, sin_tk) = rope.tables(&positions_t, pass.compute);
-            Surroundings { plan: Plan::new(batch, sight, pass.compute, device), cos_tk, sin_tk }
+            Surroundings { sight, plan: Plan::new(batch, sight, pass.compute, device), cos_tk, sin_tk }
         };
         let global = surroundings(Sight::Both, &self.config.global_rope);
         let local = surroundings(Sight::Near { reach: self.config.reach }, &self.config.local_rope);
         let mut x_td = drop_embedding(self.norm.forward(&self.embed.forward(&ids_t, pass.compute)), pass);
-        for layer in &self.layers {
+        for (index, layer) in self.layers.iter().enumerate() {
             let around = match layer.kind {
                 LayerKind::Global => &global,
                 LayerKind::Local => &local,
             };
-            x_td = layer.forward(&x_td, around, &self.config, pass);
+            let last = rows
+                .filter(|_| index + 1 == self.layers.len())
+                .map(|rows| rows.last_layer(batch, around.sight, pass.compute, device));
+            x_td = layer.forward(&x_td, around, last.as_ref(), &self.config, pass);
             if let Some(states) = per_layer.as_deref_mut() {
                 states.push(x_td.narrow(0, 0, n_tokens));
             }
         }
-        self.final_norm.forward(&x_td).narrow(0, 0, n_tokens)
+        let x_td = self.final_norm.forward(&x_td);
+        if rows.is_some() { x_td } else { x_td.narrow(0, 0, n_tokens) }
     }
 }
 
@@ -112,15 +124,35 @@ impl Layer {
         })
     }
 
-    fn forward(&self, x_td: &Tensor, around: &Surroundings, c: &ModernBertConfig, pass: Pass) -> Tensor {
-        let width = x_td.size()[1] / c.heads;
+    /// [t, d] → [t, d]; of a last layer that is told its rows, those rows.
+    fn forward(
+        &self,
+        x_td: &Tensor,
+        around: &Surroundings,
+        last: Option<&LastLayer<Plan>>,
+        c: &ModernBertConfig,
+        pass: Pass,
+    ) -> Tensor {
+        let asking = |x: &Tensor| last.map_or_else(|| x.shallow_clone(), |last| last.of(x));
+        let plan = last.map_or(&around.plan, |last| &last.plan);
+        let (hidden, width) = (x_td.size()[1], x_td.size()[1] / c.heads);
         let n_td = self.norm1.as_ref().map_or_else(|| x_td.shallow_clone(), |norm| norm.forward(x_td));
-        let qkv_t3hk = self.qkv.forward(&n_td).view([-1, 3, c.heads, width]);
-        let parts = qkv_t3hk.unbind(1);
-        let turned = |x_thk: &Tensor| rotate_wide(x_thk, &around.cos_tk, &around.sin_tk);
-        let scale = (width as f64).powf(-0.5);
-        let a_td = around.plan.attend(&turned(&parts[0]), &turned(&parts[1]), &parts[2], scale);
-        let x_td = x_td + drop_hidden(self.out.forward(&a_td), pass);
+        let split = |x: Tensor, parts: i64| x.view([-1, parts, c.heads, width]).unbind(1);
+        let (q_thk, mut rest) = match last {
+            None => {
+                let mut qkv = split(self.qkv.forward(&n_td), 3);
+                (qkv.remove(0), qkv)
+            }
+            Some(last) => {
+                let q = self.qkv.outputs(0, hidden).forward(&last.of(&n_td));
+                (split(q, 1).remove(0), split(self.qkv.outputs(hidden, 2 * hidden).forward(&n_td), 2))
+            }
+        };
+        let (v_thk, k_thk) = (rest.remove(1), rest.remove(0));
+        let q_thk = rotate_wide(&q_thk, &asking(&around.cos_tk), &asking(&around.sin_tk));
+        let k_thk = rotate_wide(&k_thk, &around.cos_tk, &around.sin_tk);
+        let a_td = plan.attend(&q_thk, &k_thk, &v_thk, (width as f64).powf(-0.5));
+        let x_td = asking(x_td) + drop_hidden(self.out.forward(&a_td), pass);
         let halves = self.inner.forward(&self.norm2.forward(&x_td)).chunk(2, -1);
         let m_td = self.outer.forward(&(activate(c.act, &halves[0]) * &halves[1]));
         &x_td + drop_hidden(m_td, pass)

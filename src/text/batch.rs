@@ -105,6 +105,16 @@ impl TokenBatch {
         start..self.ids.len()
     }
 
+    /// The one position of the stream that is read of each sequence, in the order of
+    /// [`TokenBatch::owners`]; `None` where some sequence is read whole.
+    pub fn pooled_positions(&self) -> Option<Vec<usize>> {
+        let position = |pooled: &Pooled| match pooled {
+            Pooled::Token(position) => Some(*position),
+            Pooled::Mean(_) => None,
+        };
+        self.pooled.iter().map(position).collect()
+    }
+
     /// Tokens that are computed, after sharing.
     pub fn n_tokens(&self) -> usize {
         self.ids.len()
@@ -183,6 +193,7 @@ mod tests {
         ];
         assert_eq!(batch.trees, expected);
         assert_eq!(batch.pooled, [3, 4, 5, 7].map(Pooled::Token));
+        assert_eq!(batch.pooled_positions(), Some(vec![3, 4, 5, 7]));
         assert_eq!(batch.owners, [(10, 0), (10, 1), (11, 0), (11, 1)]);
         assert_eq!((batch.n_tokens(), batch.n_sequence_tokens(), batch.n_shared()), (8, 10, 2));
         assert_eq!((cost(&a, true), cost(&a, false), cost(&b, true)), (5, 7, 3));
@@ -210,6 +221,7 @@ mod tests {
         assert_eq!(batch.pooled, [1, 1].map(Pooled::Token));
         let batch = TokenBatch::build(&[(0, &a)], true, Pooling::Mean, None).unwrap();
         assert_eq!(batch.pooled, [Pooled::Mean(vec![0..2, 2..3]), Pooled::Mean(vec![0..2, 3..4])]);
+        assert_eq!(batch.pooled_positions(), None);
     }
 
     #[test]

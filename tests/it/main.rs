@@ -19,6 +19,8 @@ mod minilm;
 mod optim;
 #[cfg(feature = "torch")]
 mod parity;
+#[cfg(feature = "torch")]
+mod pruning;
 mod report;
 mod score;
 #[cfg(feature = "torch")]
