@@ -54,9 +54,7 @@ impl Head {
         let inner = Init::Normal(config.initializer_range);
         let last = init.of(config);
         Ok(match config.model_type {
-            ModelType::Llama | ModelType::Mistral | ModelType::Qwen2 | ModelType::Qwen3 => {
-                Head::Score(Linear::head(source, "score", 1, width, false, last)?)
-            }
+            ModelType::InternLm2 => Head::Score(Linear::head(source, "v_head", 1, width, false, last)?),
             ModelType::Bert => Head::Pooler {
                 dense: Linear::head(source, "bert.pooler.dense", width, width, true, inner)?,
                 classifier: Linear::head(source, "classifier", 1, width, true, last)?,
@@ -65,6 +63,7 @@ impl Head {
                 dense: Linear::head(source, "classifier.dense", width, width, true, inner)?,
                 out: Linear::head(source, "classifier.out_proj", 1, width, true, last)?,
             },
+            _ => Head::Score(Linear::head(source, "score", 1, width, false, last)?),
         })
     }
 
@@ -81,17 +80,10 @@ impl Head {
 
 /// Picks what the head reads out of hidden states [t, d]: [n, d] in f32, one row per sequence.
 pub fn pool(hidden_td: &Tensor, batch: &TokenBatch) -> Result<Tensor, RewardError> {
-    let single: Option<Vec<i64>> = batch
-        .pooled
-        .iter()
-        .map(|p| match p {
-            Pooled::Token(index) => Some(*index as i64),
-            Pooled::Mean(_) => None,
-        })
-        .collect();
-    if let Some(indices) = single {
+    if let Some(positions) = batch.pooled_positions() {
+        let indices: Vec<i64> = positions.iter().map(|&position| position as i64).collect();
         let indices = Tensor::from_slice(&indices).to_device(hidden_td.device());
-        return Ok(hidden_td.index_select(0, &indices).to_kind(wide(hidden_td.kind())));
+        return Ok(widened(hidden_td.index_select(0, &indices)));
     }
     let mut rows = Vec::with_capacity(batch.pooled.len());
     for pooled in &batch.pooled {
@@ -106,13 +98,13 @@ pub fn pool(hidden_td: &Tensor, batch: &TokenBatch) -> Result<Tensor, RewardErro
         if pieces.is_empty() {
             return Err(RewardError::Model("a sequence without tokens cannot be pooled".into()));
         }
-        let states = Tensor::cat(&pieces, 0).to_kind(wide(hidden_td.kind()));
-        rows.push(states.mean_dim(0, false, wide(hidden_td.kind())));
+        let states = widened(Tensor::cat(&pieces, 0));
+        rows.push(states.mean_dim(0, false, states.kind()));
     }
     Ok(Tensor::stack(&rows, 0))
 }
 
-/// At least f32; f64 stays for the checks that use it.
-fn wide(kind: Kind) -> Kind {
-    if kind == Kind::Double { kind } else { Kind::Float }
+/// At least in f32; f64 stays for the checks that use it.
+pub fn widened(states: Tensor) -> Tensor {
+    if states.kind() == Kind::Double { states } else { states.to_kind(Kind::Float) }
 }

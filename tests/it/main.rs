@@ -18,10 +18,14 @@ mod minilm;
 mod optim;
 #[cfg(feature = "torch")]
 mod parity;
+#[cfg(feature = "torch")]
+mod pruning;
 mod report;
 mod score;
 #[cfg(feature = "torch")]
 mod sharing;
+#[cfg(feature = "torch")]
+mod switches;
 mod table;
 mod text;
 #[cfg(feature = "torch")]
