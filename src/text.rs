@@ -8,5 +8,6 @@ pub mod pooling;
 pub mod prefix;
 mod python;
 pub mod settings;
+pub mod template_files;
 pub mod tokenizer_files;
 pub mod train_tokenizer;

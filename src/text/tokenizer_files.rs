@@ -1,5 +1,5 @@
 //! The text side of a Hugging Face checkpoint directory: `tokenizer.json`, `tokenizer_config.json`,
-//! `special_tokens_map.json`, `chat_template.jinja`.
+//! `special_tokens_map.json`, chat templates.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,12 +8,15 @@ use serde_json::{Map, Value};
 use tokenizers::Tokenizer;
 use tokenizers::processors::template::TemplateProcessing;
 
+use super::template_files::{ChatTemplates, TemplateFilesError};
 use crate::files::{self, FileError};
 
 #[derive(Debug, thiserror::Error)]
 pub enum TokenizerFilesError {
     #[error(transparent)]
     File(#[from] FileError),
+    #[error(transparent)]
+    Templates(#[from] TemplateFilesError),
     #[error("`{}` is missing", .0.display())]
     NoTokenizer(PathBuf),
     #[error("`{}`: {problem}", path.display())]
@@ -27,7 +30,7 @@ pub struct TokenizerFiles {
     pub tokenizer: Tokenizer,
     /// Named special tokens (`bos_token`, `eos_token`, …) and their texts.
     pub special_tokens: BTreeMap<String, String>,
-    pub chat_template: Option<String>,
+    pub chat_templates: ChatTemplates,
     /// The length the tokenizer was made for; "very large" placeholders count as absent.
     pub model_max_length: Option<usize>,
 }
@@ -53,16 +56,11 @@ impl TokenizerFiles {
         check_known(&tokenizer, &special_tokens).map_err(wrong_config)?;
         follow_bos_and_eos_switches(&mut tokenizer, &config, &special_tokens).map_err(wrong_config)?;
 
-        let template_path = dir.join("chat_template.jinja");
-        let chat_template = if template_path.is_file() {
-            Some(files::read_text(&template_path)?)
-        } else {
-            template_in_config(&config).map_err(wrong_config)?
-        };
+        let chat_templates = ChatTemplates::read(dir, &config)?;
         // transformers writes 1e30 for "no limit".
         let model_max_length = config.get("model_max_length").and_then(Value::as_f64);
         let model_max_length = model_max_length.filter(|n| (1.0..1e9).contains(n)).map(|n| n as usize);
-        Ok(Self { tokenizer, special_tokens, chat_template, model_max_length })
+        Ok(Self { tokenizer, special_tokens, chat_templates, model_max_length })
     }
 
     /// The id of a named special token, such as `pad_token`.
@@ -113,25 +111,6 @@ fn check_known(tokenizer: &Tokenizer, special_tokens: &BTreeMap<String, String>)
         }
     }
     Ok(())
-}
-
-/// A template is a string or a list of named templates, of which "default" is the one without tools.
-fn template_in_config(config: &Map<String, Value>) -> Result<Option<String>, String> {
-    match config.get("chat_template") {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text.clone())),
-        Some(Value::Array(named)) => {
-            let default = named.iter().find(|entry| entry["name"] == "default");
-            match default.and_then(|entry| entry["template"].as_str()) {
-                Some(text) => Ok(Some(text.to_owned())),
-                None => {
-                    let names: Vec<&str> = named.iter().filter_map(|entry| entry["name"].as_str()).collect();
-                    Err(format!("`chat_template` has no template named \"default\", only {names:?}"))
-                }
-            }
-        }
-        Some(other) => Err(format!("`chat_template` should be a text or a list of named templates, found {other}")),
-    }
 }
 
 /// Where the config says `add_bos_token` or `add_eos_token`, that decides, not the post-processor of
@@ -190,13 +169,5 @@ mod tests {
         let expected =
             [("bos_token", "<s>"), ("eos_token", "</s>"), ("image_token", "<image>"), ("pad_token", "<pad>")];
         assert_eq!(found, expected.map(|(k, v)| (k.to_owned(), v.to_owned())).into());
-    }
-
-    #[test]
-    fn a_list_of_templates_needs_a_default() {
-        let named = |name: &str| object(json!({"chat_template": [{"name": name, "template": "x"}]}));
-        assert_eq!(template_in_config(&named("default")), Ok(Some("x".to_owned())));
-        assert!(template_in_config(&named("tool_use")).unwrap_err().contains("tool_use"));
-        assert_eq!(template_in_config(&Map::new()), Ok(None));
     }
 }
