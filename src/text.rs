@@ -1,5 +1,6 @@
 //! Strings to token batches, without torch: chat templates, encoding, shared prefixes, token budgets.
 
+mod added_tokens;
 pub mod batch;
 pub mod chat;
 pub mod date;

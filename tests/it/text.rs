@@ -9,6 +9,7 @@ use serde_json::Value;
 
 mod pipeline;
 mod templates;
+mod tokens;
 
 fn fixtures() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
@@ -16,4 +17,8 @@ fn fixtures() -> PathBuf {
 
 fn json(path: &str) -> Value {
     serde_json::from_str(&std::fs::read_to_string(fixtures().join(path)).unwrap()).unwrap()
+}
+
+fn ids(value: &Value) -> Vec<u32> {
+    value.as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect()
 }

@@ -10,11 +10,7 @@ use rmbench::text::settings::{BosPolicy, Layout, TextSettings, Truncation};
 use rmbench::text::train_tokenizer::{TokenizerKind, train_bpe};
 use serde_json::Value;
 
-use super::{fixtures, json};
-
-fn ids(value: &Value) -> Vec<u32> {
-    value.as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect()
-}
+use super::{fixtures, ids, json};
 
 fn pair(prompt: &str, chosen: &str, rejected: &str) -> Comparison {
     Comparison {
@@ -33,21 +29,6 @@ fn pair(prompt: &str, chosen: &str, rejected: &str) -> Comparison {
 
 fn pipeline(architecture: &str, settings: TextSettings) -> TextPipeline {
     TextPipeline::from_dir(&fixtures().join("arch").join(architecture), &settings).unwrap()
-}
-
-#[test]
-fn ids_of_sixty_texts_in_forty_languages_equal_transformers() {
-    let fixture = json("tokens.json");
-    for (name, expected) in fixture["tokenizers"].as_object().unwrap() {
-        let settings = TextSettings { layout: Layout::Concat, append_eos: false, ..TextSettings::default() };
-        let pipeline = pipeline(name, settings);
-        assert_eq!(pipeline.vocab_size() as u64, expected["vocabulary"].as_u64().unwrap(), "{name}");
-        for (entry, expected) in fixture["texts"].as_array().unwrap().iter().zip(expected["ids"].as_array().unwrap()) {
-            let text = entry["text"].as_str().unwrap();
-            let encoded = pipeline.encode(&pair(text, "", "")).unwrap();
-            assert_eq!(encoded.sequences[0], ids(expected), "{name}: {text}");
-        }
-    }
 }
 
 #[test]
@@ -209,9 +190,9 @@ fn pad_as_eos_is_warned_of() {
     std::fs::write(dir.path().join("tokenizer_config.json"), config).unwrap();
     let pipeline = TextPipeline::from_dir(dir.path(), &TextSettings::default()).unwrap();
     assert!(pipeline.warn_pad_is_eos().unwrap().contains("EOS token (id 380)"));
-    // add_bos_token: false overrides the post-processor, which would add one.
+    // The post-processor of `tokenizer.json` adds a BOS, whatever `add_bos_token` says (transformers 5.23).
     let start = pipeline.encode(&pair("a", "b", "c")).unwrap().sequences[0][0];
-    assert_ne!(Some(start), self::pipeline("mistral", TextSettings::default()).bos_id());
+    assert_eq!(Some(start), self::pipeline("mistral", TextSettings::default()).bos_id());
 }
 
 #[test]
