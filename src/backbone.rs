@@ -1,26 +1,35 @@
 //! Transformers on libtorch, configured by a checkpoint's own `config.json`.
 //!
-//! Two shapes of one thing: [`decoder`] (causal, shared-prefix token trees) and [`encoder`]
-//! (bidirectional). Both run on the flat token stream of a [`TokenBatch`](crate::text::batch::TokenBatch);
+//! Three shapes of one thing: [`decoder`] (causal, shared-prefix token trees), [`encoder`] (bidirectional,
+//! post-norm: BERT to DeBERTa) and [`modernbert`] (bidirectional, pre-norm). All run on the flat token stream of a [`TokenBatch`](crate::text::batch::TokenBatch);
 //! what differs between model families is a set of switches in [`config`]. A further architecture is
 //! one arm there and a parity fixture.
 //!
 //! Shape suffixes: t token of the flat stream, d model width, h head, k head width, f MLP width.
 
 pub mod attention;
+mod block;
 pub mod config;
+pub mod deberta;
 pub mod decoder;
 pub mod encoder;
 pub mod layers;
+mod mlp;
+pub mod modernbert;
+mod norm;
 pub mod params;
+mod projection;
 pub mod rope;
+mod rows;
+mod soft_cap;
 pub mod weights;
 
 use tch::{Kind, Tensor};
 
-use crate::text::batch::TokenBatch;
+use crate::text::batch::{Sharing, TokenBatch, TokenTree};
 use config::{BackboneConfig, Family};
 use params::{ParamError, ParamSource};
+use rows::Rows;
 
 /// Which dropout masks a forward pass draws: a function of these numbers alone, so that a resumed or
 /// repeated step draws the same ones.
@@ -60,7 +69,8 @@ impl Pass {
 /// The transformer that gives hidden states.
 pub enum Backbone {
     Decoder(decoder::Decoder),
-    Encoder(encoder::Encoder),
+    Encoder(Box<encoder::Encoder>),
+    ModernBert(modernbert::ModernBert),
 }
 
 impl Backbone {
@@ -68,24 +78,41 @@ impl Backbone {
     pub fn new(config: &BackboneConfig, source: &mut ParamSource) -> Result<Self, ParamError> {
         Ok(match &config.family {
             Family::Decoder(c) => Backbone::Decoder(decoder::Decoder::new(config, c, source)?),
-            Family::Encoder(c) => Backbone::Encoder(encoder::Encoder::new(config, c, source)?),
+            Family::Encoder(c) => Backbone::Encoder(Box::new(encoder::Encoder::new(config, c, source)?)),
+            Family::ModernBert(c) => Backbone::ModernBert(modernbert::ModernBert::new(config, c, source)?),
         })
     }
 
     /// Hidden states after the last layer (and final norm, where there is one): [t, d] in `pass.compute`.
     pub fn hidden(&self, batch: &TokenBatch, pass: Pass) -> Tensor {
         match self {
-            Backbone::Decoder(decoder) => decoder.hidden(batch, pass, None),
-            Backbone::Encoder(encoder) => encoder.hidden(batch, pass, None),
+            Backbone::Decoder(decoder) => decoder.hidden(batch, None, pass, None),
+            Backbone::Encoder(encoder) => encoder.hidden(batch, None, pass, None),
+            Backbone::ModernBert(encoder) => encoder.hidden(batch, None, pass, None),
         }
+    }
+
+    /// Hidden states [n, d] at the given positions of the stream, in the order given, as
+    /// [`Backbone::hidden`] has them. Of all other tokens the last layer computes keys and values only.
+    pub fn hidden_at(&self, batch: &TokenBatch, positions: &[usize], pass: Pass) -> Tensor {
+        let rows = Rows::new(positions);
+        if rows.len() == 0 || rows.len() == batch.n_tokens() {
+            return rows.in_order_of_stream(&self.hidden(batch, pass));
+        }
+        rows.in_order_asked(match self {
+            Backbone::Decoder(decoder) => decoder.hidden(batch, Some(&rows), pass, None),
+            Backbone::Encoder(encoder) => encoder.hidden(batch, Some(&rows), pass, None),
+            Backbone::ModernBert(encoder) => encoder.hidden(batch, Some(&rows), pass, None),
+        })
     }
 
     /// As [`Backbone::hidden`], and the hidden states after each layer before the last norm.
     pub fn hidden_per_layer(&self, batch: &TokenBatch, pass: Pass) -> (Tensor, Vec<Tensor>) {
         let mut layers = Vec::new();
         let last = match self {
-            Backbone::Decoder(decoder) => decoder.hidden(batch, pass, Some(&mut layers)),
-            Backbone::Encoder(encoder) => encoder.hidden(batch, pass, Some(&mut layers)),
+            Backbone::Decoder(decoder) => decoder.hidden(batch, None, pass, Some(&mut layers)),
+            Backbone::Encoder(encoder) => encoder.hidden(batch, None, pass, Some(&mut layers)),
+            Backbone::ModernBert(encoder) => encoder.hidden(batch, None, pass, Some(&mut layers)),
         };
         (last, layers)
     }
@@ -93,5 +120,21 @@ impl Backbone {
     /// Whether responses of one comparison may share their prefix (causal attention only).
     pub fn shares_prefixes(&self) -> bool {
         matches!(self, Backbone::Decoder(_))
+    }
+
+    /// Which comparisons may share it.
+    pub fn sharing(&self) -> Sharing {
+        match self {
+            Backbone::Decoder(decoder) => decoder.sharing(),
+            Backbone::Encoder(_) | Backbone::ModernBert(_) => Sharing::Never,
+        }
+    }
+
+    /// Whether a tree may be computed as one.
+    pub fn allows(&self, tree: &TokenTree) -> bool {
+        match self {
+            Backbone::Decoder(decoder) => decoder.allows(tree),
+            Backbone::Encoder(_) | Backbone::ModernBert(_) => tree.branches.len() < 2,
+        }
     }
 }

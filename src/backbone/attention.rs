@@ -5,10 +5,12 @@
 //! its own branch, up to itself) or, where that wastes too much on long branches, in one call for the
 //! prefix and one per branch. Both are the same arithmetic as separate sequences.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use tch::{Device, Kind, Tensor};
 
+use super::soft_cap::{self, Seen};
 use crate::text::batch::{TokenBatch, TokenTree};
 
 /// How far a query looks.
@@ -16,6 +18,8 @@ use crate::text::batch::{TokenBatch, TokenTree};
 pub enum Sight {
     /// Every token of its sequence.
     Both,
+    /// Tokens at most so many positions away, on either side.
+    Near { reach: i64 },
     /// Earlier tokens and itself; with a window, only so many of them.
     Causal { window: Option<i64> },
 }
@@ -32,8 +36,13 @@ struct Call {
 
 /// What attention does for each tree of a batch; built once per batch and sight, used by every layer.
 pub struct Plan {
-    sizes: Vec<i64>,
+    /// Of each tree: how many tokens ask, how many answer. The last entry is of the rows after the last
+    /// tree that belong to none ([`filler`]).
+    queries: Vec<i64>,
+    keys: Vec<i64>,
     trees: Vec<Vec<Call>>,
+    /// Kind of scores and masks.
+    kind: Kind,
 }
 
 /// Above this ratio of mask area to useful area, a tree is evaluated piece by piece.
@@ -41,37 +50,111 @@ const MAX_WASTE: f64 = 1.5;
 /// Trees up to this many tokens are one call whatever the waste: calls cost more than the area.
 const SMALL_TREE: usize = 256;
 
+/// Fewest queries of a block where attention is local: smaller calls cost more than the keys they spare.
+const NEAR_QUERIES: usize = 64;
+
 impl Plan {
-    /// `kind` is the kind of queries; masks are added to scores in it.
-    pub fn new(batch: &TokenBatch, sight: Sight, kind: Kind, device: Device) -> Self {
-        let sizes = batch.trees.iter().map(|tree| tree.tokens().len() as i64).collect();
+    /// `compute` is the kind of queries. The stream that attention will see has [`filler`] rows more than
+    /// the batch has tokens.
+    pub fn new(batch: &TokenBatch, sight: Sight, compute: Kind, device: Device) -> Self {
+        let kind = kind_of_scores(compute, device);
         let trees = batch.trees.iter().map(|tree| calls(tree, &batch.positions, sight, kind, device)).collect();
-        Self { sizes, trees }
+        let sizes = sizes(batch, filler(batch, compute, device));
+        Self { queries: sizes.clone(), keys: sizes, trees, kind }
+    }
+
+    /// As [`Plan::new`] where only the given positions of the stream ask (ascending, each once): the
+    /// queries that [`Plan::attend`] takes are theirs alone.
+    pub fn of_rows(batch: &TokenBatch, rows: &[usize], sight: Sight, compute: Kind, device: Device) -> Self {
+        let kind = kind_of_scores(compute, device);
+        let keys = sizes(batch, filler(batch, compute, device));
+        let mut plan = Self { queries: Vec::new(), keys, trees: Vec::new(), kind };
+        for tree in &batch.trees {
+            let all = tree.tokens();
+            let asking = &rows[rows.partition_point(|&r| r < all.start)..rows.partition_point(|&r| r < all.end)];
+            plan.queries.push(asking.len() as i64);
+            plan.trees.push(match asking {
+                [] => Vec::new(),
+                _ => vec![row_call(tree, asking, &batch.positions, sight, kind, device)],
+            });
+        }
+        plan.queries.push(0);
+        plan
     }
 
     /// Attention output [t, h·k]. Queries are [t, h, k]; keys and values [t, g, k] with g dividing h
-    /// (query head j uses key head j·g/h).
+    /// (query head j uses key head j·g/h). In a plan of rows, queries and output have those rows only.
     pub fn attend(&self, q_thk: &Tensor, k_tgk: &Tensor, v_tgk: &Tensor, scale: f64) -> Tensor {
-        let (heads, groups, width) = (q_thk.size()[1], k_tgk.size()[1], q_thk.size()[2]);
+        let gqa = q_thk.size()[1] != k_tgk.size()[1];
+        self.attend_by(q_thk, k_tgk, v_tgk, |call, q, k, v| {
+            Tensor::scaled_dot_product_attention(q, k, v, call.mask.as_ref(), 0.0, call.causal, scale, gqa)
+        })
+    }
+
+    /// As [`Plan::attend`] with capped scores.
+    pub fn attend_capped(&self, q_thk: &Tensor, k_tgk: &Tensor, v_tgk: &Tensor, scale: f64, cap: f64) -> Tensor {
+        self.attend_by(q_thk, k_tgk, v_tgk, |call, q, k, v| {
+            let seen = match &call.mask {
+                Some(mask) => Seen::Mask(mask),
+                None if call.causal => Seen::Causal,
+                None => Seen::All,
+            };
+            soft_cap::attend(q, k, v, seen, scale, cap)
+        })
+    }
+
+    /// `kernel` takes queries [1, h, n, k], keys and values [1, g, m, k] of a call to [1, h, n, k].
+    fn attend_by(
+        &self,
+        q_thk: &Tensor,
+        k_tgk: &Tensor,
+        v_tgk: &Tensor,
+        kernel: impl Fn(&Call, &Tensor, &Tensor, &Tensor) -> Tensor,
+    ) -> Tensor {
+        let (heads, width) = (q_thk.size()[1], q_thk.size()[2]);
+        let compute = q_thk.kind();
+        let [q_thk, k_tgk, v_tgk] = [q_thk, k_tgk, v_tgk].map(|x| x.to_kind(self.kind));
         // One split per tensor: its backward is one concatenation, where narrowing would add up as
         // many full-size gradients as there are trees.
-        let queries = q_thk.split_with_sizes(&self.sizes, 0);
-        let keys = k_tgk.split_with_sizes(&self.sizes, 0);
-        let values = v_tgk.split_with_sizes(&self.sizes, 0);
+        let queries = q_thk.split_with_sizes(&self.queries, 0);
+        let keys = k_tgk.split_with_sizes(&self.keys, 0);
+        let values = v_tgk.split_with_sizes(&self.keys, 0);
         let mut outputs = Vec::with_capacity(self.trees.len());
         for (tree, calls) in self.trees.iter().enumerate() {
             for call in calls {
                 let q = heads_first(&pick(&queries[tree], std::slice::from_ref(&call.queries)));
                 let k = heads_first(&pick(&keys[tree], &call.keys));
                 let v = heads_first(&pick(&values[tree], &call.keys));
-                let gqa = heads != groups;
-                let out =
-                    Tensor::scaled_dot_product_attention(&q, &k, &v, call.mask.as_ref(), 0.0, call.causal, scale, gqa);
+                let out = kernel(call, &q, &k, &v);
                 outputs.push(out.squeeze_dim(0).transpose(0, 1).reshape([-1, heads * width]));
             }
         }
-        Tensor::cat(&outputs, 0)
+        if let Some(&rows) = self.queries.last().filter(|&&rows| rows > 0) {
+            outputs.push(Tensor::zeros([rows, heads * width], (self.kind, q_thk.device())));
+        }
+        Tensor::cat(&outputs, 0).to_kind(compute)
     }
+}
+
+/// Rows of a flat stream come in multiples of this many where kernels are made per shape.
+const ROWS: i64 = 256;
+
+/// Rows to put after the stream's tokens. On CPUs, oneDNN makes its bf16 kernels anew for every shape it
+/// meets, which costs more than running them where every batch has another number of tokens.
+pub fn filler(batch: &TokenBatch, compute: Kind, device: Device) -> i64 {
+    let made_per_shape = device == Device::Cpu && compute == Kind::BFloat16;
+    if made_per_shape { -(batch.n_tokens() as i64) & (ROWS - 1) } else { 0 }
+}
+
+/// On CPUs the attention kernel gains nothing from bf16 (and would make kernels for every length), so
+/// scores stay in f32 there.
+pub fn kind_of_scores(compute: Kind, device: Device) -> Kind {
+    if device == Device::Cpu && compute == Kind::BFloat16 { Kind::Float } else { compute }
+}
+
+/// Tokens of each tree, then those of none.
+fn sizes(batch: &TokenBatch, filler: i64) -> Vec<i64> {
+    batch.trees.iter().map(|tree| tree.tokens().len() as i64).chain([filler]).collect()
 }
 
 /// [n, h, k] → [1, h, n, k].
@@ -105,6 +188,8 @@ fn calls(tree: &TokenTree, positions: &[i64], sight: Sight, kind: Kind, device: 
     match sight {
         // Encoders get one sequence per tree.
         Sight::Both => whole(None, false),
+        Sight::Near { reach } if all.len() as i64 <= reach + 1 => whole(None, false),
+        Sight::Near { reach } => near(all.len(), reach.max(0) as usize, kind, device),
         Sight::Causal { window } => {
             let reaches = window.is_some_and(|w| positions.iter().any(|&p| p >= w));
             let window = window.filter(|_| reaches);
@@ -115,7 +200,9 @@ fn calls(tree: &TokenTree, positions: &[i64], sight: Sight, kind: Kind, device: 
             let useful: usize = branches.iter().map(|b| b.len() * (prefix.len() + b.len())).sum();
             let useful = (useful + prefix.len() * prefix.len()) as f64;
             if all.len() <= SMALL_TREE || area <= MAX_WASTE * useful {
-                return whole(Some(tree_mask(&prefix, &branches, positions, window, kind, device)), false);
+                let asking: Vec<usize> = (0..all.len()).collect();
+                let seen = seen_in_tree(&asking, &branches, positions, window, device);
+                return whole(Some(additive(&seen, kind)), false);
             }
             let mut calls = Vec::with_capacity(branches.len() + 1);
             if !prefix.is_empty() {
@@ -134,6 +221,53 @@ fn calls(tree: &TokenTree, positions: &[i64], sight: Sight, kind: Kind, device: 
     }
 }
 
+/// Blocks of queries, each with the keys that some query of it sees: the cost of a long sequence grows with
+/// its length, not with the square of it.
+fn near(n: usize, reach: usize, kind: Kind, device: Device) -> Vec<Call> {
+    let block = (2 * reach).max(NEAR_QUERIES);
+    // All blocks but those at the ends look alike.
+    let mut masks: HashMap<(usize, usize, usize), Tensor> = HashMap::new();
+    let call = |start: usize| {
+        let queries = start..(start + block).min(n);
+        let keys = start.saturating_sub(reach)..(queries.end + reach).min(n);
+        let shape = (start - keys.start, queries.len(), keys.len());
+        let asking: Vec<usize> = queries.clone().collect();
+        let mask = masks.entry(shape).or_insert_with(|| near_mask(&asking, &keys, reach, kind, device));
+        Call { queries, keys: vec![keys], mask: Some(mask.shallow_clone()), causal: false }
+    };
+    (0..n).step_by(block).map(call).collect()
+}
+
+/// Mask [q, k] that leaves keys at most `reach` away.
+fn near_mask(queries: &[usize], keys: &Range<usize>, reach: usize, kind: Kind, device: Device) -> Tensor {
+    let queries: Vec<i64> = queries.iter().map(|&q| q as i64).collect();
+    let q = Tensor::from_slice(&queries).to_device(device).unsqueeze(1);
+    let k = Tensor::arange_start(keys.start as i64, keys.end as i64, (Kind::Int64, device)).unsqueeze(0);
+    additive(&(q - k).abs().le(reach as i64), kind)
+}
+
+/// A few rows of a tree, against all of it.
+fn row_call(tree: &TokenTree, rows: &[usize], positions: &[i64], sight: Sight, kind: Kind, device: Device) -> Call {
+    let all = tree.tokens();
+    let rows: Vec<usize> = rows.iter().map(|&row| row - all.start).collect();
+    let (mask, keys) = match sight {
+        Sight::Both => (None, 0..all.len()),
+        Sight::Near { reach } => {
+            let reach = reach.max(0) as usize;
+            let (first, last) = (rows.first().copied().unwrap_or(0), rows.last().copied().unwrap_or(0));
+            let keys = first.saturating_sub(reach)..(last + reach + 1).min(all.len());
+            (Some(near_mask(&rows, &keys, reach, kind, device)), keys)
+        }
+        Sight::Causal { window } => {
+            let local = |r: &Range<usize>| r.start - all.start..r.end - all.start;
+            let branches: Vec<Range<usize>> = tree.branches.iter().map(local).collect();
+            let seen = seen_in_tree(&rows, &branches, &positions[all.clone()], window, device);
+            (Some(additive(&seen, kind)), 0..all.len())
+        }
+    };
+    Call { queries: 0..rows.len(), keys: vec![keys], mask, causal: false }
+}
+
 /// Mask [q, k]: a query sees keys at its own or an earlier position, within the window.
 fn mask(
     queries: &Range<usize>,
@@ -149,26 +283,27 @@ fn mask(
     additive(&seen(&q, &k, window), kind)
 }
 
-/// Mask [n, n] of a whole tree: as [`mask`], and never into another branch.
-fn tree_mask(
-    prefix: &Range<usize>,
+/// Whom the asking tokens of a tree see [q, n]: as in [`mask`], and never into another branch.
+fn seen_in_tree(
+    asking: &[usize],
     branches: &[Range<usize>],
     positions: &[i64],
     window: Option<i64>,
-    kind: Kind,
     device: Device,
 ) -> Tensor {
-    let mut owner = vec![0i64; positions.len()];
+    // 0 is the prefix, which everybody may see.
+    let mut owners = vec![0i64; positions.len()];
     for (number, branch) in branches.iter().enumerate() {
-        owner[branch.clone()].fill(number as i64 + 1);
+        owners[branch.clone()].fill(number as i64 + 1);
     }
-    debug_assert!(owner[prefix.clone()].iter().all(|&o| o == 0));
-    let owner = Tensor::from_slice(&owner).to_device(device);
-    let positions = Tensor::from_slice(positions).to_device(device);
-    let same = owner.unsqueeze(1).eq_tensor(&owner.unsqueeze(0));
-    let reachable = same.logical_or(&owner.eq(0).unsqueeze(0));
-    let seen = seen(&positions.unsqueeze(1), &positions.unsqueeze(0), window);
-    additive(&reachable.logical_and(&seen), kind)
+    let of_keys = |values: &[i64]| Tensor::from_slice(values).to_device(device).unsqueeze(0);
+    let of_queries = |values: &[i64]| {
+        let values: Vec<i64> = asking.iter().map(|&at| values[at]).collect();
+        Tensor::from_slice(&values).to_device(device).unsqueeze(1)
+    };
+    let (q_owners, k_owners) = (of_queries(&owners), of_keys(&owners));
+    let reachable = q_owners.eq_tensor(&k_owners).logical_or(&k_owners.eq(0));
+    reachable.logical_and(&seen(&of_queries(positions), &of_keys(positions), window))
 }
 
 fn seen(q_positions: &Tensor, k_positions: &Tensor, window: Option<i64>) -> Tensor {

@@ -38,14 +38,18 @@ pub struct NextTokens {
 }
 
 impl NextTokens {
-    /// Predictions over every prefix and over the branches that `learn` admits (by position within
-    /// the tree). A prefix is predicted once, however many branches share it; its last token
-    /// predicts the first token of each admitted branch.
+    /// Predictions over every prefix and over the branches of responses that `learn` admits (by index
+    /// within their comparison). A prefix is predicted once, however many branches share it; its last
+    /// token predicts the first token of each admitted branch.
     pub fn of(batch: &TokenBatch, learn: impl Fn(usize) -> bool) -> Self {
         let mut next = NextTokens::default();
+        let mut responses = batch.owners.iter().map(|(_, response)| *response);
         for tree in &batch.trees {
             next.within(batch, tree.prefix.clone());
-            for branch in tree.branches.iter().enumerate().filter(|(index, _)| learn(*index)).map(|(_, b)| b) {
+            for (branch, response) in tree.branches.iter().zip(&mut responses) {
+                if !learn(response) {
+                    continue;
+                }
                 if !tree.prefix.is_empty() && !branch.is_empty() {
                     next.push(tree.prefix.end - 1, batch.ids[branch.start]);
                 }
@@ -82,6 +86,11 @@ impl NextTokens {
     }
 }
 
+/// Predictions are computed in multiples of this many.
+const ROWS: i64 = 256;
+/// The target of a row that fills up a multiple.
+const IGNORED: i64 = -100;
+
 /// Sum of −log p over the predictions, on the graph, f32. hidden [t, d], embeddings [v, d].
 ///
 /// Divide by the number of predictions of the whole step (not of the micro-batch) for the mean.
@@ -89,10 +98,14 @@ pub fn next_token_loss(hidden_td: &Tensor, embeddings_vd: &Tensor, next: &NextTo
     let device = hidden_td.device();
     let rows = Tensor::from_slice(&next.rows).to_device(device);
     let ids = Tensor::from_slice(&next.ids).to_device(device);
+    // Rounded up with targets that cost nothing: bf16 kernels on CPUs are made anew for every shape.
+    let filler = -(next.len() as i64) & (ROWS - 1);
+    let rows = rows.constant_pad_nd([0, filler]);
+    let ids = ids.pad([0, filler], "constant", IGNORED as f64);
     let states_nd = hidden_td.index_select(0, &rows);
     let weight = embeddings_vd.to_kind(hidden_td.kind());
     let logits_nv = states_nd.linear(&weight, None::<&Tensor>).to_kind(Kind::Float);
-    logits_nv.cross_entropy_loss::<&Tensor>(&ids, None, tch::Reduction::Sum, -100, 0.0)
+    logits_nv.cross_entropy_loss::<&Tensor>(&ids, None, tch::Reduction::Sum, IGNORED, 0.0)
 }
 
 #[cfg(test)]
@@ -106,6 +119,7 @@ mod tests {
             ids: vec![5, 6, 7, 8, 9],
             positions: vec![0, 1, 2, 2, 3],
             trees: vec![TokenTree { prefix: 0..2, branches: vec![2..3, 3..5] }],
+            owners: vec![(0, 0), (0, 1)],
             ..TokenBatch::default()
         }
     }
@@ -116,6 +130,21 @@ mod tests {
         assert_eq!(next.rows, [0, 1, 1, 3]);
         assert_eq!(next.ids, [6, 7, 8, 9]);
         let chosen = NextTokens::of(&tree(), |branch| branch == 0);
+        assert_eq!((chosen.rows, chosen.ids), (vec![0, 1], vec![6, 7]));
+    }
+
+    #[test]
+    fn of_sequences_that_share_nothing_the_admitted_responses_are_learnt() {
+        let sequence =
+            |range: std::ops::Range<usize>| TokenTree { prefix: range.start..range.start, branches: vec![range] };
+        let batch = TokenBatch {
+            ids: vec![5, 6, 7, 5, 6, 8, 9],
+            positions: vec![0, 1, 2, 0, 1, 2, 3],
+            trees: vec![sequence(0..3), sequence(3..7)],
+            owners: vec![(0, 0), (0, 1)],
+            ..TokenBatch::default()
+        };
+        let chosen = NextTokens::of(&batch, |response| response == 0);
         assert_eq!((chosen.rows, chosen.ids), (vec![0, 1], vec![6, 7]));
     }
 

@@ -6,14 +6,14 @@ use serde_json::Value;
 use tch::{Device, Kind, Tensor};
 
 use super::RewardError;
-use super::head::{Head, HeadInit, pool};
-use crate::backbone::config::{BackboneConfig, ConfigError, Family};
+use super::head::{Head, HeadInit, pool, widened};
+use crate::backbone::config::{self, BackboneConfig, ConfigError, Family};
 use crate::backbone::params::{ParamError, ParamSource, Params};
 use crate::backbone::weights::{Checkpoint, WeightsError};
 use crate::backbone::{Backbone, Dropout, DropoutKey, Pass};
 use crate::files::{self, FileError};
 use crate::random;
-use crate::text::batch::TokenBatch;
+use crate::text::batch::{Sharing, TokenBatch};
 
 #[derive(Debug, thiserror::Error)]
 pub enum NetworkError {
@@ -45,7 +45,7 @@ pub enum MissingHead {
 /// A scalar reward model's tensors and how to run them.
 pub struct Network {
     pub config: BackboneConfig,
-    /// `config.json` as it was read, for writing it back.
+    /// `config.json` as it was read (of a multimodal model its text part), for writing it back.
     pub config_json: Value,
     backbone: Backbone,
     head: Head,
@@ -69,12 +69,13 @@ impl Network {
     ) -> Result<Self, NetworkError> {
         let config_json = read_json(&dir.join("config.json"))?;
         let config = BackboneConfig::parse(&config_json)?;
+        let config_json = config::text_part(&config_json)?.into_owned();
         let (init, seed) = match missing {
             MissingHead::Refuse => (HeadInit::Zero, 0),
             MissingHead::Draw { init, seed } => (init, seed),
         };
         let checkpoint = Checkpoint::open_dir(dir)?;
-        let source = ParamSource::checkpoint(checkpoint, config.model_type.prefix(), seed, device, weights);
+        let source = ParamSource::checkpoint(checkpoint, config.model_type, seed, device, weights);
         let network = Self::build(config, config_json, init, source, compute, device)?;
         match (missing, network.drawn.first()) {
             (MissingHead::Refuse, Some(name)) => Err(NetworkError::NoHead(name.clone())),
@@ -139,6 +140,11 @@ impl Network {
         self.backbone.shares_prefixes()
     }
 
+    /// Which comparisons may hold their prefix once.
+    pub fn sharing(&self) -> Sharing {
+        self.backbone.sharing()
+    }
+
     pub fn backbone(&self) -> &Backbone {
         &self.backbone
     }
@@ -146,7 +152,7 @@ impl Network {
     /// Rewards [n] in f32, one per sequence in the batch's order; no gradient is recorded.
     pub fn rewards(&self, batch: &TokenBatch) -> Result<Tensor, RewardError> {
         let _no_grad = tch::no_grad_guard();
-        Ok(self.forward(batch, Pass::evaluation(self.compute))?.0)
+        self.forward(batch, Pass::evaluation(self.compute))
     }
 
     /// Rewards [n] in f32 on the graph. The key fixes the dropout masks.
@@ -155,34 +161,44 @@ impl Network {
         batch: &TokenBatch,
         dropout: Option<(Dropout, DropoutKey)>,
     ) -> Result<Tensor, RewardError> {
-        Ok(self.forward_for_training(batch, dropout)?.0)
+        self.forward(batch, self.training_pass(dropout))
     }
 
-    /// Rewards as above, and the hidden states [t, d] they were read from.
+    /// Rewards as above, and the hidden states [t, d] of all tokens.
     pub fn forward_for_training(
         &self,
         batch: &TokenBatch,
         dropout: Option<(Dropout, DropoutKey)>,
     ) -> Result<(Tensor, Tensor), RewardError> {
+        self.check(batch)?;
+        let hidden_td = self.backbone.hidden(batch, self.training_pass(dropout));
+        Ok((self.head.rewards(&pool(&hidden_td, batch)?), hidden_td))
+    }
+
+    fn training_pass(&self, dropout: Option<(Dropout, DropoutKey)>) -> Pass {
         if let Some((_, key)) = dropout {
             tch::manual_seed(seed_of(key));
         }
-        self.forward(batch, Pass { compute: self.compute, dropout: dropout.map(|(d, _)| d) })
+        Pass { compute: self.compute, dropout: dropout.map(|(d, _)| d) }
     }
 
     /// The input embeddings [v, d], which also serve as output layer of the next-token loss.
     pub fn embeddings(&self) -> Result<&Tensor, RewardError> {
-        let name = match self.config.family {
-            Family::Decoder(_) => "model.embed_tokens.weight".to_owned(),
-            Family::Encoder(_) => format!("{}embeddings.word_embeddings.weight", self.config.model_type.prefix()),
+        let name = match &self.config.family {
+            Family::Decoder(decoder) => format!("{}.weight", decoder.names.embeddings),
+            _ => self.config.model_type.word_embeddings(),
         };
         self.params.get(&name).ok_or_else(|| RewardError::Model(format!("the model has no tensor `{name}`")))
     }
 
-    fn forward(&self, batch: &TokenBatch, pass: Pass) -> Result<(Tensor, Tensor), RewardError> {
+    /// Rewards [n]; where each is read at one position, the last layer is computed for those only.
+    fn forward(&self, batch: &TokenBatch, pass: Pass) -> Result<Tensor, RewardError> {
         self.check(batch)?;
-        let hidden_td = self.backbone.hidden(batch, pass);
-        Ok((self.head.rewards(&pool(&hidden_td, batch)?), hidden_td))
+        let pooled_nd = match batch.pooled_positions() {
+            Some(positions) => widened(self.backbone.hidden_at(batch, &positions, pass)),
+            None => pool(&self.backbone.hidden(batch, pass), batch)?,
+        };
+        Ok(self.head.rewards(&pooled_nd))
     }
 
     /// What would otherwise be an error deep inside libtorch.
@@ -193,9 +209,12 @@ impl Network {
                 "token id {id} is outside the model's vocabulary of {vocab}: the tokenizer does not belong to this model"
             )));
         }
+        if batch.trees.iter().any(|tree| !self.backbone.allows(tree)) {
+            let text = "sequences of a comparison share a prefix whose positions depend on their lengths";
+            return Err(RewardError::Model(text.into()));
+        }
         let longest = batch.positions.iter().max().map_or(0, |p| p + 1);
-        if !self.shares_prefixes() && longest > self.config.max_length {
-            let limit = self.config.max_length;
+        if let Some(limit) = self.config.max_length.filter(|&limit| !self.shares_prefixes() && longest > limit) {
             return Err(RewardError::Model(format!(
                 "a sequence of {longest} tokens exceeds the model's {limit} positions"
             )));

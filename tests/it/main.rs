@@ -10,6 +10,9 @@ mod cli;
 mod command;
 mod data;
 mod demo;
+#[cfg(feature = "torch")]
+mod encoders;
+mod hub;
 mod metrics;
 #[cfg(feature = "torch")]
 mod minilm;
@@ -17,10 +20,14 @@ mod minilm;
 mod optim;
 #[cfg(feature = "torch")]
 mod parity;
+#[cfg(feature = "torch")]
+mod pruning;
 mod report;
 mod score;
 #[cfg(feature = "torch")]
 mod sharing;
+#[cfg(feature = "torch")]
+mod switches;
 mod table;
 mod text;
 #[cfg(feature = "torch")]
