@@ -10,6 +10,7 @@ mod cli;
 mod command;
 mod data;
 mod demo;
+mod hub;
 mod metrics;
 #[cfg(feature = "torch")]
 mod minilm;
