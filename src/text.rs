@@ -9,4 +9,5 @@ pub mod prefix;
 mod python;
 pub mod settings;
 pub mod tokenizer_files;
+mod tokens;
 pub mod train_tokenizer;

@@ -11,7 +11,7 @@
 use std::ops::Range;
 
 use super::encode::Encoded;
-use super::pooling::{Pooling, PoolingError};
+use super::pooling::{PoolingError, Reading};
 use super::prefix::shared_prefix;
 
 /// One comparison's tokens in the flat stream: `prefix` then `branches`, adjacent and in order.
@@ -46,6 +46,8 @@ pub struct TokenBatch {
     pub trees: Vec<TokenTree>,
     /// One entry per sequence (response), in the order of [`TokenBatch::owners`].
     pub pooled: Vec<Pooled>,
+    /// The position of the stream that the head's gate reads, one entry per sequence; empty without a gate.
+    pub gates: Vec<usize>,
     /// (index of the comparison in the caller's list, response index with chosen first).
     pub owners: Vec<(usize, usize)>,
 }
@@ -62,13 +64,15 @@ pub struct BatchError {
 
 impl TokenBatch {
     /// Lays comparisons into one stream, in the order given. `share`: one tree per comparison (causal
-    /// decoders), else one per sequence. `pad_id` is the model's, for pooling rules that look for it.
+    /// decoders), else one per sequence. `reading` says which rows the head reads (a [`Pooling`](super::pooling::Pooling)
+    /// where it is one); `pad_id` is the model's, for pooling rules that look for it.
     pub fn build(
         encoded: &[(usize, &Encoded)],
         share: bool,
-        pooling: Pooling,
+        reading: impl Into<Reading>,
         pad_id: Option<u32>,
     ) -> Result<Self, BatchError> {
+        let Reading { reward: pooling, gate } = reading.into();
         let mut batch = Self::default();
         for &(owner, comparison) in encoded {
             let prefix_len = if share { shared_prefix(&comparison.sequences) } else { 0 };
@@ -76,13 +80,16 @@ impl TokenBatch {
             let mut branches = Vec::new();
             for (response, ids) in comparison.sequences.iter().enumerate() {
                 let prompt_tokens = comparison.prompt_tokens.get(response).copied();
-                let pooled = pooling.position(ids, pad_id, prompt_tokens).map_err(|problem| BatchError {
-                    owner,
-                    response,
-                    problem,
-                })?;
+                let failed = |problem| BatchError { owner, response, problem };
+                let pooled = pooling.position(ids, pad_id, prompt_tokens).map_err(failed)?;
+                let gate = gate.as_ref().map(|pattern| pattern.position(ids)).transpose().map_err(failed)?;
                 let branch = batch.append(&ids[prefix_len..], prefix_len);
-                batch.pooled.push(in_stream(&pooled, &prefix, &branch));
+                batch.pooled.push(match pooled {
+                    Pooled::Token(position) => Pooled::Token(in_stream(position, &prefix, &branch)),
+                    Pooled::Mean(_) if prefix.is_empty() => Pooled::Mean(vec![branch.clone()]),
+                    Pooled::Mean(_) => Pooled::Mean(vec![prefix.clone(), branch.clone()]),
+                });
+                batch.gates.extend(gate.map(|position| in_stream(position, &prefix, &branch)));
                 batch.owners.push((owner, response));
                 branches.push(branch);
                 if !share {
@@ -116,6 +123,20 @@ impl TokenBatch {
         self.trees.iter().map(of_tree).sum()
     }
 
+    /// Every position of the stream that the head reads, ascending, each once: the tokens for which the
+    /// last layer has to give more than keys and values.
+    pub fn read_rows(&self) -> Vec<usize> {
+        let of = |pooled: &Pooled| match pooled {
+            Pooled::Token(position) => vec![*position..position + 1],
+            Pooled::Mean(ranges) => ranges.clone(),
+        };
+        let mut rows: Vec<usize> =
+            self.pooled.iter().flat_map(of).flatten().chain(self.gates.iter().copied()).collect();
+        rows.sort_unstable();
+        rows.dedup();
+        rows
+    }
+
     /// Tokens that sharing saved.
     pub fn n_shared(&self) -> usize {
         self.n_sequence_tokens() - self.n_tokens()
@@ -123,13 +144,8 @@ impl TokenBatch {
 }
 
 /// A position within a sequence as a position of the stream, where it may stand in the shared prefix.
-fn in_stream(pooled: &Pooled, prefix: &Range<usize>, branch: &Range<usize>) -> Pooled {
-    match pooled {
-        Pooled::Token(position) if *position < prefix.len() => Pooled::Token(prefix.start + position),
-        Pooled::Token(position) => Pooled::Token(branch.start + position - prefix.len()),
-        Pooled::Mean(_) if prefix.is_empty() => Pooled::Mean(vec![branch.clone()]),
-        Pooled::Mean(_) => Pooled::Mean(vec![prefix.clone(), branch.clone()]),
-    }
+fn in_stream(position: usize, prefix: &Range<usize>, branch: &Range<usize>) -> usize {
+    if position < prefix.len() { prefix.start + position } else { branch.start + position - prefix.len() }
 }
 
 /// Tokens that one comparison costs in a batch.
@@ -166,6 +182,7 @@ pub fn plan(costs: &[usize], budget: usize, max_items: usize) -> Vec<Vec<usize>>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::pooling::{Pooling, TokenPattern};
 
     fn pair(chosen: &[u32], rejected: &[u32]) -> Encoded {
         Encoded { sequences: vec![chosen.to_vec(), rejected.to_vec()], ..Encoded::default() }
@@ -210,6 +227,21 @@ mod tests {
         assert_eq!(batch.pooled, [1, 1].map(Pooled::Token));
         let batch = TokenBatch::build(&[(0, &a)], true, Pooling::Mean, None).unwrap();
         assert_eq!(batch.pooled, [Pooled::Mean(vec![0..2, 2..3]), Pooled::Mean(vec![0..2, 3..4])]);
+    }
+
+    #[test]
+    fn a_gate_reads_a_second_row_which_may_be_shared() {
+        // 7 8 ends the prompt; the second response writes it again.
+        let a = pair(&[1, 7, 8, 4], &[1, 7, 8, 7, 8, 5]);
+        let reading = Reading { reward: Pooling::MaskLast, gate: TokenPattern::new(vec![7, 8]) };
+        let batch = TokenBatch::build(&[(0, &a)], true, reading.clone(), None).unwrap();
+        assert_eq!(batch.trees[0], TokenTree { prefix: 0..3, branches: vec![3..4, 4..7] });
+        assert_eq!((batch.pooled.clone(), batch.gates.clone()), (vec![Pooled::Token(3), Pooled::Token(6)], vec![1, 4]));
+        assert_eq!(batch.read_rows(), [1, 3, 4, 6]);
+        let error = TokenBatch::build(&[(3, &pair(&[7, 8], &[7]))], true, reading, None).unwrap_err();
+        assert_eq!((error.owner, error.response), (3, 1));
+        let batch = TokenBatch::build(&[(0, &pair(&[1, 2], &[1, 3]))], true, Pooling::Mean, None).unwrap();
+        assert_eq!((batch.read_rows(), batch.gates.len()), (vec![0, 1, 2], 0));
     }
 
     #[test]

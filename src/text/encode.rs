@@ -10,6 +10,7 @@ use super::chat::{ChatTemplate, TemplateContext, TemplateError};
 use super::prefix::common_prefix;
 use super::settings::{BosPolicy, Layout, TextSettings, Truncation};
 use super::tokenizer_files::{TokenizerFiles, TokenizerFilesError};
+use super::tokens::Tokens;
 use crate::lang::Lang;
 use crate::preference::{Comparison, Response};
 
@@ -125,6 +126,8 @@ pub struct TextPipeline {
     bos_id: Option<u32>,
     eos: Option<String>,
     marks_prompts: bool,
+    /// What every sequence ends with.
+    last: Option<u32>,
 }
 
 impl TextPipeline {
@@ -159,12 +162,18 @@ impl TextPipeline {
             return Err(TextError::SegmentIds);
         }
         let eos = files.special_tokens.get("eos_token").cloned();
-        Ok(Self { files, settings: settings.clone(), layout, template, bos_id, eos, marks_prompts: false })
+        Ok(Self { files, settings: settings.clone(), layout, template, bos_id, eos, marks_prompts: false, last: None })
     }
 
     /// Also finds where each prompt ends ([`Encoded::prompt_tokens`]), at the price of encoding it once more.
     pub fn marking_prompts(mut self) -> Self {
         self.marks_prompts = true;
+        self
+    }
+
+    /// Ends every sequence with this token unless it does already, whatever is cut (InternLM2, Athene).
+    pub fn ending_with(mut self, id: u32) -> Self {
+        self.last = Some(id);
         self
     }
 
@@ -181,6 +190,9 @@ impl TextPipeline {
                 return Err(TextError::Empty { at: ItemRef::of(comparison), response: index });
             }
             let mut prompt_tokens = prompt_ids.as_ref().map(|prompt| common_prefix(prompt, &tokens.ids));
+            if let Some(last) = self.last {
+                tokens.end_with(last);
+            }
             let cut = self.truncate(&mut tokens, comparison, index)?;
             if self.settings.truncation == Truncation::Left {
                 prompt_tokens = prompt_tokens.map(|n| n.saturating_sub(cut));
@@ -231,6 +243,11 @@ impl TextPipeline {
 
     pub fn eos_id(&self) -> Option<u32> {
         self.files.id_of("eos_token")
+    }
+
+    /// Ids of a text as it stands, nothing added: `[]` where the vocabulary cannot express it.
+    pub fn ids_of(&self, text: &str) -> Vec<u32> {
+        self.files.tokenizer.encode_fast(text, false).map(|encoding| encoding.get_ids().to_vec()).unwrap_or_default()
     }
 
     /// One more than the largest id; at least as many rows must the embedding have.
@@ -346,35 +363,6 @@ impl TextPipeline {
             }
         }
         Ok(excess)
-    }
-}
-
-/// Ids, and which of them truncation must leave.
-struct Tokens {
-    ids: Vec<u32>,
-    kept: Vec<bool>,
-}
-
-impl Tokens {
-    fn remove_first(&mut self, mut n: usize) {
-        let stays: Vec<bool> = self
-            .kept
-            .iter()
-            .map(|kept| {
-                let goes = !kept && n > 0;
-                n -= usize::from(goes);
-                !goes
-            })
-            .collect();
-        let mut stay = stays.iter();
-        self.ids.retain(|_| *stay.next().unwrap_or(&true));
-        let mut stay = stays.iter();
-        self.kept.retain(|_| *stay.next().unwrap_or(&true));
-    }
-
-    fn reverse(&mut self) {
-        self.ids.reverse();
-        self.kept.reverse();
     }
 }
 

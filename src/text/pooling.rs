@@ -42,6 +42,40 @@ pub enum PoolingError {
     NoRewardToken { expected: u32, found: u32 },
     #[error("where the prompt ends is not known")]
     NoPromptEnd,
+    #[error("the tokens that end the prompt ({pattern:?}), where the head's gate reads, do not occur in it")]
+    NoGate { pattern: Vec<u32> },
+}
+
+/// Tokens that end a prompt, such as `<|eot_id|>` and the header of the answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenPattern(Vec<u32>);
+
+impl TokenPattern {
+    /// `None` for no tokens, which would occur everywhere.
+    pub fn new(ids: Vec<u32>) -> Option<Self> {
+        (!ids.is_empty()).then_some(Self(ids))
+    }
+
+    /// Where its last occurrence begins (RLHFlow/RLHF-Reward-Modeling, `armo-rm/stage-2_prepare.py`).
+    pub fn position(&self, ids: &[u32]) -> Result<usize, PoolingError> {
+        let found = ids.windows(self.0.len()).rposition(|window| window == self.0);
+        found.ok_or_else(|| PoolingError::NoGate { pattern: self.0.clone() })
+    }
+}
+
+/// The rows of a sequence that a reward head reads, each by a rule of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reading {
+    /// What becomes the reward.
+    pub reward: Pooling,
+    /// What a gate weighs attributes by: the end of the prompt (ArmoRM, QRM).
+    pub gate: Option<TokenPattern>,
+}
+
+impl From<Pooling> for Reading {
+    fn from(reward: Pooling) -> Self {
+        Self { reward, gate: None }
+    }
 }
 
 impl Pooling {
@@ -122,6 +156,15 @@ mod tests {
         assert_eq!(at(Pooling::AppendedToken { id: 5 }, &[5, 1]), Err(wrong));
         assert_eq!(Pooling::PromptEnd.position(&[1], PAD, None), Err(PoolingError::NoPromptEnd));
         assert_eq!(Pooling::PromptEnd.position(&[1], PAD, Some(2)), Err(PoolingError::NoPromptEnd));
+    }
+
+    #[test]
+    fn a_gate_reads_where_the_last_occurrence_begins() {
+        let pattern = TokenPattern::new(vec![9, 3]).unwrap();
+        assert_eq!(pattern.position(&[1, 9, 3, 2, 9, 3, 4, 9]), Ok(4));
+        assert_eq!(pattern.position(&[9, 1, 3]), Err(PoolingError::NoGate { pattern: vec![9, 3] }));
+        assert_eq!(pattern.position(&[9]), Err(PoolingError::NoGate { pattern: vec![9, 3] }));
+        assert_eq!(TokenPattern::new(vec![]), None);
     }
 
     #[test]
