@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tch::{Device, Kind};
 
-use super::head::{HeadInit, HeadKind, RewardOptions};
+use super::head::HeadInit;
 use super::network::{MissingHead, Network, NetworkError};
+use super::options::{HeadKind, RewardOptions};
 use super::preset::{Preset, SpecialIds};
 use super::scalar::{ScalarModel, TOKEN_BUDGET};
 use crate::backbone::weights::{self, WeightsError};
@@ -253,6 +254,7 @@ pub fn save(
             files::write_bytes(&dir.join(name), &files::read_bytes(&source)?)?;
         }
     }
+    write_pad_token(dir, model)?;
     let config = serde_json::to_string_pretty(&classifier_config(model))
         .map_err(|e| ArtifactError::Wrong { path: dir.join("config.json"), problem: e.to_string() })?;
     files::write_bytes(&dir.join("config.json"), (config + "\n").as_bytes())?;
@@ -267,6 +269,26 @@ pub fn save(
     files::write_bytes(&dir.join(FILE_NAME), card.as_bytes())?;
     let tensors = model.network.params().iter().map(|(name, tensor)| (name.as_str(), tensor));
     Ok(weights::write(&dir.join(weights::SINGLE_FILE), tensors)?)
+}
+
+/// The tokenizer pads with what the model takes for padding: where the two differ, transformers reads the
+/// reward of a batch at a pad token.
+fn write_pad_token(dir: &Path, model: &ScalarModel) -> Result<(), ArtifactError> {
+    let Some(pad) = model.pad_id().filter(|pad| Some(*pad) != model.text.pad_id()) else { return Ok(()) };
+    let Some(token) = model.text.token_of(pad) else { return Ok(()) };
+    for name in ["tokenizer_config.json", "special_tokens_map.json"] {
+        let path = dir.join(name);
+        if !path.is_file() {
+            continue;
+        }
+        let wrong = |e: serde_json::Error| ArtifactError::Wrong { path: path.clone(), problem: e.to_string() };
+        let mut config: serde_json::Map<String, Value> =
+            serde_json::from_str(&files::read_text(&path)?).map_err(wrong)?;
+        config.insert("pad_token".to_owned(), token.clone().into());
+        let text = serde_json::to_string_pretty(&config).map_err(wrong)?;
+        files::write_bytes(&path, (text + "\n").as_bytes())?;
+    }
+    Ok(())
 }
 
 /// The configuration as a one-label sequence classifier where that is what the head is; everything else

@@ -17,12 +17,12 @@ use serde_json::Value;
 use tch::{Kind, Tensor};
 
 use super::RewardError;
+use super::options::{HeadKind, RewardOptions};
 use crate::backbone::config::BackboneConfig;
 use crate::backbone::layers::Linear;
 use crate::backbone::params::{Init, ParamError, ParamSource};
 use crate::text::pooling::Pooling;
 
-pub use kind::{HeadKind, KNOWN, RewardOptions};
 pub use pool::{HeadStates, pool};
 
 use gate::{Gate, OwnWeights};

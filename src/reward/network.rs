@@ -6,7 +6,8 @@ use serde_json::Value;
 use tch::{Device, Kind, Tensor};
 
 use super::RewardError;
-use super::head::{Head, HeadError, HeadInit, KNOWN, RewardOptions, pool};
+use super::head::{Head, HeadError, HeadInit, pool};
+use super::options::{KNOWN, RewardOptions};
 use crate::backbone::config::{BackboneConfig, ConfigError, Family};
 use crate::backbone::params::{ParamError, ParamSource, Params};
 use crate::backbone::weights::{Checkpoint, WeightsError};
@@ -162,6 +163,14 @@ impl Network {
 
     pub fn shares_prefixes(&self) -> bool {
         self.backbone.shares_prefixes()
+    }
+
+    /// Another pad token, in `config.json` too.
+    pub fn set_pad_id(&mut self, id: u32) {
+        self.config.pad_id = Some(i64::from(id));
+        if let Value::Object(keys) = &mut self.config_json {
+            keys.insert("pad_token_id".to_owned(), id.into());
+        }
     }
 
     pub fn backbone(&self) -> &Backbone {

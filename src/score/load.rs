@@ -21,7 +21,8 @@ pub fn scalar(spec: &str, settings: &ScoreSettings) -> Result<(ScalarModel, RunI
     let files = "a model directory has config.json, model.safetensors and tokenizer.json";
     let of_model = artifact::read_card(&dir).map_err(|e| failed(files, e.into()))?.map(|card| card.text);
     let text = settings.text.over(of_model.unwrap_or_default());
-    let mut model = artifact::load(&dir, on, compute, compute, MissingHead::Refuse, Some(&text))
+    let (missing, reward) = (MissingHead::Refuse, &settings.reward);
+    let mut model = artifact::load_with(&dir, on, compute, compute, missing, Some(&text), reward)
         .map_err(|e| failed(files, e.into()))?;
     model.token_budget = settings.batch_tokens;
     let info =

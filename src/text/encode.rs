@@ -260,14 +260,14 @@ impl TextPipeline {
         self.files.model_max_length
     }
 
-    /// A warning if pad and EOS are the same token, which pooling rules that look for padding take for
-    /// the end of the text.
-    pub fn warn_pad_is_eos(&self) -> Option<String> {
-        let id = self.pad_id().filter(|id| Some(*id) == self.eos_id())?;
-        Some(format!(
-            "the tokenizer's pad token is its EOS token (id {id}): pooling by \"last token that is not padding\" \
-             skips a closing EOS, and the older \"token before the first padding\" may read inside the prompt"
-        ))
+    /// The id of a token by its exact text.
+    pub fn id_of(&self, token: &str) -> Option<u32> {
+        self.files.tokenizer.token_to_id(token)
+    }
+
+    /// The exact text of a token.
+    pub fn token_of(&self, id: u32) -> Option<String> {
+        self.files.tokenizer.id_to_token(id)
     }
 
     /// The response with the EOS text that the `concat` layout appends.

@@ -116,6 +116,19 @@ impl Pooling {
         Ok(Pooled::Token(position))
     }
 
+    /// As in TOML, what belongs to it left out.
+    pub fn name(self) -> &'static str {
+        match self {
+            Pooling::HfLastNonpad => "hf-last-nonpad",
+            Pooling::HfLegacyFirstPad => "hf-legacy-first-pad",
+            Pooling::MaskLast => "mask-last",
+            Pooling::Cls => "cls",
+            Pooling::Mean => "mean",
+            Pooling::AppendedToken { .. } => "appended-token",
+            Pooling::PromptEnd => "prompt-end",
+        }
+    }
+
     /// True if the rule looks for the pad token among the sequence's own tokens.
     pub fn reads_pad_id(self) -> bool {
         matches!(self, Pooling::HfLastNonpad | Pooling::HfLegacyFirstPad)
@@ -181,6 +194,7 @@ mod tests {
             ("pooling = { appended-token = { id = 3 } }", Pooling::AppendedToken { id: 3 }),
         ] {
             assert_eq!(toml::from_str::<Head>(text).unwrap(), Head { pooling });
+            assert!(text.contains(pooling.name()));
             let again = toml::to_string(&Head { pooling }).unwrap();
             assert_eq!(toml::from_str::<Head>(&again).unwrap(), Head { pooling });
         }

@@ -11,8 +11,9 @@ use rmbench::backbone::weights::{self, Checkpoint};
 use rmbench::lang::Lang;
 use rmbench::preference::{Comparison, Conversation, Message, Response, Role};
 use rmbench::reward::artifact::{self, ArtifactError};
-use rmbench::reward::head::{HeadInit, HeadKind, RewardOptions};
+use rmbench::reward::head::HeadInit;
 use rmbench::reward::network::MissingHead;
+use rmbench::reward::options::{HeadKind, RewardOptions};
 use rmbench::reward::scalar::ScalarModel;
 use rmbench::text::pooling::Pooling;
 use serde_json::Value;
@@ -21,7 +22,7 @@ use tch::{Device, Kind};
 /// Of the largest reward: both sides round in f32.
 const RELATIVE: f64 = 1e-5;
 
-fn fixtures() -> PathBuf {
+pub fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
 }
 
@@ -30,7 +31,7 @@ fn json(path: &Path) -> Value {
 }
 
 /// The comparisons with the given numbers: one chosen, one rejected response.
-fn items(numbers: &Value) -> Vec<Comparison> {
+pub fn items(numbers: &Value) -> Vec<Comparison> {
     let all = json(&fixtures().join("heads/items.json"));
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let message = |pair: &Value| Message { role: Role::parse(&text(&pair[0])).unwrap(), content: text(&pair[1]) };
@@ -122,7 +123,7 @@ fn heads() -> Vec<(String, Value, tempfile::TempDir)> {
     names.into_iter().map(|name| (name.clone(), assembled(&name))).map(|(name, (f, d))| (name, f, d)).collect()
 }
 
-fn assembled(name: &str) -> (Value, tempfile::TempDir) {
+pub fn assembled(name: &str) -> (Value, tempfile::TempDir) {
     let at = |ending: &str| fixtures().join(format!("heads/{name}.{ending}"));
     let (fixture, dir) = (json(&at("json")), tempfile::tempdir().unwrap());
     let head = at("safetensors");

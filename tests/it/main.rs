@@ -18,6 +18,8 @@ mod minilm;
 #[cfg(feature = "torch")]
 mod optim;
 #[cfg(feature = "torch")]
+mod padding;
+#[cfg(feature = "torch")]
 mod parity;
 mod report;
 mod score;

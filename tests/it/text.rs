@@ -255,14 +255,13 @@ fn prompt_ends_are_marked_where_they_are_wanted() {
 }
 
 #[test]
-fn pad_as_eos_is_warned_of() {
-    assert_eq!(pipeline("llama", TextSettings::default()).warn_pad_is_eos(), None);
+fn the_switches_of_the_tokenizer_configuration_count() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::copy(fixtures().join("arch/mistral/tokenizer.json"), dir.path().join("tokenizer.json")).unwrap();
     let config = r#"{"pad_token": "</s>", "eos_token": {"content": "</s>"}, "add_bos_token": false}"#;
     std::fs::write(dir.path().join("tokenizer_config.json"), config).unwrap();
     let pipeline = TextPipeline::from_dir(dir.path(), &TextSettings::default()).unwrap();
-    assert!(pipeline.warn_pad_is_eos().unwrap().contains("EOS token (id 380)"));
+    assert_eq!((pipeline.pad_id(), pipeline.eos_id()), (Some(380), Some(380)));
     // add_bos_token: false overrides the post-processor, which would add one.
     let start = pipeline.encode(&pair("a", "b", "c")).unwrap().sequences[0][0];
     assert_ne!(Some(start), self::pipeline("mistral", TextSettings::default()).bos_id());

@@ -10,8 +10,9 @@
 use serde_json::Value;
 use tch::Tensor;
 
+use super::super::options::RewardOptions;
 use super::HeadError;
-use super::kind::{Found, RewardOptions};
+use super::kind::Found;
 use super::stack::{Layer, Stack, indices, linear, rows};
 use crate::backbone::config::ModelType;
 use crate::backbone::params::{Init, ParamSource};

@@ -3,8 +3,9 @@
 use serde_json::Value;
 use tch::{Kind, Tensor};
 
+use super::super::options::RewardOptions;
 use super::HeadError;
-use super::kind::{Found, RewardOptions};
+use super::kind::Found;
 use crate::backbone::params::ParamSource;
 
 /// An affine map per label.
