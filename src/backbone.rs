@@ -14,6 +14,7 @@ pub mod encoder;
 pub mod layers;
 pub mod params;
 pub mod rope;
+mod rows;
 pub mod weights;
 
 use tch::{Kind, Tensor};
@@ -21,6 +22,7 @@ use tch::{Kind, Tensor};
 use crate::text::batch::TokenBatch;
 use config::{BackboneConfig, Family};
 use params::{ParamError, ParamSource};
+use rows::Rows;
 
 /// Which dropout masks a forward pass draws: a function of these numbers alone, so that a resumed or
 /// repeated step draws the same ones.
@@ -75,17 +77,30 @@ impl Backbone {
     /// Hidden states after the last layer (and final norm, where there is one): [t, d] in `pass.compute`.
     pub fn hidden(&self, batch: &TokenBatch, pass: Pass) -> Tensor {
         match self {
-            Backbone::Decoder(decoder) => decoder.hidden(batch, pass, None),
-            Backbone::Encoder(encoder) => encoder.hidden(batch, pass, None),
+            Backbone::Decoder(decoder) => decoder.hidden(batch, None, pass, None),
+            Backbone::Encoder(encoder) => encoder.hidden(batch, None, pass, None),
         }
+    }
+
+    /// Hidden states [n, d] at the given positions of the stream, in the order given, as
+    /// [`Backbone::hidden`] has them. Of all other tokens the last layer computes keys and values only.
+    pub fn hidden_at(&self, batch: &TokenBatch, positions: &[usize], pass: Pass) -> Tensor {
+        let rows = Rows::new(positions);
+        if rows.len() == 0 || rows.len() == batch.n_tokens() {
+            return rows.in_order_of_stream(&self.hidden(batch, pass));
+        }
+        rows.in_order_asked(match self {
+            Backbone::Decoder(decoder) => decoder.hidden(batch, Some(&rows), pass, None),
+            Backbone::Encoder(encoder) => encoder.hidden(batch, Some(&rows), pass, None),
+        })
     }
 
     /// As [`Backbone::hidden`], and the hidden states after each layer before the last norm.
     pub fn hidden_per_layer(&self, batch: &TokenBatch, pass: Pass) -> (Tensor, Vec<Tensor>) {
         let mut layers = Vec::new();
         let last = match self {
-            Backbone::Decoder(decoder) => decoder.hidden(batch, pass, Some(&mut layers)),
-            Backbone::Encoder(encoder) => encoder.hidden(batch, pass, Some(&mut layers)),
+            Backbone::Decoder(decoder) => decoder.hidden(batch, None, pass, Some(&mut layers)),
+            Backbone::Encoder(encoder) => encoder.hidden(batch, None, pass, Some(&mut layers)),
         };
         (last, layers)
     }

@@ -26,6 +26,7 @@ pub mod settings;
 pub mod trainable;
 mod update;
 mod values;
+mod weighting;
 
 pub use error::TrainError;
 pub use run::{TrainJob, TrainOutcome, TrainSummary, run};

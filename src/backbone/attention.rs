@@ -32,8 +32,13 @@ struct Call {
 
 /// What attention does for each tree of a batch; built once per batch and sight, used by every layer.
 pub struct Plan {
-    sizes: Vec<i64>,
+    /// Of each tree: how many tokens ask, how many answer. The last entry is of the rows after the last
+    /// tree that belong to none ([`filler`]).
+    queries: Vec<i64>,
+    keys: Vec<i64>,
     trees: Vec<Vec<Call>>,
+    /// Kind of scores and masks.
+    kind: Kind,
 }
 
 /// Above this ratio of mask area to useful area, a tree is evaluated piece by piece.
@@ -42,22 +47,45 @@ const MAX_WASTE: f64 = 1.5;
 const SMALL_TREE: usize = 256;
 
 impl Plan {
-    /// `kind` is the kind of queries; masks are added to scores in it.
-    pub fn new(batch: &TokenBatch, sight: Sight, kind: Kind, device: Device) -> Self {
-        let sizes = batch.trees.iter().map(|tree| tree.tokens().len() as i64).collect();
+    /// `compute` is the kind of queries. The stream that attention will see has [`filler`] rows more than
+    /// the batch has tokens.
+    pub fn new(batch: &TokenBatch, sight: Sight, compute: Kind, device: Device) -> Self {
+        let kind = kind_of_scores(compute, device);
         let trees = batch.trees.iter().map(|tree| calls(tree, &batch.positions, sight, kind, device)).collect();
-        Self { sizes, trees }
+        let sizes = sizes(batch, filler(batch, compute, device));
+        Self { queries: sizes.clone(), keys: sizes, trees, kind }
+    }
+
+    /// As [`Plan::new`] where only the given positions of the stream ask (ascending, each once): the
+    /// queries that [`Plan::attend`] takes are theirs alone.
+    pub fn of_rows(batch: &TokenBatch, rows: &[usize], sight: Sight, compute: Kind, device: Device) -> Self {
+        let kind = kind_of_scores(compute, device);
+        let keys = sizes(batch, filler(batch, compute, device));
+        let mut plan = Self { queries: Vec::new(), keys, trees: Vec::new(), kind };
+        for tree in &batch.trees {
+            let all = tree.tokens();
+            let asking = &rows[rows.partition_point(|&r| r < all.start)..rows.partition_point(|&r| r < all.end)];
+            plan.queries.push(asking.len() as i64);
+            plan.trees.push(match asking {
+                [] => Vec::new(),
+                _ => vec![row_call(tree, asking, &batch.positions, sight, kind, device)],
+            });
+        }
+        plan.queries.push(0);
+        plan
     }
 
     /// Attention output [t, h·k]. Queries are [t, h, k]; keys and values [t, g, k] with g dividing h
-    /// (query head j uses key head j·g/h).
+    /// (query head j uses key head j·g/h). In a plan of rows, queries and output have those rows only.
     pub fn attend(&self, q_thk: &Tensor, k_tgk: &Tensor, v_tgk: &Tensor, scale: f64) -> Tensor {
         let (heads, groups, width) = (q_thk.size()[1], k_tgk.size()[1], q_thk.size()[2]);
+        let compute = q_thk.kind();
+        let [q_thk, k_tgk, v_tgk] = [q_thk, k_tgk, v_tgk].map(|x| x.to_kind(self.kind));
         // One split per tensor: its backward is one concatenation, where narrowing would add up as
         // many full-size gradients as there are trees.
-        let queries = q_thk.split_with_sizes(&self.sizes, 0);
-        let keys = k_tgk.split_with_sizes(&self.sizes, 0);
-        let values = v_tgk.split_with_sizes(&self.sizes, 0);
+        let queries = q_thk.split_with_sizes(&self.queries, 0);
+        let keys = k_tgk.split_with_sizes(&self.keys, 0);
+        let values = v_tgk.split_with_sizes(&self.keys, 0);
         let mut outputs = Vec::with_capacity(self.trees.len());
         for (tree, calls) in self.trees.iter().enumerate() {
             for call in calls {
@@ -70,8 +98,32 @@ impl Plan {
                 outputs.push(out.squeeze_dim(0).transpose(0, 1).reshape([-1, heads * width]));
             }
         }
-        Tensor::cat(&outputs, 0)
+        if let Some(&rows) = self.queries.last().filter(|&&rows| rows > 0) {
+            outputs.push(Tensor::zeros([rows, heads * width], (self.kind, q_thk.device())));
+        }
+        Tensor::cat(&outputs, 0).to_kind(compute)
     }
+}
+
+/// Rows of a flat stream come in multiples of this many where kernels are made per shape.
+const ROWS: i64 = 256;
+
+/// Rows to put after the stream's tokens. On CPUs, oneDNN makes its bf16 kernels anew for every shape it
+/// meets, which costs more than running them where every batch has another number of tokens.
+pub fn filler(batch: &TokenBatch, compute: Kind, device: Device) -> i64 {
+    let made_per_shape = device == Device::Cpu && compute == Kind::BFloat16;
+    if made_per_shape { -(batch.n_tokens() as i64) & (ROWS - 1) } else { 0 }
+}
+
+/// On CPUs the attention kernel gains nothing from bf16 (and would make kernels for every length), so
+/// scores stay in f32 there.
+fn kind_of_scores(compute: Kind, device: Device) -> Kind {
+    if device == Device::Cpu && compute == Kind::BFloat16 { Kind::Float } else { compute }
+}
+
+/// Tokens of each tree, then those of none.
+fn sizes(batch: &TokenBatch, filler: i64) -> Vec<i64> {
+    batch.trees.iter().map(|tree| tree.tokens().len() as i64).chain([filler]).collect()
 }
 
 /// [n, h, k] → [1, h, n, k].
@@ -115,7 +167,9 @@ fn calls(tree: &TokenTree, positions: &[i64], sight: Sight, kind: Kind, device: 
             let useful: usize = branches.iter().map(|b| b.len() * (prefix.len() + b.len())).sum();
             let useful = (useful + prefix.len() * prefix.len()) as f64;
             if all.len() <= SMALL_TREE || area <= MAX_WASTE * useful {
-                return whole(Some(tree_mask(&prefix, &branches, positions, window, kind, device)), false);
+                let asking: Vec<usize> = (0..all.len()).collect();
+                let seen = seen_in_tree(&asking, &branches, positions, window, device);
+                return whole(Some(additive(&seen, kind)), false);
             }
             let mut calls = Vec::with_capacity(branches.len() + 1);
             if !prefix.is_empty() {
@@ -134,6 +188,22 @@ fn calls(tree: &TokenTree, positions: &[i64], sight: Sight, kind: Kind, device: 
     }
 }
 
+/// A few rows of a tree, against all of it.
+fn row_call(tree: &TokenTree, rows: &[usize], positions: &[i64], sight: Sight, kind: Kind, device: Device) -> Call {
+    let all = tree.tokens();
+    let mask = match sight {
+        Sight::Both => None,
+        Sight::Causal { window } => {
+            let local = |r: &Range<usize>| r.start - all.start..r.end - all.start;
+            let branches: Vec<Range<usize>> = tree.branches.iter().map(local).collect();
+            let rows: Vec<usize> = rows.iter().map(|&row| row - all.start).collect();
+            Some(additive(&seen_in_tree(&rows, &branches, &positions[all.clone()], window, device), kind))
+        }
+    };
+    let keys = 0..all.len();
+    Call { queries: 0..rows.len(), keys: vec![keys], mask, causal: false }
+}
+
 /// Mask [q, k]: a query sees keys at its own or an earlier position, within the window.
 fn mask(
     queries: &Range<usize>,
@@ -149,26 +219,27 @@ fn mask(
     additive(&seen(&q, &k, window), kind)
 }
 
-/// Mask [n, n] of a whole tree: as [`mask`], and never into another branch.
-fn tree_mask(
-    prefix: &Range<usize>,
+/// Whom the asking tokens of a tree see [q, n]: as in [`mask`], and never into another branch.
+fn seen_in_tree(
+    asking: &[usize],
     branches: &[Range<usize>],
     positions: &[i64],
     window: Option<i64>,
-    kind: Kind,
     device: Device,
 ) -> Tensor {
-    let mut owner = vec![0i64; positions.len()];
+    // 0 is the prefix, which everybody may see.
+    let mut owners = vec![0i64; positions.len()];
     for (number, branch) in branches.iter().enumerate() {
-        owner[branch.clone()].fill(number as i64 + 1);
+        owners[branch.clone()].fill(number as i64 + 1);
     }
-    debug_assert!(owner[prefix.clone()].iter().all(|&o| o == 0));
-    let owner = Tensor::from_slice(&owner).to_device(device);
-    let positions = Tensor::from_slice(positions).to_device(device);
-    let same = owner.unsqueeze(1).eq_tensor(&owner.unsqueeze(0));
-    let reachable = same.logical_or(&owner.eq(0).unsqueeze(0));
-    let seen = seen(&positions.unsqueeze(1), &positions.unsqueeze(0), window);
-    additive(&reachable.logical_and(&seen), kind)
+    let of_keys = |values: &[i64]| Tensor::from_slice(values).to_device(device).unsqueeze(0);
+    let of_queries = |values: &[i64]| {
+        let values: Vec<i64> = asking.iter().map(|&at| values[at]).collect();
+        Tensor::from_slice(&values).to_device(device).unsqueeze(1)
+    };
+    let (q_owners, k_owners) = (of_queries(&owners), of_keys(&owners));
+    let reachable = q_owners.eq_tensor(&k_owners).logical_or(&k_owners.eq(0));
+    reachable.logical_and(&seen(&of_queries(positions), &of_keys(positions), window))
 }
 
 fn seen(q_positions: &Tensor, k_positions: &Tensor, window: Option<i64>) -> Tensor {

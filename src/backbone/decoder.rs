@@ -7,11 +7,12 @@ use std::collections::HashMap;
 use tch::{Device, Kind, Tensor};
 
 use super::Pass;
-use super::attention::{Plan, Sight};
+use super::attention::{Plan, Sight, filler};
 use super::config::{BackboneConfig, DecoderConfig};
 use super::layers::{Embedding, GatedMlp, Linear, RmsNorm, drop_embedding, drop_hidden};
 use super::params::{ParamError, ParamSource};
 use super::rope::rotate;
+use super::rows::{LastLayer, Rows};
 use crate::text::batch::TokenBatch;
 
 pub struct Decoder {
@@ -43,21 +44,32 @@ impl Decoder {
         Ok(Self { embed, layers, norm, config: config.clone() })
     }
 
-    /// [t, d]; with `per_layer`, also the stream after each layer.
-    pub fn hidden(&self, batch: &TokenBatch, pass: Pass, mut per_layer: Option<&mut Vec<Tensor>>) -> Tensor {
+    /// [t, d], or only the given rows of it; with `per_layer`, also the stream after each layer.
+    pub fn hidden(
+        &self,
+        batch: &TokenBatch,
+        rows: Option<&Rows>,
+        pass: Pass,
+        mut per_layer: Option<&mut Vec<Tensor>>,
+    ) -> Tensor {
         let device = self.embed.device();
-        let ids_t = Tensor::from_slice(&batch.ids).to_device(device);
-        let positions_t = Tensor::from_slice(&batch.positions).to_device(device);
+        let filler = filler(batch, pass.compute, device);
+        let ids_t = Tensor::from_slice(&batch.ids).to_device(device).constant_pad_nd([0, filler]);
+        let positions_t = Tensor::from_slice(&batch.positions).to_device(device).constant_pad_nd([0, filler]);
         let (cos_tk, sin_tk) = self.config.rope.tables(&positions_t, pass.compute);
         let plans = self.plans(batch, pass.compute, device);
         let mut x_td = drop_embedding(self.embed.forward(&ids_t, pass.compute), pass);
-        for layer in &self.layers {
-            x_td = layer.forward(&x_td, &cos_tk, &sin_tk, &plans[&layer.sight], &self.config, pass);
+        for (index, layer) in self.layers.iter().enumerate() {
+            let last = rows
+                .filter(|_| index + 1 == self.layers.len())
+                .map(|rows| rows.last_layer(batch, layer.sight, pass.compute, device));
+            x_td = layer.forward(&x_td, &cos_tk, &sin_tk, &plans[&layer.sight], last.as_ref(), &self.config, pass);
             if let Some(states) = per_layer.as_deref_mut() {
-                states.push(x_td.shallow_clone());
+                states.push(x_td.narrow(0, 0, batch.n_tokens() as i64));
             }
         }
-        self.norm.forward(&x_td)
+        let x_td = self.norm.forward(&x_td);
+        if rows.is_some() { x_td } else { x_td.narrow(0, 0, batch.n_tokens() as i64) }
     }
 
     /// One attention plan per kind of layer.
@@ -101,20 +113,33 @@ impl Layer {
         })
     }
 
-    fn forward(&self, x_td: &Tensor, cos: &Tensor, sin: &Tensor, plan: &Plan, c: &DecoderConfig, pass: Pass) -> Tensor {
+    /// [t, d] → [t, d]; of a last layer that is told its rows, those rows.
+    #[allow(clippy::too_many_arguments)]
+    fn forward(
+        &self,
+        x_td: &Tensor,
+        cos: &Tensor,
+        sin: &Tensor,
+        plan: &Plan,
+        last: Option<&LastLayer>,
+        c: &DecoderConfig,
+        pass: Pass,
+    ) -> Tensor {
+        let asking = |x: &Tensor| last.map_or_else(|| x.shallow_clone(), |last| last.of(x));
+        let plan = last.map_or(plan, |last| &last.plan);
         let n_td = self.norm1.forward(x_td);
         let split = |x: Tensor, heads: i64| x.view([-1, heads, c.head_dim]);
-        let mut q_thk = split(self.q.forward(&n_td), c.heads);
+        let mut q_thk = split(self.q.forward(&asking(&n_td)), c.heads);
         let mut k_tgk = split(self.k.forward(&n_td), c.kv_heads);
         let v_tgk = split(self.v.forward(&n_td), c.kv_heads);
         if let (Some(q_norm), Some(k_norm)) = (&self.q_norm, &self.k_norm) {
             q_thk = q_norm.forward(&q_thk);
             k_tgk = k_norm.forward(&k_tgk);
         }
-        let (q_thk, k_tgk) = (rotate(&q_thk, cos, sin), rotate(&k_tgk, cos, sin));
+        let (q_thk, k_tgk) = (rotate(&q_thk, &asking(cos), &asking(sin)), rotate(&k_tgk, cos, sin));
         let scale = (c.head_dim as f64).powf(-0.5);
         let a_td = self.o.forward(&plan.attend(&q_thk, &k_tgk, &v_tgk, scale));
-        let x_td = x_td + drop_hidden(a_td, pass);
+        let x_td = asking(x_td) + drop_hidden(a_td, pass);
         let m_td = self.mlp.forward(&self.norm2.forward(&x_td));
         &x_td + drop_hidden(m_td, pass)
     }

@@ -5,10 +5,11 @@
 use tch::Tensor;
 
 use super::Pass;
-use super::attention::{Plan, Sight};
+use super::attention::{Plan, Sight, filler};
 use super::config::{BackboneConfig, EncoderConfig};
 use super::layers::{Embedding, LayerNorm, Linear, activate, drop_embedding, drop_hidden};
 use super::params::{ParamError, ParamSource};
+use super::rows::{LastLayer, Rows};
 use crate::text::batch::TokenBatch;
 
 pub struct Encoder {
@@ -48,24 +49,34 @@ impl Encoder {
         })
     }
 
-    /// [t, d]; with `per_layer`, also the stream after each layer.
-    pub fn hidden(&self, batch: &TokenBatch, pass: Pass, mut per_layer: Option<&mut Vec<Tensor>>) -> Tensor {
+    /// [t, d], or only the given rows of it; with `per_layer`, also the stream after each layer.
+    pub fn hidden(
+        &self,
+        batch: &TokenBatch,
+        rows: Option<&Rows>,
+        pass: Pass,
+        mut per_layer: Option<&mut Vec<Tensor>>,
+    ) -> Tensor {
         let device = self.words.device();
-        let ids_t = Tensor::from_slice(&batch.ids).to_device(device);
-        let positions_t = Tensor::from_slice(&self.positions_of(batch)).to_device(device);
+        let filler = filler(batch, pass.compute, device);
+        let ids_t = Tensor::from_slice(&batch.ids).to_device(device).constant_pad_nd([0, filler]);
+        let positions_t = Tensor::from_slice(&self.positions_of(batch)).to_device(device).constant_pad_nd([0, filler]);
         let types_t = ids_t.zeros_like();
         let plan = Plan::new(batch, Sight::Both, pass.compute, device);
         let embedded = self.words.forward(&ids_t, pass.compute)
             + self.types.forward(&types_t, pass.compute)
             + self.positions.forward(&positions_t, pass.compute);
         let mut x_td = drop_embedding(self.norm.forward(&embedded), pass);
-        for layer in &self.layers {
-            x_td = layer.forward(&x_td, &plan, &self.config, pass);
+        for (index, layer) in self.layers.iter().enumerate() {
+            let last = rows
+                .filter(|_| index + 1 == self.layers.len())
+                .map(|rows| rows.last_layer(batch, Sight::Both, pass.compute, device));
+            x_td = layer.forward(&x_td, &plan, last.as_ref(), &self.config, pass);
             if let Some(states) = per_layer.as_deref_mut() {
-                states.push(x_td.shallow_clone());
+                states.push(x_td.narrow(0, 0, batch.n_tokens() as i64));
             }
         }
-        x_td
+        if rows.is_some() { x_td } else { x_td.narrow(0, 0, batch.n_tokens() as i64) }
     }
 
     fn positions_of(&self, batch: &TokenBatch) -> Vec<i64> {
@@ -109,12 +120,15 @@ impl Layer {
         })
     }
 
-    fn forward(&self, x_td: &Tensor, plan: &Plan, c: &EncoderConfig, pass: Pass) -> Tensor {
+    /// [t, d] → [t, d]; of a last layer that is told its rows, those rows.
+    fn forward(&self, x_td: &Tensor, plan: &Plan, last: Option<&LastLayer>, c: &EncoderConfig, pass: Pass) -> Tensor {
+        let asking_td = last.map_or_else(|| x_td.shallow_clone(), |last| last.of(x_td));
+        let plan = last.map_or(plan, |last| &last.plan);
         let width = x_td.size()[1] / c.heads;
         let split = |x: Tensor| x.view([-1, c.heads, width]);
-        let (q, k, v) = (self.query.forward(x_td), self.key.forward(x_td), self.value.forward(x_td));
+        let (q, k, v) = (self.query.forward(&asking_td), self.key.forward(x_td), self.value.forward(x_td));
         let a_td = plan.attend(&split(q), &split(k), &split(v), (width as f64).powf(-0.5));
-        let x_td = self.attention_norm.forward(&(x_td + drop_hidden(self.out.forward(&a_td), pass)));
+        let x_td = self.attention_norm.forward(&(asking_td + drop_hidden(self.out.forward(&a_td), pass)));
         let m_td = self.outer.forward(&activate(c.act, &self.inner.forward(&x_td)));
         self.output_norm.forward(&(&x_td + drop_hidden(m_td, pass)))
     }

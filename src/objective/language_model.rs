@@ -82,6 +82,11 @@ impl NextTokens {
     }
 }
 
+/// Predictions are computed in multiples of this many.
+const ROWS: i64 = 256;
+/// The target of a row that fills up a multiple.
+const IGNORED: i64 = -100;
+
 /// Sum of −log p over the predictions, on the graph, f32. hidden [t, d], embeddings [v, d].
 ///
 /// Divide by the number of predictions of the whole step (not of the micro-batch) for the mean.
@@ -89,10 +94,14 @@ pub fn next_token_loss(hidden_td: &Tensor, embeddings_vd: &Tensor, next: &NextTo
     let device = hidden_td.device();
     let rows = Tensor::from_slice(&next.rows).to_device(device);
     let ids = Tensor::from_slice(&next.ids).to_device(device);
+    // Rounded up with targets that cost nothing: bf16 kernels on CPUs are made anew for every shape.
+    let filler = -(next.len() as i64) & (ROWS - 1);
+    let rows = rows.constant_pad_nd([0, filler]);
+    let ids = ids.pad([0, filler], "constant", IGNORED as f64);
     let states_nd = hidden_td.index_select(0, &rows);
     let weight = embeddings_vd.to_kind(hidden_td.kind());
     let logits_nv = states_nd.linear(&weight, None::<&Tensor>).to_kind(Kind::Float);
-    logits_nv.cross_entropy_loss::<&Tensor>(&ids, None, tch::Reduction::Sum, -100, 0.0)
+    logits_nv.cross_entropy_loss::<&Tensor>(&ids, None, tch::Reduction::Sum, IGNORED, 0.0)
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ use crate::backbone::layers::Linear;
 use crate::backbone::params::{Init, ParamError, ParamSource};
 use crate::text::pooling::Pooling;
 
-pub use pool::{HeadStates, pool};
+pub use pool::HeadStates;
 
 use gate::{Gate, OwnWeights};
 use kind::Found;

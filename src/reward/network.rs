@@ -6,7 +6,7 @@ use serde_json::Value;
 use tch::{Device, Kind, Tensor};
 
 use super::RewardError;
-use super::head::{Head, HeadError, HeadInit, pool};
+use super::head::{Head, HeadError, HeadInit, HeadStates};
 use super::options::{KNOWN, RewardOptions};
 use crate::backbone::config::{BackboneConfig, ConfigError, Family};
 use crate::backbone::params::{ParamError, ParamSource, Params};
@@ -184,7 +184,7 @@ impl Network {
     /// Rewards [n] in f32, one per sequence in the batch's order; no gradient is recorded.
     pub fn rewards(&self, batch: &TokenBatch) -> Result<Tensor, RewardError> {
         let _no_grad = tch::no_grad_guard();
-        Ok(self.forward(batch, Pass::evaluation(self.compute))?.0)
+        self.forward(batch, Pass::evaluation(self.compute))
     }
 
     /// Rewards [n] in f32 on the graph. The key fixes the dropout masks.
@@ -193,19 +193,25 @@ impl Network {
         batch: &TokenBatch,
         dropout: Option<(Dropout, DropoutKey)>,
     ) -> Result<Tensor, RewardError> {
-        Ok(self.forward_for_training(batch, dropout)?.0)
+        self.forward(batch, self.training_pass(dropout))
     }
 
-    /// Rewards as above, and the hidden states [t, d] they were read from.
+    /// Rewards as above, and the hidden states [t, d] of all tokens.
     pub fn forward_for_training(
         &self,
         batch: &TokenBatch,
         dropout: Option<(Dropout, DropoutKey)>,
     ) -> Result<(Tensor, Tensor), RewardError> {
+        self.check(batch)?;
+        let hidden_td = self.backbone.hidden(batch, self.training_pass(dropout));
+        Ok((self.head.rewards(&HeadStates::of_stream(&hidden_td, batch)?)?, hidden_td))
+    }
+
+    fn training_pass(&self, dropout: Option<(Dropout, DropoutKey)>) -> Pass {
         if let Some((_, key)) = dropout {
             tch::manual_seed(seed_of(key));
         }
-        self.forward(batch, Pass { compute: self.compute, dropout: dropout.map(|(d, _)| d) })
+        Pass { compute: self.compute, dropout: dropout.map(|(d, _)| d) }
     }
 
     /// The input embeddings [v, d], which also serve as output layer of the next-token loss.
@@ -217,10 +223,14 @@ impl Network {
         self.params.get(&name).ok_or_else(|| RewardError::Model(format!("the model has no tensor `{name}`")))
     }
 
-    fn forward(&self, batch: &TokenBatch, pass: Pass) -> Result<(Tensor, Tensor), RewardError> {
+    /// Rewards [n]; where each is read at one position, the last layer is computed for those only.
+    fn forward(&self, batch: &TokenBatch, pass: Pass) -> Result<Tensor, RewardError> {
         self.check(batch)?;
-        let hidden_td = self.backbone.hidden(batch, pass);
-        Ok((self.head.rewards(&pool(&hidden_td, batch)?)?, hidden_td))
+        let states = match batch.read_positions() {
+            Some(positions) => HeadStates::of_rows(self.backbone.hidden_at(batch, &positions, pass), batch),
+            None => HeadStates::of_stream(&self.backbone.hidden(batch, pass), batch)?,
+        };
+        self.head.rewards(&states)
     }
 
     /// What would otherwise be an error deep inside libtorch.

@@ -112,6 +112,24 @@ impl TokenBatch {
         start..self.ids.len()
     }
 
+    /// The one position of the stream that is read of each sequence, in the order of
+    /// [`TokenBatch::owners`]; `None` where some sequence is read whole.
+    pub fn pooled_positions(&self) -> Option<Vec<usize>> {
+        let position = |pooled: &Pooled| match pooled {
+            Pooled::Token(position) => Some(*position),
+            Pooled::Mean(_) => None,
+        };
+        self.pooled.iter().map(position).collect()
+    }
+
+    /// Every position of the stream that the head reads: those of [`TokenBatch::pooled_positions`], then the
+    /// gates'; `None` where some sequence is read whole.
+    pub fn read_positions(&self) -> Option<Vec<usize>> {
+        let mut positions = self.pooled_positions()?;
+        positions.extend(&self.gates);
+        Some(positions)
+    }
+
     /// Tokens that are computed, after sharing.
     pub fn n_tokens(&self) -> usize {
         self.ids.len()
@@ -121,20 +139,6 @@ impl TokenBatch {
     pub fn n_sequence_tokens(&self) -> usize {
         let of_tree = |tree: &TokenTree| tree.branches.iter().map(|b| tree.prefix.len() + b.len()).sum::<usize>();
         self.trees.iter().map(of_tree).sum()
-    }
-
-    /// Every position of the stream that the head reads, ascending, each once: the tokens for which the
-    /// last layer has to give more than keys and values.
-    pub fn read_rows(&self) -> Vec<usize> {
-        let of = |pooled: &Pooled| match pooled {
-            Pooled::Token(position) => vec![*position..position + 1],
-            Pooled::Mean(ranges) => ranges.clone(),
-        };
-        let mut rows: Vec<usize> =
-            self.pooled.iter().flat_map(of).flatten().chain(self.gates.iter().copied()).collect();
-        rows.sort_unstable();
-        rows.dedup();
-        rows
     }
 
     /// Tokens that sharing saved.
@@ -200,6 +204,7 @@ mod tests {
         ];
         assert_eq!(batch.trees, expected);
         assert_eq!(batch.pooled, [3, 4, 5, 7].map(Pooled::Token));
+        assert_eq!(batch.pooled_positions(), Some(vec![3, 4, 5, 7]));
         assert_eq!(batch.owners, [(10, 0), (10, 1), (11, 0), (11, 1)]);
         assert_eq!((batch.n_tokens(), batch.n_sequence_tokens(), batch.n_shared()), (8, 10, 2));
         assert_eq!((cost(&a, true), cost(&a, false), cost(&b, true)), (5, 7, 3));
@@ -227,6 +232,7 @@ mod tests {
         assert_eq!(batch.pooled, [1, 1].map(Pooled::Token));
         let batch = TokenBatch::build(&[(0, &a)], true, Pooling::Mean, None).unwrap();
         assert_eq!(batch.pooled, [Pooled::Mean(vec![0..2, 2..3]), Pooled::Mean(vec![0..2, 3..4])]);
+        assert_eq!(batch.pooled_positions(), None);
     }
 
     #[test]
@@ -237,11 +243,11 @@ mod tests {
         let batch = TokenBatch::build(&[(0, &a)], true, reading.clone(), None).unwrap();
         assert_eq!(batch.trees[0], TokenTree { prefix: 0..3, branches: vec![3..4, 4..7] });
         assert_eq!((batch.pooled.clone(), batch.gates.clone()), (vec![Pooled::Token(3), Pooled::Token(6)], vec![1, 4]));
-        assert_eq!(batch.read_rows(), [1, 3, 4, 6]);
+        assert_eq!(batch.read_positions(), Some(vec![3, 6, 1, 4]));
         let error = TokenBatch::build(&[(3, &pair(&[7, 8], &[7]))], true, reading, None).unwrap_err();
         assert_eq!((error.owner, error.response), (3, 1));
         let batch = TokenBatch::build(&[(0, &pair(&[1, 2], &[1, 3]))], true, Pooling::Mean, None).unwrap();
-        assert_eq!((batch.read_rows(), batch.gates.len()), (vec![0, 1, 2], 0));
+        assert_eq!((batch.read_positions(), batch.gates.len()), (None, 0));
     }
 
     #[test]

@@ -95,6 +95,7 @@ mod tests {
             lang: Lang::from_code(["eng_Latn", "deu_Latn"][i % 2]).unwrap(),
             row: i as u64,
             label: Label::pair(None),
+            weight: 1.0,
             size: PairSize::default(),
             encoded: (),
         };

@@ -171,8 +171,12 @@ impl<'a, M: Trainable> Engine<'a, M> {
             let forward = self.model.forward(&members, dropout.map(|rates| (rates, key)), every)?;
             let rewards = Rewards { rewards_s: &forward.rewards_s, labels: &labels };
             let losses_n = self.settings.objective.losses(&rewards)?;
+            // A stand-in is nobody's preference: it has no accidents to even out.
+            let weights: Vec<f64> =
+                piece.iter().map(|&i| if stand_ins[i].is_some() { 1.0 } else { pairs[i].weight }).collect();
+            let weights_n = Tensor::from_slice(&weights).to_kind(losses_n.kind()).to_device(losses_n.device());
             // The mean over the step's pairs, whatever the pieces.
-            let mut loss = losses_n.sum(losses_n.kind()) / pairs.len() as f64;
+            let mut loss = (&losses_n * weights_n).sum(losses_n.kind()) / pairs.len() as f64;
             if let Some(sum) = forward.next_token {
                 loss += &sum * (lm_weight / next_tokens.max(1) as f64);
                 next_token_sums.push(sum.detach());

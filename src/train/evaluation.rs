@@ -171,7 +171,8 @@ pub fn evaluate<M: Trainable>(
         let encoded: Vec<&M::Encoded> = batch.iter().map(|&index| &pairs[index].encoded).collect();
         let rewards = to_f64(&model.rewards(&encoded, None)?);
         for (&index, rewards) in batch.iter().zip(rewards.chunks_exact(2)) {
-            margins[index] = Some(rewards[0] - rewards[1]).filter(|margin| margin.is_finite());
+            let margin = Some(rewards[0] - rewards[1]).filter(|margin| margin.is_finite());
+            margins[index] = margin.map(|margin| if pairs[index].size.same { 0.0 } else { margin });
         }
     }
     // Summed in the order of the data, so that sums do not depend on how batches were cut.

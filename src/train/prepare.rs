@@ -1,13 +1,15 @@
 //! From comparisons to encoded pairs: shape and margin checked, lengths counted per language.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use super::error::TrainError;
 use super::settings::{OverLength, TrainSettings};
 use super::trainable::{PairSize, Trainable};
+use super::weighting::{Features, weights};
 use crate::lang::Lang;
 use crate::objective::Label;
-use crate::preference::{Comparison, ItemId, SourceId, SubsetId};
+use crate::preference::{Comparison, ItemId, Response, SourceId, SubsetId};
 use crate::progress::Progress;
 use crate::random;
 
@@ -20,6 +22,8 @@ pub struct TrainPair<E> {
     pub lang: Lang,
     pub row: u64,
     pub label: Label,
+    /// What the pair's loss is multiplied by; 1 on average.
+    pub weight: f64,
     pub size: PairSize,
     pub encoded: E,
 }
@@ -77,6 +81,7 @@ pub fn prepare<M: Trainable>(
     }
     progress.begin(&format!("encoding {} pairs", role.as_str()), comparisons.len() as u64, "pairs");
     let mut pairs = Vec::with_capacity(comparisons.len());
+    let mut lengths = Vec::with_capacity(comparisons.len());
     let mut counts: BTreeMap<Lang, LengthCounts> = BTreeMap::new();
     for chunk in comparisons.chunks(CHUNK) {
         for (comparison, encoded) in chunk.iter().zip(model.encode(chunk)?) {
@@ -93,6 +98,7 @@ pub fn prepare<M: Trainable>(
                 }
             }
             count.kept += 1;
+            lengths.push(longer(comparison));
             pairs.push(TrainPair {
                 id: comparison.id.clone(),
                 source: comparison.source.clone(),
@@ -100,6 +106,7 @@ pub fn prepare<M: Trainable>(
                 lang: comparison.lang,
                 row: comparison.row,
                 label: Label::pair(comparison.margin),
+                weight: 1.0,
                 size,
                 encoded,
             });
@@ -108,10 +115,29 @@ pub fn prepare<M: Trainable>(
     }
     progress.finish();
     progress.line(&summary(role, &counts));
-    match pairs.is_empty() && role == Role::Training {
-        true => Err(TrainError::AllDropped(comparisons.len())),
-        false => Ok(Prepared { pairs, counts }),
+    if pairs.is_empty() && role == Role::Training {
+        return Err(TrainError::AllDropped(comparisons.len()));
     }
+    if role == Role::Training {
+        weigh(&mut pairs, &lengths, settings);
+    }
+    Ok(Prepared { pairs, counts })
+}
+
+/// Length of the chosen response against the rejected one's, in characters: the same for every tokenizer.
+fn longer(comparison: &Comparison) -> Ordering {
+    let longest = |responses: &[Response]| responses.iter().map(|r| r.text.chars().count()).max();
+    longest(&comparison.chosen).cmp(&longest(&comparison.rejected))
+}
+
+fn weigh<E>(pairs: &mut [TrainPair<E>], lengths: &[Ordering], settings: &TrainSettings) {
+    let features: Vec<Features> = pairs
+        .iter()
+        .zip(lengths)
+        .map(|(pair, &length)| Features { subset: &pair.subset, source: &pair.source, length })
+        .collect();
+    let weights = weights(&features, settings.length_balance, settings.source_power);
+    pairs.iter_mut().zip(weights).for_each(|(pair, weight)| pair.weight = weight);
 }
 
 fn check(comparison: &Comparison, role: Role, settings: &TrainSettings) -> Result<(), TrainError> {
@@ -184,7 +210,7 @@ pub fn named<'a, E: 'a>(pairs: impl ExactSizeIterator<Item = &'a TrainPair<E>>) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::preference::{Conversation, Response};
+    use crate::preference::Conversation;
 
     fn comparison(id: usize, lang: &str) -> Comparison {
         Comparison {

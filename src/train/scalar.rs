@@ -36,6 +36,7 @@ impl Trainable for ScalarTrainable {
             computed: cost(encoded, self.model.network.shares_prefixes()),
             sequences: cost(encoded, false),
             truncated: encoded.truncated.contains(&true),
+            same: matches!(&encoded.sequences[..], [chosen, rejected] if chosen == rejected),
         }
     }
 

@@ -19,6 +19,8 @@ pub struct PairSize {
     pub sequences: usize,
     /// A sequence was cut to the length limit.
     pub truncated: bool,
+    /// Chosen and rejected are the same tokens: a tie, whatever rounding makes of it.
+    pub same: bool,
 }
 
 /// What one forward pass gives, on the graph.

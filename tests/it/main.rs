@@ -21,6 +21,8 @@ mod optim;
 mod padding;
 #[cfg(feature = "torch")]
 mod parity;
+#[cfg(feature = "torch")]
+mod pruning;
 mod report;
 mod score;
 #[cfg(feature = "torch")]

@@ -45,6 +45,11 @@ pub fn separate_pairs(dir: &Path) -> TokenBatch {
     load(dir).all_separate()
 }
 
+/// All pairs of a fixture as trees with a common prefix.
+pub fn tree_pairs(dir: &Path) -> TokenBatch {
+    load(dir).shared()
+}
+
 fn load(dir: &Path) -> Fixture {
     let network = Network::load(dir, Device::Cpu, Kind::Float, Kind::Float, MissingHead::Refuse).unwrap();
     let expected = Checkpoint::open_files(&[dir.join("expected.safetensors")]).unwrap().take_all().unwrap();

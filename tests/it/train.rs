@@ -72,7 +72,7 @@ impl Trainable for Toy {
     fn size(&self, (sequences, truncated): &Self::Encoded) -> PairSize {
         let shared = sequences[0].iter().zip(&sequences[1]).take_while(|(a, b)| a == b).count();
         let all = sequences[0].len() + sequences[1].len();
-        PairSize { computed: all - shared, sequences: all, truncated: *truncated }
+        PairSize { computed: all - shared, sequences: all, truncated: *truncated, same: false }
     }
 
     fn params(&self) -> &Params {

@@ -13,23 +13,32 @@ pub struct HeadStates {
     pub gate_nd: Option<Tensor>,
 }
 
-/// Picks what the head reads out of hidden states [t, d].
-pub fn pool(hidden_td: &Tensor, batch: &TokenBatch) -> Result<HeadStates, RewardError> {
-    let gate_nd = (!batch.gates.is_empty()).then(|| rows(hidden_td, batch.gates.iter().copied()));
-    Ok(HeadStates { pooled_nd: pooled(hidden_td, batch)?, gate_nd })
+impl HeadStates {
+    /// Out of rows [r, d] at [`TokenBatch::read_positions`].
+    pub fn of_rows(rows_rd: Tensor, batch: &TokenBatch) -> Self {
+        let rows_rd = widened(rows_rd);
+        let (n, gates) = (batch.pooled.len() as i64, batch.gates.len() as i64);
+        if gates == 0 {
+            return Self { pooled_nd: rows_rd, gate_nd: None };
+        }
+        Self { pooled_nd: rows_rd.narrow(0, 0, n), gate_nd: Some(rows_rd.narrow(0, n, gates)) }
+    }
+
+    /// Out of the hidden states [t, d] of the whole stream.
+    pub fn of_stream(hidden_td: &Tensor, batch: &TokenBatch) -> Result<Self, RewardError> {
+        if let Some(positions) = batch.read_positions() {
+            return Ok(Self::of_rows(rows(hidden_td, &positions), batch));
+        }
+        let gate_nd = (!batch.gates.is_empty()).then(|| widened(rows(hidden_td, &batch.gates)));
+        Ok(Self { pooled_nd: pool(hidden_td, batch)?, gate_nd })
+    }
 }
 
-fn pooled(hidden_td: &Tensor, batch: &TokenBatch) -> Result<Tensor, RewardError> {
-    let single = batch.pooled.iter().map(|pooled| match pooled {
-        Pooled::Token(index) => Some(*index),
-        Pooled::Mean(_) => None,
-    });
-    if let Some(indices) = single.collect::<Option<Vec<usize>>>() {
-        return Ok(rows(hidden_td, indices));
-    }
-    let mut pooled = Vec::with_capacity(batch.pooled.len());
-    for of_sequence in &batch.pooled {
-        let pieces: Vec<Tensor> = match of_sequence {
+/// Means, and single rows where a batch mixes them: [n, d].
+fn pool(hidden_td: &Tensor, batch: &TokenBatch) -> Result<Tensor, RewardError> {
+    let mut rows = Vec::with_capacity(batch.pooled.len());
+    for pooled in &batch.pooled {
+        let pieces: Vec<Tensor> = match pooled {
             Pooled::Token(index) => vec![hidden_td.narrow(0, *index as i64, 1)],
             Pooled::Mean(ranges) => ranges
                 .iter()
@@ -40,20 +49,19 @@ fn pooled(hidden_td: &Tensor, batch: &TokenBatch) -> Result<Tensor, RewardError>
         if pieces.is_empty() {
             return Err(RewardError::Model("a sequence without tokens cannot be pooled".into()));
         }
-        let states = Tensor::cat(&pieces, 0).to_kind(wide(hidden_td.kind()));
-        pooled.push(states.mean_dim(0, false, wide(hidden_td.kind())));
+        let states = widened(Tensor::cat(&pieces, 0));
+        rows.push(states.mean_dim(0, false, states.kind()));
     }
-    Ok(Tensor::stack(&pooled, 0))
+    Ok(Tensor::stack(&rows, 0))
 }
 
 /// Rows [n, d] by their position in the stream.
-fn rows(hidden_td: &Tensor, indices: impl IntoIterator<Item = usize>) -> Tensor {
-    let indices: Vec<i64> = indices.into_iter().map(|index| index as i64).collect();
-    let indices = Tensor::from_slice(&indices).to_device(hidden_td.device());
-    hidden_td.index_select(0, &indices).to_kind(wide(hidden_td.kind()))
+fn rows(hidden_td: &Tensor, positions: &[usize]) -> Tensor {
+    let indices: Vec<i64> = positions.iter().map(|&position| position as i64).collect();
+    hidden_td.index_select(0, &Tensor::from_slice(&indices).to_device(hidden_td.device()))
 }
 
-/// At least f32; f64 stays for the checks that use it.
-fn wide(kind: Kind) -> Kind {
-    if kind == Kind::Double { kind } else { Kind::Float }
+/// At least in f32; f64 stays for the checks that use it.
+fn widened(states: Tensor) -> Tensor {
+    if states.kind() == Kind::Double { states } else { states.to_kind(Kind::Float) }
 }
