@@ -18,7 +18,7 @@ use crate::backbone::weights::{self, WeightsError};
 use crate::files::{self, FileError};
 use crate::text::encode::{TextError, TextPipeline};
 use crate::text::pooling::{Pooling, TokenPattern};
-use crate::text::settings::TextSettings;
+use crate::text::settings::{TextOverrides, TextSettings};
 
 /// The file beside the checkpoint.
 pub const FILE_NAME: &str = "rmbench.toml";
@@ -171,6 +171,19 @@ pub fn load_with(
     let settings = text.cloned().or_else(|| card.as_ref().map(|c| c.text.clone())).unwrap_or_default();
     let text = TextPipeline::from_dir(dir, &within(&settings, network.config.max_length))?;
     assembled(dir, network, text)
+}
+
+/// A model for scoring, weights and activations in `kind`: what the directory says with a run's changes.
+pub fn load_to_score(
+    dir: &Path,
+    device: Device,
+    kind: Kind,
+    text: &TextOverrides,
+    reward: &RewardOptions,
+) -> Result<ScalarModel, ArtifactError> {
+    let of_model = read_card(dir)?.map(|card| card.text);
+    let text = text.over(of_model.unwrap_or_default());
+    load_with(dir, device, kind, kind, MissingHead::Refuse, Some(&text), reward)
 }
 
 /// Network and text pipeline as one model: the pipeline provides for what the head reads.

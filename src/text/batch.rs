@@ -50,6 +50,9 @@ pub struct TokenBatch {
     pub gates: Vec<usize>,
     /// (index of the comparison in the caller's list, response index with chosen first).
     pub owners: Vec<(usize, usize)>,
+    /// Which tokens of the stream are padding. Empty in every batch built here: for batches as other code
+    /// builds them, which rewards are checked against.
+    pub padding: Vec<bool>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -26,6 +26,8 @@ mod pruning;
 mod report;
 mod score;
 #[cfg(feature = "torch")]
+mod selfcheck;
+#[cfg(feature = "torch")]
 mod sharing;
 mod table;
 mod text;
