@@ -12,7 +12,7 @@ pub mod settings;
 pub mod ways;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tch::Kind;
 
@@ -26,7 +26,7 @@ use crate::reward::artifact::{self, ArtifactError};
 use crate::reward::locate::{self, LocateError};
 use crate::reward::scalar::ScalarModel;
 use crate::reward::{RewardError, padding};
-use crate::text::batch::cost;
+use crate::text::batch::{Sharing, cost};
 use certificate::{Certificate, Check, Spread, Verdict};
 use difference::Difference;
 use padded::Side;
@@ -79,13 +79,14 @@ pub fn run(settings: &SelfcheckSettings, progress: &mut dyn Progress) -> Result<
     settings.check()?;
     let (comparisons, source) = pairs::load(settings)?;
     let kind = device::parse_dtype(&settings.dtype)?;
-    let model = open(settings, kind)?;
+    let dir = locate::directory(settings.model()?, progress)?;
+    let model = open(&dir, settings, kind)?;
     let found = within_one_precision(&model, kind, &comparisons, settings, progress)?;
-    let mut certificate = certificate(settings, &model, &comparisons, source, &found)?;
+    let mut certificate = certificate(&dir, settings, &model, &comparisons, source, &found)?;
     // The next model may need the memory.
     drop(model);
     let other = if kind == Kind::Float { Kind::BFloat16 } else { Kind::Float };
-    let model = open(settings, other)?;
+    let model = open(&dir, settings, other)?;
     progress.begin("scoring in the other precision", comparisons.len() as u64, "comparisons");
     let rewards = Ways::new(&model, &comparisons)?.scored(progress)?;
     progress.finish();
@@ -100,10 +101,9 @@ pub fn run(settings: &SelfcheckSettings, progress: &mut dyn Progress) -> Result<
     Ok(certificate)
 }
 
-fn open(settings: &SelfcheckSettings, kind: Kind) -> Result<ScalarModel, SelfcheckError> {
-    let dir = locate::directory(settings.model()?)?;
+fn open(dir: &Path, settings: &SelfcheckSettings, kind: Kind) -> Result<ScalarModel, SelfcheckError> {
     let on = device::parse(&settings.device)?;
-    let mut model = artifact::load_to_score(&dir, on, kind, &settings.text, &settings.reward)?;
+    let mut model = artifact::load_to_score(dir, on, kind, &settings.text, &settings.reward)?;
     model.token_budget = settings.batch_tokens;
     Ok(model)
 }
@@ -193,13 +193,14 @@ fn within_one_precision(
             None => skipped(name, "no pad token, or the rule finds nothing to read in a padded row"),
         });
     }
-    let total = |share| ways.encoded().iter().map(|encoded| cost(encoded, share)).sum::<usize>() as f64;
+    let total = |sharing| ways.encoded().iter().map(|encoded| cost(encoded, sharing)).sum::<usize>() as f64;
     let n_truncated = ways.encoded().iter().flat_map(|encoded| &encoded.truncated).filter(|cut| **cut).count();
-    let shared = if shares { 1.0 - total(true) / total(false).max(1.0) } else { 0.0 };
+    let shared = 1.0 - total(model.network.sharing()) / total(Sharing::Never).max(1.0);
     Ok(Found { scored, spread, checks, n_truncated, shared })
 }
 
 fn certificate(
+    dir: &Path,
     settings: &SelfcheckSettings,
     model: &ScalarModel,
     comparisons: &[Comparison],
@@ -213,7 +214,7 @@ fn certificate(
     run.dtype = settings.dtype.clone();
     run.threads = device::threads();
     run.seed = settings.seed;
-    run.digests = locate::digests(&locate::directory(spec)?)?;
+    run.digests = locate::digests(dir)?;
     let mut warnings: Vec<String> = padding::warning(model).into_iter().collect();
     if found.spread.deviation <= 1e-6 * found.spread.largest.abs().max(1e-30) {
         warnings.push("the rewards hardly differ, so that equal ones prove little".to_owned());

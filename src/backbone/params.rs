@@ -4,12 +4,14 @@
 //! refuses a checkpoint that held tensors nobody asked for: both a missing and an unused tensor are
 //! errors that name it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::f64::consts::TAU;
 
 use rand::RngExt;
 use tch::{Device, Kind, Tensor};
 
+use super::config::ModelType;
 use super::weights::{Checkpoint, WeightsError};
 use crate::random;
 
@@ -41,9 +43,12 @@ pub enum Init {
 /// Where tensors come from while a model is built.
 pub struct ParamSource {
     checkpoint: Option<Checkpoint>,
-    /// In front of backbone names in the model, but not in a bare backbone's checkpoint.
+    /// In front of backbone names in the model.
     prefix: &'static str,
-    checkpoint_has_prefix: bool,
+    /// What stands there in the checkpoint; nothing in a bare backbone's.
+    stored_prefix: &'static str,
+    /// Beginnings of names that are no part of the model.
+    foreign: &'static [&'static str],
     seed: u64,
     device: Device,
     kind: Kind,
@@ -57,7 +62,8 @@ impl ParamSource {
         Self {
             checkpoint: None,
             prefix: "",
-            checkpoint_has_prefix: true,
+            stored_prefix: "",
+            foreign: &[],
             seed,
             device,
             kind: Kind::Float,
@@ -66,14 +72,16 @@ impl ParamSource {
         }
     }
 
-    /// Tensors of a checkpoint, converted to `kind`. `prefix` is what sequence-classification
-    /// checkpoints put before backbone names and bare backbones leave out (`bert.`, `model.`).
-    pub fn checkpoint(checkpoint: Checkpoint, prefix: &'static str, seed: u64, device: Device, kind: Kind) -> Self {
-        let checkpoint_has_prefix = checkpoint.names().any(|name| name.starts_with(prefix));
+    /// Tensors of a checkpoint, converted to `kind`. Which type the model has says what its checkpoints put
+    /// before backbone names (`bert.`, `model.`), which bare backbones leave out, and what else they hold.
+    pub fn checkpoint(checkpoint: Checkpoint, model_type: ModelType, seed: u64, device: Device, kind: Kind) -> Self {
+        let prefixes = model_type.stored_prefixes().iter();
+        let stored = prefixes.copied().find(|prefix| checkpoint.names().any(|name| name.starts_with(prefix)));
         let mut source = Self::random(seed, device);
         source.checkpoint = Some(checkpoint);
-        source.prefix = prefix;
-        source.checkpoint_has_prefix = checkpoint_has_prefix;
+        source.prefix = model_type.prefix();
+        source.stored_prefix = stored.unwrap_or("");
+        source.foreign = model_type.foreign_tensors();
         source.kind = kind;
         source
     }
@@ -100,19 +108,19 @@ impl ParamSource {
         if self.params.contains_key(name) {
             return Err(ParamError::Twice { name: name.to_owned() });
         }
-        let stored_name = self.stored(name);
+        let stored_name = self.stored_name(name);
         let stored = match &mut self.checkpoint {
-            Some(checkpoint) => checkpoint.take(stored_name)?,
+            Some(checkpoint) => checkpoint.take(&stored_name)?,
             None => None,
         };
         let tensor = match stored {
             Some(tensor) if tensor.size() == shape => tensor.to_device(self.device).to_kind(kind),
             Some(tensor) => {
                 let found = tensor.size();
-                return Err(ParamError::Shape { name: stored_name.to_owned(), expected: shape.to_vec(), found });
+                return Err(ParamError::Shape { name: stored_name.into_owned(), expected: shape.to_vec(), found });
             }
             None if self.checkpoint.is_some() && !optional => {
-                return Err(ParamError::Missing { name: stored_name.to_owned(), shape: shape.to_vec() });
+                return Err(ParamError::Missing { name: stored_name.into_owned(), shape: shape.to_vec() });
             }
             None => {
                 self.drawn.push(name.to_owned());
@@ -125,7 +133,7 @@ impl ParamSource {
 
     /// A tensor that is no parameter (running means, counts): as it is stored, drawn as zeros.
     pub fn take_buffer(&mut self, name: &str, shape: &[i64]) -> Result<Tensor, ParamError> {
-        let kind = self.checkpoint.as_ref().and_then(|checkpoint| checkpoint.kind(self.stored(name)));
+        let kind = self.checkpoint.as_ref().and_then(|checkpoint| checkpoint.kind(&self.stored_name(name)));
         self.take_as(name, shape, Init::Zeros, kind.unwrap_or(Kind::Float), false)
     }
 
@@ -175,13 +183,14 @@ impl ParamSource {
 
     /// Shape of a stored tensor not yet asked for; `None` without a checkpoint.
     pub fn stored_shape(&self, name: &str) -> Option<Vec<i64>> {
-        self.checkpoint.as_ref()?.shape(self.stored(name))
+        self.checkpoint.as_ref()?.shape(&self.stored_name(name))
     }
 
     /// Names of stored tensors that nobody asked for yet, those left out that a reward model never needs.
     pub fn left(&self) -> Vec<String> {
+        let ignored = |name: &str| ignorable(name) || self.foreign.iter().any(|begin| name.starts_with(begin));
         let names = self.checkpoint.iter().flat_map(Checkpoint::untaken);
-        names.filter(|name| !ignorable(name)).map(str::to_owned).collect()
+        names.filter(|name| !ignored(name)).map(str::to_owned).collect()
     }
 
     /// Tensors drawn so far because the checkpoint lacks them.
@@ -189,9 +198,12 @@ impl ParamSource {
         &self.drawn
     }
 
-    /// What the checkpoint calls a tensor of the model.
-    fn stored<'a>(&self, name: &'a str) -> &'a str {
-        if self.checkpoint_has_prefix { name } else { name.strip_prefix(self.prefix).unwrap_or(name) }
+    /// What a tensor is called in the checkpoint.
+    fn stored_name<'a>(&self, name: &'a str) -> Cow<'a, str> {
+        match name.strip_prefix(self.prefix) {
+            Some(rest) if self.prefix != self.stored_prefix => Cow::Owned(format!("{}{rest}", self.stored_prefix)),
+            _ => Cow::Borrowed(name),
+        }
     }
 
     /// The parameters, once everything has been asked for.

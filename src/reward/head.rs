@@ -18,7 +18,7 @@ use tch::{Kind, Tensor};
 
 use super::RewardError;
 use super::options::{HeadKind, RewardOptions};
-use crate::backbone::config::BackboneConfig;
+use crate::backbone::config::{BackboneConfig, Family, ModelType};
 use crate::backbone::layers::Linear;
 use crate::backbone::params::{Init, ParamError, ParamSource};
 use crate::text::pooling::Pooling;
@@ -312,10 +312,26 @@ fn vocabulary_logit(found: &Found, id: u32, source: &mut ParamSource) -> Result<
     let (config, json) = (found.config, found.json);
     const NAME: &str = "score.weight";
     let number = |key: &str| json.get(key).and_then(Value::as_f64);
-    let output = "lm_head.weight";
-    let embedding = format!("{}embed_tokens.weight", config.model_type.prefix());
-    let is_tied = json.get("tie_word_embeddings").and_then(Value::as_bool).unwrap_or(false);
+    // As transformers has it, as InternLM2 does, and as Gemma 3 with images did.
+    let outputs = ["lm_head.weight", "output.weight", "language_model.lm_head.weight"];
+    let output = outputs.into_iter().find(|name| source.stored_shape(name).is_some()).unwrap_or(outputs[0]);
+    let embedding = match &config.family {
+        Family::Decoder(decoder) => format!("{}.weight", decoder.names.embeddings),
+        Family::Encoder(_) => format!("{}embeddings.word_embeddings.weight", config.model_type.prefix()),
+    };
     let stored_rows = source.stored_shape(output).and_then(|shape| shape.first().copied());
+    // Some configurations leave their architecture's default out.
+    let stated = json.get("tie_word_embeddings").and_then(Value::as_bool);
+    let tied_by_default = matches!(
+        config.model_type,
+        ModelType::Gemma
+            | ModelType::Gemma2
+            | ModelType::Gemma3
+            | ModelType::Gemma3Text
+            | ModelType::Cohere
+            | ModelType::Cohere2
+    );
+    let is_tied = stated.unwrap_or(tied_by_default && stored_rows.is_none());
     let row = if source.stored_shape(NAME).is_some() {
         // Saved by this suite.
         Some(source.take_head(NAME, &[1, config.hidden], Init::Zeros)?)

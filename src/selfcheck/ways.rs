@@ -8,7 +8,7 @@ use crate::progress::Progress;
 use crate::random;
 use crate::reward::RewardError;
 use crate::reward::scalar::ScalarModel;
-use crate::text::batch::{TokenBatch, cost, plan};
+use crate::text::batch::{Sharing, TokenBatch, cost, plan};
 use crate::text::encode::Encoded;
 
 /// Rewards of each comparison, chosen first; not a number where the model gave none.
@@ -50,11 +50,11 @@ impl<'a> Ways<'a> {
     /// Comparisons in another order, in batches of neighbours in that order.
     pub fn permuted(&self, seed: u64, progress: &mut dyn Progress) -> Result<Rewards, RewardError> {
         let order = random::permutation(self.encoded.len(), seed, "selfcheck", "order");
-        let share = self.model.network.shares_prefixes();
+        let sharing = self.model.network.sharing();
         let mut groups: Vec<Vec<usize>> = Vec::new();
         let mut spent = usize::MAX;
         for index in order {
-            let costs = cost(&self.encoded[index], share);
+            let costs = cost(&self.encoded[index], sharing);
             // Half the usual batch, so that neighbours and shapes are others in any case.
             spent = spent.saturating_add(costs);
             if spent > self.model.token_budget / 2 {
@@ -63,7 +63,7 @@ impl<'a> Ways<'a> {
             }
             groups.last_mut().into_iter().for_each(|group| group.push(index));
         }
-        let mut rewards = self.in_groups(&groups, share, progress)?;
+        let mut rewards = self.in_groups(&groups, sharing, progress)?;
         // Equal tokens get one reward, as `ScalarModel::score` does it.
         for (rewards, encoded) in rewards.iter_mut().zip(&self.encoded) {
             for (index, ids) in encoded.sequences.iter().enumerate() {
@@ -77,8 +77,8 @@ impl<'a> Ways<'a> {
 
     /// Every sequence on its own, in batches by length; nothing is shared.
     pub fn separate(&self, progress: &mut dyn Progress) -> Result<Rewards, RewardError> {
-        let costs: Vec<usize> = self.encoded.iter().map(|encoded| cost(encoded, false)).collect();
-        self.in_groups(&plan(&costs, self.model.token_budget, usize::MAX), false, progress)
+        let costs: Vec<usize> = self.encoded.iter().map(|encoded| cost(encoded, Sharing::Never)).collect();
+        self.in_groups(&plan(&costs, self.model.token_budget, usize::MAX), Sharing::Never, progress)
     }
 
     /// Every sequence in a forward pass of its own.
@@ -90,7 +90,7 @@ impl<'a> Ways<'a> {
                 prompt_tokens: sequence.prompt_tokens.into_iter().collect(),
                 ..Encoded::default()
             };
-            let batch = self.build(&[(0, &one)], false)?;
+            let batch = self.build(&[(0, &one)], Sharing::Never)?;
             let (comparison, response) = sequence.owner;
             rewards[comparison][response] = *self.rewards(&batch)?.first().unwrap_or(&f32::NAN);
             progress.advance(1);
@@ -121,13 +121,13 @@ impl<'a> Ways<'a> {
     fn in_groups(
         &self,
         groups: &[Vec<usize>],
-        share: bool,
+        sharing: Sharing,
         progress: &mut dyn Progress,
     ) -> Result<Rewards, RewardError> {
         let mut rewards = self.blank();
         for group in groups {
             let members: Vec<(usize, &Encoded)> = group.iter().map(|&index| (index, &self.encoded[index])).collect();
-            let batch = self.build(&members, share)?;
+            let batch = self.build(&members, sharing)?;
             for (&(comparison, response), reward) in batch.owners.iter().zip(self.rewards(&batch)?) {
                 rewards[comparison][response] = reward;
             }
@@ -136,8 +136,8 @@ impl<'a> Ways<'a> {
         Ok(rewards)
     }
 
-    fn build(&self, members: &[(usize, &Encoded)], share: bool) -> Result<TokenBatch, RewardError> {
-        TokenBatch::build(members, share, self.model.reading(), self.model.pad_id())
+    fn build(&self, members: &[(usize, &Encoded)], sharing: Sharing) -> Result<TokenBatch, RewardError> {
+        TokenBatch::build(members, sharing, self.model.reading(), self.model.pad_id())
             .map_err(|e| RewardError::Model(e.to_string()))
     }
 

@@ -12,6 +12,7 @@ mod data;
 mod demo;
 #[cfg(feature = "torch")]
 mod heads;
+mod hub;
 mod metrics;
 #[cfg(feature = "torch")]
 mod minilm;
@@ -29,6 +30,8 @@ mod score;
 mod selfcheck;
 #[cfg(feature = "torch")]
 mod sharing;
+#[cfg(feature = "torch")]
+mod switches;
 mod table;
 mod text;
 #[cfg(feature = "torch")]

@@ -118,6 +118,7 @@ impl OwnWeights {
 pub(super) fn pattern(found: &Found, options: &RewardOptions) -> Result<String, HeadError> {
     let known = match found.config.model_type {
         ModelType::Llama => Some("<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n"),
+        ModelType::Gemma2 => Some("<end_of_turn>\n<start_of_turn>model\n"),
         _ => None,
     };
     options.gate_pattern.clone().or(known.map(str::to_owned)).ok_or(HeadError::NoPattern)

@@ -60,6 +60,7 @@ impl Found<'_> {
     /// What transformers builds for a sequence classifier of this type.
     pub fn of_architecture(&self) -> HeadKind {
         match (&self.config.family, self.config.model_type) {
+            (Family::Decoder(_), ModelType::InternLm2) => HeadKind::Linear { name: "v_head".to_owned() },
             (Family::Decoder(_), _) => HeadKind::Linear { name: "score".to_owned() },
             (Family::Encoder(_), ModelType::Bert) => HeadKind::Pooler,
             (Family::Encoder(_), _) => HeadKind::Classification,
