@@ -16,6 +16,8 @@ pub mod message;
 pub mod report;
 pub mod score;
 #[cfg(feature = "torch")]
+pub mod selfcheck;
+#[cfg(feature = "torch")]
 pub mod train;
 
 use std::io;
@@ -63,10 +65,12 @@ fn run(verb: Verb, message: &mut Message) -> anyhow::Result<Outcome> {
         Verb::Data(verb) => data::run(&verb, message),
         #[cfg(feature = "torch")]
         Verb::Demo(args) => demo::run(&args, message),
+        #[cfg(feature = "torch")]
+        Verb::Selfcheck(args) => selfcheck::run(&args, message),
         Verb::Doctor => doctor::run(message),
         Verb::Completions { shell } => completions::run(shell, message),
         #[cfg(not(feature = "torch"))]
-        Verb::Train(_) | Verb::Demo(_) => Err(without_torch().into()),
+        Verb::Train(_) | Verb::Demo(_) | Verb::Selfcheck(_) => Err(without_torch().into()),
     }
 }
 

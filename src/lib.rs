@@ -17,8 +17,8 @@
 //! - [`report`]: findings, sections, renderers, figures.
 //!
 //! Torch half (feature `torch`):
-//! - [`device`], [`backbone`], [`objective`], [`reward`], [`train`]; [`score`] also builds without
-//!   torch for the mock scorer.
+//! - [`device`], [`backbone`], [`objective`], [`reward`], [`train`], [`selfcheck`]; [`score`] also builds
+//!   without torch for the mock scorer.
 //!
 //! [`demo`] makes synthetic data in 24 languages. On top: [`cli`], one file per verb.
 
@@ -49,6 +49,8 @@ pub mod device;
 pub mod objective;
 pub mod reward;
 pub mod score;
+#[cfg(feature = "torch")]
+pub mod selfcheck;
 #[cfg(feature = "torch")]
 pub mod train;
 

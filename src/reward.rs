@@ -11,6 +11,9 @@ pub mod locate;
 pub mod mock;
 #[cfg(feature = "torch")]
 pub mod network;
+pub mod options;
+#[cfg(feature = "torch")]
+pub mod padding;
 #[cfg(feature = "torch")]
 pub mod preset;
 #[cfg(feature = "torch")]

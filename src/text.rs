@@ -11,4 +11,5 @@ mod python;
 pub mod settings;
 pub mod template_files;
 pub mod tokenizer_files;
+mod tokens;
 pub mod train_tokenizer;

@@ -58,7 +58,14 @@ impl Plan {
     /// the batch has tokens.
     pub fn new(batch: &TokenBatch, sight: Sight, compute: Kind, device: Device) -> Self {
         let kind = kind_of_scores(compute, device);
-        let trees = batch.trees.iter().map(|tree| calls(tree, &batch.positions, sight, kind, device)).collect();
+        let of_tree = |tree: &TokenTree| match batch.padding.is_empty() {
+            true => calls(tree, &batch.positions, sight, kind, device),
+            false => {
+                let asking: Vec<usize> = tree.tokens().collect();
+                vec![padded_call(tree, &asking, batch, sight, kind, device)]
+            }
+        };
+        let trees = batch.trees.iter().map(of_tree).collect();
         let sizes = sizes(batch, filler(batch, compute, device));
         Self { queries: sizes.clone(), keys: sizes, trees, kind }
     }
@@ -75,7 +82,8 @@ impl Plan {
             plan.queries.push(asking.len() as i64);
             plan.trees.push(match asking {
                 [] => Vec::new(),
-                _ => vec![row_call(tree, asking, &batch.positions, sight, kind, device)],
+                _ if batch.padding.is_empty() => vec![row_call(tree, asking, &batch.positions, sight, kind, device)],
+                _ => vec![padded_call(tree, asking, batch, sight, kind, device)],
             });
         }
         plan.queries.push(0);
@@ -265,6 +273,33 @@ fn row_call(tree: &TokenTree, rows: &[usize], positions: &[i64], sight: Sight, k
             (Some(additive(&seen, kind)), 0..all.len())
         }
     };
+    Call { queries: 0..rows.len(), keys: vec![keys], mask, causal: false }
+}
+
+/// Rows of a sequence that holds padding, against all of it, by one dense mask: nobody sees padding but
+/// itself (which keeps its softmax from dividing by zero). Knows nothing of prefixes and branches.
+fn padded_call(tree: &TokenTree, rows: &[usize], batch: &TokenBatch, sight: Sight, kind: Kind, device: Device) -> Call {
+    let all = tree.tokens();
+    let of_keys = |values: &[i64]| Tensor::from_slice(values).to_device(device).unsqueeze(0);
+    let of_rows = |values: Vec<i64>| Tensor::from_slice(&values).to_device(device).unsqueeze(1);
+    let own = of_rows(rows.iter().map(|&row| row as i64).collect());
+    let own = own.eq_tensor(&of_keys(&all.clone().map(|at| at as i64).collect::<Vec<_>>()));
+    let padding: Vec<i64> = batch.padding[all.clone()].iter().map(|&padding| i64::from(padding)).collect();
+    let real = of_keys(&padding).eq(0);
+    let visible = match sight {
+        Sight::Both => real,
+        Sight::Near { reach } => {
+            let positions = of_rows(rows.iter().map(|&row| batch.positions[row]).collect());
+            let away = positions - of_keys(&batch.positions[all.clone()]);
+            real.logical_and(&away.abs().le(reach))
+        }
+        Sight::Causal { window } => {
+            let positions = of_rows(rows.iter().map(|&row| batch.positions[row]).collect());
+            real.logical_and(&seen(&positions, &of_keys(&batch.positions[all.clone()]), window))
+        }
+    };
+    let mask = Some(additive(&visible.logical_or(&own), kind));
+    let keys = 0..all.len();
     Call { queries: 0..rows.len(), keys: vec![keys], mask, causal: false }
 }
 

@@ -131,6 +131,73 @@ impl ParamSource {
         Ok(tensor)
     }
 
+    /// A tensor that is no parameter (running means, counts): as it is stored, drawn as zeros.
+    pub fn take_buffer(&mut self, name: &str, shape: &[i64]) -> Result<Tensor, ParamError> {
+        let kind = self.checkpoint.as_ref().and_then(|checkpoint| checkpoint.kind(&self.stored_name(name)));
+        self.take_as(name, shape, Init::Zeros, kind.unwrap_or(Kind::Float), false)
+    }
+
+    /// One row of a stored matrix [_, width] as a tensor [1, width] of the reward head, by another name;
+    /// `None` where the checkpoint has no such matrix or the matrix no such row.
+    pub fn take_head_row(
+        &mut self,
+        stored: &str,
+        row: i64,
+        name: &str,
+        width: i64,
+    ) -> Result<Option<Tensor>, ParamError> {
+        let Some(checkpoint) = &mut self.checkpoint else { return Ok(None) };
+        let found = checkpoint.shape(stored);
+        let Some(tensor) = checkpoint.take_row(stored, row)? else { return Ok(None) };
+        if tensor.size() != [1, width] {
+            let expected = vec![found.as_ref().map_or(1, |shape| shape[0]), width];
+            return Err(ParamError::Shape { name: stored.to_owned(), expected, found: found.unwrap_or_default() });
+        }
+        self.keep_head(name, tensor).map(Some)
+    }
+
+    /// A tensor of the reward head that was made from others.
+    pub fn keep_head(&mut self, name: &str, tensor: Tensor) -> Result<Tensor, ParamError> {
+        let tensor = tensor.to_device(self.device).to_kind(Kind::Float);
+        match self.params.insert(name.to_owned(), tensor.shallow_clone()) {
+            Some(_) => Err(ParamError::Twice { name: name.to_owned() }),
+            None => Ok(tensor),
+        }
+    }
+
+    /// Stored tensors whose name begins so are no longer missed by [`ParamSource::finish`].
+    pub fn forget(&mut self, beginnings: &[String]) {
+        if let Some(checkpoint) = &mut self.checkpoint {
+            checkpoint.forget(|name| beginnings.iter().any(|beginning| format!("{name}.").starts_with(beginning)));
+        }
+    }
+
+    pub fn device(&self) -> Device {
+        self.device
+    }
+
+    /// A tensor asked for earlier.
+    pub fn taken(&self, name: &str) -> Option<&Tensor> {
+        self.params.get(name)
+    }
+
+    /// Shape of a stored tensor not yet asked for; `None` without a checkpoint.
+    pub fn stored_shape(&self, name: &str) -> Option<Vec<i64>> {
+        self.checkpoint.as_ref()?.shape(&self.stored_name(name))
+    }
+
+    /// Names of stored tensors that nobody asked for yet, those left out that a reward model never needs.
+    pub fn left(&self) -> Vec<String> {
+        let ignored = |name: &str| ignorable(name) || self.foreign.iter().any(|begin| name.starts_with(begin));
+        let names = self.checkpoint.iter().flat_map(Checkpoint::untaken);
+        names.filter(|name| !ignored(name)).map(str::to_owned).collect()
+    }
+
+    /// Tensors drawn so far because the checkpoint lacks them.
+    pub fn drawn(&self) -> &[String] {
+        &self.drawn
+    }
+
     /// What a tensor is called in the checkpoint.
     fn stored_name<'a>(&self, name: &'a str) -> Cow<'a, str> {
         match name.strip_prefix(self.prefix) {
@@ -141,12 +208,9 @@ impl ParamSource {
 
     /// The parameters, once everything has been asked for.
     pub fn finish(self) -> Result<Finished, ParamError> {
-        if let Some(checkpoint) = &self.checkpoint {
-            let ignored = |name: &str| ignorable(name) || self.foreign.iter().any(|begin| name.starts_with(begin));
-            let names: Vec<String> = checkpoint.untaken().filter(|name| !ignored(name)).map(str::to_owned).collect();
-            if !names.is_empty() {
-                return Err(ParamError::Unused { names });
-            }
+        let names = self.left();
+        if !names.is_empty() {
+            return Err(ParamError::Unused { names });
         }
         Ok(Finished { params: self.params, drawn: self.drawn })
     }

@@ -101,7 +101,10 @@ fn frequencies_of(rope: &RopeConfig, batch: &TokenBatch) -> Tensor {
     let mut lengths = Vec::new();
     let mut row_of_token = vec![0i64; batch.ids.len()];
     for tree in &batch.trees {
-        let length = tree_length(tree);
+        let length = match batch.padding.get(tree.tokens()) {
+            Some(padding) if !padding.is_empty() => padding.iter().filter(|padding| !**padding).count() as i64,
+            _ => tree_length(tree),
+        };
         let row = lengths.iter().position(|&known| known == length).unwrap_or_else(|| {
             lengths.push(length);
             lengths.len() - 1

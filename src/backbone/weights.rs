@@ -60,20 +60,51 @@ impl Checkpoint {
     }
 
     pub fn open_files(paths: &[PathBuf]) -> Result<Self, WeightsError> {
-        let mut files: Vec<MappedFile> = Vec::new();
-        let mut owner: BTreeMap<String, usize> = BTreeMap::new();
-        for path in paths {
-            let file = MappedFile::open(path)?;
-            for name in file.metadata.tensors().into_keys() {
-                if let Some(&other) = owner.get(&name) {
-                    let first = files[other].path.clone();
-                    return Err(WeightsError::Duplicate { name, first, second: path.clone() });
-                }
-                owner.insert(name, files.len());
+        let mut checkpoint = Self { files: Vec::new(), owner: BTreeMap::new() };
+        paths.iter().try_for_each(|path| checkpoint.add_file(path))?;
+        Ok(checkpoint)
+    }
+
+    /// A further file of the same checkpoint.
+    pub fn add_file(&mut self, path: &Path) -> Result<(), WeightsError> {
+        let file = MappedFile::open(path)?;
+        for name in file.metadata.tensors().into_keys() {
+            if let Some(&other) = self.owner.get(&name) {
+                let first = self.files[other].path.clone();
+                return Err(WeightsError::Duplicate { name, first, second: path.to_owned() });
             }
-            files.push(file);
+            self.owner.insert(name, self.files.len());
         }
-        Ok(Self { files, owner })
+        self.files.push(file);
+        Ok(())
+    }
+
+    /// Shape of a tensor not yet taken.
+    pub fn shape(&self, name: &str) -> Option<Vec<i64>> {
+        let info = self.files[*self.owner.get(name)?].metadata.info(name)?;
+        Some(info.shape.iter().map(|&n| n as i64).collect())
+    }
+
+    /// Element type of a tensor not yet taken.
+    pub fn kind(&self, name: &str) -> Option<Kind> {
+        kind_of(self.files[*self.owner.get(name)?].metadata.info(name)?.dtype)
+    }
+
+    /// Tensors of these names count as taken.
+    pub fn forget(&mut self, which: impl Fn(&str) -> bool) {
+        self.owner.retain(|name, _| !which(name));
+    }
+
+    /// Row `row` of a matrix [rows, d] as [1, d]; nothing else of it is read. The tensor counts as taken.
+    /// `None` where the checkpoint has no such tensor or the tensor no such row.
+    pub fn take_row(&mut self, name: &str, row: i64) -> Result<Option<Tensor>, WeightsError> {
+        match (self.shape(name).as_deref(), self.owner.get(name).copied()) {
+            (Some([rows, _]), Some(file)) if (0..*rows).contains(&row) => {
+                self.owner.remove(name);
+                self.files[file].read_row(name, row as usize).map(Some)
+            }
+            _ => Ok(None),
+        }
     }
 
     /// Names of tensors not yet taken.
@@ -112,6 +143,15 @@ impl MappedFile {
     }
 
     fn read(&self, name: &str) -> Result<Tensor, WeightsError> {
+        self.read_rows(name, None)
+    }
+
+    fn read_row(&self, name: &str, row: usize) -> Result<Tensor, WeightsError> {
+        self.read_rows(name, Some(row))
+    }
+
+    /// The tensor, or one row of a matrix.
+    fn read_rows(&self, name: &str, row: Option<usize>) -> Result<Tensor, WeightsError> {
         let broken = |problem: &str| WeightsError::Broken { path: self.path.clone(), problem: problem.to_owned() };
         let info =
             self.metadata.info(name).ok_or_else(|| broken(&format!("tensor `{name}` vanished from the header")))?;
@@ -120,9 +160,14 @@ impl MappedFile {
             name: name.to_owned(),
             found: format!("{:?}", info.dtype),
         })?;
-        let (begin, end) = info.data_offsets;
+        let (mut begin, mut end) = info.data_offsets;
+        let mut shape: Vec<i64> = info.shape.iter().map(|&n| n as i64).collect();
+        if let (Some(row), [rows, _]) = (row, &mut shape[..]) {
+            let size = (end - begin) / (*rows).max(1) as usize;
+            (begin, end) = (begin + row * size, begin + (row + 1) * size);
+            *rows = 1;
+        }
         let bytes = self.map.get(self.header + begin..self.header + end).ok_or_else(|| broken("it is cut short"))?;
-        let shape: Vec<i64> = info.shape.iter().map(|&n| n as i64).collect();
         Tensor::f_from_data_size(bytes, &shape, kind).map_err(|e| broken(&format!("tensor `{name}`: {e}")))
     }
 }

@@ -38,6 +38,8 @@ pub enum Verb {
     Data(DataVerb),
     /// The whole way on invented data: train, score and report a tiny model
     Demo(DemoArgs),
+    /// Check that a model's rewards do not depend on batches, padding, order or shared prefixes
+    Selfcheck(SelfcheckArgs),
     /// Say what this machine offers and what is wrong with it
     Doctor,
     /// Print a completion script for a shell
@@ -139,6 +141,37 @@ pub struct ScoreArgs {
     /// Continue an interrupted run in --out
     #[arg(long)]
     pub resume: bool,
+    #[command(flatten)]
+    pub config: ConfigArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(override_usage = "rmbench selfcheck --model MODEL [OPTIONS]")]
+#[command(after_help = "\
+Exit code 1 where a check fails.
+
+Examples:
+  rmbench selfcheck --model models/first
+  rmbench selfcheck --model models/first --pairs bench.parquet --limit 200 --out check")]
+pub struct SelfcheckArgs {
+    /// A model directory, or hf:ORG/NAME
+    #[arg(long, value_name = "MODEL", value_hint = ValueHint::DirPath)]
+    pub model: Option<String>,
+    /// Preference pairs to check with, instead of invented ones in many languages
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub pairs: Option<PathBuf>,
+    /// Use at most N comparisons
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u64>,
+    /// cpu, cuda, cuda:N, or auto (a GPU where there is one)
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<String>,
+    /// Precision of weights and activations: f32 or bf16; only in f32 can a check fail
+    #[arg(long, value_name = "DTYPE")]
+    pub dtype: Option<String>,
+    /// Directory for the certificate as JSON and as text
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub out: Option<PathBuf>,
     #[command(flatten)]
     pub config: ConfigArgs,
 }

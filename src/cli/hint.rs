@@ -42,6 +42,9 @@ fn of_one(error: &(dyn Error + 'static)) -> Option<String> {
 /// Errors of the torch half.
 #[cfg(feature = "torch")]
 fn of_torch(error: &(dyn Error + 'static)) -> Option<String> {
+    if let Some(error) = error.downcast_ref::<crate::selfcheck::SelfcheckError>() {
+        return error.hint();
+    }
     error.downcast_ref::<crate::train::TrainError>()?.hint().map(str::to_owned)
 }
 

@@ -39,6 +39,7 @@ pub fn score_into(
 ) -> anyhow::Result<Outcome> {
     let out = RunDirectory::new(out);
     let scorer = Scorer::load(settings, progress)?;
+    scorer.warnings().iter().for_each(|warning| progress.warn(warning));
     let plan = Plan::make(settings, Ok(&scorer), &out, resume, Depth::Run, progress)?;
     plan.refuse_wrong()?;
     warn(&plan, progress);
@@ -59,6 +60,7 @@ fn dry_run(
     message: &mut Message,
 ) -> anyhow::Result<Outcome> {
     let scorer = Scorer::load(settings, message);
+    scorer.iter().flat_map(Scorer::warnings).for_each(|warning| message.warn(&warning));
     let plan = Plan::make(settings, scorer.as_ref(), out, resume, Depth::DryRun, message)?;
     message.data(&plan_text(&plan))?;
     match plan.verdict() {

@@ -11,14 +11,14 @@ use tch::{Device, Kind};
 
 use super::head::HeadInit;
 use super::network::{MissingHead, Network, NetworkError};
+use super::options::{HeadKind, RewardOptions};
 use super::preset::{Preset, SpecialIds};
 use super::scalar::{ScalarModel, TOKEN_BUDGET};
-use crate::backbone::config::Family;
 use crate::backbone::weights::{self, WeightsError};
 use crate::files::{self, FileError};
 use crate::text::encode::{TextError, TextPipeline};
-use crate::text::pooling::Pooling;
-use crate::text::settings::TextSettings;
+use crate::text::pooling::{Pooling, TokenPattern};
+use crate::text::settings::{TextOverrides, TextSettings};
 use crate::text::template_files;
 
 /// The file beside the checkpoint.
@@ -72,11 +72,58 @@ pub struct ModelCard {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RewardCard {
     /// `scalar`.
+    #[serde(default = "scalar")]
     pub kind: String,
     /// What training minimised; absent for models made elsewhere.
     #[serde(default)]
     pub objective: Option<String>,
-    pub pooling: Pooling,
+    // The rest is optional: as the checkpoint implies where absent. See `RewardOptions`.
+    #[serde(default)]
+    pub pooling: Option<Pooling>,
+    #[serde(default)]
+    pub head: Option<HeadKind>,
+    #[serde(default)]
+    pub label_weights: Option<Vec<f64>>,
+    #[serde(default)]
+    pub normalise: Option<bool>,
+    #[serde(default)]
+    pub gate_pattern: Option<String>,
+    #[serde(default)]
+    pub gate_temperature: Option<f64>,
+}
+
+fn scalar() -> String {
+    "scalar".to_owned()
+}
+
+impl RewardCard {
+    /// What the card says of the head.
+    pub fn options(&self) -> RewardOptions {
+        RewardOptions {
+            pooling: self.pooling,
+            head: self.head.clone(),
+            label_weights: self.label_weights.clone(),
+            normalise: self.normalise,
+            gate_pattern: self.gate_pattern.clone(),
+            gate_temperature: self.gate_temperature,
+        }
+    }
+
+    /// The card of a model as it is: where it reads always, its head where the architecture does not say.
+    fn of(model: &ScalarModel, objective: Option<&str>) -> Self {
+        let head = model.network.head();
+        let said = head.options().clone();
+        Self {
+            kind: scalar(),
+            objective: objective.map(str::to_owned),
+            pooling: Some(model.pooling),
+            head: (!head.is_plain()).then(|| head.kind().clone()),
+            label_weights: said.label_weights,
+            normalise: said.normalise,
+            gate_pattern: said.gate_pattern,
+            gate_temperature: said.gate_temperature,
+        }
+    }
 }
 
 /// Where a model trained here comes from.
@@ -103,15 +150,59 @@ pub fn load(
     missing: MissingHead,
     text: Option<&TextSettings>,
 ) -> Result<ScalarModel, ArtifactError> {
+    load_with(dir, device, weights, compute, missing, text, &RewardOptions::default())
+}
+
+/// As [`load`]; `reward` overrides what the directory says of the head.
+pub fn load_with(
+    dir: &Path,
+    device: Device,
+    weights: Kind,
+    compute: Kind,
+    missing: MissingHead,
+    text: Option<&TextSettings>,
+    reward: &RewardOptions,
+) -> Result<ScalarModel, ArtifactError> {
     if !dir.join("config.json").is_file() {
         return Err(ArtifactError::NotAModel { path: dir.to_owned() });
     }
-    let network = Network::load(dir, device, weights, compute, missing)?;
     let card = read_card(dir)?;
+    let options = reward.over(card.as_ref().map(|c| c.reward.options()).unwrap_or_default());
+    let network = Network::load_with(dir, device, weights, compute, missing, &options)?;
     let settings = text.cloned().or_else(|| card.as_ref().map(|c| c.text.clone())).unwrap_or_default();
     let text = TextPipeline::from_dir(dir, &within(&settings, network.config.max_length))?;
-    let pooling = card.map_or_else(|| default_pooling(&network), |c| c.reward.pooling);
-    Ok(ScalarModel { network, text, pooling, token_budget: TOKEN_BUDGET })
+    assembled(dir, network, text)
+}
+
+/// A model for scoring, weights and activations in `kind`: what the directory says with a run's changes.
+pub fn load_to_score(
+    dir: &Path,
+    device: Device,
+    kind: Kind,
+    text: &TextOverrides,
+    reward: &RewardOptions,
+) -> Result<ScalarModel, ArtifactError> {
+    let of_model = read_card(dir)?.map(|card| card.text);
+    let text = text.over(of_model.unwrap_or_default());
+    load_with(dir, device, kind, kind, MissingHead::Refuse, Some(&text), reward)
+}
+
+/// Network and text pipeline as one model: the pipeline provides for what the head reads.
+fn assembled(dir: &Path, network: Network, text: TextPipeline) -> Result<ScalarModel, ArtifactError> {
+    let pooling = network.head().pooling();
+    let text = match pooling {
+        Pooling::AppendedToken { id } => text.ending_with(id),
+        Pooling::PromptEnd => text.marking_prompts(),
+        _ => text,
+    };
+    let gate = match network.head().gate_pattern() {
+        None => None,
+        Some(pattern) => Some(TokenPattern::new(text.ids_of(pattern)).ok_or_else(|| ArtifactError::Wrong {
+            path: dir.join("tokenizer.json"),
+            problem: format!("it has no tokens for the text that ends a prompt, {pattern:?}"),
+        })?),
+    };
+    Ok(ScalarModel { network, text, pooling, gate, token_budget: TOKEN_BUDGET })
 }
 
 /// The settings with a length limit that the model's positions allow.
@@ -157,17 +248,7 @@ pub fn init(
         eos: text.eos_id().ok_or_else(|| wrong("the tokenizer has no end token"))?,
     };
     let network = Network::init(preset.config(text.vocab_size(), special), head, seed, compute, device)?;
-    let pooling = default_pooling(&network);
-    Ok(ScalarModel { network, text, pooling, token_budget: TOKEN_BUDGET })
-}
-
-/// What transformers does for the architecture.
-fn default_pooling(network: &Network) -> Pooling {
-    match &network.config.family {
-        Family::Decoder(_) => Pooling::HfLastNonpad,
-        Family::ModernBert(modern) if modern.mean_pooling => Pooling::Mean,
-        Family::Encoder(_) | Family::ModernBert(_) => Pooling::Cls,
-    }
+    assembled(tokenizer_dir, network, text)
 }
 
 /// Writes the checkpoint, its tokenizer (copied from `tokenizer_dir`) and `rmbench.toml`.
@@ -193,12 +274,13 @@ pub fn save(
             files::write_bytes(&target, &files::read_bytes(&source)?)?;
         }
     }
+    write_pad_token(dir, model)?;
     let config = serde_json::to_string_pretty(&classifier_config(model))
         .map_err(|e| ArtifactError::Wrong { path: dir.join("config.json"), problem: e.to_string() })?;
     files::write_bytes(&dir.join("config.json"), (config + "\n").as_bytes())?;
     let card = ModelCard {
         schema: SCHEMA,
-        reward: RewardCard { kind: "scalar".into(), objective: objective.map(str::to_owned), pooling: model.pooling },
+        reward: RewardCard::of(model, objective),
         text: model.text.settings().clone(),
         provenance,
     };
@@ -209,15 +291,38 @@ pub fn save(
     Ok(weights::write(&dir.join(weights::SINGLE_FILE), tensors)?)
 }
 
-/// The configuration as a one-label sequence classifier; everything else as it was read.
+/// The tokenizer pads with what the model takes for padding: where the two differ, transformers reads the
+/// reward of a batch at a pad token.
+fn write_pad_token(dir: &Path, model: &ScalarModel) -> Result<(), ArtifactError> {
+    let Some(pad) = model.pad_id().filter(|pad| Some(*pad) != model.text.pad_id()) else { return Ok(()) };
+    let Some(token) = model.text.token_of(pad) else { return Ok(()) };
+    for name in ["tokenizer_config.json", "special_tokens_map.json"] {
+        let path = dir.join(name);
+        if !path.is_file() {
+            continue;
+        }
+        let wrong = |e: serde_json::Error| ArtifactError::Wrong { path: path.clone(), problem: e.to_string() };
+        let mut config: serde_json::Map<String, Value> =
+            serde_json::from_str(&files::read_text(&path)?).map_err(wrong)?;
+        config.insert("pad_token".to_owned(), token.clone().into());
+        let text = serde_json::to_string_pretty(&config).map_err(wrong)?;
+        files::write_bytes(&path, (text + "\n").as_bytes())?;
+    }
+    Ok(())
+}
+
+/// The configuration as a one-label sequence classifier where that is what the head is; everything else
+/// as it was read.
 fn classifier_config(model: &ScalarModel) -> Value {
     let mut config = model.network.config_json.clone();
     if let Value::Object(keys) = &mut config {
-        let class = model.network.config.model_type.sequence_classifier();
-        keys.insert("architectures".into(), json!([class]));
-        keys.insert("id2label".into(), json!({"0": "LABEL_0"}));
-        keys.insert("label2id".into(), json!({"LABEL_0": 0}));
-        keys.remove("num_labels");
+        if model.network.head().is_plain() {
+            let class = model.network.config.model_type.sequence_classifier();
+            keys.insert("architectures".into(), json!([class]));
+            keys.insert("id2label".into(), json!({"0": "LABEL_0"}));
+            keys.insert("label2id".into(), json!({"LABEL_0": 0}));
+            keys.remove("num_labels");
+        }
         keys.insert("torch_dtype".into(), json!("float32"));
         keys.insert("dtype".into(), json!("float32"));
         // transformers pools by this id; a batch of two fails without it.

@@ -1,15 +1,36 @@
-//! Reward heads: hidden states of the pooled position to one number, always in f32.
+//! Reward heads: hidden states to one number, always in f32.
 //!
-//! The layout follows what transformers builds for each architecture, so that the tensors of a
-//! checkpoint fit by name.
+//! A head is data: its [`HeadKind`] (from the checkpoint's tensors and `config.json`, or from
+//! `rmbench.toml`) says which layers are taken by name, what happens to several labels, and where the head
+//! reads. Widths, depths and biases are the checkpoint's own. A further kind is one variant there, one arm
+//! in [`Head::new`] and a fixture.
+//!
+//! Shape suffixes: n sequence, d model width, l label, o attribute (objective), q quantile.
 
+mod error;
+mod gate;
+mod kind;
+mod normaliser;
+mod pool;
+mod stack;
+
+use serde_json::Value;
 use tch::{Kind, Tensor};
 
 use super::RewardError;
+use super::options::{HeadKind, RewardOptions};
 use crate::backbone::config::{Activation, BackboneConfig, Family, ModelType};
-use crate::backbone::layers::{LayerNorm, Linear, activate};
-use crate::backbone::params::{Init, ParamError, ParamSource};
-use crate::text::batch::{Pooled, TokenBatch};
+use crate::backbone::layers::{LayerNorm, Linear};
+use crate::backbone::params::{Init, ParamSource};
+use crate::text::pooling::Pooling;
+
+pub use error::HeadError;
+pub use pool::HeadStates;
+
+use gate::{Gate, OwnWeights};
+use kind::Found;
+use normaliser::{Normaliser, score_type};
+use stack::{Layer, Stack, linear, rows};
 
 /// How a freshly drawn head begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
@@ -38,90 +59,300 @@ impl HeadInit {
     }
 }
 
-/// From pooled hidden states to rewards.
-pub enum Head {
-    /// `score`: one linear layer without bias (Llama family).
-    Score(Linear),
-    /// `pooler.dense`, an activation, `classifier` (BERT, DeBERTa).
-    Pooler { dense: Linear, act: Activation, classifier: Linear },
-    /// `head.dense`, an activation, `head.norm`, `classifier` (ModernBERT).
-    Prediction { dense: Linear, act: Activation, norm: LayerNorm, classifier: Linear },
-    /// `classifier.dense`, tanh, `classifier.out_proj` (RoBERTa).
-    Classification { dense: Linear, out: Linear },
+/// From the states a head reads to rewards.
+pub struct Head {
+    kind: HeadKind,
+    /// [n, d] → [n, l].
+    labels: Stack,
+    normaliser: Option<Normaliser>,
+    combine: Combine,
+    /// Where it reads unless the user says otherwise, and the text that ends a prompt where it has a gate.
+    reads: (Pooling, Option<String>),
+    /// What transformers builds for the architecture, with one label: nothing else is needed to load it there.
+    is_plain: bool,
+    options: RewardOptions,
+}
+
+/// From labels to one number.
+enum Combine {
+    /// There is one.
+    Single,
+    /// Σ w_l · label_l.
+    Weights(Tensor),
+    Gate(Gate),
+    OwnWeights(OwnWeights),
 }
 
 impl Head {
-    pub fn new(config: &BackboneConfig, init: HeadInit, source: &mut ParamSource) -> Result<Self, ParamError> {
+    /// Takes the head's tensors from `source`; the backbone's have been taken. `json` is `config.json`.
+    pub fn new(
+        config: &BackboneConfig,
+        json: &Value,
+        options: &RewardOptions,
+        init: HeadInit,
+        source: &mut ParamSource,
+    ) -> Result<Self, HeadError> {
+        let found = Found { config, json };
+        let kind = match &options.head {
+            Some(kind) => kind.clone(),
+            None => found.kind(source)?,
+        };
         let width = config.hidden;
         let inner = Init::Normal(config.initializer_range);
         let last = init.of(config);
-        Ok(match (&config.family, config.model_type) {
-            (Family::Decoder(_), ModelType::InternLm2) => {
-                Head::Score(Linear::head(source, "v_head", 1, width, false, last)?)
-            }
-            (Family::Decoder(_), _) => Head::Score(Linear::head(source, "score", 1, width, false, last)?),
-            (Family::Encoder(_), ModelType::Roberta | ModelType::XlmRoberta) => Head::Classification {
-                dense: Linear::head(source, "classifier.dense", width, width, true, inner)?,
-                out: Linear::head(source, "classifier.out_proj", 1, width, true, last)?,
-            },
-            (Family::Encoder(encoder), model_type) => {
-                let pooler = if model_type == ModelType::Bert { "bert.pooler.dense" } else { "pooler.dense" };
-                Head::Pooler {
-                    dense: Linear::head(source, pooler, width, width, true, inner)?,
-                    act: encoder.pooler_act,
-                    classifier: Linear::head(source, "classifier", 1, width, true, last)?,
+        // transformers' own classes state how many labels they have; other heads have as many as they have.
+        let labels_of = |source: &ParamSource, name: &str| match rows(source, name) {
+            Some(stored) => stated_labels(json).unwrap_or(stored),
+            None => 1,
+        };
+        let mut normaliser = None;
+        let mut combine = None;
+        let (stack, labels) = match &kind {
+            HeadKind::Linear { name } => {
+                let is_own = name == "score" && json.get("value_head_prefix").is_none();
+                let labels = if is_own { labels_of(source, name) } else { rows(source, name).unwrap_or(1) };
+                normaliser = match name.as_str() {
+                    "score_head" => Normaliser::of_beaver(&found, options, labels, source)?,
+                    _ => Normaliser::of_config(&found, options)?,
+                };
+                if name == "score_head" && score_type(json) == "cost" && options.label_weights.is_none() {
+                    // Less cost is better (allenai/reward-bench, `rewardbench/models/beaver.py`).
+                    combine = Some(Combine::Weights(weights(&vec![-1.0; labels.max(1) as usize], source)));
                 }
+                (Stack(vec![Layer::Linear(linear(source, name, labels, width, last)?)]), labels)
             }
-            (Family::ModernBert(modern), _) => Head::Prediction {
-                dense: Linear::head(source, "head.dense", width, width, modern.head_bias, inner)?,
-                act: modern.head_act,
-                norm: LayerNorm::head(source, "head.norm", width, modern.norm_eps, modern.norm_bias)?,
-                classifier: Linear::head(source, "classifier", 1, width, true, last)?,
+            HeadKind::Mlp { name } => match stack::indices(source, name).last() {
+                Some(index) => {
+                    let labels = rows(source, &format!("{name}.{index}")).unwrap_or(1);
+                    (Stack::sequence(source, name, width, Tensor::relu)?, labels)
+                }
+                None => (Stack::drawn_mlp(config, init, source, name)?, 1),
             },
+            HeadKind::Pooler => {
+                let labels = labels_of(source, "classifier");
+                let (dense, act) = match &config.family {
+                    Family::Encoder(encoder) if config.model_type != ModelType::Bert => {
+                        ("pooler.dense".to_owned(), encoder.pooler_act)
+                    }
+                    _ => (format!("{}pooler.dense", config.model_type.prefix()), Activation::Tanh),
+                };
+                let stack = Stack(vec![
+                    Layer::Linear(Linear::head(source, &dense, width, width, true, inner)?),
+                    Layer::Activation(act),
+                    Layer::Linear(Linear::head(source, "classifier", labels, width, true, last)?),
+                ]);
+                (stack, labels)
+            }
+            HeadKind::Prediction => {
+                let Family::ModernBert(modern) = &config.family else {
+                    return Err(HeadError::OtherFamily { kind, family: "modernbert" });
+                };
+                let labels = labels_of(source, "classifier");
+                let stack = Stack(vec![
+                    Layer::Linear(Linear::head(source, "head.dense", width, width, modern.head_bias, inner)?),
+                    Layer::Activation(modern.head_act),
+                    Layer::LayerNorm(LayerNorm::head(source, "head.norm", width, modern.norm_eps, modern.norm_bias)?),
+                    Layer::Linear(Linear::head(source, "classifier", labels, width, true, last)?),
+                ]);
+                (stack, labels)
+            }
+            HeadKind::Classification => {
+                let labels = labels_of(source, "classifier.out_proj");
+                let stack = Stack(vec![
+                    Layer::Linear(Linear::head(source, "classifier.dense", width, width, true, inner)?),
+                    Layer::Pointwise(Tensor::tanh),
+                    Layer::Linear(Linear::head(source, "classifier.out_proj", labels, width, true, last)?),
+                ]);
+                (stack, labels)
+            }
+            HeadKind::VocabularyLogit { id } => (vocabulary_logit(&found, *id, source)?, 1),
+            HeadKind::Gated => {
+                let (stack, gate) = Gate::new(&found, options, source)?;
+                combine = Some(Combine::Gate(gate));
+                (stack, 1)
+            }
+            HeadKind::SelfWeighted => {
+                let labels = rows(source, "score").unwrap_or(0);
+                let stack = Stack(vec![Layer::Linear(linear(source, "score", labels, width, last)?)]);
+                combine = Some(Combine::OwnWeights(OwnWeights::new(&found, labels, source)?));
+                (stack, labels)
+            }
+        };
+        if options.head.is_some() {
+            source.forget(&kind::tensors());
+        }
+        let combine = match combine {
+            Some(Combine::Gate(_) | Combine::OwnWeights(_)) if options.label_weights.is_some() => {
+                return Err(HeadError::Gate { problem: "it weighs the labels; label-weights do not apply".to_owned() });
+            }
+            Some(combine) => combine,
+            None => match &options.label_weights {
+                Some(given) if given.len() as i64 != labels => {
+                    return Err(HeadError::WeightCount { given: given.len(), labels });
+                }
+                Some(given) => Combine::Weights(weights(given, source)),
+                None if labels == 1 => Combine::Single,
+                None => return Err(no_weights(labels, json)),
+            },
+        };
+        let pooling = match options.pooling {
+            Some(pooling) => pooling,
+            None => found.pooling(&kind)?,
+        };
+        let pattern = match &combine {
+            Combine::Gate(_) => Some(gate::pattern(&found, options)?),
+            _ => None,
+        };
+        let is_plain = kind == found.of_architecture() && labels == 1 && options.label_weights.is_none();
+        let is_plain = is_plain || matches!(kind, HeadKind::VocabularyLogit { .. }) && stack.0.len() == 1;
+        Ok(Self {
+            kind,
+            labels: stack,
+            normaliser,
+            combine,
+            reads: (pooling, pattern),
+            is_plain,
+            options: options.clone(),
         })
     }
 
-    /// Pooled states [n, d] in f32 → rewards [n].
-    pub fn rewards(&self, pooled_nd: &Tensor) -> Tensor {
-        let out = match self {
-            Head::Score(score) => score.forward(pooled_nd),
-            Head::Pooler { dense, act, classifier } => classifier.forward(&activate(*act, &dense.forward(pooled_nd))),
-            Head::Prediction { dense, act, norm, classifier } => {
-                classifier.forward(&norm.forward(&activate(*act, &dense.forward(pooled_nd))))
-            }
-            Head::Classification { dense, out } => out.forward(&dense.forward(pooled_nd).tanh()),
-        };
-        out.squeeze_dim(-1)
-    }
-}
-
-/// Picks what the head reads out of hidden states [t, d]: [n, d] in f32, one row per sequence.
-pub fn pool(hidden_td: &Tensor, batch: &TokenBatch) -> Result<Tensor, RewardError> {
-    if let Some(positions) = batch.pooled_positions() {
-        let indices: Vec<i64> = positions.iter().map(|&position| position as i64).collect();
-        let indices = Tensor::from_slice(&indices).to_device(hidden_td.device());
-        return Ok(widened(hidden_td.index_select(0, &indices)));
-    }
-    let mut rows = Vec::with_capacity(batch.pooled.len());
-    for pooled in &batch.pooled {
-        let pieces: Vec<Tensor> = match pooled {
-            Pooled::Token(index) => vec![hidden_td.narrow(0, *index as i64, 1)],
-            Pooled::Mean(ranges) => ranges
-                .iter()
-                .filter(|r| !r.is_empty())
-                .map(|r| hidden_td.narrow(0, r.start as i64, r.len() as i64))
-                .collect(),
-        };
-        if pieces.is_empty() {
-            return Err(RewardError::Model("a sequence without tokens cannot be pooled".into()));
+    /// What the head reads → rewards [n] in its kind (f32, or f64 in checks).
+    pub fn rewards(&self, states: &HeadStates) -> Result<Tensor, RewardError> {
+        let mut labels_nl = self.labels.forward(&states.pooled_nd);
+        if let Some(normaliser) = &self.normaliser {
+            labels_nl = normaliser.apply(&labels_nl);
         }
-        let states = widened(Tensor::cat(&pieces, 0));
-        rows.push(states.mean_dim(0, false, states.kind()));
+        let kind = labels_nl.kind();
+        Ok(match (&self.combine, &states.gate_nd) {
+            (Combine::Single, _) => labels_nl.squeeze_dim(-1),
+            (Combine::Weights(weights_l), _) => (labels_nl * weights_l.to_kind(kind)).sum_dim_intlist(1, false, kind),
+            (Combine::Gate(gate), Some(gate_nd)) => gate.weigh(&labels_nl, gate_nd),
+            (Combine::Gate(_), None) => {
+                return Err(RewardError::Model("the batch does not say where the head's gate reads".into()));
+            }
+            (Combine::OwnWeights(weights), _) => weights.weigh(&labels_nl, &states.pooled_nd),
+        })
     }
-    Ok(Tensor::stack(&rows, 0))
+
+    pub fn kind(&self) -> &HeadKind {
+        &self.kind
+    }
+
+    /// Where it reads.
+    pub fn pooling(&self) -> Pooling {
+        self.reads.0
+    }
+
+    /// The text that ends a prompt, where its gate reads.
+    pub fn gate_pattern(&self) -> Option<&str> {
+        self.reads.1.as_deref()
+    }
+
+    /// Whether transformers' sequence classifier of the architecture has the same head.
+    pub fn is_plain(&self) -> bool {
+        self.is_plain
+    }
+
+    /// What the user said of it.
+    pub fn options(&self) -> &RewardOptions {
+        &self.options
+    }
+
+    /// For people: which head this is.
+    pub fn describe(&self) -> String {
+        match &self.combine {
+            Combine::Gate(gate) => gate.describe(),
+            _ => self.kind.to_string(),
+        }
+    }
+
+    /// Why the head cannot be trained; `None` where it can.
+    pub fn untrainable(&self) -> Option<String> {
+        let is_capped = self.labels.0.iter().any(|layer| matches!(layer, Layer::SoftCap(_)));
+        let why = match (&self.combine, &self.normaliser) {
+            _ if is_capped => "its logit is capped",
+            (Combine::Single, None) => return None,
+            (_, Some(_)) => "its mean and deviation belong to the weights it was trained with",
+            (Combine::Weights(_), _) => "it has several labels, or a weighted one",
+            _ => "its attributes are trained one by one",
+        };
+        Some(format!(
+            "the head {} can be scored with, not trained: {why}; known to train: one-label heads",
+            self.describe()
+        ))
+    }
 }
 
-/// At least in f32; f64 stays for the checks that use it.
-pub fn widened(states: Tensor) -> Tensor {
-    if states.kind() == Kind::Double { states } else { states.to_kind(Kind::Float) }
+/// The row of the output layer, or of the embeddings where they serve as one, as a linear layer of its own.
+/// It is called `score`, since a model saved with it is a one-label classifier.
+fn vocabulary_logit(found: &Found, id: u32, source: &mut ParamSource) -> Result<Stack, HeadError> {
+    let (config, json) = (found.config, found.json);
+    const NAME: &str = "score.weight";
+    let number = |key: &str| json.get(key).and_then(Value::as_f64);
+    // As transformers has it, as InternLM2 does, and as Gemma 3 with images did.
+    let outputs = ["lm_head.weight", "output.weight", "language_model.lm_head.weight"];
+    let output = outputs.into_iter().find(|name| source.stored_shape(name).is_some()).unwrap_or(outputs[0]);
+    let embedding = match &config.family {
+        Family::Decoder(decoder) => format!("{}.weight", decoder.names.embeddings),
+        _ => config.model_type.word_embeddings(),
+    };
+    let stored_rows = source.stored_shape(output).and_then(|shape| shape.first().copied());
+    // Some configurations leave their architecture's default out.
+    let stated = json.get("tie_word_embeddings").and_then(Value::as_bool);
+    let tied_by_default = matches!(
+        config.model_type,
+        ModelType::Gemma
+            | ModelType::Gemma2
+            | ModelType::Gemma3
+            | ModelType::Gemma3Text
+            | ModelType::Cohere
+            | ModelType::Cohere2
+    );
+    let is_tied = stated.unwrap_or(tied_by_default && stored_rows.is_none());
+    let row = if source.stored_shape(NAME).is_some() {
+        // Saved by this suite.
+        Some(source.take_head(NAME, &[1, config.hidden], Init::Zeros)?)
+    } else if !is_tied && stored_rows.is_some() {
+        source.take_head_row(output, i64::from(id), NAME, config.hidden)?
+    } else {
+        let row = match source.taken(&embedding) {
+            Some(embeddings) if is_tied && i64::from(id) < config.vocab => {
+                Some(embeddings.narrow(0, i64::from(id), 1).detach().copy())
+            }
+            _ => None,
+        };
+        row.map(|row| source.keep_head(NAME, row)).transpose()?
+    };
+    let row = row.ok_or_else(|| match stored_rows {
+        Some(rows) if !is_tied => HeadError::NoEntry { id, name: output.to_owned(), rows },
+        None if !is_tied => HeadError::NoVocabulary { id, name: output.to_owned() },
+        _ => HeadError::NoEntry { id, name: embedding, rows: config.vocab },
+    })?;
+    // What the architecture does to its logits: Cohere scales them, Gemma 2 caps them.
+    if let Some(scale) = number("logit_scale") {
+        let _ = row.shallow_clone().g_mul_scalar_(scale);
+    }
+    let cap = number("final_logit_softcapping").map(Layer::SoftCap);
+    Ok(Stack(std::iter::once(Layer::Weight(row)).chain(cap).collect()))
+}
+
+fn weights(values: &[f64], source: &ParamSource) -> Tensor {
+    Tensor::from_slice(values).to_kind(Kind::Float).to_device(source.device())
+}
+
+/// How many labels `config.json` states; `None` where it is silent.
+fn stated_labels(json: &Value) -> Option<i64> {
+    match json.get("id2label") {
+        Some(Value::Object(labels)) => Some(labels.len() as i64),
+        _ => json.get("num_labels").and_then(Value::as_i64),
+    }
+}
+
+fn no_weights(labels: i64, json: &Value) -> HeadError {
+    let named = json.get("id2label").and_then(Value::as_object);
+    let name = |i: i64| named?.get(&i.to_string())?.as_str();
+    let names: Vec<&str> = (0..labels).filter_map(name).filter(|name| !name.starts_with("LABEL_")).collect();
+    let names = if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) };
+    let example = vec!["1.0"; labels.clamp(0, 64) as usize].join(", ");
+    HeadError::NoWeights { labels, names, example }
 }

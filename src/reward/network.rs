@@ -6,7 +6,8 @@ use serde_json::Value;
 use tch::{Device, Kind, Tensor};
 
 use super::RewardError;
-use super::head::{Head, HeadInit, pool, widened};
+use super::head::{Head, HeadError, HeadInit, HeadStates};
+use super::options::{KNOWN, RewardOptions};
 use crate::backbone::config::{self, BackboneConfig, ConfigError, Family};
 use crate::backbone::params::{ParamError, ParamSource, Params};
 use crate::backbone::weights::{Checkpoint, WeightsError};
@@ -27,11 +28,18 @@ pub enum NetworkError {
     Weights(#[from] WeightsError),
     #[error(transparent)]
     Param(#[from] ParamError),
-    #[error("the checkpoint has {0} labels; a scalar reward model has 1")]
-    Labels(usize),
-    #[error("the checkpoint has no reward head: `{0}` is missing")]
-    NoHead(String),
+    #[error(transparent)]
+    Head(#[from] HeadError),
+    #[error(
+        "the checkpoint has no reward head: `{missing}` is missing{}; heads that rmbench.toml can name below \
+         `[reward]` as `head = …`: {KNOWN}",
+        if left.is_empty() { String::new() } else { format!(", and these tensors have no use: {}", left.join(", ")) }
+    )]
+    NoHead { missing: String, left: Vec<String> },
 }
+
+/// The head's file of a LLaMA-Factory export, beside the language model it was trained on.
+const VALUE_HEAD_FILE: &str = "value_head.safetensors";
 
 /// What to do where a checkpoint brings no reward head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +75,18 @@ impl Network {
         compute: Kind,
         missing: MissingHead,
     ) -> Result<Self, NetworkError> {
+        Self::load_with(dir, device, weights, compute, missing, &RewardOptions::default())
+    }
+
+    /// As [`Network::load`], with what the user says of the head.
+    pub fn load_with(
+        dir: &Path,
+        device: Device,
+        weights: Kind,
+        compute: Kind,
+        missing: MissingHead,
+        options: &RewardOptions,
+    ) -> Result<Self, NetworkError> {
         let config_json = read_json(&dir.join("config.json"))?;
         let config = BackboneConfig::parse(&config_json)?;
         let config_json = config::text_part(&config_json)?.into_owned();
@@ -74,15 +94,14 @@ impl Network {
             MissingHead::Refuse => (HeadInit::Zero, 0),
             MissingHead::Draw { init, seed } => (init, seed),
         };
-        let checkpoint = Checkpoint::open_dir(dir)?;
-        let source = ParamSource::checkpoint(checkpoint, config.model_type, seed, device, weights);
-        let network = Self::build(config, config_json, init, source, compute, device)?;
-        match (missing, network.drawn.first()) {
-            (MissingHead::Refuse, Some(name)) => Err(NetworkError::NoHead(name.clone())),
-            // A base model's own configuration says nothing of labels; with a head of its own it must say one.
-            (_, None) if network.config.num_labels != 1 => Err(NetworkError::Labels(network.config.num_labels)),
-            _ => Ok(network),
+        let mut checkpoint = Checkpoint::open_dir(dir)?;
+        let value_head = dir.join(VALUE_HEAD_FILE);
+        if value_head.is_file() {
+            checkpoint.add_file(&value_head)?;
         }
+        let source = ParamSource::checkpoint(checkpoint, config.model_type, seed, device, weights);
+        let may_draw = missing != MissingHead::Refuse;
+        Self::build(config, config_json, options, init, may_draw, source, compute, device)
     }
 
     /// Draws every tensor: training from scratch.
@@ -94,19 +113,26 @@ impl Network {
         device: Device,
     ) -> Result<Self, NetworkError> {
         let config = BackboneConfig::parse(&config_json)?;
-        Self::build(config, config_json, init, ParamSource::random(seed, device), compute, device)
+        let options = RewardOptions::default();
+        Self::build(config, config_json, &options, init, true, ParamSource::random(seed, device), compute, device)
     }
 
+    #[allow(clippy::too_many_arguments)]
     fn build(
         config: BackboneConfig,
         config_json: Value,
+        options: &RewardOptions,
         init: HeadInit,
+        may_draw: bool,
         mut source: ParamSource,
         compute: Kind,
         device: Device,
     ) -> Result<Self, NetworkError> {
         let backbone = Backbone::new(&config, &mut source)?;
-        let head = Head::new(&config, init, &mut source)?;
+        let head = Head::new(&config, &config_json, options, init, &mut source)?;
+        if let (false, Some(missing)) = (may_draw, source.drawn().first()) {
+            return Err(NetworkError::NoHead { missing: missing.clone(), left: source.left() });
+        }
         let finished = source.finish()?;
         Ok(Self {
             config,
@@ -140,6 +166,14 @@ impl Network {
         self.backbone.shares_prefixes()
     }
 
+    /// Another pad token, in `config.json` too.
+    pub fn set_pad_id(&mut self, id: u32) {
+        self.config.pad_id = Some(i64::from(id));
+        if let Value::Object(keys) = &mut self.config_json {
+            keys.insert("pad_token_id".to_owned(), id.into());
+        }
+    }
+
     /// Which comparisons may hold their prefix once.
     pub fn sharing(&self) -> Sharing {
         self.backbone.sharing()
@@ -147,6 +181,10 @@ impl Network {
 
     pub fn backbone(&self) -> &Backbone {
         &self.backbone
+    }
+
+    pub fn head(&self) -> &Head {
+        &self.head
     }
 
     /// Rewards [n] in f32, one per sequence in the batch's order; no gradient is recorded.
@@ -172,7 +210,7 @@ impl Network {
     ) -> Result<(Tensor, Tensor), RewardError> {
         self.check(batch)?;
         let hidden_td = self.backbone.hidden(batch, self.training_pass(dropout));
-        Ok((self.head.rewards(&pool(&hidden_td, batch)?), hidden_td))
+        Ok((self.head.rewards(&HeadStates::of_stream(&hidden_td, batch)?)?, hidden_td))
     }
 
     fn training_pass(&self, dropout: Option<(Dropout, DropoutKey)>) -> Pass {
@@ -194,11 +232,11 @@ impl Network {
     /// Rewards [n]; where each is read at one position, the last layer is computed for those only.
     fn forward(&self, batch: &TokenBatch, pass: Pass) -> Result<Tensor, RewardError> {
         self.check(batch)?;
-        let pooled_nd = match batch.pooled_positions() {
-            Some(positions) => widened(self.backbone.hidden_at(batch, &positions, pass)),
-            None => pool(&self.backbone.hidden(batch, pass), batch)?,
+        let states = match batch.read_positions() {
+            Some(positions) => HeadStates::of_rows(self.backbone.hidden_at(batch, &positions, pass), batch),
+            None => HeadStates::of_stream(&self.backbone.hidden(batch, pass), batch)?,
         };
-        Ok(self.head.rewards(&pooled_nd))
+        self.head.rewards(&states)
     }
 
     /// What would otherwise be an error deep inside libtorch.

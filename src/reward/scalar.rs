@@ -8,7 +8,7 @@ use crate::backbone::{Dropout, DropoutKey};
 use crate::preference::Comparison;
 use crate::text::batch::{TokenBatch, cost, plan};
 use crate::text::encode::{Encoded, TextPipeline};
-use crate::text::pooling::Pooling;
+use crate::text::pooling::{Pooling, Reading, TokenPattern};
 
 /// The usual token budget: enough for full speed on a CPU; the flat stream makes memory proportional to it.
 pub const TOKEN_BUDGET: usize = 4096;
@@ -19,6 +19,8 @@ pub struct ScalarModel {
     pub network: Network,
     pub text: TextPipeline,
     pub pooling: Pooling,
+    /// Where the head's gate reads, where it has one.
+    pub gate: Option<TokenPattern>,
     /// Tokens of one forward pass at scoring, after sharing.
     pub token_budget: usize,
 }
@@ -26,8 +28,13 @@ pub struct ScalarModel {
 impl ScalarModel {
     /// One batch of the given comparisons: trees where the architecture shares prefixes.
     pub fn token_batch(&self, encoded: &[(usize, &Encoded)]) -> Result<TokenBatch, RewardError> {
-        TokenBatch::build(encoded, self.network.sharing(), self.pooling, self.pad_id())
+        TokenBatch::build(encoded, self.network.sharing(), self.reading(), self.pad_id())
             .map_err(|e| RewardError::Model(e.to_string()))
+    }
+
+    /// The rows of a sequence that the head reads.
+    pub fn reading(&self) -> Reading {
+        Reading { reward: self.pooling, gate: self.gate.clone() }
     }
 
     /// The id that pooling looks for: the model's, as in transformers; else the tokenizer's.

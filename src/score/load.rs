@@ -5,7 +5,6 @@ use super::settings::ScoreSettings;
 use crate::device;
 use crate::progress::Progress;
 use crate::provenance::RunInfo;
-use crate::reward::network::MissingHead;
 use crate::reward::scalar::ScalarModel;
 use crate::reward::{artifact, locate};
 
@@ -24,9 +23,7 @@ pub fn scalar(
     let on = device::parse(&settings.device).map_err(|e| failed("see `rmbench doctor`", e.into()))?;
     let compute = device::parse_dtype(&settings.dtype).map_err(|e| failed("use f32 or bf16", e.into()))?;
     let files = "a model directory has config.json, model.safetensors and tokenizer.json";
-    let of_model = artifact::read_card(&dir).map_err(|e| failed(files, e.into()))?.map(|card| card.text);
-    let text = settings.text.over(of_model.unwrap_or_default());
-    let mut model = artifact::load(&dir, on, compute, compute, MissingHead::Refuse, Some(&text))
+    let mut model = artifact::load_to_score(&dir, on, compute, &settings.text, &settings.reward)
         .map_err(|e| failed(files, e.into()))?;
     model.token_budget = settings.batch_tokens;
     let info =

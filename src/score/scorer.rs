@@ -51,6 +51,15 @@ impl Scorer {
         }
     }
 
+    /// What a user should know of the model before it scores.
+    pub fn warnings(&self) -> Vec<String> {
+        match &self.model {
+            #[cfg(feature = "torch")]
+            RewardModel::Scalar(model) => crate::reward::padding::warning(model).into_iter().collect(),
+            _ => Vec::new(),
+        }
+    }
+
     /// Whether some response of an item will be cut to fit; `None` where that cannot be known.
     pub fn is_over_long(&self, comparison: &Comparison) -> Result<Option<bool>, ScoreError> {
         let Some(pipeline) = self.pipeline() else { return Ok(None) };

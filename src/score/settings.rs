@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::ScoreError;
 use crate::benchmark::columns::ColumnMap;
 use crate::lang::{Lang, LangSet};
+use crate::reward::options::RewardOptions;
 use crate::text::settings::TextOverrides;
 
 /// The commented defaults; also the list of settings there are.
@@ -39,6 +40,7 @@ pub struct ScoreSettings {
     pub shard_size: usize,
     pub columns: ColumnMap,
     pub text: TextOverrides,
+    pub reward: RewardOptions,
 }
 
 impl ScoreSettings {

@@ -11,7 +11,7 @@
 use std::ops::Range;
 
 use super::encode::Encoded;
-use super::pooling::{Pooling, PoolingError};
+use super::pooling::{PoolingError, Reading};
 use super::prefix::shared_prefix;
 
 /// One comparison's tokens in the flat stream: `prefix` then `branches`, adjacent and in order.
@@ -67,8 +67,13 @@ pub struct TokenBatch {
     pub trees: Vec<TokenTree>,
     /// One entry per sequence (response), in the order of [`TokenBatch::owners`].
     pub pooled: Vec<Pooled>,
+    /// The position of the stream that the head's gate reads, one entry per sequence; empty without a gate.
+    pub gates: Vec<usize>,
     /// (index of the comparison in the caller's list, response index with chosen first).
     pub owners: Vec<(usize, usize)>,
+    /// Which tokens of the stream are padding. Empty in every batch built here: for batches as other code
+    /// builds them, which rewards are checked against.
+    pub padding: Vec<bool>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -83,13 +88,15 @@ pub struct BatchError {
 
 impl TokenBatch {
     /// Lays comparisons into one stream, in the order given: one tree per comparison that shares, else one
-    /// per sequence. `pad_id` is the model's, for pooling rules that look for it.
+    /// per sequence. `reading` says which rows the head reads (a [`Pooling`](super::pooling::Pooling) where
+    /// it is one); `pad_id` is the model's, for pooling rules that look for it.
     pub fn build(
         encoded: &[(usize, &Encoded)],
         sharing: Sharing,
-        pooling: Pooling,
+        reading: impl Into<Reading>,
         pad_id: Option<u32>,
     ) -> Result<Self, BatchError> {
+        let Reading { reward: pooling, gate } = reading.into();
         let mut batch = Self::default();
         for &(owner, comparison) in encoded {
             let shared = sharing.prefix(&comparison.sequences);
@@ -98,13 +105,16 @@ impl TokenBatch {
             let mut branches = Vec::new();
             for (response, ids) in comparison.sequences.iter().enumerate() {
                 let prompt_tokens = comparison.prompt_tokens.get(response).copied();
-                let pooled = pooling.position(ids, pad_id, prompt_tokens).map_err(|problem| BatchError {
-                    owner,
-                    response,
-                    problem,
-                })?;
+                let failed = |problem| BatchError { owner, response, problem };
+                let pooled = pooling.position(ids, pad_id, prompt_tokens).map_err(failed)?;
+                let gate = gate.as_ref().map(|pattern| pattern.position(ids)).transpose().map_err(failed)?;
                 let branch = batch.append(&ids[prefix_len..], prefix_len);
-                batch.pooled.push(in_stream(&pooled, &prefix, &branch));
+                batch.pooled.push(match pooled {
+                    Pooled::Token(position) => Pooled::Token(in_stream(position, &prefix, &branch)),
+                    Pooled::Mean(_) if prefix.is_empty() => Pooled::Mean(vec![branch.clone()]),
+                    Pooled::Mean(_) => Pooled::Mean(vec![prefix.clone(), branch.clone()]),
+                });
+                batch.gates.extend(gate.map(|position| in_stream(position, &prefix, &branch)));
                 batch.owners.push((owner, response));
                 branches.push(branch);
                 if shared.is_none() {
@@ -137,6 +147,14 @@ impl TokenBatch {
         self.pooled.iter().map(position).collect()
     }
 
+    /// Every position of the stream that the head reads: those of [`TokenBatch::pooled_positions`], then the
+    /// gates'; `None` where some sequence is read whole.
+    pub fn read_positions(&self) -> Option<Vec<usize>> {
+        let mut positions = self.pooled_positions()?;
+        positions.extend(&self.gates);
+        Some(positions)
+    }
+
     /// Tokens that are computed, after sharing.
     pub fn n_tokens(&self) -> usize {
         self.ids.len()
@@ -155,13 +173,8 @@ impl TokenBatch {
 }
 
 /// A position within a sequence as a position of the stream, where it may stand in the shared prefix.
-fn in_stream(pooled: &Pooled, prefix: &Range<usize>, branch: &Range<usize>) -> Pooled {
-    match pooled {
-        Pooled::Token(position) if *position < prefix.len() => Pooled::Token(prefix.start + position),
-        Pooled::Token(position) => Pooled::Token(branch.start + position - prefix.len()),
-        Pooled::Mean(_) if prefix.is_empty() => Pooled::Mean(vec![branch.clone()]),
-        Pooled::Mean(_) => Pooled::Mean(vec![prefix.clone(), branch.clone()]),
-    }
+fn in_stream(position: usize, prefix: &Range<usize>, branch: &Range<usize>) -> usize {
+    if position < prefix.len() { prefix.start + position } else { branch.start + position - prefix.len() }
 }
 
 /// Tokens that one comparison costs in a batch.
@@ -198,6 +211,7 @@ pub fn plan(costs: &[usize], budget: usize, max_items: usize) -> Vec<Vec<usize>>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::pooling::{Pooling, TokenPattern};
 
     fn pair(chosen: &[u32], rejected: &[u32]) -> Encoded {
         Encoded { sequences: vec![chosen.to_vec(), rejected.to_vec()], ..Encoded::default() }
@@ -256,6 +270,21 @@ mod tests {
         let batch = TokenBatch::build(&[(0, &a)], Sharing::Always, Pooling::Mean, None).unwrap();
         assert_eq!(batch.pooled, [Pooled::Mean(vec![0..2, 2..3]), Pooled::Mean(vec![0..2, 3..4])]);
         assert_eq!(batch.pooled_positions(), None);
+    }
+
+    #[test]
+    fn a_gate_reads_a_second_row_which_may_be_shared() {
+        // 7 8 ends the prompt; the second response writes it again.
+        let a = pair(&[1, 7, 8, 4], &[1, 7, 8, 7, 8, 5]);
+        let reading = Reading { reward: Pooling::MaskLast, gate: TokenPattern::new(vec![7, 8]) };
+        let batch = TokenBatch::build(&[(0, &a)], Sharing::Always, reading.clone(), None).unwrap();
+        assert_eq!(batch.trees[0], TokenTree { prefix: 0..3, branches: vec![3..4, 4..7] });
+        assert_eq!((batch.pooled.clone(), batch.gates.clone()), (vec![Pooled::Token(3), Pooled::Token(6)], vec![1, 4]));
+        assert_eq!(batch.read_positions(), Some(vec![3, 6, 1, 4]));
+        let error = TokenBatch::build(&[(3, &pair(&[7, 8], &[7]))], Sharing::Always, reading, None).unwrap_err();
+        assert_eq!((error.owner, error.response), (3, 1));
+        let batch = TokenBatch::build(&[(0, &pair(&[1, 2], &[1, 3]))], Sharing::Always, Pooling::Mean, None).unwrap();
+        assert_eq!((batch.read_positions(), batch.gates.len()), (None, 0));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::prefix::common_prefix;
 use super::settings::{BosPolicy, Layout, TextSettings, Truncation};
 use super::template_files::NoDefault;
 use super::tokenizer_files::{TokenizerFiles, TokenizerFilesError};
+use super::tokens::Tokens;
 use crate::lang::Lang;
 use crate::preference::{Comparison, Response};
 
@@ -131,6 +132,8 @@ pub struct TextPipeline {
     bos_id: Option<u32>,
     eos: Option<String>,
     marks_prompts: bool,
+    /// What every sequence ends with.
+    last: Option<u32>,
 }
 
 impl TextPipeline {
@@ -166,12 +169,18 @@ impl TextPipeline {
             return Err(TextError::SegmentIds);
         }
         let eos = files.special_tokens.get("eos_token").cloned();
-        Ok(Self { files, settings: settings.clone(), layout, template, bos_id, eos, marks_prompts: false })
+        Ok(Self { files, settings: settings.clone(), layout, template, bos_id, eos, marks_prompts: false, last: None })
     }
 
     /// Also finds where each prompt ends ([`Encoded::prompt_tokens`]), at the price of encoding it once more.
     pub fn marking_prompts(mut self) -> Self {
         self.marks_prompts = true;
+        self
+    }
+
+    /// Ends every sequence with this token unless it does already, whatever is cut (InternLM2, Athene).
+    pub fn ending_with(mut self, id: u32) -> Self {
+        self.last = Some(id);
         self
     }
 
@@ -188,6 +197,9 @@ impl TextPipeline {
                 return Err(TextError::Empty { at: ItemRef::of(comparison), response: index });
             }
             let mut prompt_tokens = prompt_ids.as_ref().map(|prompt| common_prefix(prompt, &tokens.ids));
+            if let Some(last) = self.last {
+                tokens.end_with(last);
+            }
             let cut = self.truncate(&mut tokens, comparison, index)?;
             if self.settings.truncation == Truncation::Left {
                 prompt_tokens = prompt_tokens.map(|n| n.saturating_sub(cut));
@@ -240,6 +252,11 @@ impl TextPipeline {
         self.files.id_of("eos_token")
     }
 
+    /// Ids of a text as it stands, nothing added: `[]` where the vocabulary cannot express it.
+    pub fn ids_of(&self, text: &str) -> Vec<u32> {
+        self.files.tokenizer.encode_fast(text, false).map(|encoding| encoding.get_ids().to_vec()).unwrap_or_default()
+    }
+
     /// One more than the largest id; at least as many rows must the embedding have.
     pub fn vocab_size(&self) -> usize {
         self.files.tokenizer.get_vocab(true).values().max().map_or(0, |id| *id as usize + 1)
@@ -250,14 +267,14 @@ impl TextPipeline {
         self.files.model_max_length
     }
 
-    /// A warning if pad and EOS are the same token, which pooling rules that look for padding take for
-    /// the end of the text.
-    pub fn warn_pad_is_eos(&self) -> Option<String> {
-        let id = self.pad_id().filter(|id| Some(*id) == self.eos_id())?;
-        Some(format!(
-            "the tokenizer's pad token is its EOS token (id {id}): pooling by \"last token that is not padding\" \
-             skips a closing EOS, and the older \"token before the first padding\" may read inside the prompt"
-        ))
+    /// The id of a token by its exact text.
+    pub fn id_of(&self, token: &str) -> Option<u32> {
+        self.files.tokenizer.token_to_id(token)
+    }
+
+    /// The exact text of a token.
+    pub fn token_of(&self, id: u32) -> Option<String> {
+        self.files.tokenizer.id_to_token(id)
     }
 
     /// The response with the EOS text that the `concat` layout appends.
@@ -353,35 +370,6 @@ impl TextPipeline {
             }
         }
         Ok(excess)
-    }
-}
-
-/// Ids, and which of them truncation must leave.
-struct Tokens {
-    ids: Vec<u32>,
-    kept: Vec<bool>,
-}
-
-impl Tokens {
-    fn remove_first(&mut self, mut n: usize) {
-        let stays: Vec<bool> = self
-            .kept
-            .iter()
-            .map(|kept| {
-                let goes = !kept && n > 0;
-                n -= usize::from(goes);
-                !goes
-            })
-            .collect();
-        let mut stay = stays.iter();
-        self.ids.retain(|_| *stay.next().unwrap_or(&true));
-        let mut stay = stays.iter();
-        self.kept.retain(|_| *stay.next().unwrap_or(&true));
-    }
-
-    fn reverse(&mut self) {
-        self.ids.reverse();
-        self.kept.reverse();
     }
 }
 

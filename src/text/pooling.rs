@@ -42,6 +42,40 @@ pub enum PoolingError {
     NoRewardToken { expected: u32, found: u32 },
     #[error("where the prompt ends is not known")]
     NoPromptEnd,
+    #[error("the tokens that end the prompt ({pattern:?}), where the head's gate reads, do not occur in it")]
+    NoGate { pattern: Vec<u32> },
+}
+
+/// Tokens that end a prompt, such as `<|eot_id|>` and the header of the answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenPattern(Vec<u32>);
+
+impl TokenPattern {
+    /// `None` for no tokens, which would occur everywhere.
+    pub fn new(ids: Vec<u32>) -> Option<Self> {
+        (!ids.is_empty()).then_some(Self(ids))
+    }
+
+    /// Where its last occurrence begins (RLHFlow/RLHF-Reward-Modeling, `armo-rm/stage-2_prepare.py`).
+    pub fn position(&self, ids: &[u32]) -> Result<usize, PoolingError> {
+        let found = ids.windows(self.0.len()).rposition(|window| window == self.0);
+        found.ok_or_else(|| PoolingError::NoGate { pattern: self.0.clone() })
+    }
+}
+
+/// The rows of a sequence that a reward head reads, each by a rule of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reading {
+    /// What becomes the reward.
+    pub reward: Pooling,
+    /// What a gate weighs attributes by: the end of the prompt (ArmoRM, QRM).
+    pub gate: Option<TokenPattern>,
+}
+
+impl From<Pooling> for Reading {
+    fn from(reward: Pooling) -> Self {
+        Self { reward, gate: None }
+    }
 }
 
 impl Pooling {
@@ -80,6 +114,19 @@ impl Pooling {
             },
         };
         Ok(Pooled::Token(position))
+    }
+
+    /// As in TOML, what belongs to it left out.
+    pub fn name(self) -> &'static str {
+        match self {
+            Pooling::HfLastNonpad => "hf-last-nonpad",
+            Pooling::HfLegacyFirstPad => "hf-legacy-first-pad",
+            Pooling::MaskLast => "mask-last",
+            Pooling::Cls => "cls",
+            Pooling::Mean => "mean",
+            Pooling::AppendedToken { .. } => "appended-token",
+            Pooling::PromptEnd => "prompt-end",
+        }
     }
 
     /// True if the rule looks for the pad token among the sequence's own tokens.
@@ -125,6 +172,15 @@ mod tests {
     }
 
     #[test]
+    fn a_gate_reads_where_the_last_occurrence_begins() {
+        let pattern = TokenPattern::new(vec![9, 3]).unwrap();
+        assert_eq!(pattern.position(&[1, 9, 3, 2, 9, 3, 4, 9]), Ok(4));
+        assert_eq!(pattern.position(&[9, 1, 3]), Err(PoolingError::NoGate { pattern: vec![9, 3] }));
+        assert_eq!(pattern.position(&[9]), Err(PoolingError::NoGate { pattern: vec![9, 3] }));
+        assert_eq!(TokenPattern::new(vec![]), None);
+    }
+
+    #[test]
     fn names_in_toml() {
         #[derive(Debug, PartialEq, Serialize, Deserialize)]
         struct Head {
@@ -138,6 +194,7 @@ mod tests {
             ("pooling = { appended-token = { id = 3 } }", Pooling::AppendedToken { id: 3 }),
         ] {
             assert_eq!(toml::from_str::<Head>(text).unwrap(), Head { pooling });
+            assert!(text.contains(pooling.name()));
             let again = toml::to_string(&Head { pooling }).unwrap();
             assert_eq!(toml::from_str::<Head>(&again).unwrap(), Head { pooling });
         }

@@ -15,7 +15,7 @@ use crate::provenance::{COMMIT, RunInfo, VERSION};
 use crate::reward::artifact::{self, ProvenanceCard};
 use crate::reward::network::MissingHead;
 use crate::reward::scalar::ScalarModel;
-use crate::reward::{locate, preset};
+use crate::reward::{locate, padding, preset};
 use crate::text::settings::TextSettings;
 use crate::text::train_tokenizer::{TokenizerKind, train_bpe};
 
@@ -57,7 +57,7 @@ pub fn begin(
         false => model,
     };
     model.network.train_all();
-    if let Some(warning) = model.text.warn_pad_is_eos().filter(|_| model.pooling.reads_pad_id()) {
+    if let Some(warning) = padding::warning(&model) {
         progress.warn(&warning);
     }
     progress.line(&format!("{spec}: {:.2} M parameters", model.network.n_params() as f64 / 1e6));
@@ -94,7 +94,16 @@ fn from_checkpoint(
     let of_model = artifact::read_card(dir).map_err(failed)?.map(|card| card.text);
     let text = settings.text.over(of_model.unwrap_or_default());
     let missing = MissingHead::Draw { init: settings.head_init, seed: settings.seed };
-    let model = artifact::load(dir, device, Kind::Float, compute, missing, Some(&text)).map_err(failed)?;
+    let mut model = artifact::load(dir, device, Kind::Float, compute, missing, Some(&text)).map_err(failed)?;
+    if let Some(why) = model.network.head().untrainable() {
+        return Err(TrainError::Begin(why));
+    }
+    // A head that was trained reads where it learnt to; a new one, or a rule that ignores padding, is free.
+    if !(model.network.drawn.is_empty() && model.pooling.reads_pad_id())
+        && let Some(change) = padding::separate(&mut model)
+    {
+        progress.line(&change);
+    }
     if !model.network.drawn.is_empty() {
         progress.line(&format!("drawn at random, not in the checkpoint: {}", model.network.drawn.join(", ")));
     }

@@ -11,7 +11,7 @@ const RANKS: &[&[&str]] = &[
     &["benchmark", "text", "device"],
     &["table", "backbone"],
     &["objective", "reward", "metric"],
-    &["train", "score", "report", "demo"],
+    &["train", "score", "selfcheck", "report", "demo"],
     &["cli"],
 ];
 
@@ -40,6 +40,8 @@ const FORBIDDEN: &[(&str, &str, &str)] = &[
     ("benchmark", "text", "readers know nothing of tokens"),
     ("benchmark", "device", "data are read without libtorch"),
     ("text", "device", "text is prepared without libtorch"),
+    ("selfcheck", "metric", "a check compares rewards, it measures nothing"),
+    ("selfcheck", "train", "a check needs a model, not its making"),
     ("demo", "train", "the demo's data know nothing of training"),
     ("demo", "report", "the demo's data know nothing of reports"),
 ];
@@ -47,7 +49,7 @@ const FORBIDDEN: &[(&str, &str, &str)] = &[
 /// Crates that may be named in certain places only.
 const CRATES: &[(&str, &[&str])] = &[
     // `score` stands in the torch half for its loader (`score/load`), which puts models on a device.
-    ("tch", &["backbone", "device", "objective", "reward", "score", "train"]),
+    ("tch", &["backbone", "device", "objective", "reward", "score", "selfcheck", "train"]),
     ("polars", &["benchmark/reader", "table", "report/findings"]),
     ("plotters", &["report/figure"]),
     ("ureq", &["hub"]),

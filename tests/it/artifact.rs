@@ -107,7 +107,10 @@ fn a_checkpoint_without_a_head_is_not_scored_with_a_random_one() {
     let pairs: Vec<_> = tensors.iter().map(|(n, t)| (n.as_str(), t)).collect();
     rmbench::backbone::weights::write(&path, pairs.iter().copied()).unwrap();
     let error = load(dir.path()).err().unwrap();
-    assert!(matches!(&error, ArtifactError::Network(NetworkError::NoHead(name)) if name == "score.weight"), "{error}");
+    assert!(
+        matches!(&error, ArtifactError::Network(NetworkError::NoHead { missing, .. }) if missing == "score.weight"),
+        "{error}"
+    );
 
     tensors.insert("model.extra.weight".into(), tch::Tensor::zeros([1], (Kind::Float, Device::Cpu)));
     rmbench::backbone::weights::write(&path, tensors.iter().map(|(n, t)| (n.as_str(), t))).unwrap();

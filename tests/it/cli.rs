@@ -51,7 +51,7 @@ fn version_has_the_commit() {
 #[test]
 fn default_settings_are_printed_with_explanations() {
     let dir = tempfile::tempdir().unwrap();
-    for verb in ["score", "report"] {
+    for verb in ["score", "selfcheck", "report"] {
         frozen(&format!("config-{verb}"), &transcript(dir.path(), &[verb, "--print-config"]));
     }
 }

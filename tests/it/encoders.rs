@@ -31,6 +31,7 @@ fn sequence(n: i64) -> TokenBatch {
         trees: vec![TokenTree { prefix: 0..0, branches: vec![0..n as usize] }],
         pooled: vec![Pooled::Token(0)],
         owners: vec![(0, 0)],
+        ..TokenBatch::default()
     }
 }
 

@@ -12,6 +12,8 @@ mod data;
 mod demo;
 #[cfg(feature = "torch")]
 mod encoders;
+#[cfg(feature = "torch")]
+mod heads;
 mod hub;
 mod metrics;
 #[cfg(feature = "torch")]
@@ -19,11 +21,15 @@ mod minilm;
 #[cfg(feature = "torch")]
 mod optim;
 #[cfg(feature = "torch")]
+mod padding;
+#[cfg(feature = "torch")]
 mod parity;
 #[cfg(feature = "torch")]
 mod pruning;
 mod report;
 mod score;
+#[cfg(feature = "torch")]
+mod selfcheck;
 #[cfg(feature = "torch")]
 mod sharing;
 #[cfg(feature = "torch")]

@@ -60,6 +60,7 @@ fn hidden_states_equal_transformers() {
             pooled: vec![Pooled::Token(0)],
             owners: vec![(0, 0)],
             ids,
+            ..TokenBatch::default()
         };
         let hidden = network.backbone().hidden(&batch, Pass::evaluation(Kind::Float));
         let difference = (hidden - &expected[&format!("hidden.{number}")]).abs().max().double_value(&[]);

@@ -189,6 +189,7 @@ fn positions_that_depend_on_length_do_not_depend_on_the_batch() {
             pooled: vec![Pooled::Token(39), Pooled::Token(49)],
             owners: vec![(0, 0), (0, 1)],
             ids,
+            ..TokenBatch::default()
         };
         let error = fixture.network.rewards(&tree).unwrap_err().to_string();
         assert!(error.contains("depend on their lengths"), "{name}: {error}");
@@ -243,8 +244,12 @@ fn heads_of_the_language_model_are_left_aside() {
 fn long_contexts_equal_transformers() {
     let long = read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/long.json"));
     let numbers = |value: &Value| value.as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect::<Vec<f64>>();
-    let sequences: Vec<Vec<i64>> =
-        long["sequences"].as_array().unwrap().iter().map(|ids| numbers(ids).iter().map(|&id| id as i64).collect()).collect();
+    let sequences: Vec<Vec<i64>> = long["sequences"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|ids| numbers(ids).iter().map(|&id| id as i64).collect())
+        .collect();
     let cases = long["cases"].as_array().unwrap();
     assert!(cases.len() >= 17);
     for case in cases {

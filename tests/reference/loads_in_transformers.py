@@ -2,7 +2,8 @@
 
 Run:  python tests/reference/loads_in_transformers.py MODEL_DIR SCORES.json
 SCORES.json is [{"ids": [...], "reward": r}, ...]. Exit code 0: loads without a warning or a missing, unexpected or
-mismatched weight, has one label, its tokenizer loads, rewards agree within 1e-5 * max(1, |r|). Else 1.
+mismatched weight, has one label, its tokenizer loads and pads with the model's pad token, which is not EOS, rewards
+agree within 1e-5 * max(1, |r|), alone and in a batch with padding on either side (decoders). Else 1.
 """
 
 import json
@@ -66,6 +67,21 @@ def check(directory, scores_path):
         worst = max(worst, difference)
         if not difference <= TOLERANCE * max(1.0, abs(reward)):
             complaints.append(f"reward {i}: {score['reward']} there, {reward} in transformers")
+    pad, eos = model.config.pad_token_id, model.config.eos_token_id
+    if tokenizer.pad_token_id != pad:
+        complaints.append(f"the tokenizer pads with {tokenizer.pad_token_id}, the model looks for {pad}")
+    if pad in (eos if isinstance(eos, list) else [eos]):
+        complaints.append(f"the pad token {pad} is EOS")
+    if hasattr(model.base_model, "layers"):
+        for side in ("right", "left"):
+            tokenizer.padding_side = side
+            batch = tokenizer.pad({"input_ids": [score["ids"] for score in scores]}, return_tensors="pt")
+            batch["position_ids"] = (batch["attention_mask"].cumsum(1) - 1).clamp(min=0)
+            with torch.no_grad():
+                rewards = model(**batch).logits[:, 0].tolist()
+            for i, (score, reward) in enumerate(zip(scores, rewards)):
+                if not abs(reward - score["reward"]) <= TOLERANCE * max(1.0, abs(reward)):
+                    complaints.append(f"reward {i}, padded on the {side}: {score['reward']} there, {reward} in transformers")
     if not scores:
         complaints.append("no scores to compare")
     print(f"{type(model).__name__}, {type(tokenizer).__name__}: {len(scores)} rewards, largest difference {worst:.3g}")

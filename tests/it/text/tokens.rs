@@ -16,7 +16,8 @@ fn line(ids: &[u32]) -> String {
 fn ids_in_forty_scripts_and_of_hostile_strings_equal_transformers() {
     let fixture = json("tokens.json");
     let texts = fixture["texts"].as_array().unwrap();
-    let scripts: BTreeSet<&str> = texts.iter().filter_map(|t| t["lang"].as_str()?.split_once('_')).map(|l| l.1).collect();
+    let scripts: BTreeSet<&str> =
+        texts.iter().filter_map(|t| t["lang"].as_str()?.split_once('_')).map(|l| l.1).collect();
     assert!(scripts.len() >= 40 && texts.len() > 140, "{} scripts", scripts.len());
     let tokenizers = fixture["tokenizers"].as_object().unwrap();
     assert!(tokenizers.len() >= 14);
@@ -55,6 +56,9 @@ fn a_checkpoint_with_nothing_but_a_sentencepiece_model_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("tokenizer.model"), b"\n\x05").unwrap();
     let Err(error) = TextPipeline::from_dir(dir.path(), &TextSettings::default()) else { panic!("accepted") };
-    assert!(matches!(error, TextError::Files(_)) && error.to_string().ends_with("tokenizer.json` is missing"), "{error}");
+    assert!(
+        matches!(error, TextError::Files(_)) && error.to_string().ends_with("tokenizer.json` is missing"),
+        "{error}"
+    );
     assert!(error.hint().unwrap().contains("AutoTokenizer.from_pretrained"));
 }
