@@ -1,7 +1,7 @@
-//! `config.json` to explicit switches. One arm per architecture; everything downstream reads switches.
+//! `config.json` to explicit switches; everything downstream reads switches.
 //!
-//! Source: shared layers' behaviour as in transformers; tensor names and specifics per family in the
-//! project's checkpoint notes (README, "Architectures").
+//! What a key means where it is missing, and what an architecture does whatever the keys say, is as in
+//! transformers 5. Decoders are rows of [`architecture`].
 
 mod architecture;
 mod composite;

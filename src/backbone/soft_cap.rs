@@ -2,8 +2,9 @@
 
 use tch::{Kind, Tensor};
 
-/// Scores held at a time, in numbers: they are h times as many as those of a mask.
-const SCORES: i64 = 1 << 22;
+/// Scores held at a time: 2 MB, which the passes over them find in a cache. All of them would be h times as
+/// large as a mask.
+const SCORES: i64 = 1 << 19;
 
 /// Which keys a query sees.
 #[derive(Clone, Copy)]
