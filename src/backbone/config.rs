@@ -102,11 +102,15 @@ impl BackboneConfig {
         let hidden = at.positive("hidden_size")?;
         let layers = at.positive("num_hidden_layers")?;
         let heads = at.positive("num_attention_heads")?;
-        let pad_id = at.optional_int("pad_token_id")?;
+        let architecture = Architecture::of(model_type);
+        let pad_id = match at.0.get("pad_token_id") {
+            None => architecture.as_ref().and_then(|architecture| architecture.pad_id),
+            Some(_) => at.optional_int("pad_token_id")?,
+        };
         let max_positions = at.positive("max_position_embeddings")?;
-        let (family, max_length) = match (Architecture::of(model_type), model_type) {
+        let (family, max_length) = match (&architecture, model_type) {
             (Some(architecture), _) => {
-                let decoder = decoder::parse(&at, model_type, &architecture, hidden, layers, heads)?;
+                let decoder = decoder::parse(&at, model_type, architecture, hidden, layers, heads)?;
                 let reach = decoder.ropes.iter().map(|rope| rope.reach(max_positions)).max();
                 (Family::Decoder(decoder), Some(reach.unwrap_or(max_positions)))
             }
@@ -240,6 +244,14 @@ mod tests {
         assert_eq!(length(json!({"type": "dynamic", "factor": 4.0})), 512);
         assert_eq!(length(json!({"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 128})), 512);
         assert_eq!(length(json!({"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32})), 128);
+    }
+
+    #[test]
+    fn padding_is_the_architectures_where_no_key_says() {
+        let pad = |config: Value| BackboneConfig::parse(&config).unwrap().pad_id;
+        assert_eq!([pad(base("llama")), pad(base("cohere")), pad(base("olmo2"))], [None, Some(0), Some(1)]);
+        assert_eq!(pad(with("cohere", json!({"pad_token_id": null}))), None);
+        assert_eq!(pad(with("cohere", json!({"pad_token_id": 9}))), Some(9));
     }
 
     #[test]

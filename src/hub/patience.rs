@@ -128,7 +128,8 @@ fn jitter() -> f64 {
 /// Seconds that a server asks to wait: `Retry-After: 30`, or the hub's `RateLimit: "api";r=0;t=30`.
 pub(super) fn asked_wait(retry_after: Option<&str>, rate_limit: Option<&str>) -> Option<Duration> {
     let of_limit = |limit: &str| {
-        let fields = || limit.split(';').map(str::trim);
+        let plain: String = limit.split_whitespace().collect();
+        let fields = || plain.split(';');
         let is_used_up = fields().any(|field| field == "r=0");
         fields().find_map(|field| field.strip_prefix("t=")?.parse().ok()).filter(|_| is_used_up)
     };
@@ -166,7 +167,7 @@ mod tests {
     fn servers_say_how_long_to_wait() {
         let seconds = |after, limit| asked_wait(after, limit).map(|wait| wait.as_secs());
         assert_eq!(seconds(Some("30"), None), Some(30));
-        assert_eq!(seconds(None, Some("\"resolvers\";r=0;t=12")), Some(12));
+        assert_eq!(seconds(None, Some("\"resolvers\"; r = 0; t=12")), Some(12));
         assert_eq!(seconds(None, Some("\"api\";r=499;t=12")), None);
         assert_eq!(seconds(Some("Wed, 21 Oct 2026 07:28:00 GMT"), None), None, "dates fall back to the usual wait");
     }

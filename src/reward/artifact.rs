@@ -19,6 +19,7 @@ use crate::files::{self, FileError};
 use crate::text::encode::{TextError, TextPipeline};
 use crate::text::pooling::Pooling;
 use crate::text::settings::TextSettings;
+use crate::text::template_files;
 
 /// The file beside the checkpoint.
 pub const FILE_NAME: &str = "rmbench.toml";
@@ -184,6 +185,12 @@ pub fn save(
         let source = tokenizer_dir.join(name);
         if source.is_file() && source != dir.join(name) {
             files::write_bytes(&dir.join(name), &files::read_bytes(&source)?)?;
+        }
+    }
+    for source in template_files::additional(tokenizer_dir)? {
+        let target = dir.join(template_files::ADDITIONAL_DIR).join(source.file_name().unwrap_or_default());
+        if source != target {
+            files::write_bytes(&target, &files::read_bytes(&source)?)?;
         }
     }
     let config = serde_json::to_string_pretty(&classifier_config(model))

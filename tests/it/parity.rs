@@ -111,7 +111,7 @@ impl Fixture {
 
     /// Each pair as a tree: common prefix once, then what differs. Pairs whose positions depend on their
     /// lengths share nothing.
-    fn shared(&self) -> TokenBatch {
+    pub fn shared(&self) -> TokenBatch {
         let mut batch = TokenBatch::default();
         for (number, pair) in self.pairs.iter().enumerate() {
             let longest = pair[0].len().max(pair[1].len());

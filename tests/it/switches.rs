@@ -237,3 +237,31 @@ fn heads_of_the_language_model_are_left_aside() {
         assert!(!network.params().contains_key(head));
     }
 }
+
+/// The last state and the reward of sequences many windows long, alone and with their common prefix shared.
+#[test]
+fn long_contexts_equal_transformers() {
+    let long = read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/long.json"));
+    let numbers = |value: &Value| value.as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect::<Vec<f64>>();
+    let sequences: Vec<Vec<i64>> =
+        long["sequences"].as_array().unwrap().iter().map(|ids| numbers(ids).iter().map(|&id| id as i64).collect()).collect();
+    let cases = long["cases"].as_array().unwrap();
+    assert!(cases.len() >= 17);
+    for case in cases {
+        let name = case["name"].as_str().unwrap();
+        let mut fixture = load_as(&fixture(name), Kind::Float);
+        fixture.pairs = vec![[sequences[0].clone(), sequences[1].clone()]];
+        let states: Vec<f64> = case["states"].as_array().unwrap().iter().flat_map(numbers).collect();
+        let states = Tensor::from_slice(&states).view([2, -1]);
+        let rewards = Tensor::from_slice(&numbers(&case["rewards"]));
+        for batch in [fixture.all_separate(), fixture.shared()] {
+            let _guard = tch::no_grad_guard();
+            let at = batch.pooled_positions().unwrap();
+            let found = fixture.network.backbone().hidden_at(&batch, &at, Pass::evaluation(Kind::Float));
+            let difference = largest(found - &states);
+            assert!(difference <= 1e-5 * largest(states.shallow_clone()), "{name}: {difference:.1e}");
+            let difference = largest(fixture.network.rewards(&batch).unwrap() - &rewards);
+            assert!(difference <= 1e-5 * largest(rewards.shallow_clone()), "{name}: rewards {difference:.1e}");
+        }
+    }
+}

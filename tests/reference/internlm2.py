@@ -47,7 +47,7 @@ def frequencies(config, width, length):
     theta, limit, factor = config["rope_theta"], config["max_position_embeddings"], config["rope_scaling"]["factor"]
     if length > limit:
         theta *= (factor * length / limit - (factor - 1)) ** (width / (width - 2))
-    return theta ** -(torch.arange(0, width, 2, dtype=torch.float64) / width)
+    return 1.0 / theta ** (torch.arange(0, width, 2, dtype=torch.float) / width)
 
 
 class Attention(nn.Module):
@@ -111,7 +111,7 @@ class Model(nn.Module):
         assert attention_mask is None or attention_mask.all(), "a sequence is computed alone"
         time = input_ids.shape[1]
         width = self.config["hidden_size"] // self.config["num_attention_heads"]
-        angles = torch.arange(time)[:, None] * frequencies(self.config, width, time).to(torch.float32)
+        angles = torch.arange(time)[:, None] * frequencies(self.config, width, time)
         mask = torch.ones(time, time, dtype=torch.bool).tril()
         x = self.tok_embeddings(input_ids)
         for layer in self.layers:

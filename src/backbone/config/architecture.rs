@@ -19,6 +19,8 @@ pub struct Architecture {
     pub act: Activation,
     /// `None`: width / heads.
     pub head_dim: Option<i64>,
+    /// Padding token where the configuration does not say; null is none.
+    pub pad_id: Option<i64>,
     pub qk_norm: QkNormRule,
     pub qkv_bias: Bias,
     pub o_bias: Bias,
@@ -64,6 +66,7 @@ const LLAMA: Architecture = Architecture {
     act_key: "hidden_act",
     act: Activation::Silu,
     head_dim: None,
+    pad_id: None,
     qk_norm: QkNormRule::Never,
     qkv_bias: attention_bias(),
     o_bias: attention_bias(),
@@ -81,6 +84,7 @@ const GEMMA: Architecture = Architecture {
     norm: NormKind::RmsOffset,
     act: Activation::GeluTanh,
     head_dim: Some(256),
+    pad_id: Some(0),
     scaled_embeddings: true,
     ..LLAMA
 };
@@ -110,6 +114,7 @@ const COHERE: Architecture = Architecture {
     norm: NormKind::Mean,
     eps_key: "layer_norm_eps",
     eps: 1e-5,
+    pad_id: Some(0),
     qk_norm: QkNormRule::Key { key: "use_qk_norm", norm: QkNorm::OwnHead },
     rotation: Rotation { pairs: Pairs::Neighbours, precision: RopePrecision::WideTurn },
     full_rope: Some(RopeDefaults { theta: 500_000.0, ..RopeDefaults::PLAIN }),
@@ -129,6 +134,7 @@ const PHI3_ROPE: RopeDefaults =
 const PHI3: Architecture = Architecture {
     names: &names::PHI3,
     eps: 1e-5,
+    pad_id: Some(32_000),
     qkv_bias: Bias::Never,
     o_bias: Bias::Never,
     sliding: Sliding::All { default: None },
@@ -141,6 +147,7 @@ const OLMO2: Architecture = Architecture {
     names: &names::OLMO2,
     norm: NormKind::RmsWide,
     eps: 1e-5,
+    pad_id: Some(1),
     qk_norm: QkNormRule::Always(QkNorm::Width),
     rotation: Rotation { precision: RopePrecision::Wide, ..HALVES },
     ..LLAMA
