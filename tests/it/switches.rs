@@ -184,6 +184,7 @@ fn positions_that_depend_on_length_do_not_depend_on_the_batch() {
             pooled: vec![Pooled::Token(39), Pooled::Token(49)],
             owners: vec![(0, 0), (0, 1)],
             ids,
+            ..TokenBatch::default()
         };
         let error = fixture.network.rewards(&tree).unwrap_err().to_string();
         assert!(error.contains("depend on their lengths"), "{name}: {error}");
