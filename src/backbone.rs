@@ -13,6 +13,7 @@ pub mod decoder;
 pub mod encoder;
 pub mod layers;
 pub mod params;
+mod recording;
 pub mod rope;
 mod rows;
 pub mod weights;

@@ -15,6 +15,8 @@ pub mod network;
 pub mod preset;
 #[cfg(feature = "torch")]
 pub mod scalar;
+#[cfg(feature = "torch")]
+mod workers;
 
 use crate::preference::Comparison;
 

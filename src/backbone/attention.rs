@@ -5,10 +5,13 @@
 //! its own branch, up to itself) or, where that wastes too much on long branches, in one call for the
 //! prefix and one per branch. Both are the same arithmetic as separate sequences.
 
+mod kernel;
+
 use std::ops::Range;
 
 use tch::{Device, Kind, Tensor};
 
+use super::recording::may_leave_libtorch;
 use crate::text::batch::{TokenBatch, TokenTree};
 
 /// How far a query looks.
@@ -39,6 +42,8 @@ pub struct Plan {
     trees: Vec<Vec<Call>>,
     /// Kind of scores and masks.
     kind: Kind,
+    /// In place of all calls, where no gradients are recorded on a CPU.
+    kernel: Option<kernel::Trees>,
 }
 
 /// Above this ratio of mask area to useful area, a tree is evaluated piece by piece.
@@ -51,9 +56,13 @@ impl Plan {
     /// the batch has tokens.
     pub fn new(batch: &TokenBatch, sight: Sight, compute: Kind, device: Device) -> Self {
         let kind = kind_of_scores(compute, device);
+        if may_leave_libtorch(device, compute) {
+            let kernel = Some(kernel::Trees::new(batch, None, sight));
+            return Self { queries: Vec::new(), keys: Vec::new(), trees: Vec::new(), kind, kernel };
+        }
         let trees = batch.trees.iter().map(|tree| calls(tree, &batch.positions, sight, kind, device)).collect();
         let sizes = sizes(batch, filler(batch, compute, device));
-        Self { queries: sizes.clone(), keys: sizes, trees, kind }
+        Self { queries: sizes.clone(), keys: sizes, trees, kind, kernel: None }
     }
 
     /// As [`Plan::new`] where only the given positions of the stream ask (ascending, each once): the
@@ -61,7 +70,11 @@ impl Plan {
     pub fn of_rows(batch: &TokenBatch, rows: &[usize], sight: Sight, compute: Kind, device: Device) -> Self {
         let kind = kind_of_scores(compute, device);
         let keys = sizes(batch, filler(batch, compute, device));
-        let mut plan = Self { queries: Vec::new(), keys, trees: Vec::new(), kind };
+        let mut plan = Self { queries: Vec::new(), keys, trees: Vec::new(), kind, kernel: None };
+        if may_leave_libtorch(device, compute) {
+            plan.kernel = Some(kernel::Trees::new(batch, Some(rows), sight));
+            return plan;
+        }
         for tree in &batch.trees {
             let all = tree.tokens();
             let asking = &rows[rows.partition_point(|&r| r < all.start)..rows.partition_point(|&r| r < all.end)];
@@ -78,6 +91,9 @@ impl Plan {
     /// Attention output [t, h·k]. Queries are [t, h, k]; keys and values [t, g, k] with g dividing h
     /// (query head j uses key head j·g/h). In a plan of rows, queries and output have those rows only.
     pub fn attend(&self, q_thk: &Tensor, k_tgk: &Tensor, v_tgk: &Tensor, scale: f64) -> Tensor {
+        if let Some(trees) = &self.kernel {
+            return trees.attend(q_thk, k_tgk, v_tgk, scale);
+        }
         let (heads, groups, width) = (q_thk.size()[1], k_tgk.size()[1], q_thk.size()[2]);
         let compute = q_thk.kind();
         let [q_thk, k_tgk, v_tgk] = [q_thk, k_tgk, v_tgk].map(|x| x.to_kind(self.kind));
