@@ -8,19 +8,24 @@
 //! Shape suffixes: t token of the flat stream, d model width, h head, k head width, f MLP width.
 
 pub mod attention;
+mod block;
 pub mod config;
 pub mod decoder;
 pub mod encoder;
 pub mod layers;
+mod mlp;
+mod norm;
 pub mod params;
+mod projection;
 mod recording;
 pub mod rope;
 mod rows;
+mod soft_cap;
 pub mod weights;
 
 use tch::{Kind, Tensor};
 
-use crate::text::batch::TokenBatch;
+use crate::text::batch::{Sharing, TokenBatch, TokenTree};
 use config::{BackboneConfig, Family};
 use params::{ParamError, ParamSource};
 use rows::Rows;
@@ -109,5 +114,21 @@ impl Backbone {
     /// Whether responses of one comparison may share their prefix (causal attention only).
     pub fn shares_prefixes(&self) -> bool {
         matches!(self, Backbone::Decoder(_))
+    }
+
+    /// Which comparisons may share it.
+    pub fn sharing(&self) -> Sharing {
+        match self {
+            Backbone::Decoder(decoder) => decoder.sharing(),
+            Backbone::Encoder(_) => Sharing::Never,
+        }
+    }
+
+    /// Whether a tree may be computed as one.
+    pub fn allows(&self, tree: &TokenTree) -> bool {
+        match self {
+            Backbone::Decoder(decoder) => decoder.allows(tree),
+            Backbone::Encoder(_) => tree.branches.len() < 2,
+        }
     }
 }

@@ -87,6 +87,8 @@ pub struct Shape {
     /// Numbers per head.
     pub width: usize,
     pub scale: f32,
+    /// Scores z = scale·q·k become cap·tanh(z/cap).
+    pub cap: Option<f32>,
     pub reach: Reach,
 }
 
@@ -204,14 +206,14 @@ impl<T: Operand> Work<'_, T> {
         rows: Range<usize>,
         head: usize,
     ) {
-        let Shape { heads, width, scale, reach, .. } = self.shape;
+        let Shape { heads, width, .. } = self.shape;
         let position = span.position + rows.start - span.queries.start;
         let queries = &self.q.data[rows.start * self.q.stride + head * width..];
         // SAFETY: the caller's promise; rows were checked.
         unsafe {
             block.begin::<T, DOT>(queries, self.q.stride, rows.len());
             for &piece in &span.sees {
-                block.add::<L, DOT>(packed, packed.offsets[piece], &pieces[piece], position, reach, scale);
+                block.add::<L, DOT>(packed, packed.offsets[piece], &pieces[piece], position, self.shape);
             }
             let out = &mut self.out[(rows.start * heads + head) * width..];
             block.finish::<L, T>(out, heads * width);

@@ -1,4 +1,4 @@
-//! 2ˣ on vectors.
+//! 2ˣ and tanh on vectors.
 
 use crate::lanes::Lanes;
 
@@ -26,6 +26,20 @@ pub unsafe fn exp2<L: Lanes>(x: L::V) -> L::V {
     }
 }
 
+/// tanh x = (1 − e⁻²ˣ)/(1 + e⁻²ˣ) for x ≥ 0, odd; within 10⁻⁷.
+#[inline(always)]
+pub unsafe fn tanh<L: Lanes>(x: L::V) -> L::V {
+    // SAFETY: as in `exp2`.
+    unsafe {
+        let (zero, one) = (L::splat(0.0), L::splat(1.0));
+        let negative = L::sub(zero, x);
+        let size = L::max(negative, x);
+        let e = exp2::<L>(L::mul(size, L::splat(-2.0 * std::f32::consts::LOG2_E)));
+        let turned = L::div(L::sub(one, e), L::add(one, e));
+        L::sub(L::zero_below(turned, x, zero), L::zero_below(turned, negative, zero))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -39,6 +53,12 @@ mod tests {
             let found = unsafe { exp2::<Portable>([x; 4]) }[0];
             let expected = f64::from(x).exp2();
             assert!((f64::from(found) - expected).abs() <= 1.5e-7 * expected, "{x}: {found} not {expected}");
+        }
+        for step in -2000..2000 {
+            let x = step as f32 / 200.0;
+            // SAFETY: as above.
+            let found = unsafe { tanh::<Portable>([x; 4]) }[0];
+            assert!((f64::from(found) - f64::from(x).tanh()).abs() <= 1e-7, "{x}: {found}");
         }
         // SAFETY: as above.
         let [below, infinite, nan, zero] = unsafe { exp2::<Portable>([-100.5, f32::NEG_INFINITY, f32::NAN, 0.0]) };

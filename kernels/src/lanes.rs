@@ -10,13 +10,10 @@ pub trait Lanes: Copy + 'static {
     const N: usize;
     /// Vectors side by side in a tile; with [`ROWS`](crate::tile::ROWS) rows of them in registers, some are left over.
     const COLS: usize;
-    /// Whether [`Lanes::dot`] exists.
-    const HAS_DOT: bool;
 
     unsafe fn splat(x: f32) -> Self::V;
     unsafe fn load(from: *const f32) -> Self::V;
     unsafe fn store(v: Self::V, to: *mut f32);
-    unsafe fn load_bf16(from: *const u16) -> Self::V;
     /// Rounded to nearest even.
     unsafe fn store_bf16(v: Self::V, to: *mut u16);
     unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
@@ -54,7 +51,6 @@ impl Lanes for Portable {
     type V = [f32; N];
     const N: usize = N;
     const COLS: usize = 4;
-    const HAS_DOT: bool = false;
 
     #[inline(always)]
     unsafe fn splat(x: f32) -> Self::V {
@@ -69,12 +65,6 @@ impl Lanes for Portable {
     unsafe fn store(v: Self::V, to: *mut f32) {
         // SAFETY: as for `load`.
         unsafe { to.cast::<[f32; N]>().write_unaligned(v) }
-    }
-    #[inline(always)]
-    unsafe fn load_bf16(from: *const u16) -> Self::V {
-        // SAFETY: as for `load`.
-        let bits = unsafe { from.cast::<[u16; N]>().read_unaligned() };
-        map(|i| crate::Bf16(bits[i]).to_f32())
     }
     #[inline(always)]
     unsafe fn store_bf16(v: Self::V, to: *mut u16) {

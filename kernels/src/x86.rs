@@ -15,7 +15,6 @@ impl Lanes for Avx2 {
     type V = __m256;
     const N: usize = 8;
     const COLS: usize = 2;
-    const HAS_DOT: bool = false;
 
     #[inline(always)]
     unsafe fn splat(x: f32) -> __m256 {
@@ -28,11 +27,6 @@ impl Lanes for Avx2 {
     #[inline(always)]
     unsafe fn store(v: __m256, to: *mut f32) {
         _mm256_storeu_ps(to, v)
-    }
-    #[inline(always)]
-    unsafe fn load_bf16(from: *const u16) -> __m256 {
-        let wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(from.cast()));
-        _mm256_castsi256_ps(_mm256_slli_epi32::<16>(wide))
     }
     #[inline(always)]
     unsafe fn store_bf16(v: __m256, to: *mut u16) {
@@ -108,7 +102,6 @@ impl<const BF16: bool> Lanes for Avx512<BF16> {
     type V = __m512;
     const N: usize = 16;
     const COLS: usize = 4;
-    const HAS_DOT: bool = BF16;
 
     #[inline(always)]
     unsafe fn splat(x: f32) -> __m512 {
@@ -121,11 +114,6 @@ impl<const BF16: bool> Lanes for Avx512<BF16> {
     #[inline(always)]
     unsafe fn store(v: __m512, to: *mut f32) {
         _mm512_storeu_ps(to, v)
-    }
-    #[inline(always)]
-    unsafe fn load_bf16(from: *const u16) -> __m512 {
-        let wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(from.cast()));
-        _mm512_castsi512_ps(_mm512_slli_epi32::<16>(wide))
     }
     #[inline(always)]
     unsafe fn store_bf16(v: __m512, to: *mut u16) {

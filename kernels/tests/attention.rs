@@ -22,7 +22,7 @@ struct Case {
 }
 
 fn shape(heads: usize, groups: usize, width: usize, reach: Reach) -> Shape {
-    Shape { heads, groups, width, scale: (width as f32).powf(-0.5), reach }
+    Shape { heads, groups, width, scale: (width as f32).powf(-0.5), cap: None, reach }
 }
 
 const CAUSAL: Reach = Reach { back: usize::MAX, forward: 0 };
@@ -54,6 +54,9 @@ fn cases() -> Vec<Case> {
             cases.push(Case { name, shape: shape(heads, groups, width, reach), trees, rows: [221, 221] });
         }
     }
+    let mut capped = shape(2, 1, 64, CAUSAL);
+    capped.cap = Some(1.5);
+    cases.push(Case { name: "capped", shape: capped, trees: vec![tree(0, 70, &[33, 90])], rows: [193, 193] });
     let long = vec![tree(0, 700, &[350])];
     cases.push(Case { name: "long", shape: shape(2, 1, 64, CAUSAL), trees: long, rows: [1050, 1050] });
     // Single rows of a tree ask, as in a last layer; nobody asks in the second tree.
@@ -77,7 +80,7 @@ fn cases() -> Vec<Case> {
 
 /// By definition, in f64.
 fn expected<T: Operand>(case: &Case, [q, k, v]: [Heads<T>; 3]) -> Vec<f64> {
-    let Shape { heads, groups, width, scale, reach } = case.shape;
+    let Shape { heads, groups, width, scale, cap, reach } = case.shape;
     let mut out = vec![f64::NAN; case.rows[0] * heads * width];
     let number = |x: T| f64::from(x.to_f32());
     for tree in &case.trees {
@@ -105,6 +108,10 @@ fn expected<T: Operand>(case: &Case, [q, k, v]: [Heads<T>; 3]) -> Vec<f64> {
                                 * f64::from(scale)
                         })
                         .collect();
+                    let scores: Vec<f64> = match cap {
+                        Some(cap) => scores.iter().map(|z| f64::from(cap) * (z / f64::from(cap)).tanh()).collect(),
+                        None => scores,
+                    };
                     let greatest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
                     let weights: Vec<f64> = scores.iter().map(|s| (s - greatest).exp()).collect();
                     let total: f64 = weights.iter().sum();

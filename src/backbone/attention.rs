@@ -12,6 +12,7 @@ use std::ops::Range;
 use tch::{Device, Kind, Tensor};
 
 use super::recording::may_leave_libtorch;
+use super::soft_cap::{self, Seen};
 use crate::text::batch::{TokenBatch, TokenTree};
 
 /// How far a query looks.
@@ -92,9 +93,38 @@ impl Plan {
     /// (query head j uses key head j·g/h). In a plan of rows, queries and output have those rows only.
     pub fn attend(&self, q_thk: &Tensor, k_tgk: &Tensor, v_tgk: &Tensor, scale: f64) -> Tensor {
         if let Some(trees) = &self.kernel {
-            return trees.attend(q_thk, k_tgk, v_tgk, scale);
+            return trees.attend(q_thk, k_tgk, v_tgk, scale, None);
         }
-        let (heads, groups, width) = (q_thk.size()[1], k_tgk.size()[1], q_thk.size()[2]);
+        let gqa = q_thk.size()[1] != k_tgk.size()[1];
+        self.attend_by(q_thk, k_tgk, v_tgk, |call, q, k, v| {
+            Tensor::scaled_dot_product_attention(q, k, v, call.mask.as_ref(), 0.0, call.causal, scale, gqa)
+        })
+    }
+
+    /// As [`Plan::attend`] with capped scores.
+    pub fn attend_capped(&self, q_thk: &Tensor, k_tgk: &Tensor, v_tgk: &Tensor, scale: f64, cap: f64) -> Tensor {
+        if let Some(trees) = &self.kernel {
+            return trees.attend(q_thk, k_tgk, v_tgk, scale, Some(cap));
+        }
+        self.attend_by(q_thk, k_tgk, v_tgk, |call, q, k, v| {
+            let seen = match &call.mask {
+                Some(mask) => Seen::Mask(mask),
+                None if call.causal => Seen::Causal,
+                None => Seen::All,
+            };
+            soft_cap::attend(q, k, v, seen, scale, cap)
+        })
+    }
+
+    /// `kernel` takes queries [1, h, n, k], keys and values [1, g, m, k] of a call to [1, h, n, k].
+    fn attend_by(
+        &self,
+        q_thk: &Tensor,
+        k_tgk: &Tensor,
+        v_tgk: &Tensor,
+        kernel: impl Fn(&Call, &Tensor, &Tensor, &Tensor) -> Tensor,
+    ) -> Tensor {
+        let (heads, width) = (q_thk.size()[1], q_thk.size()[2]);
         let compute = q_thk.kind();
         let [q_thk, k_tgk, v_tgk] = [q_thk, k_tgk, v_tgk].map(|x| x.to_kind(self.kind));
         // One split per tensor: its backward is one concatenation, where narrowing would add up as
@@ -108,9 +138,7 @@ impl Plan {
                 let q = heads_first(&pick(&queries[tree], std::slice::from_ref(&call.queries)));
                 let k = heads_first(&pick(&keys[tree], &call.keys));
                 let v = heads_first(&pick(&values[tree], &call.keys));
-                let gqa = heads != groups;
-                let out =
-                    Tensor::scaled_dot_product_attention(&q, &k, &v, call.mask.as_ref(), 0.0, call.causal, scale, gqa);
+                let out = kernel(call, &q, &k, &v);
                 outputs.push(out.squeeze_dim(0).transpose(0, 1).reshape([-1, heads * width]));
             }
         }

@@ -40,6 +40,11 @@ impl Linear {
         Ok(Self { weight, bias })
     }
 
+    /// Some of its outputs as a layer of their own; `part` takes them from the first dimension.
+    pub fn rows(&self, part: impl Fn(&Tensor) -> Tensor) -> Self {
+        Self { weight: part(&self.weight), bias: self.bias.as_ref().map(part) }
+    }
+
     pub fn forward(&self, x: &Tensor) -> Tensor {
         let weight = in_kind(&self.weight, x.kind());
         let bias = self.bias.as_ref().map(|b| in_kind(b, x.kind()));
@@ -48,18 +53,24 @@ impl Linear {
 }
 
 /// The weight in the activations' kind; f32 masters are cast on the fly and receive f32 gradients.
-fn in_kind(weight: &Tensor, kind: Kind) -> Tensor {
+pub(super) fn in_kind(weight: &Tensor, kind: Kind) -> Tensor {
     if weight.kind() == kind { weight.shallow_clone() } else { weight.to_kind(kind) }
 }
 
 /// Token ids to vectors.
 pub struct Embedding {
     weight: Tensor,
+    scale: Option<f64>,
 }
 
 impl Embedding {
     pub fn new(source: &mut ParamSource, name: &str, rows: i64, width: i64, std: f64) -> Result<Self, ParamError> {
-        Ok(Self { weight: source.take(&format!("{name}.weight"), &[rows, width], Init::Normal(std))? })
+        Ok(Self { weight: source.take(&format!("{name}.weight"), &[rows, width], Init::Normal(std))?, scale: None })
+    }
+
+    /// Multiplies its vectors by a number that is rounded to their kind first (Gemma: 55.4 is 55.5 in bf16).
+    pub fn scaled(self, scale: Option<f64>) -> Self {
+        Self { scale, ..self }
     }
 
     pub fn device(&self) -> tch::Device {
@@ -70,31 +81,11 @@ impl Embedding {
     pub fn forward(&self, ids_t: &Tensor, kind: Kind) -> Tensor {
         // No padding index: the flat stream has no padding, and transformers' own padding index only
         // zeroes the gradient of a row that no pooled token sees.
-        Tensor::embedding(&self.weight, ids_t, -1, false, false).to_kind(kind)
-    }
-}
-
-/// x / rms(x) · w, the quotient in f32, cast to the working kind, then multiplied (Llama's order).
-pub struct RmsNorm {
-    weight: Tensor,
-    eps: f64,
-}
-
-impl RmsNorm {
-    pub fn new(source: &mut ParamSource, name: &str, width: i64, eps: f64) -> Result<Self, ParamError> {
-        Ok(Self { weight: source.take(&format!("{name}.weight"), &[width], Init::Ones)?, eps })
-    }
-
-    pub fn forward(&self, x: &Tensor) -> Tensor {
-        let kind = x.kind();
-        if kind == Kind::Float || kind == Kind::Double {
-            let width = self.weight.size();
-            return x.rms_norm(width, Some(&in_kind(&self.weight, kind)), self.eps);
+        let x_td = Tensor::embedding(&self.weight, ids_t, -1, false, false).to_kind(kind);
+        match self.scale {
+            Some(scale) => x_td * Tensor::from(scale as f32).to_kind(kind).double_value(&[]),
+            None => x_td,
         }
-        let wide = x.to_kind(Kind::Float);
-        let mean_square = wide.square().mean_dim(-1, true, Kind::Float);
-        let normed = wide * (mean_square + self.eps).rsqrt();
-        normed.to_kind(kind) * in_kind(&self.weight, kind)
     }
 }
 
@@ -125,37 +116,6 @@ pub fn activate(act: Activation, x: &Tensor) -> Tensor {
         Activation::Gelu => x.gelu("none"),
         Activation::GeluTanh => x.gelu("tanh"),
         Activation::Relu => x.relu(),
-    }
-}
-
-/// down(act(gate(x)) ∘ up(x)).
-pub struct GatedMlp {
-    gate: Linear,
-    up: Linear,
-    down: Linear,
-    act: Activation,
-}
-
-impl GatedMlp {
-    pub fn new(
-        source: &mut ParamSource,
-        name: &str,
-        width: i64,
-        inner: i64,
-        bias: bool,
-        act: Activation,
-        std: f64,
-    ) -> Result<Self, ParamError> {
-        Ok(Self {
-            gate: Linear::new(source, &format!("{name}.gate_proj"), inner, width, bias, std)?,
-            up: Linear::new(source, &format!("{name}.up_proj"), inner, width, bias, std)?,
-            down: Linear::new(source, &format!("{name}.down_proj"), width, inner, bias, std)?,
-            act,
-        })
-    }
-
-    pub fn forward(&self, x: &Tensor) -> Tensor {
-        self.down.forward(&(activate(self.act, &self.gate.forward(x)) * self.up.forward(x)))
     }
 }
 

@@ -4,12 +4,14 @@
 //! refuses a checkpoint that held tensors nobody asked for: both a missing and an unused tensor are
 //! errors that name it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::f64::consts::TAU;
 
 use rand::RngExt;
 use tch::{Device, Kind, Tensor};
 
+use super::config::ModelType;
 use super::weights::{Checkpoint, WeightsError};
 use crate::random;
 
@@ -41,9 +43,12 @@ pub enum Init {
 /// Where tensors come from while a model is built.
 pub struct ParamSource {
     checkpoint: Option<Checkpoint>,
-    /// In front of backbone names in the model, but not in a bare backbone's checkpoint.
+    /// In front of backbone names in the model.
     prefix: &'static str,
-    checkpoint_has_prefix: bool,
+    /// What stands there in the checkpoint; nothing in a bare backbone's.
+    stored_prefix: &'static str,
+    /// Beginnings of names that are no part of the model.
+    foreign: &'static [&'static str],
     seed: u64,
     device: Device,
     kind: Kind,
@@ -57,7 +62,8 @@ impl ParamSource {
         Self {
             checkpoint: None,
             prefix: "",
-            checkpoint_has_prefix: true,
+            stored_prefix: "",
+            foreign: &[],
             seed,
             device,
             kind: Kind::Float,
@@ -66,14 +72,16 @@ impl ParamSource {
         }
     }
 
-    /// Tensors of a checkpoint, converted to `kind`. `prefix` is what sequence-classification
-    /// checkpoints put before backbone names and bare backbones leave out (`bert.`, `model.`).
-    pub fn checkpoint(checkpoint: Checkpoint, prefix: &'static str, seed: u64, device: Device, kind: Kind) -> Self {
-        let checkpoint_has_prefix = checkpoint.names().any(|name| name.starts_with(prefix));
+    /// Tensors of a checkpoint, converted to `kind`. Which type the model has says what its checkpoints put
+    /// before backbone names (`bert.`, `model.`), which bare backbones leave out, and what else they hold.
+    pub fn checkpoint(checkpoint: Checkpoint, model_type: ModelType, seed: u64, device: Device, kind: Kind) -> Self {
+        let prefixes = model_type.stored_prefixes().iter();
+        let stored = prefixes.copied().find(|prefix| checkpoint.names().any(|name| name.starts_with(prefix)));
         let mut source = Self::random(seed, device);
         source.checkpoint = Some(checkpoint);
-        source.prefix = prefix;
-        source.checkpoint_has_prefix = checkpoint_has_prefix;
+        source.prefix = model_type.prefix();
+        source.stored_prefix = stored.unwrap_or("");
+        source.foreign = model_type.foreign_tensors();
         source.kind = kind;
         source
     }
@@ -100,20 +108,19 @@ impl ParamSource {
         if self.params.contains_key(name) {
             return Err(ParamError::Twice { name: name.to_owned() });
         }
-        let stored_name =
-            if self.checkpoint_has_prefix { name } else { name.strip_prefix(self.prefix).unwrap_or(name) };
+        let stored_name = self.stored_name(name);
         let stored = match &mut self.checkpoint {
-            Some(checkpoint) => checkpoint.take(stored_name)?,
+            Some(checkpoint) => checkpoint.take(&stored_name)?,
             None => None,
         };
         let tensor = match stored {
             Some(tensor) if tensor.size() == shape => tensor.to_device(self.device).to_kind(kind),
             Some(tensor) => {
                 let found = tensor.size();
-                return Err(ParamError::Shape { name: stored_name.to_owned(), expected: shape.to_vec(), found });
+                return Err(ParamError::Shape { name: stored_name.into_owned(), expected: shape.to_vec(), found });
             }
             None if self.checkpoint.is_some() && !optional => {
-                return Err(ParamError::Missing { name: stored_name.to_owned(), shape: shape.to_vec() });
+                return Err(ParamError::Missing { name: stored_name.into_owned(), shape: shape.to_vec() });
             }
             None => {
                 self.drawn.push(name.to_owned());
@@ -124,10 +131,19 @@ impl ParamSource {
         Ok(tensor)
     }
 
+    /// What a tensor is called in the checkpoint.
+    fn stored_name<'a>(&self, name: &'a str) -> Cow<'a, str> {
+        match name.strip_prefix(self.prefix) {
+            Some(rest) if self.prefix != self.stored_prefix => Cow::Owned(format!("{}{rest}", self.stored_prefix)),
+            _ => Cow::Borrowed(name),
+        }
+    }
+
     /// The parameters, once everything has been asked for.
     pub fn finish(self) -> Result<Finished, ParamError> {
         if let Some(checkpoint) = &self.checkpoint {
-            let names: Vec<String> = checkpoint.untaken().filter(|name| !ignorable(name)).map(str::to_owned).collect();
+            let ignored = |name: &str| ignorable(name) || self.foreign.iter().any(|begin| name.starts_with(begin));
+            let names: Vec<String> = checkpoint.untaken().filter(|name| !ignored(name)).map(str::to_owned).collect();
             if !names.is_empty() {
                 return Err(ParamError::Unused { names });
             }

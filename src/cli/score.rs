@@ -38,7 +38,7 @@ pub fn score_into(
     progress: &mut dyn Progress,
 ) -> anyhow::Result<Outcome> {
     let out = RunDirectory::new(out);
-    let scorer = Scorer::load(settings)?;
+    let scorer = Scorer::load(settings, progress)?;
     let plan = Plan::make(settings, Ok(&scorer), &out, resume, Depth::Run, progress)?;
     plan.refuse_wrong()?;
     warn(&plan, progress);
@@ -58,7 +58,7 @@ fn dry_run(
     resume: bool,
     message: &mut Message,
 ) -> anyhow::Result<Outcome> {
-    let scorer = Scorer::load(settings);
+    let scorer = Scorer::load(settings, message);
     let plan = Plan::make(settings, scorer.as_ref(), out, resume, Depth::DryRun, message)?;
     message.data(&plan_text(&plan))?;
     match plan.verdict() {
@@ -172,6 +172,11 @@ fn tell(summary: &Summary, progress: &mut dyn Progress) {
         progress.warn(&format!("{} responses have no reward", count(summary.n_without_reward)));
     }
     let (items, responses) = (count(summary.n_items), count(summary.n_responses));
+    if let Some(took) = summary.took {
+        let seconds = took.as_secs_f64().max(1e-9);
+        let rate = (summary.n_items - summary.n_resumed) as f64 / seconds;
+        progress.line(&format!("scoring took {seconds:.2} s, {rate:.2} items/s"));
+    }
     progress.line(&format!("scored {items} items ({responses} responses): `{}`", summary.table.display()));
 }
 

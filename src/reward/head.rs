@@ -54,9 +54,7 @@ impl Head {
         let inner = Init::Normal(config.initializer_range);
         let last = init.of(config);
         Ok(match config.model_type {
-            ModelType::Llama | ModelType::Mistral | ModelType::Qwen2 | ModelType::Qwen3 => {
-                Head::Score(Linear::head(source, "score", 1, width, false, last)?)
-            }
+            ModelType::InternLm2 => Head::Score(Linear::head(source, "v_head", 1, width, false, last)?),
             ModelType::Bert => Head::Pooler {
                 dense: Linear::head(source, "bert.pooler.dense", width, width, true, inner)?,
                 classifier: Linear::head(source, "classifier", 1, width, true, last)?,
@@ -65,6 +63,7 @@ impl Head {
                 dense: Linear::head(source, "classifier.dense", width, width, true, inner)?,
                 out: Linear::head(source, "classifier.out_proj", 1, width, true, last)?,
             },
+            _ => Head::Score(Linear::head(source, "score", 1, width, false, last)?),
         })
     }
 

@@ -3,19 +3,24 @@
 use super::ScoreError;
 use super::settings::ScoreSettings;
 use crate::device;
+use crate::progress::Progress;
 use crate::provenance::RunInfo;
 use crate::reward::network::MissingHead;
 use crate::reward::scalar::ScalarModel;
 use crate::reward::{artifact, locate};
 
 /// The model and its provenance.
-pub fn scalar(spec: &str, settings: &ScoreSettings) -> Result<(ScalarModel, RunInfo), ScoreError> {
+pub fn scalar(
+    spec: &str,
+    settings: &ScoreSettings,
+    progress: &mut dyn Progress,
+) -> Result<(ScalarModel, RunInfo), ScoreError> {
     let failed = |hint: &str, source: Box<dyn std::error::Error + Send + Sync>| ScoreError::Load {
         spec: spec.to_owned(),
         hint: hint.to_owned(),
         source,
     };
-    let dir = locate::directory(spec).map_err(|e| failed(&e.hint(), e.into()))?;
+    let dir = locate::directory(spec, progress).map_err(|e| failed(&e.hint(), e.into()))?;
     let on = device::parse(&settings.device).map_err(|e| failed("see `rmbench doctor`", e.into()))?;
     let compute = device::parse_dtype(&settings.dtype).map_err(|e| failed("use f32 or bf16", e.into()))?;
     let files = "a model directory has config.json, model.safetensors and tokenizer.json";

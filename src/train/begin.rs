@@ -46,7 +46,7 @@ pub fn begin(
     let (model, tokenizer_dir) = match spec.strip_prefix("init:") {
         Some(name) => from_scratch(name, settings, data, out, compute, device, progress)?,
         None => {
-            let dir = locate::directory(spec).map_err(|e| TrainError::Begin(format!("{e}; {}", e.hint())))?;
+            let dir = locate::directory(spec, progress).map_err(|e| TrainError::Begin(format!("{e}; {}", e.hint())))?;
             digests.extend(locate::digests(&dir)?);
             (from_checkpoint(&dir, settings, compute, device, progress)?, dir)
         }

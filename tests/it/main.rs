@@ -10,6 +10,7 @@ mod cli;
 mod command;
 mod data;
 mod demo;
+mod hub;
 mod metrics;
 #[cfg(feature = "torch")]
 mod minilm;
@@ -23,6 +24,8 @@ mod report;
 mod score;
 #[cfg(feature = "torch")]
 mod sharing;
+#[cfg(feature = "torch")]
+mod switches;
 mod table;
 mod text;
 #[cfg(feature = "torch")]

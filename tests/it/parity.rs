@@ -1,7 +1,7 @@
 //! Model code equals transformers on the same weights: hidden states, rewards, loss, gradients.
 //!
-//! Fixtures: `tests/fixtures/arch/*`, written by `tests/reference/architectures.py`. "Relative" is
-//! relative to the largest value of the tensor compared, since both sides round in f32.
+//! Fixtures: `tests/fixtures/arch/*`, written by `tests/reference/architectures.py` and `decoders.py`.
+//! "Relative" is relative to the largest value of the tensor compared, since both sides round in f32.
 
 // A list of ranges may well hold one.
 #![allow(clippy::single_range_in_vec_init)]
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use rmbench::backbone::Pass;
 use rmbench::backbone::weights::Checkpoint;
 use rmbench::reward::network::{MissingHead, Network};
-use rmbench::text::batch::{Pooled, TokenBatch, TokenTree};
+use rmbench::text::batch::{Pooled, Sharing, TokenBatch, TokenTree};
 use tch::{Device, Kind, Tensor};
 
 const RELATIVE: f64 = 1e-5;
@@ -22,12 +22,12 @@ const RELATIVE: f64 = 1e-5;
 /// last bias adds the same number to both rewards of a pair.
 const ZERO_GRADIENT: [&str; 3] = ["attention.self.key.bias", "classifier.bias", "classifier.out_proj.bias"];
 
-struct Fixture {
-    name: String,
-    network: Network,
-    expected: BTreeMap<String, Tensor>,
+pub struct Fixture {
+    pub name: String,
+    pub network: Network,
+    pub expected: BTreeMap<String, Tensor>,
     /// Per pair: chosen ids, rejected ids.
-    pairs: Vec<[Vec<i64>; 2]>,
+    pub pairs: Vec<[Vec<i64>; 2]>,
     pad_id: i64,
     layers_of: usize,
 }
@@ -36,7 +36,7 @@ pub fn fixture_dirs() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/arch");
     let mut dirs: Vec<PathBuf> = std::fs::read_dir(&root).unwrap().map(|e| e.unwrap().path()).collect();
     dirs.sort();
-    assert!(dirs.len() >= 7, "fixtures are missing from {}", root.display());
+    assert!(dirs.len() >= 19, "fixtures are missing from {}", root.display());
     dirs
 }
 
@@ -51,7 +51,12 @@ pub fn tree_pairs(dir: &Path) -> TokenBatch {
 }
 
 fn load(dir: &Path) -> Fixture {
-    let network = Network::load(dir, Device::Cpu, Kind::Float, Kind::Float, MissingHead::Refuse).unwrap();
+    load_as(dir, Kind::Float)
+}
+
+/// A fixture whose network computes in `kind`, from weights of that kind.
+pub fn load_as(dir: &Path, kind: Kind) -> Fixture {
+    let network = Network::load(dir, Device::Cpu, kind, kind, MissingHead::Refuse).unwrap();
     let expected = Checkpoint::open_files(&[dir.join("expected.safetensors")]).unwrap().take_all().unwrap();
     let inputs: serde_json::Value =
         serde_json::from_str(&std::fs::read_to_string(dir.join("inputs.json")).unwrap()).unwrap();
@@ -77,7 +82,7 @@ impl Fixture {
     }
 
     /// Sequences in one flat stream, each on its own, in the order given.
-    fn separate(&self, sequences: &[&[i64]]) -> TokenBatch {
+    pub fn separate(&self, sequences: &[&[i64]]) -> TokenBatch {
         let mut batch = TokenBatch::default();
         for (number, ids) in sequences.iter().enumerate() {
             let start = batch.ids.len();
@@ -90,11 +95,18 @@ impl Fixture {
         batch
     }
 
-    /// Each pair as a tree: common prefix once, then what differs.
+    /// Each pair as a tree: common prefix once, then what differs. Pairs whose positions depend on their
+    /// lengths share nothing.
     fn shared(&self) -> TokenBatch {
         let mut batch = TokenBatch::default();
         for (number, pair) in self.pairs.iter().enumerate() {
-            let common = pair[0].iter().zip(&pair[1]).take_while(|(a, b)| a == b).count();
+            let longest = pair[0].len().max(pair[1].len());
+            let shares = match self.network.sharing() {
+                Sharing::Never => false,
+                Sharing::Always => true,
+                Sharing::UpTo(limit) => longest <= limit,
+            };
+            let common = pair[0].iter().zip(&pair[1]).take_while(|(a, b)| shares && a == b).count();
             let prefix_len = common.min(pair[0].len() - 1).min(pair[1].len() - 1);
             let start = batch.ids.len();
             batch.ids.extend(&pair[0][..prefix_len]);
@@ -110,12 +122,18 @@ impl Fixture {
                 batch.pooled.push(Pooled::Token(index));
                 batch.owners.push((number, side));
             }
+            if !shares {
+                batch
+                    .trees
+                    .extend(branches.into_iter().map(|b| TokenTree { prefix: b.start..b.start, branches: vec![b] }));
+                continue;
+            }
             batch.trees.push(TokenTree { prefix: start..start + prefix_len, branches });
         }
         batch
     }
 
-    fn all_separate(&self) -> TokenBatch {
+    pub fn all_separate(&self) -> TokenBatch {
         let sequences: Vec<&[i64]> = self.pairs.iter().flatten().map(Vec::as_slice).collect();
         self.separate(&sequences)
     }

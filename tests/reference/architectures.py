@@ -4,6 +4,7 @@ Writes tests/fixtures/arch/<name>/ for every name in ARCHITECTURES: a checkpoint
 `inputs.json`, `expected.safetensors`, `meta.json`.
 
 Run (about a minute on one core):  python tests/reference/architectures.py [name ...]
+Further decoders and kinds of rotary positions: decoders.py, which uses what is here.
 """
 
 import contextlib
@@ -20,6 +21,7 @@ import torch  # noqa: E402
 from invented_texts import PAIRS  # noqa: E402
 from torch.nn.functional import logsigmoid  # noqa: E402
 from transformers import (  # noqa: E402
+    AutoConfig,
     AutoModelForSequenceClassification,
     AutoTokenizer,
     BertConfig,
@@ -65,13 +67,15 @@ PLAIN = ["ok", "Yes, no", "שלום 👍🏽"]
 
 
 def randomise(model, seed):
-    """Non-trivial weights: matrices std 0.2 (embeddings 0.5), norm weights around 1, biases std 0.1."""
+    """Non-trivial weights: matrices std 0.2 (embeddings 0.5), norm weights around 1 (Gemma stores offsets from it),
+    biases std 0.1."""
     generator = torch.Generator().manual_seed(seed)
+    center = 0.0 if "Gemma" in type(model).__name__ else 1.0
     with torch.no_grad():
         for name, parameter in sorted(model.named_parameters()):
             noise = torch.randn(parameter.shape, generator=generator)
             if "norm" in name.lower() and name.endswith("weight"):
-                parameter.copy_(1.0 + 0.2 * noise)
+                parameter.copy_(center + 0.2 * noise)
             elif name.endswith("bias"):
                 parameter.copy_(0.1 * noise)
             else:
@@ -83,8 +87,11 @@ def make_checkpoint(name, directory):
     config_class, settings, builder = ARCHITECTURES[name]
     tokenizer = getattr(tiny_tokenizers, builder)()
     specials = {key: getattr(tokenizer, key) for key in ("pad_token_id", "bos_token_id", "eos_token_id")}
+    if "text_config" in settings:
+        settings = settings | {"text_config": settings["text_config"] | specials}
     config = config_class(**settings, **specials, num_labels=1)
-    assert len(tokenizer) == config.vocab_size, (len(tokenizer), config.vocab_size)
+    vocabulary = config.get_text_config().vocab_size
+    assert len(tokenizer) == vocabulary, (len(tokenizer), vocabulary)
     model = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
     randomise(model, seed=sum(map(ord, name)))
     model.save_pretrained(directory)
@@ -108,16 +115,24 @@ def load(directory, dtype=torch.float32, attention=ATTENTION):
 def write_v4_config(name, directory):
     """The same config in the keys of transformers 4 (rope_theta, rope_scaling, torch_dtype), checked by loading it."""
     config = json.loads((directory / "config.json").read_text())
-    rope = config.pop("rope_parameters", None)
+    text = config.get("text_config", config)
+    rope = text.pop("rope_parameters", None)
     if rope is None:
         return
-    config["rope_theta"] = rope.pop("rope_theta")
-    config["rope_scaling"] = rope if rope.get("rope_type", "default") != "default" else None
+    if "sliding_attention" in rope:
+        text["rope_local_base_freq"] = rope["sliding_attention"]["rope_theta"]
+        rope = rope["full_attention"]
+    text["rope_theta"] = rope.pop("rope_theta")
+    if "partial_rotary_factor" in rope:
+        text["partial_rotary_factor"] = rope.pop("partial_rotary_factor")
+    if "original_max_position_embeddings" in text:
+        del rope["original_max_position_embeddings"]
+    text["rope_scaling"] = rope if rope.get("rope_type", "default") != "default" else None
     config["torch_dtype"] = config.pop("dtype")
     config["transformers_version"] = "4.51.0"
     write_json(directory / "config_v4.json", config)
-    again = ARCHITECTURES[name][0].from_dict(config)
-    now = ARCHITECTURES[name][0].from_pretrained(directory)
+    again = ARCHITECTURES[name][0].from_dict(json.loads(json.dumps(config))).get_text_config()
+    now = ARCHITECTURES[name][0].from_pretrained(directory).get_text_config()
     assert again.rope_parameters == now.rope_parameters, (again.rope_parameters, now.rope_parameters)
 
 
@@ -160,13 +175,33 @@ def run_alone(model, ids):
     """Reward and last hidden states [T, d] of one sequence without padding."""
     batch = padded([ids], 0)
     with torch.no_grad():
-        hidden = model.base_model(**batch).last_hidden_state[0]
+        hidden = fresh(model).base_model(**batch).last_hidden_state[0]
         return model(**batch).logits[0, 0], hidden
+
+
+def depends_on_length(model):
+    """Whether rotary frequencies change with the length of the batch (dynamic, longrope)."""
+    rope = getattr(model.config.get_text_config(), "rope_parameters", None) or {}
+    return rope.get("rope_type") in ("dynamic", "longrope")
+
+
+def fresh(model):
+    """The model before it has seen a long sequence: dynamic frequencies are kept from the longest one so far."""
+    rotary = getattr(model.base_model, "rotary_emb", None)
+    if rotary is not None and getattr(rotary, "rope_type", None) == "dynamic":
+        rotary.max_seq_len_cached = rotary.original_max_seq_len
+        rotary.inv_freq = rotary.original_inv_freq
+    return model
+
+
+def layers_of(model):
+    base = model.base_model
+    return base.encoder.layer if hasattr(base, "encoder") else getattr(base, "language_model", base).layers
 
 
 def layer_outputs(model, ids):
     """Input of the first layer and the raw output of every layer (before any final norm)."""
-    layers = model.base_model.encoder.layer if hasattr(model.base_model, "encoder") else model.base_model.layers
+    layers = layers_of(model)
     seen = {}
     hooks = [layers[0].register_forward_pre_hook(lambda _, args: seen.update({"layer.embeddings": args[0][0]}))]
     for i, layer in enumerate(layers):
@@ -180,8 +215,22 @@ def layer_outputs(model, ids):
 
 
 def bradley_terry(model, batch):
-    chosen, rejected = model(**batch, use_cache=False).logits[:, 0].chunk(2)
+    if depends_on_length(model):
+        # A reward is what a sequence gets alone, whatever else is in the batch.
+        rows = zip(batch["input_ids"], batch["attention_mask"].bool())
+        rewards = torch.stack([fresh(model)(ids[mask][None], use_cache=False).logits[0, 0] for ids, mask in rows])
+    else:
+        rewards = model(**batch, use_cache=False).logits[:, 0]
+    chosen, rejected = rewards.chunk(2)
     return -logsigmoid(chosen - rejected).mean()
+
+
+def text_parameters(model, among=None):
+    """Parameters that text passes through, by the names of the text model (Gemma 3 has a vision tower besides)."""
+    for name, parameter in model.named_parameters():
+        vision = any(part in name for part in ("vision_tower.", "multi_modal_projector."))
+        if not vision and (among is None or name in among):
+            yield name.replace("model.language_model.", "model."), parameter
 
 
 def decays(name):
@@ -191,12 +240,12 @@ def decays(name):
 def assert_trainer_decays_the_same(model):
     """transformers.Trainer groups parameters by layer type and name patterns; here that is the same rule."""
     theirs = set(Trainer.get_decay_parameter_names(None, model))
-    assert theirs == {name for name, _ in model.named_parameters() if decays(name)}, theirs
+    assert {n for n, _ in text_parameters(model, theirs)} == {n for n, _ in text_parameters(model) if decays(n)}, theirs
 
 
 def ten_steps(model, batch):
     """torch.optim.AdamW with two groups, clipping, linear schedule with warm-up; one full batch per step."""
-    named = list(model.named_parameters())
+    named = list(text_parameters(model))
     optimizer = torch.optim.AdamW(
         [{"params": [p for n, p in named if decays(n)], "weight_decay": WEIGHT_DECAY},
          {"params": [p for n, p in named if not decays(n)], "weight_decay": 0.0}],
@@ -217,15 +266,16 @@ def ten_steps(model, batch):
 
 @contextlib.contextmanager
 def no_narrowing(dtype):
-    """The modelling code casts norms and softmax to `torch.float32` by name; in a float64 run that name must mean
-    float64, else the run is no more exact than float32 (and eager masks of float64's minimum overflow to NaN).
-    The cos/sin tables of RoPE stay float32: they use `.float()` and are part of the definition."""
-    narrow = torch.float32
+    """The modelling code casts norms and softmax to `torch.float32` by name, or by `.float()`; in a float64 run these
+    must mean float64, else the run is no more exact than float32 (and eager masks of float64's minimum overflow to
+    NaN). The cos/sin tables of RoPE stay float32: they come from integer positions and are part of the definition."""
+    narrow, to_float = torch.float32, torch.Tensor.float
     torch.float32 = dtype
+    torch.Tensor.float = lambda tensor: tensor.to(dtype) if tensor.is_floating_point() else to_float(tensor)
     try:
         yield
     finally:
-        torch.float32 = narrow
+        torch.float32, torch.Tensor.float = narrow, to_float
 
 
 def compute(directory, pairs, pad_id, dtype, attention=ATTENTION):
@@ -254,18 +304,20 @@ def compute_with(model, pairs, pad_id):
     loss = bradley_terry(model, batch)
     loss.backward()
     out["loss"] = loss.detach()
-    for name, parameter in model.named_parameters():
+    for name, parameter in text_parameters(model):
         assert parameter.grad is not None, name
         out[f"grad.{name}"] = parameter.grad.clone()
     losses, norms, rates = ten_steps(model, batch)
     out |= {"loss_per_step": losses, "grad_norm_per_step": norms, "lr_per_step": rates}
-    for name, parameter in model.named_parameters():
+    for name, parameter in text_parameters(model):
         out[f"final.{name}"] = parameter.detach()
     return out
 
 
 def batched_rewards(directory, pairs, pad_id, side):
     model = load(directory)
+    if depends_on_length(model):
+        return None  # a batch takes the frequencies of its longest sequence: another computation
     sequences = [pair[f"{which}_ids"] for pair in pairs for which in ("chosen", "rejected")]
     batch = padded(sequences, pad_id, side)
     if side == "left" and model.config.model_type in ("bert", "xlm-roberta"):
@@ -291,7 +343,9 @@ def write_architecture(name):
     pairs = encode_pairs(name, tokenizer)
     expected = compute(directory, pairs, pad_id, torch.float32)
     exact = compute(directory, pairs, pad_id, torch.float64)
-    sdpa = compute(directory, pairs, pad_id, torch.float32, "sdpa")
+    # Gemma 2 has no other kernel: none of the fused ones can cap scores.
+    has_sdpa = getattr(type(load(directory)), "_supports_sdpa", True)
+    sdpa = compute(directory, pairs, pad_id, torch.float32, "sdpa") if has_sdpa else {}
 
     batch_difference = {"right": None, "left": None}
     for side in batch_difference:
@@ -299,7 +353,7 @@ def write_architecture(name):
         if rewards is not None:
             batch_difference[side] = scaled_difference(rewards, expected["rewards"])
             assert batch_difference[side] <= 1e-6, (name, side, batch_difference)
-    if "sliding_window" in ARCHITECTURES[name][1]:
+    if "sliding_window" in ARCHITECTURES[name][1].get("text_config", ARCHITECTURES[name][1]):
         assert_window_bites(directory, pairs, expected["rewards"])
 
     model = load(directory)
@@ -318,11 +372,11 @@ def write_architecture(name):
         "layers_of": {"pair": [p["name"] for p in pairs].index(LAYERS_OF[0]), "side": LAYERS_OF[1]},
         "pairs": pairs, "plain": plain,
     })
-    names = [n for n, _ in model.named_parameters()]
+    names = [n for n, _ in text_parameters(model)]
     noise = noise_gradients(expected, exact)
     write_json(directory / "meta.json", {
         "versions": versions(), "script": "tests/reference/architectures.py", "architecture": name,
-        "attention": ATTENTION, "dtype": "float32", "parameters": sum(p.numel() for p in model.parameters()),
+        "attention": ATTENTION, "dtype": "float32", "parameters": sum(p.numel() for _, p in text_parameters(model)),
         "training": {
             "optimizer": "torch.optim.AdamW", "lr": LEARNING_RATE, "betas": [0.9, 0.999], "eps": 1e-8,
             "clip_grad_norm": CLIP, "schedule": "linear", "warmup_steps": WARMUP, "total_steps": STEPS,
@@ -333,6 +387,7 @@ def write_architecture(name):
         "float32_error": worst_difference(expected, exact, skip=noise),
         "sdpa_difference": worst_difference(sdpa, expected, skip=noise),
         "noise_gradients": noise,
+        "bfloat16_error": bfloat16_error(directory, pairs, expected),
     })
     size = sum(f.stat().st_size for f in directory.iterdir())
     checkpoint = size - sum((directory / f).stat().st_size for f in ("expected.safetensors", "inputs.json", "meta.json"))
@@ -344,10 +399,26 @@ def write_architecture(name):
 
 
 def assert_window_bites(directory, pairs, rewards):
+    config = AutoConfig.from_pretrained(directory)
+    config.get_text_config().sliding_window = 1000
     model = AutoModelForSequenceClassification.from_pretrained(
-        directory, dtype=torch.float32, attn_implementation=ATTENTION, sliding_window=None).eval()
+        directory, config=config, dtype=torch.float32, attn_implementation=ATTENTION).eval()
     full = torch.stack([run_alone(model, p[f"{s}_ids"])[0] for p in pairs for s in ("chosen", "rejected")])
     assert (full.view_as(rewards) - rewards).abs().max() > 1e-2, "the sliding window changes nothing"
+
+
+def bfloat16_error(directory, pairs, expected):
+    """Root mean square and largest distance of transformers' own bfloat16 forward to the float32 one."""
+    model = load(directory, torch.bfloat16)
+    hidden, rewards = [], []
+    for i, pair in enumerate(pairs):
+        for side in ("chosen", "rejected"):
+            reward, states = run_alone(model, pair[f"{side}_ids"])
+            rewards.append(reward.float())
+            hidden.append((states.float() - expected[f"hidden.{i}.{side}"]).flatten())
+    found = {"hidden": torch.cat(hidden), "rewards": torch.stack(rewards) - expected["rewards"].flatten()}
+    return {kind: {"rms": float(f"{d.square().mean().sqrt().item():.3g}"), "max": float(f"{d.abs().max().item():.3g}")}
+            for kind, d in found.items()}
 
 
 def worst_difference(computed, reference, skip=()):

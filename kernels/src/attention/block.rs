@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use super::pack::{Packed, per_word};
-use super::{Operand, Piece, Reach};
-use crate::exp::exp2;
+use super::{Operand, Piece, Shape};
+use crate::exp::{exp2, tanh};
 use crate::lanes::Lanes;
 use crate::tile::{self, Operands, tile};
 
@@ -81,11 +81,10 @@ impl Block {
         offset: usize,
         piece: &Piece,
         position: usize,
-        reach: Reach,
-        scale: f32,
+        shape: Shape,
     ) {
         let visible = |row: usize| {
-            let keys = reach.of(position + row, piece);
+            let keys = shape.reach.of(position + row, piece);
             offset + keys.start..offset + keys.end
         };
         let (begin, end) = (visible(0).start, visible(self.n - 1).end);
@@ -102,10 +101,13 @@ impl Block {
                     // SAFETY: the caller's promise; the columns lie within the packed keys.
                     unsafe {
                         self.score::<L, DOT>(packed, first, rows, low, high);
+                        if let Some(cap) = shape.cap {
+                            self.cap::<L>(rows, high - low, shape.scale, cap);
+                        }
                         for row in first..first + rows {
                             let Range { start, end } = visible(row);
                             let visible = start.clamp(low, to)..end.clamp(low, to);
-                            self.weigh::<L, DOT>(row, row - first, low, high, visible, scale);
+                            self.weigh::<L, DOT>(row, row - first, low, high, visible, shape.scale);
                         }
                         self.gather::<L, DOT>(packed, first, rows, low, high);
                     }
@@ -145,6 +147,21 @@ impl Block {
             // SAFETY: as above.
             unsafe { tile::<L, DOT>(operands, rows, n / L::N) };
             column += n;
+        }
+    }
+
+    /// Scores s of a tile to cap·tanh(scale·s/cap)/scale.
+    #[inline(always)]
+    unsafe fn cap<L: Lanes>(&mut self, rows: usize, n: usize, scale: f32, cap: f32) {
+        for row in self.scores.chunks_exact_mut(CHUNK).take(rows) {
+            for at in (0..n).step_by(L::N) {
+                // SAFETY: the caller's promise; vectors lie within the row.
+                unsafe {
+                    let scores = row.as_mut_ptr().add(at);
+                    let turned = tanh::<L>(L::mul(L::load(scores), L::splat(scale / cap)));
+                    L::store(L::mul(turned, L::splat(cap / scale)), scores);
+                }
+            }
         }
     }
 

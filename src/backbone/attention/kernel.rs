@@ -33,15 +33,15 @@ impl Trees {
         Self { trees: trees.collect(), reach }
     }
 
-    /// See [`Plan::attend`](super::Plan::attend). Rows that belong to no tree are zero.
-    pub fn attend(&self, q_thk: &Tensor, k_tgk: &Tensor, v_tgk: &Tensor, scale: f64) -> Tensor {
+    /// See [`Plan::attend`](super::Plan::attend); with a cap, `Plan::attend_capped`. Rows that belong to no tree are zero.
+    pub fn attend(&self, q_thk: &Tensor, k_tgk: &Tensor, v_tgk: &Tensor, scale: f64, cap: Option<f64>) -> Tensor {
         match q_thk.kind() {
-            Kind::BFloat16 => self.attend_in::<Bf16>([q_thk, k_tgk, v_tgk], scale),
-            _ => self.attend_in::<f32>([q_thk, k_tgk, v_tgk], scale),
+            Kind::BFloat16 => self.attend_in::<Bf16>([q_thk, k_tgk, v_tgk], scale, cap),
+            _ => self.attend_in::<f32>([q_thk, k_tgk, v_tgk], scale, cap),
         }
     }
 
-    fn attend_in<T: Operand>(&self, tensors: [&Tensor; 3], scale: f64) -> Tensor {
+    fn attend_in<T: Operand>(&self, tensors: [&Tensor; 3], scale: f64, cap: Option<f64>) -> Tensor {
         let [q_thk, k_tgk, v_tgk] = tensors.map(with_adjacent_heads);
         let (rows, heads, width) = (q_thk.size()[0], q_thk.size()[1], q_thk.size()[2]);
         let out = Tensor::zeros([rows, heads * width], (q_thk.kind(), Device::Cpu));
@@ -50,6 +50,7 @@ impl Trees {
             groups: k_tgk.size()[1] as usize,
             width: width as usize,
             scale: scale as f32,
+            cap: cap.map(|cap| cap as f32),
             reach: self.reach,
         };
         // SAFETY: `out` was just made, is contiguous, and nobody else holds it.
