@@ -21,7 +21,7 @@ demo *ARGS: build
 
 # Every test. Those on real data need RMBENCH_TEST_DATA and say so when they are skipped.
 test: setup
-    cargo test --locked
+    cargo test --locked --workspace
 
 # What a commit must pass before anything else.
 lint: setup

@@ -19,6 +19,7 @@ pub mod modernbert;
 mod norm;
 pub mod params;
 mod projection;
+mod recording;
 pub mod rope;
 mod rows;
 mod soft_cap;

@@ -18,6 +18,8 @@ pub mod padding;
 pub mod preset;
 #[cfg(feature = "torch")]
 pub mod scalar;
+#[cfg(feature = "torch")]
+mod workers;
 
 use crate::preference::Comparison;
 

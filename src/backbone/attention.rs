@@ -5,11 +5,14 @@
 //! its own branch, up to itself) or, where that wastes too much on long branches, in one call for the
 //! prefix and one per branch. Both are the same arithmetic as separate sequences.
 
+mod kernel;
+
 use std::collections::HashMap;
 use std::ops::Range;
 
 use tch::{Device, Kind, Tensor};
 
+use super::recording::may_leave_libtorch;
 use super::soft_cap::{self, Seen};
 use crate::text::batch::{TokenBatch, TokenTree};
 
@@ -43,6 +46,8 @@ pub struct Plan {
     trees: Vec<Vec<Call>>,
     /// Kind of scores and masks.
     kind: Kind,
+    /// In place of all calls, where no gradients are recorded on a CPU.
+    kernel: Option<kernel::Trees>,
 }
 
 /// Above this ratio of mask area to useful area, a tree is evaluated piece by piece.
@@ -58,6 +63,10 @@ impl Plan {
     /// the batch has tokens.
     pub fn new(batch: &TokenBatch, sight: Sight, compute: Kind, device: Device) -> Self {
         let kind = kind_of_scores(compute, device);
+        if batch.padding.is_empty() && may_leave_libtorch(device, compute) {
+            let kernel = Some(kernel::Trees::new(batch, None, sight));
+            return Self { queries: Vec::new(), keys: Vec::new(), trees: Vec::new(), kind, kernel };
+        }
         let of_tree = |tree: &TokenTree| match batch.padding.is_empty() {
             true => calls(tree, &batch.positions, sight, kind, device),
             false => {
@@ -67,7 +76,7 @@ impl Plan {
         };
         let trees = batch.trees.iter().map(of_tree).collect();
         let sizes = sizes(batch, filler(batch, compute, device));
-        Self { queries: sizes.clone(), keys: sizes, trees, kind }
+        Self { queries: sizes.clone(), keys: sizes, trees, kind, kernel: None }
     }
 
     /// As [`Plan::new`] where only the given positions of the stream ask (ascending, each once): the
@@ -75,7 +84,11 @@ impl Plan {
     pub fn of_rows(batch: &TokenBatch, rows: &[usize], sight: Sight, compute: Kind, device: Device) -> Self {
         let kind = kind_of_scores(compute, device);
         let keys = sizes(batch, filler(batch, compute, device));
-        let mut plan = Self { queries: Vec::new(), keys, trees: Vec::new(), kind };
+        let mut plan = Self { queries: Vec::new(), keys, trees: Vec::new(), kind, kernel: None };
+        if batch.padding.is_empty() && may_leave_libtorch(device, compute) {
+            plan.kernel = Some(kernel::Trees::new(batch, Some(rows), sight));
+            return plan;
+        }
         for tree in &batch.trees {
             let all = tree.tokens();
             let asking = &rows[rows.partition_point(|&r| r < all.start)..rows.partition_point(|&r| r < all.end)];
@@ -93,6 +106,9 @@ impl Plan {
     /// Attention output [t, h·k]. Queries are [t, h, k]; keys and values [t, g, k] with g dividing h
     /// (query head j uses key head j·g/h). In a plan of rows, queries and output have those rows only.
     pub fn attend(&self, q_thk: &Tensor, k_tgk: &Tensor, v_tgk: &Tensor, scale: f64) -> Tensor {
+        if let Some(trees) = &self.kernel {
+            return trees.attend(q_thk, k_tgk, v_tgk, scale, None);
+        }
         let gqa = q_thk.size()[1] != k_tgk.size()[1];
         self.attend_by(q_thk, k_tgk, v_tgk, |call, q, k, v| {
             Tensor::scaled_dot_product_attention(q, k, v, call.mask.as_ref(), 0.0, call.causal, scale, gqa)
@@ -101,6 +117,9 @@ impl Plan {
 
     /// As [`Plan::attend`] with capped scores.
     pub fn attend_capped(&self, q_thk: &Tensor, k_tgk: &Tensor, v_tgk: &Tensor, scale: f64, cap: f64) -> Tensor {
+        if let Some(trees) = &self.kernel {
+            return trees.attend(q_thk, k_tgk, v_tgk, scale, Some(cap));
+        }
         self.attend_by(q_thk, k_tgk, v_tgk, |call, q, k, v| {
             let seen = match &call.mask {
                 Some(mask) => Seen::Mask(mask),

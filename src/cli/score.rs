@@ -174,6 +174,11 @@ fn tell(summary: &Summary, progress: &mut dyn Progress) {
         progress.warn(&format!("{} responses have no reward", count(summary.n_without_reward)));
     }
     let (items, responses) = (count(summary.n_items), count(summary.n_responses));
+    if let Some(took) = summary.took {
+        let seconds = took.as_secs_f64().max(1e-9);
+        let rate = (summary.n_items - summary.n_resumed) as f64 / seconds;
+        progress.line(&format!("scoring took {seconds:.2} s, {rate:.2} items/s"));
+    }
     progress.line(&format!("scored {items} items ({responses} responses): `{}`", summary.table.display()));
 }
 

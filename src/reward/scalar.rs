@@ -3,7 +3,7 @@
 use tch::{Kind, Tensor};
 
 use super::network::Network;
-use super::{ResponseScore, RewardError};
+use super::{ResponseScore, RewardError, workers};
 use crate::backbone::{Dropout, DropoutKey};
 use crate::preference::Comparison;
 use crate::text::batch::{TokenBatch, cost, plan};
@@ -73,20 +73,42 @@ impl ScalarModel {
         let mut scores: Vec<Vec<ResponseScore>> = encoded.iter().map(blank).collect();
         let sharing = self.network.sharing();
         let costs: Vec<usize> = encoded.iter().map(|e| cost(e, sharing)).collect();
-        for group in plan(&costs, self.token_budget, usize::MAX) {
-            let members: Vec<(usize, &Encoded)> = group.iter().map(|&i| (i, &encoded[i])).collect();
-            let batch = self.token_batch(&members)?;
-            let rewards = floats(&self.network.rewards(&batch)?)?;
-            for (&(comparison, response), reward) in batch.owners.iter().zip(rewards) {
+        let groups = plan(&costs, self.token_budget, usize::MAX);
+        let model = ReadOnly(self);
+        let rewards_of = |group: usize| {
+            let members: Vec<(usize, &Encoded)> = groups[group].iter().map(|&i| (i, &encoded[i])).collect();
+            model.rewards(&members)
+        };
+        let side_by_side = workers::count(self.network.device, groups.len());
+        workers::run(side_by_side, groups.len(), rewards_of, |group, (owners, rewards)| {
+            for ((comparison, response), reward) in owners.into_iter().zip(rewards) {
                 // A reward that is not a number is no reward: it is counted as missing downstream.
                 scores[comparison][response].reward = reward.is_finite().then_some(reward);
             }
-            done(group.len() as u64);
-        }
+            done(groups[group].len() as u64);
+        })?;
         for (scores, encoded) in scores.iter_mut().zip(encoded) {
             level(scores, &encoded.sequences);
         }
         Ok(scores)
+    }
+}
+
+/// A model that several threads compute with.
+struct ReadOnly<'a>(&'a ScalarModel);
+
+// SAFETY: tch's tensors are not `Sync` because `&Tensor` allows changes in place. The one thing done here
+// is a forward pass without gradients, which reads the weights and counts references atomically.
+unsafe impl Sync for ReadOnly<'_> {}
+
+/// Comparison and response that each reward of a batch belongs to, and the rewards.
+type BatchRewards = (Vec<(usize, usize)>, Vec<f32>);
+
+impl ReadOnly<'_> {
+    fn rewards(&self, members: &[(usize, &Encoded)]) -> Result<BatchRewards, RewardError> {
+        let batch = self.0.token_batch(members)?;
+        let rewards = floats(&self.0.network.rewards(&batch)?)?;
+        Ok((batch.owners, rewards))
     }
 }
 

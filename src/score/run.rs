@@ -1,6 +1,7 @@
 //! Scoring in shards, and shards to one table.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use arrow::array::Array;
 
@@ -31,6 +32,9 @@ pub struct Summary {
     pub n_without_reward: u64,
     /// Items that an interrupted run had scored already.
     pub n_resumed: u64,
+    /// From the first item read to the table written; `None` where nothing was left to score, or no model
+    /// computed.
+    pub took: Option<Duration>,
 }
 
 /// Carries out a plan: scores what no shard holds yet, joins the shards, removes them.
@@ -42,14 +46,17 @@ pub fn run(
     progress: &mut dyn Progress,
 ) -> Result<Summary, ScoreError> {
     let mut n_resumed = plan.n_items();
+    let mut took = None;
     if out.begin(&plan.info, &own_manifests(plan), resume)? != State::Finished {
+        let began = Instant::now();
         let mut shards = Shards { plan, scorer, out, progress, paths: Vec::new(), n_resumed: 0 };
         shards.score_all()?;
         n_resumed = shards.n_resumed;
         join(&shards.paths, &out.table(), &plan.info)?;
+        took = scorer.pipeline().map(|_| began.elapsed());
         out.remove_shards()?;
     }
-    summary(out.table(), plan.n_items(), n_resumed)
+    Ok(Summary { took, ..summary(out.table(), plan.n_items(), n_resumed)? })
 }
 
 fn own_manifests(plan: &Plan) -> Vec<(&str, &str)> {
@@ -217,5 +224,5 @@ fn summary(table: PathBuf, n_items: u64, n_resumed: u64) -> Result<Summary, Scor
         n_truncated += batch.truncated.true_count() as u64;
         n_without_reward += batch.reward.null_count() as u64;
     }
-    Ok(Summary { table, n_items, n_responses, n_truncated, n_without_reward, n_resumed })
+    Ok(Summary { table, n_items, n_responses, n_truncated, n_without_reward, n_resumed, took: None })
 }

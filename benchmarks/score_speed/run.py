@@ -1,0 +1,244 @@
+"""Times `rmbench score` beside its peers, alternating, and writes what it found to benchmarks/results/.
+
+Usage: python run.py --binary target/debug/rmbench [--threads 2] [--rounds 3] [--work DIR] [--only TEXT]
+
+A time is reported only where all programs gave the same scores. See ../README.md for what each column means.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+import transformers
+from transformers import AutoTokenizer
+
+import checkpoints
+import flops
+import texts
+
+HERE = Path(__file__).resolve().parent
+N_ITEMS = {"short": 96, "rewardbench": 16, "best-of-4": 4}
+CASES = [(m, p, d) for m in checkpoints.MODELS for p in texts.PROFILES for d in ("f32", "bf16")]
+# Best of 4 is about shared prompts, which encoders cannot share.
+CASES = [case for case in CASES if case[:2] != ("xlm-roberta", "best-of-4")]
+F32_TOLERANCE = 1e-4
+# bf16 has 8 bits: two ways to add up twelve layers differ in the last ones. In standard deviations.
+BF16_TOLERANCE = 0.25
+
+
+def gemm_rate(dtype, threads):
+    """FLOP/s of the matrix product that the models do most, [1024, 512] by [512, 1536]: median of 7."""
+    torch.set_num_threads(threads)
+    a, b = torch.randn(1024, 512, dtype=dtype), torch.randn(1536, 512, dtype=dtype)
+    rates = []
+    for _ in range(7):
+        began, n = time.perf_counter(), 0
+        while time.perf_counter() - began < 0.15:
+            torch.nn.functional.linear(a, b)
+            n += 1
+        rates.append(2 * 1024 * 512 * 1536 * n / (time.perf_counter() - began))
+    return statistics.median(rates)
+
+
+def write_pairs(path, items):
+    one = all(len(item["responses"]) == 2 for item in items)
+    rest = [item["responses"][1] if one else item["responses"][1:] for item in items]
+    first = [item["responses"][0] if one else item["responses"][:1] for item in items]
+    columns = {"id": [i["id"] for i in items], "language": ["eng_Latn"] * len(items),
+               "prompt": [i["prompt"] for i in items], "chosen": first, "rejected": rest}
+    pq.write_table(pa.table(columns), path)
+
+
+def rendered(tokenizer, items):
+    """The strings that both sides tokenise."""
+    if tokenizer.chat_template is None:
+        return [[item["prompt"] + response for response in item["responses"]] for item in items]
+    def chat(prompt, response):
+        turns = [{"role": "user", "content": prompt}, {"role": "assistant", "content": response}]
+        return tokenizer.apply_chat_template(turns, tokenize=False)
+    return [[chat(item["prompt"], response) for response in item["responses"]] for item in items]
+
+
+def measured(command, environment):
+    """Standard output and error, wall and CPU seconds."""
+    before, began = os.times(), time.perf_counter()
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    after, seconds = os.times(), time.perf_counter() - began
+    if done.returncode != 0:
+        raise SystemExit(f"{command[0]} failed:\n{done.stderr[-3000:]}")
+    cpu = after.children_user + after.children_system - before.children_user - before.children_system
+    return done.stdout, done.stderr, seconds, cpu
+
+
+class Case:
+    def __init__(self, args, work, model, profile, dtype):
+        self.args, self.model, self.profile, self.dtype = args, model, profile, dtype
+        self.directory = work / model
+        self.config = checkpoints.make(model, self.directory)["config"]
+        tokenizer = AutoTokenizer.from_pretrained(self.directory)
+        count = lambda text: len(tokenizer(text, add_special_tokens=False)["input_ids"])
+        items = texts.comparisons(texts.PROFILES[profile], N_ITEMS[profile], 5, count, checkpoints.LONGEST - 100)
+        self.pairs, self.texts = work / f"{model}-{profile}.parquet", work / f"{model}-{profile}.json"
+        write_pairs(self.pairs, items)
+        strings = rendered(tokenizer, items)
+        self.texts.write_text(json.dumps(strings))
+        self.ids = [tokenizer(item)["input_ids"] for item in strings]
+        self.work = work
+        self.environment = dict(os.environ, OMP_NUM_THREADS=str(args.threads), RMBENCH_NO_CUDA="1",
+                                CUDA_VISIBLE_DEVICES="", HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="true")
+
+    def ours(self):
+        out = tempfile.mkdtemp(dir=self.work) + "/run"
+        command = [self.args.binary, "score", "--model", str(self.directory), "--pairs", str(self.pairs), "--out", out,
+                   "--set", "device=cpu", "--set", f"dtype={self.dtype}"]
+        if self.model == "xlm-roberta":
+            command += ["--set", "text.append-eos=false"]
+        _, stderr, wall, cpu = measured(command, self.environment)
+        found = re.search(r"scoring took ([\d.]+) s", stderr)
+        if not found:
+            raise SystemExit(f"rmbench did not say how long scoring took:\n{stderr}")
+        table = pq.read_table(out + "/scores.parquet").to_pandas().groupby("item_id", sort=False)
+        scores = [list(group["reward"]) for _, group in table]
+        n_tokens = [list(group["n_tokens"]) for _, group in table]
+        if n_tokens != [[len(ids) for ids in item] for item in self.ids]:
+            raise SystemExit("rmbench and the peers see other tokens")
+        seconds = float(found[1])
+        return {"seconds": seconds, "cpu_seconds": cpu, "start_seconds": wall - seconds, "scores": scores}
+
+    def peer(self, how):
+        side = "left" if flops.is_causal(self.config) else "right"
+        command = [sys.executable, str(HERE / "peers.py"), "--model", str(self.directory), "--texts", str(self.texts),
+                   "--how", how, "--side", side, "--dtype", self.dtype, "--threads", str(self.args.threads)]
+        stdout, _, wall, _ = measured(command, self.environment)
+        result = json.loads(stdout.splitlines()[-1])
+        return dict(result, start_seconds=wall - result["seconds"])
+
+    def trees(self):
+        trees = []
+        for item in self.ids:
+            prefix = len(os.path.commonprefix(item)) if flops.is_causal(self.config) else 0
+            prefix = min(prefix, min(map(len, item)) - 1)
+            trees.append((prefix, [len(ids) - prefix for ids in item]))
+        return trees
+
+    def padded_flops(self, how):
+        """Of the batches that the peer makes."""
+        lengths = [len(ids) for item in self.ids for ids in item]
+        batches = []
+        if how == "rewardbench" and all(len(item) == 2 for item in self.ids):
+            for first in range(0, len(self.ids), 8):
+                batch = self.ids[first : first + 8]
+                batches += [[len(item[side]) for item in batch] for side in (0, 1)]
+        elif how == "rewardbench":
+            batches = [lengths[first : first + 8] for first in range(0, len(lengths), 8)]
+        else:
+            lengths.sort(reverse=True)
+            while lengths:
+                n = max(1, 4096 // lengths[0])
+                batches.append(lengths[:n])
+                lengths = lengths[n:]
+        tokens = sum(len(batch) * max(batch) for batch in batches)
+        squares = sum(len(batch) * max(batch) ** 2 for batch in batches)
+        return flops.padded(self.config, tokens, squares)
+
+    def run(self, rates):
+        programs = {"rmbench": self.ours, "rewardbench": lambda: self.peer("rewardbench"), "sorted": lambda: self.peer("sorted")}
+        runs = {name: [] for name in programs}
+        for _ in range(self.args.rounds):
+            for name, program in programs.items():
+                runs[name].append(program())
+        agreement = {name: self.agreement(runs["rmbench"][0]["scores"], runs[name][0]["scores"]) for name in ("rewardbench", "sorted")}
+        median = {name: statistics.median(run["seconds"] for run in done) for name, done in runs.items()}
+        spread = {name: [min(run["seconds"] for run in done), max(run["seconds"] for run in done)] for name, done in runs.items()}
+        useful = flops.ours(self.config, self.trees())
+        result = {"model": self.model, "profile": self.profile, "dtype": self.dtype, "items": len(self.ids),
+                  "tokens": sum(len(ids) for item in self.ids for ids in item), "seconds": median, "spread": spread,
+                  "start_seconds": {n: statistics.median(r["start_seconds"] for r in d) for n, d in runs.items()},
+                  "cpu_seconds": {n: statistics.median(r["cpu_seconds"] for r in d) for n, d in runs.items()},
+                  "agreement": agreement, "useful_flops": useful, "useful_rate": useful / median["rmbench"],
+                  "gemm_rate": rates[self.dtype]}
+        for name in ("rewardbench", "sorted"):
+            bound, ratio = self.padded_flops(name) / useful, median[name] / median["rmbench"]
+            result[name] = {"ratio": ratio, "bound": bound, "share": ratio / bound}
+        return result
+
+    def agreement(self, ours, theirs):
+        flat = [(a, b) for x, y in zip(ours, theirs) for a, b in zip(x, y)]
+        largest = max(abs(a - b) for a, b in flat)
+        deviation = statistics.pstdev(b for _, b in flat)
+        order = lambda scores: scores.index(max(scores)) if len(scores) > 2 else scores[0] > scores[1]
+        flips = sum(order(x) != order(y) for x, y in zip(ours, theirs))
+        limit = F32_TOLERANCE if self.dtype == "f32" else BF16_TOLERANCE * deviation
+        if largest > limit or (self.dtype == "f32" and flips):
+            raise SystemExit(f"{self.model} {self.profile} {self.dtype}: scores differ by {largest:.2e}, {flips} flips; no time is reported")
+        return {"largest_difference": largest, "standard_deviation": deviation, "flips": flips}
+
+
+def machine():
+    names = re.findall(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
+    flags = re.search(r"flags\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
+    known = [flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if flags and flag in flags[1].split()]
+    return {"cpu": names[0] if names else platform.processor(), "cores": os.cpu_count(), "flags": known, "load": os.getloadavg()[0]}
+
+
+def table(report):
+    lines = [
+        f"# Scoring speed, {report['date']}", "",
+        f"{report['machine']['cpu']}, {report['machine']['cores']} cores ({', '.join(report['machine']['flags'])}), "
+        f"{report['threads']} threads, {report['rounds']} alternating rounds, medians; load before the first: "
+        f"{report['machine']['load']:.1f}. {report['versions']}. Matrix products on the same machine before the runs: "
+        f"f32 {report['gemm']['f32'] / 1e9:.0f}, bf16 {report['gemm']['bf16'] / 1e9:.0f} GFLOP/s.", "",
+        "| model | profile | dtype | rmbench s | RewardBench's loop s | sorted transformers s | × loop (bound, share) | × sorted (bound, share) | useful GFLOP/s (of GEMM) | CPU s of rmbench | largest difference, flips |",
+        "|---|---|---|--:|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    for r in report["cases"]:
+        ratio = lambda name: f"{r[name]['ratio']:.2f} ({r[name]['bound']:.2f}, {r[name]['share']:.2f})"
+        worst = max(r["agreement"].values(), key=lambda a: a["largest_difference"])
+        s = r["seconds"]
+        lines.append(
+            f"| {r['model']} | {r['profile']} | {r['dtype']} | {s['rmbench']:.2f} | {s['rewardbench']:.2f} | {s['sorted']:.2f} | "
+            f"{ratio('rewardbench')} | {ratio('sorted')} | {r['useful_rate'] / 1e9:.0f} ({100 * r['useful_rate'] / r['gemm_rate']:.0f} %) | "
+            f"{r['cpu_seconds']['rmbench']:.1f} | {worst['largest_difference']:.1e}, {worst['flips']} |")
+    return "\n".join(lines) + "\n"
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--binary", required=True)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--work", default=None)
+    parser.add_argument("--results", default=str(HERE.parent / "results"))
+    parser.add_argument("--only", default="", help="cases whose 'model profile dtype' contains this")
+    args = parser.parse_args()
+    work = Path(args.work or tempfile.mkdtemp())
+    work.mkdir(parents=True, exist_ok=True)
+    rates = {"f32": gemm_rate(torch.float32, args.threads), "bf16": gemm_rate(torch.bfloat16, args.threads)}
+    version = subprocess.run([args.binary, "--version"], capture_output=True, text=True).stdout.strip()
+    report = {"date": datetime.date.today().isoformat(), "machine": machine(), "threads": args.threads, "rounds": args.rounds,
+              "versions": f"{version}, torch {torch.__version__}, transformers {transformers.__version__}", "gemm": rates, "cases": []}
+    for case in CASES:
+        if args.only in " ".join(case):
+            report["cases"].append(Case(args, work, *case).run(rates))
+            print(table(report).splitlines()[-1], flush=True)
+    results = Path(args.results)
+    results.mkdir(parents=True, exist_ok=True)
+    name = f"score_speed-{report['date']}"
+    (results / f"{name}.json").write_text(json.dumps(report, indent=1) + "\n")
+    (results / f"{name}.md").write_text(table(report))
+
+
+if __name__ == "__main__":
+    main()
