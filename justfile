@@ -38,4 +38,4 @@ test-pure:
 
 # Rewrite the parity fixtures with the Python peers (see tests/reference/README.md).
 fixtures PYTHON="python3":
-    for script in architectures adamw_schedules chat_templates tokenizers_ids scipy_stats; do {{PYTHON}} tests/reference/$script.py; done
+    for script in architectures adamw_schedules chat_templates chat_expressions tokenizers_ids scipy_stats; do {{PYTHON}} tests/reference/$script.py; done

@@ -1,7 +1,7 @@
 //! Transformers on libtorch, configured by a checkpoint's own `config.json`.
 //!
-//! Two shapes of one thing: [`decoder`] (causal, shared-prefix token trees) and [`encoder`]
-//! (bidirectional). Both run on the flat token stream of a [`TokenBatch`](crate::text::batch::TokenBatch);
+//! Three shapes of one thing: [`decoder`] (causal, shared-prefix token trees), [`encoder`] (bidirectional,
+//! post-norm: BERT to DeBERTa) and [`modernbert`] (bidirectional, pre-norm). All run on the flat token stream of a [`TokenBatch`](crate::text::batch::TokenBatch);
 //! what differs between model families is a set of switches in [`config`]. A further architecture is
 //! one arm there and a parity fixture.
 //!
@@ -10,10 +10,12 @@
 pub mod attention;
 mod block;
 pub mod config;
+pub mod deberta;
 pub mod decoder;
 pub mod encoder;
 pub mod layers;
 mod mlp;
+pub mod modernbert;
 mod norm;
 pub mod params;
 mod projection;
@@ -67,7 +69,8 @@ impl Pass {
 /// The transformer that gives hidden states.
 pub enum Backbone {
     Decoder(decoder::Decoder),
-    Encoder(encoder::Encoder),
+    Encoder(Box<encoder::Encoder>),
+    ModernBert(modernbert::ModernBert),
 }
 
 impl Backbone {
@@ -75,7 +78,8 @@ impl Backbone {
     pub fn new(config: &BackboneConfig, source: &mut ParamSource) -> Result<Self, ParamError> {
         Ok(match &config.family {
             Family::Decoder(c) => Backbone::Decoder(decoder::Decoder::new(config, c, source)?),
-            Family::Encoder(c) => Backbone::Encoder(encoder::Encoder::new(config, c, source)?),
+            Family::Encoder(c) => Backbone::Encoder(Box::new(encoder::Encoder::new(config, c, source)?)),
+            Family::ModernBert(c) => Backbone::ModernBert(modernbert::ModernBert::new(config, c, source)?),
         })
     }
 
@@ -84,6 +88,7 @@ impl Backbone {
         match self {
             Backbone::Decoder(decoder) => decoder.hidden(batch, None, pass, None),
             Backbone::Encoder(encoder) => encoder.hidden(batch, None, pass, None),
+            Backbone::ModernBert(encoder) => encoder.hidden(batch, None, pass, None),
         }
     }
 
@@ -97,6 +102,7 @@ impl Backbone {
         rows.in_order_asked(match self {
             Backbone::Decoder(decoder) => decoder.hidden(batch, Some(&rows), pass, None),
             Backbone::Encoder(encoder) => encoder.hidden(batch, Some(&rows), pass, None),
+            Backbone::ModernBert(encoder) => encoder.hidden(batch, Some(&rows), pass, None),
         })
     }
 
@@ -106,6 +112,7 @@ impl Backbone {
         let last = match self {
             Backbone::Decoder(decoder) => decoder.hidden(batch, None, pass, Some(&mut layers)),
             Backbone::Encoder(encoder) => encoder.hidden(batch, None, pass, Some(&mut layers)),
+            Backbone::ModernBert(encoder) => encoder.hidden(batch, None, pass, Some(&mut layers)),
         };
         (last, layers)
     }
@@ -119,7 +126,7 @@ impl Backbone {
     pub fn sharing(&self) -> Sharing {
         match self {
             Backbone::Decoder(decoder) => decoder.sharing(),
-            Backbone::Encoder(_) => Sharing::Never,
+            Backbone::Encoder(_) | Backbone::ModernBert(_) => Sharing::Never,
         }
     }
 
@@ -127,7 +134,7 @@ impl Backbone {
     pub fn allows(&self, tree: &TokenTree) -> bool {
         match self {
             Backbone::Decoder(decoder) => decoder.allows(tree),
-            Backbone::Encoder(_) => tree.branches.len() < 2,
+            Backbone::Encoder(_) | Backbone::ModernBert(_) => tree.branches.len() < 2,
         }
     }
 }

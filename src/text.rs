@@ -1,5 +1,6 @@
 //! Strings to token batches, without torch: chat templates, encoding, shared prefixes, token budgets.
 
+mod added_tokens;
 pub mod batch;
 pub mod chat;
 pub mod date;
@@ -8,5 +9,6 @@ pub mod pooling;
 pub mod prefix;
 mod python;
 pub mod settings;
+pub mod template_files;
 pub mod tokenizer_files;
 pub mod train_tokenizer;

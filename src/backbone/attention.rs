@@ -5,6 +5,7 @@
 //! its own branch, up to itself) or, where that wastes too much on long branches, in one call for the
 //! prefix and one per branch. Both are the same arithmetic as separate sequences.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use tch::{Device, Kind, Tensor};
@@ -17,6 +18,8 @@ use crate::text::batch::{TokenBatch, TokenTree};
 pub enum Sight {
     /// Every token of its sequence.
     Both,
+    /// Tokens at most so many positions away, on either side.
+    Near { reach: i64 },
     /// Earlier tokens and itself; with a window, only so many of them.
     Causal { window: Option<i64> },
 }
@@ -46,6 +49,9 @@ pub struct Plan {
 const MAX_WASTE: f64 = 1.5;
 /// Trees up to this many tokens are one call whatever the waste: calls cost more than the area.
 const SMALL_TREE: usize = 256;
+
+/// Fewest queries of a block where attention is local: smaller calls cost more than the keys they spare.
+const NEAR_QUERIES: usize = 64;
 
 impl Plan {
     /// `compute` is the kind of queries. The stream that attention will see has [`filler`] rows more than
@@ -142,7 +148,7 @@ pub fn filler(batch: &TokenBatch, compute: Kind, device: Device) -> i64 {
 
 /// On CPUs the attention kernel gains nothing from bf16 (and would make kernels for every length), so
 /// scores stay in f32 there.
-fn kind_of_scores(compute: Kind, device: Device) -> Kind {
+pub fn kind_of_scores(compute: Kind, device: Device) -> Kind {
     if device == Device::Cpu && compute == Kind::BFloat16 { Kind::Float } else { compute }
 }
 
@@ -182,6 +188,8 @@ fn calls(tree: &TokenTree, positions: &[i64], sight: Sight, kind: Kind, device: 
     match sight {
         // Encoders get one sequence per tree.
         Sight::Both => whole(None, false),
+        Sight::Near { reach } if all.len() as i64 <= reach + 1 => whole(None, false),
+        Sight::Near { reach } => near(all.len(), reach.max(0) as usize, kind, device),
         Sight::Causal { window } => {
             let reaches = window.is_some_and(|w| positions.iter().any(|&p| p >= w));
             let window = window.filter(|_| reaches);
@@ -213,19 +221,50 @@ fn calls(tree: &TokenTree, positions: &[i64], sight: Sight, kind: Kind, device: 
     }
 }
 
+/// Blocks of queries, each with the keys that some query of it sees: the cost of a long sequence grows with
+/// its length, not with the square of it.
+fn near(n: usize, reach: usize, kind: Kind, device: Device) -> Vec<Call> {
+    let block = (2 * reach).max(NEAR_QUERIES);
+    // All blocks but those at the ends look alike.
+    let mut masks: HashMap<(usize, usize, usize), Tensor> = HashMap::new();
+    let call = |start: usize| {
+        let queries = start..(start + block).min(n);
+        let keys = start.saturating_sub(reach)..(queries.end + reach).min(n);
+        let shape = (start - keys.start, queries.len(), keys.len());
+        let asking: Vec<usize> = queries.clone().collect();
+        let mask = masks.entry(shape).or_insert_with(|| near_mask(&asking, &keys, reach, kind, device));
+        Call { queries, keys: vec![keys], mask: Some(mask.shallow_clone()), causal: false }
+    };
+    (0..n).step_by(block).map(call).collect()
+}
+
+/// Mask [q, k] that leaves keys at most `reach` away.
+fn near_mask(queries: &[usize], keys: &Range<usize>, reach: usize, kind: Kind, device: Device) -> Tensor {
+    let queries: Vec<i64> = queries.iter().map(|&q| q as i64).collect();
+    let q = Tensor::from_slice(&queries).to_device(device).unsqueeze(1);
+    let k = Tensor::arange_start(keys.start as i64, keys.end as i64, (Kind::Int64, device)).unsqueeze(0);
+    additive(&(q - k).abs().le(reach as i64), kind)
+}
+
 /// A few rows of a tree, against all of it.
 fn row_call(tree: &TokenTree, rows: &[usize], positions: &[i64], sight: Sight, kind: Kind, device: Device) -> Call {
     let all = tree.tokens();
-    let mask = match sight {
-        Sight::Both => None,
+    let rows: Vec<usize> = rows.iter().map(|&row| row - all.start).collect();
+    let (mask, keys) = match sight {
+        Sight::Both => (None, 0..all.len()),
+        Sight::Near { reach } => {
+            let reach = reach.max(0) as usize;
+            let (first, last) = (rows.first().copied().unwrap_or(0), rows.last().copied().unwrap_or(0));
+            let keys = first.saturating_sub(reach)..(last + reach + 1).min(all.len());
+            (Some(near_mask(&rows, &keys, reach, kind, device)), keys)
+        }
         Sight::Causal { window } => {
             let local = |r: &Range<usize>| r.start - all.start..r.end - all.start;
             let branches: Vec<Range<usize>> = tree.branches.iter().map(local).collect();
-            let rows: Vec<usize> = rows.iter().map(|&row| row - all.start).collect();
-            Some(additive(&seen_in_tree(&rows, &branches, &positions[all.clone()], window, device), kind))
+            let seen = seen_in_tree(&rows, &branches, &positions[all.clone()], window, device);
+            (Some(additive(&seen, kind)), 0..all.len())
         }
     };
-    let keys = 0..all.len();
     Call { queries: 0..rows.len(), keys: vec![keys], mask, causal: false }
 }
 

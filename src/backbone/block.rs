@@ -71,7 +71,7 @@ impl Block {
         x_td: &Tensor,
         turns: Option<&Turns>,
         plan: &Plan,
-        last: Option<&LastLayer>,
+        last: Option<&LastLayer<Plan>>,
         pass: Pass,
     ) -> Tensor {
         let asking = |x: &Tensor| last.map_or_else(|| x.shallow_clone(), |last| last.of(x));
@@ -82,7 +82,7 @@ impl Block {
         x_td + drop_hidden(normed(&self.after_mlp, &self.mlp.forward(&read_td)), pass)
     }
 
-    fn attention(&self, n_td: &Tensor, turns: Option<&Turns>, plan: &Plan, last: Option<&LastLayer>) -> Tensor {
+    fn attention(&self, n_td: &Tensor, turns: Option<&Turns>, plan: &Plan, last: Option<&LastLayer<Plan>>) -> Tensor {
         let [mut q_thk, mut k_tgk, v_tgk] = self.projection.forward(n_td, last);
         if let Some(turns) = turns {
             k_tgk = turns.apply(&k_tgk);

@@ -5,10 +5,12 @@
 
 mod architecture;
 mod composite;
+mod deberta;
 mod decoder;
 mod encoder;
 mod keys;
 mod model_type;
+mod modernbert;
 pub mod names;
 mod rope;
 mod windows;
@@ -17,8 +19,9 @@ use serde_json::Value;
 
 pub use composite::text_part;
 pub use decoder::{DecoderConfig, LayerConfig, NormKind, Pairs, QkNorm, RopePrecision, Rotation};
-pub use encoder::EncoderConfig;
+pub use encoder::{ConvolutionConfig, EncoderConfig, Positions, Projections, RelativeConfig};
 pub use model_type::ModelType;
+pub use modernbert::{LayerKind, ModernBertConfig};
 pub use rope::{RopeConfig, Scaling};
 
 use architecture::Architecture;
@@ -44,18 +47,24 @@ pub enum Activation {
     Gelu,
     GeluTanh,
     Relu,
+    Tanh,
 }
 
 impl Activation {
-    fn parse(name: &str) -> Result<Self, ConfigError> {
-        Ok(match name {
+    /// The activation that a key names, or the default where the key is missing.
+    fn at(at: &Keys, key: &'static str, default: Self) -> Result<Self, ConfigError> {
+        if at.present(key).is_none() {
+            return Ok(default);
+        }
+        Ok(match at.string(key)? {
             "silu" | "swish" => Activation::Silu,
             "gelu" => Activation::Gelu,
             "gelu_new" | "gelu_pytorch_tanh" | "gelu_fast" => Activation::GeluTanh,
             "relu" => Activation::Relu,
+            "tanh" => Activation::Tanh,
             other => {
-                let known = "silu, gelu, gelu_new, gelu_pytorch_tanh, relu";
-                return Err(ConfigError::Unsupported(format!("`hidden_act` is `{other}`; known: {known}")));
+                let known = "silu, gelu, gelu_new, gelu_pytorch_tanh, relu, tanh";
+                return Err(ConfigError::Unsupported(format!("`{key}` is `{other}`; known: {known}")));
             }
         })
     }
@@ -65,6 +74,7 @@ impl Activation {
 pub enum Family {
     Decoder(DecoderConfig),
     Encoder(EncoderConfig),
+    ModernBert(ModernBertConfig),
 }
 
 /// What a backbone is built from.
@@ -77,8 +87,8 @@ pub struct BackboneConfig {
     pub intermediate: i64,
     pub initializer_range: f64,
     pub pad_id: Option<i64>,
-    /// Longest sequence the positions allow.
-    pub max_length: i64,
+    /// Longest sequence the positions allow; `None` where they do not end.
+    pub max_length: Option<i64>,
     /// Labels of the head, as transformers counts them: `id2label`, then `num_labels`, then 2.
     pub num_labels: usize,
     pub family: Family,
@@ -98,22 +108,30 @@ impl BackboneConfig {
             Some(_) => at.optional_int("pad_token_id")?,
         };
         let max_positions = at.positive("max_position_embeddings")?;
-        let (family, max_length) = match &architecture {
-            Some(architecture) => {
+        let (family, max_length) = match (&architecture, model_type) {
+            (Some(architecture), _) => {
                 let decoder = decoder::parse(&at, model_type, architecture, hidden, layers, heads)?;
                 let reach = decoder.ropes.iter().map(|rope| rope.reach(max_positions)).max();
-                (Family::Decoder(decoder), reach.unwrap_or(max_positions))
+                (Family::Decoder(decoder), Some(reach.unwrap_or(max_positions)))
             }
-            None => {
-                let encoder = encoder::parse(&at, model_type, heads, max_positions)?;
-                let reserved = if encoder.positions_from_padding { pad_id.unwrap_or(1) + 1 } else { 0 };
-                (Family::Encoder(encoder), max_positions - reserved)
+            _ if hidden % heads != 0 => {
+                let text = format!("hidden_size {hidden} is not a multiple of num_attention_heads {heads}");
+                return Err(ConfigError::Unsupported(text));
+            }
+            (None, ModelType::ModernBert) => {
+                (Family::ModernBert(modernbert::parse(&at, hidden, layers, heads)?), Some(max_positions))
+            }
+            (None, ModelType::Deberta | ModelType::DebertaV2) => {
+                let encoder = deberta::parse(&at, model_type, hidden, heads, max_positions)?;
+                let max_length = encoder.max_length(pad_id);
+                (Family::Encoder(encoder), max_length)
+            }
+            (None, _) => {
+                let encoder = encoder::parse(&at, model_type, hidden, heads, max_positions)?;
+                let max_length = encoder.max_length(pad_id);
+                (Family::Encoder(encoder), max_length)
             }
         };
-        if matches!(family, Family::Encoder(_)) && hidden % heads != 0 {
-            let text = format!("hidden_size {hidden} is not a multiple of num_attention_heads {heads}");
-            return Err(ConfigError::Unsupported(text));
-        }
         Ok(Self {
             model_type,
             vocab: at.positive("vocab_size")?,
@@ -153,7 +171,7 @@ mod tests {
     fn decoder(config: &Value) -> DecoderConfig {
         match BackboneConfig::parse(config).unwrap().family {
             Family::Decoder(decoder) => decoder,
-            Family::Encoder(_) => panic!("not a decoder"),
+            _ => panic!("not a decoder"),
         }
     }
 
@@ -219,8 +237,9 @@ mod tests {
 
     #[test]
     fn scaled_positions_allow_longer_sequences() {
-        let length =
-            |rope: Value| BackboneConfig::parse(&with("llama", json!({"rope_scaling": rope}))).unwrap().max_length;
+        let length = |rope: Value| {
+            BackboneConfig::parse(&with("llama", json!({"rope_scaling": rope}))).unwrap().max_length.unwrap()
+        };
         assert_eq!(length(json!({"type": "linear", "factor": 4.0})), 128);
         assert_eq!(length(json!({"type": "dynamic", "factor": 4.0})), 512);
         assert_eq!(length(json!({"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 128})), 512);

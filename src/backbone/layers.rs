@@ -45,6 +45,20 @@ impl Linear {
         Self { weight: part(&self.weight), bias: self.bias.as_ref().map(part) }
     }
 
+    /// The layer of tensors that were taken by themselves.
+    pub fn of(weight: Tensor, bias: Option<Tensor>) -> Self {
+        Self { weight, bias }
+    }
+
+    pub fn shallow_clone(&self) -> Self {
+        Self { weight: self.weight.shallow_clone(), bias: self.bias.as_ref().map(Tensor::shallow_clone) }
+    }
+
+    /// The layer that gives only some of the outputs, on the same memory.
+    pub fn outputs(&self, start: i64, n: i64) -> Self {
+        Self { weight: self.weight.narrow(0, start, n), bias: self.bias.as_ref().map(|b| b.narrow(0, start, n)) }
+    }
+
     pub fn forward(&self, x: &Tensor) -> Tensor {
         let weight = in_kind(&self.weight, x.kind());
         let bias = self.bias.as_ref().map(|b| in_kind(b, x.kind()));
@@ -89,24 +103,41 @@ impl Embedding {
     }
 }
 
-/// (x − mean) / std · w + b.
+/// (x − mean) / std · w (+ b).
 pub struct LayerNorm {
     weight: Tensor,
-    bias: Tensor,
+    bias: Option<Tensor>,
     eps: f64,
 }
 
 impl LayerNorm {
     pub fn new(source: &mut ParamSource, name: &str, width: i64, eps: f64) -> Result<Self, ParamError> {
+        Self::with_bias(source, name, width, eps, true)
+    }
+
+    pub fn with_bias(
+        source: &mut ParamSource,
+        name: &str,
+        width: i64,
+        eps: f64,
+        bias: bool,
+    ) -> Result<Self, ParamError> {
         let weight = source.take(&format!("{name}.weight"), &[width], Init::Ones)?;
-        let bias = source.take(&format!("{name}.bias"), &[width], Init::Zeros)?;
+        let bias = if bias { Some(source.take(&format!("{name}.bias"), &[width], Init::Zeros)?) } else { None };
+        Ok(Self { weight, bias, eps })
+    }
+
+    /// A norm of the reward head: f32, and as it begins where the checkpoint lacks it.
+    pub fn head(source: &mut ParamSource, name: &str, width: i64, eps: f64, bias: bool) -> Result<Self, ParamError> {
+        let weight = source.take_head(&format!("{name}.weight"), &[width], Init::Ones)?;
+        let bias = if bias { Some(source.take_head(&format!("{name}.bias"), &[width], Init::Zeros)?) } else { None };
         Ok(Self { weight, bias, eps })
     }
 
     pub fn forward(&self, x: &Tensor) -> Tensor {
         let kind = x.kind();
-        let (weight, bias) = (in_kind(&self.weight, kind), in_kind(&self.bias, kind));
-        x.layer_norm(self.weight.size(), Some(&weight), Some(&bias), self.eps, false)
+        let bias = self.bias.as_ref().map(|bias| in_kind(bias, kind));
+        x.layer_norm(self.weight.size(), Some(&in_kind(&self.weight, kind)), bias.as_ref(), self.eps, false)
     }
 }
 
@@ -116,6 +147,7 @@ pub fn activate(act: Activation, x: &Tensor) -> Tensor {
         Activation::Gelu => x.gelu("none"),
         Activation::GeluTanh => x.gelu("tanh"),
         Activation::Relu => x.relu(),
+        Activation::Tanh => x.tanh(),
     }
 }
 

@@ -169,6 +169,13 @@ fn ignorable(name: &str) -> bool {
         || name.starts_with("lm_head.")
         || name.starts_with("cls.predictions.")
         || name.starts_with("cls.seq_relationship.")
+        // DeBERTa's, and absolute positions that its configuration has switched off.
+        || name.starts_with("lm_predictions.")
+        || name.starts_with("mask_predictions.")
+        || name.ends_with("embeddings.position_embeddings.weight")
+        // ModernBERT's.
+        || name == "decoder.weight"
+        || name == "decoder.bias"
 }
 
 /// A tensor on the CPU in f32, a function of (seed, name, shape) alone.

@@ -2,6 +2,7 @@
 
 use tch::Tensor;
 
+use super::attention::Plan;
 use super::config::names::Projections;
 use super::config::{DecoderConfig, QkNorm};
 use super::layers::Linear;
@@ -61,7 +62,7 @@ impl Projection {
     }
 
     /// Queries [n, h, k] of the rows that a last layer finishes (else of all), keys and values [t, g, k].
-    pub fn forward(&self, x_td: &Tensor, last: Option<&LastLayer>) -> [Tensor; 3] {
+    pub fn forward(&self, x_td: &Tensor, last: Option<&LastLayer<Plan>>) -> [Tensor; 3] {
         let [q_thk, k_tgk, v_tgk] = self.heads_of(x_td, last);
         match &self.norms {
             None => [q_thk, k_tgk, v_tgk],
@@ -69,7 +70,7 @@ impl Projection {
         }
     }
 
-    fn heads_of(&self, x_td: &Tensor, last: Option<&LastLayer>) -> [Tensor; 3] {
+    fn heads_of(&self, x_td: &Tensor, last: Option<&LastLayer<Plan>>) -> [Tensor; 3] {
         let (heads, groups, width) = (self.heads, self.groups, self.width);
         let split = |x: Tensor, heads: i64| x.view([-1, heads, width]);
         let per_group = heads / groups;

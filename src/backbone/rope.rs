@@ -62,7 +62,7 @@ impl Turns {
     }
 
     /// The turns of the rows that a last layer finishes.
-    pub fn of(&self, last: &LastLayer) -> Self {
+    pub fn of<P>(&self, last: &LastLayer<P>) -> Self {
         Self { cos_tn: last.of(&self.cos_tn), sin_tn: last.of(&self.sin_tn), pairs: self.pairs }
     }
 

@@ -73,6 +73,9 @@ impl Client {
             .timeout_recv_response(Some(ANSWER_TIMEOUT))
             .timeout_per_read(Some(settings.idle_timeout))
             .max_idle_connections_per_host(settings.parallel);
+        if !settings.proxies {
+            config = config.proxy(None);
+        }
         if let Some(path) = &settings.certificates {
             let roots = RootCerts::Specific(Arc::new(certificates(&files::read_bytes(path)?)?));
             config = config.tls_config(TlsConfig::builder().root_certs(roots).build());
@@ -166,21 +169,25 @@ impl Client {
 
 /// A request that got no answer. Certificates and addresses do not get better by trying again.
 fn unreachable(url: &str, error: &ureq::Error) -> Failure {
+    use ureq::Error;
     let url = without_query(url);
     // ureq's own text of a wrong address repeats it, signature and all.
     let problem = match error {
-        ureq::Error::HostNotFound => "the host is not found".to_owned(),
-        ureq::Error::Timeout(_) => "no answer in time".to_owned(),
-        ureq::Error::BadUri(_) => "the address is wrong".to_owned(),
+        Error::HostNotFound => "the host is not found".to_owned(),
+        Error::Timeout(_) => "no answer in time".to_owned(),
+        Error::BadUri(_) => "the address is wrong".to_owned(),
+        Error::Io(error) => error.to_string(),
         other => other.to_string(),
     };
-    let error = match error {
-        ureq::Error::BadUri(_) | ureq::Error::Rustls(_) | ureq::Error::Tls(_) | ureq::Error::InvalidProxyUrl => {
-            return Failure::Final(HubError::Unreachable { url, problem });
+    match error {
+        // How TLS says that it does not trust the other side.
+        Error::Io(io) if io.kind() == std::io::ErrorKind::InvalidData => {
+            Failure::Final(HubError::Untrusted { url, problem })
         }
-        _ => HubError::Unreachable { url, problem },
-    };
-    Failure::passing(error)
+        Error::Rustls(_) | Error::Tls(_) => Failure::Final(HubError::Untrusted { url, problem }),
+        Error::BadUri(_) | Error::InvalidProxyUrl => Failure::Final(HubError::Unreachable { url, problem }),
+        _ => Failure::NoConnection(HubError::Unreachable { url, problem }),
+    }
 }
 
 fn certificates(pem: &[u8]) -> Result<Vec<Certificate<'static>>, HubError> {

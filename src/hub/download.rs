@@ -18,6 +18,8 @@ use super::reply::{self, FileFacts};
 use crate::files::{self, FileError};
 
 const BUFFER: usize = 256 << 10;
+/// Looks at a lock before a word about it; files of one content wait for each other for a moment.
+const WAITS_IN_SILENCE: u32 = 15;
 
 /// What a download tells the thread that shows it.
 pub(super) enum Event {
@@ -25,8 +27,8 @@ pub(super) enum Event {
     Bytes(u64),
     /// A line that stays.
     Warn(String),
-    /// A short state beside the bar.
-    Note(String),
+    /// The same, where nothing is wrong.
+    Line(String),
 }
 
 /// A file on its way into the cache.
@@ -63,17 +65,15 @@ enum Transfer {
 impl Download<'_> {
     /// Returns once the blob is whole in the cache, brought by this process or by another.
     pub fn run(&self) -> Result<(), HubError> {
-        let mut waited = false;
+        let mut n_waits = 0;
         let lock = Lock::acquire(&self.cache.lock(&self.facts.etag), || {
-            if !std::mem::replace(&mut waited, true) {
-                self.tell(Event::Note("waiting for another process".to_owned()));
+            n_waits += 1;
+            if n_waits == WAITS_IN_SILENCE {
+                self.tell(Event::Line(format!("`{}`: waiting for another process that downloads it", self.file)));
             }
             !self.stopped()
         })?;
         let Some(_lock) = lock else { return Err(HubError::Stopped) };
-        if waited {
-            self.tell(Event::Note(String::new()));
-        }
         if is_whole(&self.cache.blob(&self.facts.etag), self.facts.size) {
             return Ok(());
         }
@@ -105,7 +105,7 @@ impl Download<'_> {
 
     /// Downloads until the file has its length.
     fn fill(&self, partial: &mut Partial, shown: &mut u64) -> Result<(), HubError> {
-        let mut patience = Patience::new(&self.client.settings);
+        let mut patience = Patience::under_way(&self.client.settings);
         while partial.len < self.facts.size || self.facts.size == 0 {
             let before = partial.len;
             let attempt = self.transfer(partial, shown);

@@ -38,6 +38,8 @@ pub enum HubError {
     Status { url: String, status: u16, message: String },
     #[error("`{url}` is not reached: {problem}")]
     Unreachable { url: String, problem: String },
+    #[error("`{url}` has no certificate that is trusted: {problem}")]
+    Untrusted { url: String, problem: String },
     #[error("`{url}` gives an answer that is none of a hub: {problem}")]
     Answer { url: String, problem: String },
     #[error("`{file}` of `{spec}` breaks off after {got} of {size} bytes: {problem}")]
@@ -107,6 +109,9 @@ impl HubError {
             HubError::Busy { .. } => "try again then; a token in HF_TOKEN has a higher limit than none".into(),
             HubError::Status { .. } => "the server has a problem; try again later".into(),
             HubError::Unreachable { .. } => NETWORK.into(),
+            HubError::Untrusted { .. } => {
+                "where a proxy has certificates of its own, set SSL_CERT_FILE to a file that holds them".into()
+            }
             HubError::Answer { .. } => {
                 "is HF_ENDPOINT the address of a hub, and does a proxy or a login page stand between?".into()
             }

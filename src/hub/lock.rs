@@ -1,8 +1,8 @@
 //! One process at a time downloads a blob: an advisory lock (`flock`) on the file that the hub's other
 //! clients lock too. It saves bandwidth; what is right does not depend on it.
 
-use std::fs::{File, TryLockError};
-use std::os::unix::fs::MetadataExt;
+use std::fs::{File, Permissions, TryLockError};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
 
@@ -25,6 +25,8 @@ impl Lock {
             let failed = |e| FileError::new("lock", path, e);
             let file =
                 File::options().read(true).write(true).create(true).truncate(false).open(path).map_err(failed)?;
+            // Others who share the cache lock it too; the file of another user is as it is.
+            let _not_ours = file.set_permissions(Permissions::from_mode(0o664));
             match file.try_lock() {
                 Ok(()) if is_at(&file, path) => return Ok(Some(Self { _file: file })),
                 // Another client removed the file as it let go; the next one to come would not see our lock.

@@ -12,6 +12,8 @@ pub(super) enum Failure {
         error: HubError,
         wait: Option<Duration>,
     },
+    /// There was not even a connection.
+    NoConnection(HubError),
     Final(HubError),
 }
 
@@ -22,7 +24,7 @@ impl Failure {
 
     pub fn into_error(self) -> HubError {
         match self {
-            Failure::Passing { error, .. } | Failure::Final(error) => error,
+            Failure::Passing { error, .. } | Failure::NoConnection(error) | Failure::Final(error) => error,
         }
     }
 }
@@ -37,11 +39,20 @@ impl From<HubError> for Failure {
 pub(super) struct Patience<'a> {
     settings: &'a HubSettings,
     failed: u32,
+    without_connection: u32,
 }
+
+/// Most often there is no network at all, and who waits wants to know soon.
+const WITHOUT_CONNECTION: u32 = 3;
 
 impl<'a> Patience<'a> {
     pub fn new(settings: &'a HubSettings) -> Self {
-        Self { settings, failed: 0 }
+        Self { settings, failed: 0, without_connection: WITHOUT_CONNECTION.min(settings.attempts) }
+    }
+
+    /// For a download: the network was there a moment ago.
+    pub fn under_way(settings: &'a HubSettings) -> Self {
+        Self { without_connection: settings.attempts, ..Self::new(settings) }
     }
 
     /// A transfer that got further may fail as often again.
@@ -55,6 +66,8 @@ impl<'a> Patience<'a> {
         match failure {
             Failure::Final(error) => Err(error),
             Failure::Passing { error, .. } if self.failed >= self.settings.attempts => Err(error),
+            Failure::NoConnection(error) if self.failed >= self.without_connection => Err(error),
+            Failure::NoConnection(error) => Ok((self.backoff(jitter()), error)),
             Failure::Passing { wait: Some(wait), error } if wait <= self.settings.longest_wait => Ok((wait, error)),
             Failure::Passing { wait: Some(_), error } => Err(error),
             Failure::Passing { wait: None, error } => Ok((self.backoff(jitter()), error)),
@@ -115,7 +128,8 @@ fn jitter() -> f64 {
 /// Seconds that a server asks to wait: `Retry-After: 30`, or the hub's `RateLimit: "api";r=0;t=30`.
 pub(super) fn asked_wait(retry_after: Option<&str>, rate_limit: Option<&str>) -> Option<Duration> {
     let of_limit = |limit: &str| {
-        let fields = || limit.split(';').map(str::trim);
+        let plain: String = limit.split_whitespace().collect();
+        let fields = || plain.split(';');
         let is_used_up = fields().any(|field| field == "r=0");
         fields().find_map(|field| field.strip_prefix("t=")?.parse().ok()).filter(|_| is_used_up)
     };
@@ -130,7 +144,7 @@ mod tests {
     #[test]
     fn waits_double_up_to_a_limit_and_jitter_stays_in_bounds() {
         let settings = HubSettings { first_wait: Duration::from_secs(1), ..HubSettings::from_env().unwrap() };
-        let wait = |failed, jitter| Patience { settings: &settings, failed }.backoff(jitter).as_secs_f64();
+        let wait = |failed, jitter| Patience { failed, ..Patience::new(&settings) }.backoff(jitter).as_secs_f64();
         assert_eq!([1, 2, 3, 6, 40].map(|failed| wait(failed, 0.5)), [1.0, 2.0, 4.0, 30.0, 30.0]);
         assert_eq!([wait(1, 0.0), wait(2, 0.0)], [0.5, 1.0]);
         assert!((0..1000).all(|_| (0.0..1.0).contains(&jitter())));
@@ -153,7 +167,7 @@ mod tests {
     fn servers_say_how_long_to_wait() {
         let seconds = |after, limit| asked_wait(after, limit).map(|wait| wait.as_secs());
         assert_eq!(seconds(Some("30"), None), Some(30));
-        assert_eq!(seconds(None, Some("\"resolvers\";r=0;t=12")), Some(12));
+        assert_eq!(seconds(None, Some("\"resolvers\"; r = 0; t=12")), Some(12));
         assert_eq!(seconds(None, Some("\"api\";r=499;t=12")), None);
         assert_eq!(seconds(Some("Wed, 21 Oct 2026 07:28:00 GMT"), None), None, "dates fall back to the usual wait");
     }

@@ -80,8 +80,13 @@ fn refusal(
         (_, Some("EntryNotFound"), file) => HubError::NoFile { spec, file: file.unwrap_or_default().to_owned() },
         (_, Some("RepoNotFound"), _) | (404, None, None) => HubError::NoRepository { spec, has_token },
         (404, None, Some(file)) => HubError::NoFile { spec, file: file.to_owned() },
-        (401, None, _) if has_token => HubError::BadToken { message },
-        (401 | 403, Some("GatedRepo") | None, _) => {
+        (401, None, _) if has_token && (message.is_empty() || message.starts_with("Invalid")) => {
+            HubError::BadToken { message }
+        }
+        // So it answers those without a token who ask for what is private, or not there.
+        (401, None, _) => HubError::NoRepository { spec, has_token },
+        (403, None, _) if message.contains("disabled") => other(message),
+        (401 | 403, Some("GatedRepo"), _) | (403, None, _) => {
             // The terms are shown on the hub itself, not on a mirror.
             let page = format!("https://huggingface.co/{}{}", repository.kind.resolve(), repository.name);
             HubError::Denied { spec, page, has_token, message }
@@ -124,7 +129,7 @@ mod tests {
         let about = About { repository: &repository, file };
         match failure("https://hub.test/api/models/org/name", status, &headers, true, about, token) {
             Failure::Final(error) => (error, false),
-            Failure::Passing { error, .. } => (error, true),
+            other => (other.into_error(), true),
         }
     }
 

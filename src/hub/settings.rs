@@ -44,6 +44,8 @@ pub struct HubSettings {
     pub offline: bool,
     /// `SSL_CERT_FILE`: certificates to trust in place of the usual ones.
     pub certificates: Option<PathBuf>,
+    /// Whether `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` count.
+    pub proxies: bool,
     /// Files downloaded at a time.
     pub parallel: usize,
     /// Times that a request is made before it counts as failed.
@@ -54,7 +56,7 @@ pub struct HubSettings {
     pub longest_wait: Duration,
     /// For making a connection.
     pub connect_timeout: Duration,
-    /// A transfer without a byte for so long has broken off.
+    /// `HF_HUB_DOWNLOAD_TIMEOUT`, in seconds: a transfer without a byte for so long has broken off.
     pub idle_timeout: Duration,
 }
 
@@ -70,6 +72,11 @@ impl HubSettings {
     fn from_variables(variable: &dyn Fn(&str) -> Option<OsString>) -> Result<Self, HubError> {
         let text = |name: &str| variable(name).map(|value| value.to_string_lossy().trim().to_owned());
         let given = |name: &str| text(name).filter(|value| !value.is_empty());
+        let seconds = |name: &'static str, usual: u64| match given(name).map(|value| value.parse()) {
+            None => Ok(usual),
+            Some(Ok(seconds)) if seconds > 0 => Ok(seconds),
+            Some(_) => Err(HubError::Setting { variable: name, problem: "it is a number of seconds".to_owned() }),
+        };
         let home = home(variable);
         let cache = path(variable, "HF_HUB_CACHE").or_else(|| path(variable, "HUGGINGFACE_HUB_CACHE"));
         let offline = given("HF_HUB_OFFLINE").or_else(|| given("TRANSFORMERS_OFFLINE"));
@@ -79,12 +86,13 @@ impl HubSettings {
             cache: cache.unwrap_or_else(|| home.join("hub")),
             offline: offline.is_some_and(|value| is_true(&value)),
             certificates: path(variable, "SSL_CERT_FILE"),
+            proxies: true,
             parallel: 8,
             attempts: 6,
             first_wait: Duration::from_secs(1),
             longest_wait: Duration::from_secs(300),
             connect_timeout: Duration::from_secs(10),
-            idle_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(seconds("HF_HUB_DOWNLOAD_TIMEOUT", 30)?),
         })
     }
 }
@@ -181,6 +189,8 @@ mod tests {
             let error = endpoint(wrong).unwrap_err().to_string();
             assert!(error.starts_with("`HF_ENDPOINT`") && !error.contains("secret"), "{error}");
         }
+        assert_eq!(settings(&[("HF_HUB_DOWNLOAD_TIMEOUT", "90")]).unwrap().idle_timeout, Duration::from_secs(90));
+        assert!(settings(&[("HF_HUB_DOWNLOAD_TIMEOUT", "soon")]).is_err());
         for (value, offline) in [("1", true), ("true", true), ("0", false), ("no", false), ("", false)] {
             assert_eq!(settings(&[("HF_HUB_OFFLINE", value)]).unwrap().offline, offline, "{value}");
         }

@@ -229,7 +229,7 @@ fn show(events: Receiver<Event>, progress: &mut dyn Progress) {
     for event in events {
         match event {
             Event::Bytes(n) => progress.advance(n),
-            Event::Note(note) => progress.note(&note),
+            Event::Line(line) => progress.line(&line),
             Event::Warn(line) => progress.warn(&line),
         }
     }

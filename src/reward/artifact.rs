@@ -13,11 +13,13 @@ use super::head::HeadInit;
 use super::network::{MissingHead, Network, NetworkError};
 use super::preset::{Preset, SpecialIds};
 use super::scalar::{ScalarModel, TOKEN_BUDGET};
+use crate::backbone::config::Family;
 use crate::backbone::weights::{self, WeightsError};
 use crate::files::{self, FileError};
 use crate::text::encode::{TextError, TextPipeline};
 use crate::text::pooling::Pooling;
 use crate::text::settings::TextSettings;
+use crate::text::template_files;
 
 /// The file beside the checkpoint.
 pub const FILE_NAME: &str = "rmbench.toml";
@@ -113,9 +115,9 @@ pub fn load(
 }
 
 /// The settings with a length limit that the model's positions allow.
-fn within(settings: &TextSettings, model_limit: i64) -> TextSettings {
-    let limit = model_limit.max(1) as usize;
-    TextSettings { max_length: Some(settings.max_length.map_or(limit, |asked| asked.min(limit))), ..settings.clone() }
+fn within(settings: &TextSettings, model_limit: Option<i64>) -> TextSettings {
+    let limit = model_limit.map(|limit| limit.max(1) as usize);
+    TextSettings { max_length: settings.max_length.into_iter().chain(limit).min(), ..settings.clone() }
 }
 
 /// `rmbench.toml`, where there is one.
@@ -147,7 +149,7 @@ pub fn init(
     compute: Kind,
     device: Device,
 ) -> Result<ScalarModel, ArtifactError> {
-    let text = TextPipeline::from_dir(tokenizer_dir, &within(settings, preset.max_length as i64))?;
+    let text = TextPipeline::from_dir(tokenizer_dir, &within(settings, Some(preset.max_length as i64)))?;
     let wrong = |problem: &str| ArtifactError::Wrong { path: tokenizer_dir.to_owned(), problem: problem.to_owned() };
     let special = SpecialIds {
         pad: text.pad_id().ok_or_else(|| wrong("the tokenizer has no padding token"))?,
@@ -161,7 +163,11 @@ pub fn init(
 
 /// What transformers does for the architecture.
 fn default_pooling(network: &Network) -> Pooling {
-    if network.shares_prefixes() { Pooling::HfLastNonpad } else { Pooling::Cls }
+    match &network.config.family {
+        Family::Decoder(_) => Pooling::HfLastNonpad,
+        Family::ModernBert(modern) if modern.mean_pooling => Pooling::Mean,
+        Family::Encoder(_) | Family::ModernBert(_) => Pooling::Cls,
+    }
 }
 
 /// Writes the checkpoint, its tokenizer (copied from `tokenizer_dir`) and `rmbench.toml`.
@@ -179,6 +185,12 @@ pub fn save(
         let source = tokenizer_dir.join(name);
         if source.is_file() && source != dir.join(name) {
             files::write_bytes(&dir.join(name), &files::read_bytes(&source)?)?;
+        }
+    }
+    for source in template_files::additional(tokenizer_dir)? {
+        let target = dir.join(template_files::ADDITIONAL_DIR).join(source.file_name().unwrap_or_default());
+        if source != target {
+            files::write_bytes(&target, &files::read_bytes(&source)?)?;
         }
     }
     let config = serde_json::to_string_pretty(&classifier_config(model))

@@ -186,7 +186,7 @@ impl Network {
     pub fn embeddings(&self) -> Result<&Tensor, RewardError> {
         let name = match &self.config.family {
             Family::Decoder(decoder) => format!("{}.weight", decoder.names.embeddings),
-            Family::Encoder(_) => format!("{}embeddings.word_embeddings.weight", self.config.model_type.prefix()),
+            _ => self.config.model_type.word_embeddings(),
         };
         self.params.get(&name).ok_or_else(|| RewardError::Model(format!("the model has no tensor `{name}`")))
     }
@@ -214,8 +214,7 @@ impl Network {
             return Err(RewardError::Model(text.into()));
         }
         let longest = batch.positions.iter().max().map_or(0, |p| p + 1);
-        if !self.shares_prefixes() && longest > self.config.max_length {
-            let limit = self.config.max_length;
+        if let Some(limit) = self.config.max_length.filter(|&limit| !self.shares_prefixes() && longest > limit) {
             return Err(RewardError::Model(format!(
                 "a sequence of {longest} tokens exceeds the model's {limit} positions"
             )));

@@ -1,17 +1,21 @@
 //! Chat templates: a checkpoint's own Jinja template, rendered to the same string as transformers'
 //! `apply_chat_template` (spec: the Jinja features and hazards of model templates).
 
-use std::borrow::Cow;
+mod language;
+mod methods;
+pub mod objects;
+mod source;
+
 use std::collections::BTreeMap;
 use std::error::Error as _;
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::{Kwargs, Serde, Value};
-use minijinja::{Environment, Error, ErrorKind, State};
-use minijinja_contrib::pycompat;
+use minijinja::value::{Serde, Value};
+use minijinja::{Environment, Error};
+
+use language::Raised;
 
 use super::date::FrozenDate;
-use super::python::{self, JsonStyle};
 use crate::preference::{Conversation, Message, Response, Role};
 
 #[derive(Debug, thiserror::Error)]
@@ -51,26 +55,9 @@ impl ChatTemplate {
         let mut environment = Environment::new();
         let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
         environment.set_syntax(syntax.map_err(|e| TemplateError::Syntax(describe(&e)))?);
-        environment.set_unknown_method_callback(method);
-        environment.set_formatter(|out, state, value| match value_as_float(value) {
-            Some(number) => Ok(out.write_str(&python::float(number))?),
-            None => minijinja::escape_formatter(out, state, value),
-        });
-        environment.add_filter("tojson", tojson);
-        environment.add_filter("trim", |text: Cow<'_, str>, characters: Option<Cow<'_, str>>| {
-            strip(&text, characters.as_deref(), true, true).to_owned()
-        });
-        environment.add_function("raise_exception", |message: String| -> Result<Value, Error> {
-            Err(Error::new(ErrorKind::InvalidOperation, message.clone()).with_source(Raised(message)))
-        });
-        if let Some(date) = context.date {
-            environment.add_function("strftime_now", move |format: String| {
-                date.strftime(&format).map_err(|e| Error::new(ErrorKind::InvalidOperation, e.to_string()))
-            });
-        }
-        environment
-            .add_template_owned(NAME, without_generation_tags(source))
-            .map_err(|e| TemplateError::Syntax(describe(&e)))?;
+        language::install(&mut environment, context.date);
+        let rewritten = source::rewritten(source).map_err(|e| TemplateError::Syntax(e.to_string()))?;
+        environment.add_template_owned(NAME, rewritten).map_err(|e| TemplateError::Syntax(describe(&e)))?;
 
         // transformers passes these two as none; a template may ask whether they are defined.
         let mut constants: BTreeMap<String, Value> =
@@ -94,6 +81,20 @@ impl ChatTemplate {
     ) -> Result<String, TemplateError> {
         let answer = response.map(|r| Message { role: Role::Assistant, content: r.text.clone() });
         let messages: Vec<Value> = prompt.0.iter().chain(answer.as_ref()).map(|m| Value::from(Serde(m))).collect();
+        self.render_values(messages, add_generation_prompt)
+    }
+
+    /// Messages as JSON objects, as data sets have them: with tool calls, content in parts, reasoning.
+    pub fn render_json(
+        &self,
+        messages: &[serde_json::Value],
+        add_generation_prompt: bool,
+    ) -> Result<String, TemplateError> {
+        let messages = messages.iter().map(|message| Value::from(Serde(&as_transformers_passes(message)))).collect();
+        self.render_values(messages, add_generation_prompt)
+    }
+
+    fn render_values(&self, messages: Vec<Value>, add_generation_prompt: bool) -> Result<String, TemplateError> {
         let mut variables = self.constants.clone();
         variables.insert("messages".to_owned(), Value::from(messages));
         variables.insert("add_generation_prompt".to_owned(), Value::from(add_generation_prompt));
@@ -105,10 +106,20 @@ impl ChatTemplate {
     }
 }
 
-/// Marks an error that the template itself asked for.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Raised(String);
+/// Fields that are null are left out; reasoning is passed on under the names that templates know.
+fn as_transformers_passes(message: &serde_json::Value) -> serde_json::Value {
+    let Some(fields) = message.as_object() else { return message.clone() };
+    let fields =
+        || fields.iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| (name.clone(), value.clone()));
+    let given: serde_json::Map<String, serde_json::Value> = fields().collect();
+    let reasoning = ["reasoning_content", "thinking", "reasoning"].iter().find_map(|name| given.get(*name)).cloned();
+    let Some(reasoning) = reasoning else { return given.into() };
+    // An object keeps the place of a name that is written again.
+    let mut all = serde_json::Map::from_iter([("thinking".to_owned(), reasoning.clone())]);
+    all.extend(fields());
+    all.insert("reasoning_content".to_owned(), reasoning);
+    all.into()
+}
 
 fn raised(error: &Error) -> Option<String> {
     let mut cause = error.source();
@@ -126,77 +137,6 @@ fn describe(error: &Error) -> String {
         Some(line) => format!("line {line}: {error}"),
         None => error.to_string(),
     }
-}
-
-fn value_as_float(value: &Value) -> Option<f64> {
-    if value.is_number() && !value.is_integer() { f64::try_from(value.clone()).ok() } else { None }
-}
-
-/// `json.dumps` as transformers binds it: nothing escaped for HTML, not sorted, Unicode kept.
-fn tojson(value: Value, arguments: Kwargs) -> Result<String, Error> {
-    let failed = |e: serde_json::Error| Error::new(ErrorKind::BadSerialization, e.to_string());
-    let mut style = JsonStyle::new(arguments.get("indent")?);
-    if let Some(ensure_ascii) = arguments.get("ensure_ascii")? {
-        style.ensure_ascii = ensure_ascii;
-    }
-    if let Some(sort_keys) = arguments.get("sort_keys")? {
-        style.sort_keys = sort_keys;
-    }
-    if let Some(separators) = arguments.get::<Option<Vec<String>>>("separators")? {
-        let [item, key]: [String; 2] = separators
-            .try_into()
-            .map_err(|_| Error::new(ErrorKind::InvalidOperation, "`separators` takes two strings"))?;
-        (style.item_separator, style.key_separator) = (item, key);
-    }
-    arguments.assert_all_used()?;
-    Ok(style.dumps(&serde_json::to_value(&value).map_err(failed)?))
-}
-
-/// Python's string methods, with Python's idea of white space and of where words begin.
-fn method(state: &mut State, value: &Value, name: &str, arguments: &[Value]) -> Result<Value, Error> {
-    if let (Some(text), true) = (value.as_str(), arguments.is_empty()) {
-        match name {
-            "strip" => return Ok(Value::from(strip(text, None, true, true))),
-            "lstrip" => return Ok(Value::from(strip(text, None, true, false))),
-            "rstrip" => return Ok(Value::from(strip(text, None, false, true))),
-            "title" => return Ok(Value::from(python::title(text))),
-            _ => {}
-        }
-    }
-    pycompat::unknown_method_callback(state, value, name, arguments)
-}
-
-fn strip<'a>(text: &'a str, characters: Option<&str>, left: bool, right: bool) -> &'a str {
-    let removed = |c: char| characters.map_or_else(|| python::is_space(c), |set| set.contains(c));
-    let text = if left { text.trim_start_matches(removed) } else { text };
-    if right { text.trim_end_matches(removed) } else { text }
-}
-
-/// `{% generation %}` marks the assistant's text for loss masks and prints nothing itself. It opens a
-/// scope, so it becomes `{% with %}`; the marks that control white space stay.
-fn without_generation_tags(source: &str) -> String {
-    let mut out = String::with_capacity(source.len());
-    let mut rest = source;
-    while let Some(open) = rest.find("{%") {
-        let (before, tag) = rest.split_at(open);
-        out.push_str(before);
-        let Some(close) = tag.find("%}") else {
-            rest = tag;
-            break;
-        };
-        let (tag, after) = tag.split_at(close + 2);
-        let word = tag.trim_start_matches("{%").trim_end_matches("%}").trim_matches(['-', '+']).trim();
-        match word {
-            "generation" | "endgeneration" => {
-                let replacement = if word == "generation" { "with" } else { "endwith" };
-                out.push_str(&tag.replacen(word, replacement, 1));
-            }
-            _ => out.push_str(tag),
-        }
-        rest = after;
-    }
-    out.push_str(rest);
-    out
 }
 
 #[cfg(test)]

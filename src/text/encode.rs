@@ -9,6 +9,7 @@ use tokenizers::Tokenizer;
 use super::chat::{ChatTemplate, TemplateContext, TemplateError};
 use super::prefix::common_prefix;
 use super::settings::{BosPolicy, Layout, TextSettings, Truncation};
+use super::template_files::NoDefault;
 use super::tokenizer_files::{TokenizerFiles, TokenizerFilesError};
 use crate::lang::Lang;
 use crate::preference::{Comparison, Response};
@@ -39,6 +40,8 @@ pub enum TextError {
     Files(#[from] TokenizerFilesError),
     #[error("layout \"chat\" needs a chat template, and the checkpoint brings none")]
     NoTemplate,
+    #[error(transparent)]
+    NoDefaultTemplate(#[from] NoDefault),
     #[error("the chat template cannot be used")]
     Template(#[source] TemplateError),
     #[error("bos = \"ensure\" needs a BOS token, and the tokenizer names none")]
@@ -66,6 +69,9 @@ impl TextError {
                  `AutoTokenizer.from_pretrained(…).save_pretrained(…)`"
             }
             TextError::NoTemplate => "use layout = \"concat\", or put a `chat_template.jinja` beside the tokenizer",
+            TextError::NoDefaultTemplate(_) => {
+                "put the one to use beside the tokenizer as `chat_template.jinja`, or use layout = \"concat\""
+            }
             TextError::NoBos => "use bos = \"keep\"",
             TextError::SegmentIds => "use layout = \"concat\"",
             TextError::TooLong { .. } => "raise max-length, or choose truncation = \"left\"",
@@ -135,13 +141,14 @@ impl TextPipeline {
 
     pub fn new(files: TokenizerFiles, settings: &TextSettings) -> Result<Self, TextError> {
         let layout = match settings.layout {
-            Layout::Auto if files.chat_template.is_some() => Layout::Chat,
-            Layout::Auto => Layout::Concat,
+            Layout::Auto if files.chat_templates.is_empty() => Layout::Concat,
+            Layout::Auto => Layout::Chat,
             given => given,
         };
-        let template = match (layout, &files.chat_template) {
-            (Layout::Chat, None) => return Err(TextError::NoTemplate),
-            (Layout::Chat, Some(source)) => {
+        let with_tools = settings.template_variables.get("tools").is_some_and(|tools| !tools.is_null());
+        let template = match layout {
+            Layout::Chat => {
+                let source = files.chat_templates.choose(with_tools)?.ok_or(TextError::NoTemplate)?;
                 let context = TemplateContext {
                     special_tokens: files.special_tokens.clone(),
                     variables: settings.template_variables.clone(),

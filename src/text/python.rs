@@ -1,25 +1,19 @@
-//! How Python prints, strips and dumps values, where that reaches the text of a chat template.
+//! How Python reads, prints and cuts values, where that reaches the text of a chat template.
+//!
+//! Templates are written for Jinja on Python; what differs from minijinja's own rules stands here.
 
-use serde_json::Value;
+pub mod json;
+pub mod literal;
+pub mod strings;
+pub mod title;
+
+use minijinja::value::{Value, ValueKind};
+
+use super::chat::objects::{DictView, Range};
 
 /// `str.isspace`: Unicode's white space and the four ASCII separators.
 pub fn is_space(c: char) -> bool {
     c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
-}
-
-/// `str.title`: a letter is upper case unless one that has case stands before it.
-pub fn title(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut in_word = false;
-    for c in text.chars() {
-        if in_word {
-            out.extend(c.to_lowercase());
-        } else {
-            out.extend(c.to_uppercase());
-        }
-        in_word = c.is_lowercase() || c.is_uppercase();
-    }
-    out
 }
 
 /// `repr(float)`: shortest digits that read back, scientific outside 1e-4 … 1e16.
@@ -37,110 +31,98 @@ pub fn float(number: f64) -> String {
     if plain.contains('.') { plain } else { format!("{plain}.0") }
 }
 
-/// `json.dumps` with the arguments that the `tojson` of chat templates passes on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JsonStyle {
-    pub ensure_ascii: bool,
-    pub indent: Option<usize>,
-    pub item_separator: String,
-    pub key_separator: String,
-    pub sort_keys: bool,
+/// The number behind a value that Python would call a float.
+pub fn as_float(value: &Value) -> Option<f64> {
+    if value.is_number() && !value.is_integer() { f64::try_from(value.clone()).ok() } else { None }
 }
 
-impl JsonStyle {
-    pub fn new(indent: Option<usize>) -> Self {
-        let item_separator = if indent.is_some() { "," } else { ", " }.to_owned();
-        Self { ensure_ascii: false, indent, item_separator, key_separator: ": ".to_owned(), sort_keys: false }
+/// `str(value)`: texts as they are, nothing for undefined, else [`repr`].
+pub fn text(value: &Value) -> String {
+    match value.kind() {
+        ValueKind::String => value.to_string(),
+        ValueKind::Undefined => String::new(),
+        _ => repr(value),
     }
+}
 
-    pub fn dumps(&self, value: &Value) -> String {
-        let mut out = String::new();
-        self.write(value, 0, &mut out);
-        out
+/// `repr(value)`.
+pub fn repr(value: &Value) -> String {
+    let mut out = String::new();
+    write_repr(value, &mut out);
+    out
+}
+
+fn write_repr(value: &Value, out: &mut String) {
+    match value.kind() {
+        ValueKind::Undefined => out.push_str("Undefined"),
+        ValueKind::String => write_quoted(value.as_str().unwrap_or_default(), out),
+        ValueKind::Number => match as_float(value) {
+            Some(number) => out.push_str(&float(number)),
+            None => out.push_str(&value.to_string()),
+        },
+        // Slices and sums of lists are iterators for minijinja.
+        ValueKind::Seq | ValueKind::Iterable if !prints_itself(value) => {
+            let [open, close] = if value.is_tuple() { ['(', ')'] } else { ['[', ']'] };
+            out.push(open);
+            for (index, item) in value.try_iter().into_iter().flatten().enumerate() {
+                out.push_str(if index > 0 { ", " } else { "" });
+                write_repr(&item, out);
+            }
+            if value.is_tuple() && value.len() == Some(1) {
+                out.push(',');
+            }
+            out.push(close);
+        }
+        ValueKind::Map if !prints_itself(value) => {
+            out.push('{');
+            for (index, key) in value.try_iter().into_iter().flatten().enumerate() {
+                out.push_str(if index > 0 { ", " } else { "" });
+                write_repr(&key, out);
+                out.push_str(": ");
+                write_repr(&value.get_item(&key).unwrap_or_default(), out);
+            }
+            out.push('}');
+        }
+        _ => out.push_str(&value.to_string()),
     }
+}
 
-    fn write(&self, value: &Value, depth: usize, out: &mut String) {
-        match value {
-            Value::Null => out.push_str("null"),
-            Value::Bool(flag) => out.push_str(if *flag { "true" } else { "false" }),
-            Value::Number(number) => match number.as_f64() {
-                Some(x) if number.is_f64() => out.push_str(&float(x)),
-                _ => out.push_str(&number.to_string()),
-            },
-            Value::String(text) => self.write_string(text, out),
-            Value::Array(items) => {
-                self.write_many('[', ']', items.len(), depth, out, |i, out| self.write(&items[i], depth + 1, out));
-            }
-            Value::Object(map) => {
-                let mut entries: Vec<(&String, &Value)> = map.iter().collect();
-                if self.sort_keys {
-                    entries.sort_by(|a, b| a.0.cmp(b.0));
-                }
-                self.write_many('{', '}', entries.len(), depth, out, |i, out| {
-                    self.write_string(entries[i].0, out);
-                    out.push_str(&self.key_separator);
-                    self.write(entries[i].1, depth + 1, out);
-                });
-            }
+/// Objects of ours that can be iterated over, and are no lists.
+pub fn prints_itself(value: &Value) -> bool {
+    value.downcast_object_ref::<Range>().is_some() || value.downcast_object_ref::<DictView>().is_some()
+}
+
+/// A text in quotes as Python writes it: single quotes unless only those occur in it.
+fn write_quoted(text: &str, out: &mut String) {
+    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
+    out.push(quote);
+    for c in text.chars() {
+        match c {
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            c if c == quote => out.extend(['\\', c]),
+            c if is_printable(c) => out.push(c),
+            c => out.push_str(&match u32::from(c) {
+                code @ ..=0xff => format!("\\x{code:02x}"),
+                code @ ..=0xffff => format!("\\u{code:04x}"),
+                code => format!("\\U{code:08x}"),
+            }),
         }
     }
+    out.push(quote);
+}
 
-    fn write_many(
-        &self,
-        open: char,
-        close: char,
-        n: usize,
-        depth: usize,
-        out: &mut String,
-        mut item: impl FnMut(usize, &mut String),
-    ) {
-        let line = |depth: usize, out: &mut String| {
-            if let Some(indent) = self.indent {
-                out.push('\n');
-                out.extend(std::iter::repeat_n(' ', indent * depth));
-            }
-        };
-        out.push(open);
-        for i in 0..n {
-            if i > 0 {
-                out.push_str(&self.item_separator);
-            }
-            line(depth + 1, out);
-            item(i, out);
-        }
-        if n > 0 {
-            line(depth, out);
-        }
-        out.push(close);
-    }
-
-    fn write_string(&self, text: &str, out: &mut String) {
-        out.push('"');
-        for c in text.chars() {
-            match c {
-                '"' => out.push_str("\\\""),
-                '\\' => out.push_str("\\\\"),
-                '\n' => out.push_str("\\n"),
-                '\r' => out.push_str("\\r"),
-                '\t' => out.push_str("\\t"),
-                '\u{8}' => out.push_str("\\b"),
-                '\u{c}' => out.push_str("\\f"),
-                c if c < ' ' || (self.ensure_ascii && !c.is_ascii()) => {
-                    for unit in c.encode_utf16(&mut [0; 2]) {
-                        out.push_str(&format!("\\u{unit:04x}"));
-                    }
-                }
-                c => out.push(c),
-            }
-        }
-        out.push('"');
-    }
+/// `str.isprintable` of one character: neither a control, nor a separator but the space, nor unassigned.
+pub fn is_printable(c: char) -> bool {
+    // The standard library escapes what does not print, and marks at the start of a text.
+    matches!(c, '\'' | '"' | '\\') || ['a', c].iter().collect::<String>().escape_debug().nth(1) == Some(c)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn floats_as_python_writes_them() {
@@ -160,19 +142,9 @@ mod tests {
     }
 
     #[test]
-    fn words_begin_after_anything_without_case() {
-        assert_eq!(title("<b>it's 3rd ÉTÉ</b>"), "<B>It'S 3Rd Été</B>");
-    }
-
-    #[test]
-    fn json_as_python_dumps_it() {
-        let value = json!({"b": [1, 2.5, true, null, []], "a": "é<&>\"\u{1}\n😀"});
-        let mut style = JsonStyle::new(None);
-        assert_eq!(style.dumps(&value), r#"{"b": [1, 2.5, true, null, []], "a": "é<&>\"\u0001\n😀"}"#);
-        style.ensure_ascii = true;
-        style.sort_keys = true;
-        assert_eq!(style.dumps(&json!({"b": "😀", "a": 1})), r#"{"a": 1, "b": "\ud83d\ude00"}"#);
-        let indented = "{\n  \"b\": [\n    1\n  ],\n  \"c\": {}\n}";
-        assert_eq!(JsonStyle::new(Some(2)).dumps(&json!({"b": [1], "c": {}})), indented);
+    fn values_as_python_represents_them() {
+        let value = minijinja::value::Serde(&serde_json::json!(["it's", 1, 2.0, {"k": null, "\u{200b}": "e\u{301}"}]));
+        assert_eq!(repr(&Value::from(value)), "[\"it's\", 1, 2.0, {'k': None, '\\u200b': 'e\u{301}'}]");
+        assert_eq!(text(&Value::from("a\u{200b}")), "a\u{200b}");
     }
 }

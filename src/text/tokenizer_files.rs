@@ -1,19 +1,22 @@
 //! The text side of a Hugging Face checkpoint directory: `tokenizer.json`, `tokenizer_config.json`,
-//! `special_tokens_map.json`, `chat_template.jinja`.
+//! `special_tokens_map.json`, chat templates.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 use tokenizers::Tokenizer;
-use tokenizers::processors::template::TemplateProcessing;
 
+use super::added_tokens::TokenSettings;
+use super::template_files::{ChatTemplates, TemplateFilesError};
 use crate::files::{self, FileError};
 
 #[derive(Debug, thiserror::Error)]
 pub enum TokenizerFilesError {
     #[error(transparent)]
     File(#[from] FileError),
+    #[error(transparent)]
+    Templates(#[from] TemplateFilesError),
     #[error("`{}` is missing", .0.display())]
     NoTokenizer(PathBuf),
     #[error("`{}`: {problem}", path.display())]
@@ -27,13 +30,10 @@ pub struct TokenizerFiles {
     pub tokenizer: Tokenizer,
     /// Named special tokens (`bos_token`, `eos_token`, …) and their texts.
     pub special_tokens: BTreeMap<String, String>,
-    pub chat_template: Option<String>,
+    pub chat_templates: ChatTemplates,
     /// The length the tokenizer was made for; "very large" placeholders count as absent.
     pub model_max_length: Option<usize>,
 }
-
-/// The named tokens that transformers gives to a template.
-const NAMES: [&str; 7] = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
 
 impl TokenizerFiles {
     pub fn read(dir: &Path) -> Result<Self, TokenizerFilesError> {
@@ -48,21 +48,18 @@ impl TokenizerFiles {
 
         let config_path = dir.join("tokenizer_config.json");
         let config = read_object(&config_path)?;
-        let special_tokens = special_tokens(&config, &read_object(&dir.join("special_tokens_map.json"))?);
+        let chat_templates = ChatTemplates::read(dir, &config)?;
+        let map = read_object(&dir.join("special_tokens_map.json"))?;
+        let settings = TokenSettings::new(config, map, read_object(&dir.join("added_tokens.json"))?);
+        let special_tokens = settings.named();
         let wrong_config = |problem: String| TokenizerFilesError::Content { path: config_path.clone(), problem };
         check_known(&tokenizer, &special_tokens).map_err(wrong_config)?;
-        follow_bos_and_eos_switches(&mut tokenizer, &config, &special_tokens).map_err(wrong_config)?;
-
-        let template_path = dir.join("chat_template.jinja");
-        let chat_template = if template_path.is_file() {
-            Some(files::read_text(&template_path)?)
-        } else {
-            template_in_config(&config).map_err(wrong_config)?
-        };
+        settings.complete(&mut tokenizer).map_err(wrong_config)?;
+        tokenizer.set_encode_special_tokens(settings.splits_special_tokens());
         // transformers writes 1e30 for "no limit".
-        let model_max_length = config.get("model_max_length").and_then(Value::as_f64);
+        let model_max_length = settings.get("model_max_length").and_then(Value::as_f64);
         let model_max_length = model_max_length.filter(|n| (1.0..1e9).contains(n)).map(|n| n as usize);
-        Ok(Self { tokenizer, special_tokens, chat_template, model_max_length })
+        Ok(Self { tokenizer, special_tokens, chat_templates, model_max_length })
     }
 
     /// The id of a named special token, such as `pad_token`.
@@ -81,30 +78,6 @@ fn read_object(path: &Path) -> Result<Map<String, Value>, TokenizerFilesError> {
         .map_err(|e| TokenizerFilesError::Content { path: path.to_owned(), problem: e.to_string() })
 }
 
-/// `tokenizer_config.json` first, the older `special_tokens_map.json` for what it does not name.
-fn special_tokens(config: &Map<String, Value>, map: &Map<String, Value>) -> BTreeMap<String, String> {
-    let mut found = BTreeMap::new();
-    for name in NAMES {
-        if let Some(text) = config.get(name).and_then(token_text).or_else(|| map.get(name).and_then(token_text)) {
-            found.insert(name.to_owned(), text);
-        }
-    }
-    // Models bring names of their own, as an object of name → token.
-    for key in ["extra_special_tokens", "model_specific_special_tokens"] {
-        for (name, token) in config.get(key).and_then(Value::as_object).into_iter().flatten() {
-            if let Some(text) = token_text(token) {
-                found.entry(name.clone()).or_insert(text);
-            }
-        }
-    }
-    found
-}
-
-/// A token is a string or an `AddedToken` object.
-fn token_text(token: &Value) -> Option<String> {
-    token.as_str().or_else(|| token.get("content")?.as_str()).map(str::to_owned)
-}
-
 /// transformers would add an unknown token under a new id, for which no trained model has an embedding.
 fn check_known(tokenizer: &Tokenizer, special_tokens: &BTreeMap<String, String>) -> Result<(), String> {
     for name in ["bos_token", "eos_token", "pad_token"] {
@@ -113,90 +86,4 @@ fn check_known(tokenizer: &Tokenizer, special_tokens: &BTreeMap<String, String>)
         }
     }
     Ok(())
-}
-
-/// A template is a string or a list of named templates, of which "default" is the one without tools.
-fn template_in_config(config: &Map<String, Value>) -> Result<Option<String>, String> {
-    match config.get("chat_template") {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text.clone())),
-        Some(Value::Array(named)) => {
-            let default = named.iter().find(|entry| entry["name"] == "default");
-            match default.and_then(|entry| entry["template"].as_str()) {
-                Some(text) => Ok(Some(text.to_owned())),
-                None => {
-                    let names: Vec<&str> = named.iter().filter_map(|entry| entry["name"].as_str()).collect();
-                    Err(format!("`chat_template` has no template named \"default\", only {names:?}"))
-                }
-            }
-        }
-        Some(other) => Err(format!("`chat_template` should be a text or a list of named templates, found {other}")),
-    }
-}
-
-/// Where the config says `add_bos_token` or `add_eos_token`, that decides, not the post-processor of
-/// `tokenizer.json` (as in transformers 5).
-fn follow_bos_and_eos_switches(
-    tokenizer: &mut Tokenizer,
-    config: &Map<String, Value>,
-    special_tokens: &BTreeMap<String, String>,
-) -> Result<(), String> {
-    let switch = |key: &str| config.get(key).map(|value| value.as_bool().unwrap_or(false));
-    let (bos, eos) = (switch("add_bos_token"), switch("add_eos_token"));
-    if bos.is_none() && eos.is_none() {
-        return Ok(());
-    }
-    let token = |wanted: Option<bool>, name: &str| -> Result<Option<(String, u32)>, String> {
-        let Some(text) = special_tokens.get(name).filter(|_| wanted == Some(true)) else { return Ok(None) };
-        let id = tokenizer.token_to_id(text).ok_or_else(|| format!("`{name}` \"{text}\" is not in the vocabulary"))?;
-        Ok(Some((text.clone(), id)))
-    };
-    let (bos, eos) = (token(bos, "bos_token")?, token(eos, "eos_token")?);
-    let piece = |token: &Option<(String, u32)>, type_id: u8| match token {
-        Some((text, _)) => vec![format!("{text}:{type_id}")],
-        None => vec![],
-    };
-    let segment = |name: &str, type_id: u8| {
-        [piece(&bos, type_id), vec![format!("${name}:{type_id}")], piece(&eos, type_id)].concat()
-    };
-    let processor = TemplateProcessing::builder()
-        .try_single(segment("A", 0))
-        .and_then(|builder| builder.try_pair([segment("A", 0), segment("B", 1)].concat()))
-        .map_err(|e| e.to_string())?
-        .special_tokens(bos.iter().chain(&eos).cloned().collect::<Vec<_>>())
-        .build()
-        .map_err(|e| e.to_string())?;
-    tokenizer.with_post_processor(Some(processor));
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn object(value: Value) -> Map<String, Value> {
-        value.as_object().unwrap().clone()
-    }
-
-    #[test]
-    fn special_tokens_are_texts_or_objects_and_the_config_wins() {
-        let config = object(json!({
-            "bos_token": {"content": "<s>", "lstrip": false}, "eos_token": null, "pad_token": "<pad>",
-            "extra_special_tokens": {"image_token": "<image>"}
-        }));
-        let map = object(json!({"eos_token": {"content": "</s>"}, "pad_token": "other"}));
-        let found = special_tokens(&config, &map);
-        let expected =
-            [("bos_token", "<s>"), ("eos_token", "</s>"), ("image_token", "<image>"), ("pad_token", "<pad>")];
-        assert_eq!(found, expected.map(|(k, v)| (k.to_owned(), v.to_owned())).into());
-    }
-
-    #[test]
-    fn a_list_of_templates_needs_a_default() {
-        let named = |name: &str| object(json!({"chat_template": [{"name": name, "template": "x"}]}));
-        assert_eq!(template_in_config(&named("default")), Ok(Some("x".to_owned())));
-        assert!(template_in_config(&named("tool_use")).unwrap_err().contains("tool_use"));
-        assert_eq!(template_in_config(&Map::new()), Ok(None));
-    }
 }

@@ -50,6 +50,7 @@ pub fn settings(endpoint: &str, cache: &Path) -> HubSettings {
         cache: cache.to_owned(),
         offline: false,
         certificates: None,
+        proxies: false,
         parallel: 4,
         attempts: 4,
         first_wait: Duration::from_millis(2),

@@ -10,6 +10,8 @@ mod cli;
 mod command;
 mod data;
 mod demo;
+#[cfg(feature = "torch")]
+mod encoders;
 mod hub;
 mod metrics;
 #[cfg(feature = "torch")]

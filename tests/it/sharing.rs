@@ -73,6 +73,10 @@ fn architecture(name: &str, kind: Kind) -> ScalarModel {
     if model.network.shares_prefixes() {
         let settings = TextSettings { max_length: Some(512), truncation: Truncation::Right, ..TextSettings::default() };
         model.text = TextPipeline::from_dir(&dir, &settings).unwrap();
+    } else if model.network.config.max_length.is_none_or(|limit| limit > 256) {
+        // Beyond windows and position buckets, and no more than that.
+        let settings = TextSettings { max_length: Some(192), ..TextSettings::default() };
+        model.text = TextPipeline::from_dir(&dir, &settings).unwrap();
     }
     model
 }
@@ -217,7 +221,7 @@ fn decoders_give_the_same_rewards_shared_separate_and_alone() {
 #[test]
 fn encoders_give_the_same_rewards_in_batches_and_alone() {
     let Some(pairs) = pairs() else { return };
-    for name in ["bert", "xlm_roberta"] {
+    for name in ["bert", "roberta", "xlm_roberta", "deberta_v2", "deberta_v2_conv", "modernbert", "modernbert_mean"] {
         check(name, &architecture(name, Kind::Float), &pairs);
     }
 }

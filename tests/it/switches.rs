@@ -109,7 +109,12 @@ fn bf16_is_as_close_to_f32_as_that_of_transformers() {
     for dir in fixture_dirs() {
         let fixture = load_as(&dir, Kind::BFloat16);
         let meta = read(&dir.join("meta.json"));
-        let theirs = |what: &str| meta["bfloat16_error"][what]["rms"].as_f64().unwrap();
+        // transformers cannot compute DeBERTa v1 in bf16 at all.
+        let theirs = |what: &str| meta["bfloat16_error"][what]["rms"].as_f64();
+        let (Some(their_hidden), Some(their_rewards)) = (theirs("hidden"), theirs("rewards")) else {
+            assert_eq!(fixture.name, "deberta");
+            continue;
+        };
         let mut squares = 0.0;
         let mut count = 0;
         for (number, pair) in fixture.pairs.iter().enumerate() {
@@ -123,11 +128,11 @@ fn bf16_is_as_close_to_f32_as_that_of_transformers() {
             }
         }
         let hidden = (squares / count as f64).sqrt();
-        println!("{}: hidden states {hidden:.4}, {:.2} of transformers'", fixture.name, hidden / theirs("hidden"));
-        assert!(hidden <= 1.1 * theirs("hidden"), "{}: {hidden:.4}", fixture.name);
+        println!("{}: hidden states {hidden:.4}, {:.2} of transformers'", fixture.name, hidden / their_hidden);
+        assert!(hidden <= 1.1 * their_hidden, "{}: {hidden:.4}", fixture.name);
         let found = fixture.network.rewards(&fixture.all_separate()).unwrap().view([-1, 2]);
         rewards[0] += (found - &fixture.expected["rewards"]).square().mean(Kind::Float).double_value(&[]);
-        rewards[1] += theirs("rewards").powi(2);
+        rewards[1] += their_rewards.powi(2);
     }
     let [ours, theirs] = rewards.map(|sum: f64| (sum / fixture_dirs().len() as f64).sqrt());
     println!("rewards of all: {ours:.4}, {:.2} of transformers'", ours / theirs);

@@ -184,7 +184,12 @@ impl Architecture {
             ModelType::Cohere => COHERE,
             ModelType::Cohere2 => COHERE2,
             ModelType::InternLm2 => INTERNLM2,
-            ModelType::Bert | ModelType::Roberta | ModelType::XlmRoberta => return None,
+            ModelType::Bert
+            | ModelType::Roberta
+            | ModelType::XlmRoberta
+            | ModelType::Deberta
+            | ModelType::DebertaV2
+            | ModelType::ModernBert => return None,
         })
     }
 }

@@ -84,7 +84,7 @@ mod tests {
     #[test]
     fn what_the_text_part_leaves_out_is_the_default() {
         let parsed = BackboneConfig::parse(&published()).unwrap();
-        assert_eq!((parsed.vocab, parsed.max_length, parsed.num_labels), (262_208, 131_072, 1));
+        assert_eq!((parsed.vocab, parsed.max_length, parsed.num_labels), (262_208, Some(131_072), 1));
         // The outer pad id is not what pooling looks for.
         assert_eq!((parsed.model_type, parsed.pad_id), (ModelType::Gemma3, Some(0)));
         let Family::Decoder(decoder) = parsed.family else { panic!("not a decoder") };

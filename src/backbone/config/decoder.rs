@@ -153,10 +153,7 @@ pub(super) fn parse(
 }
 
 fn activation(at: &Keys, architecture: &Architecture) -> Result<Activation, ConfigError> {
-    if at.present(architecture.act_key).is_none() {
-        return Ok(architecture.act);
-    }
-    match Activation::parse(at.string(architecture.act_key)?)? {
+    match Activation::at(at, architecture.act_key, architecture.act)? {
         // Gemma's first configurations say `gelu` and mean its approximation.
         Activation::Gelu if architecture.act == Activation::GeluTanh && architecture.act_key == "hidden_act" => {
             Ok(Activation::GeluTanh)

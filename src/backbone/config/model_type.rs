@@ -22,10 +22,15 @@ pub enum ModelType {
     Bert,
     Roberta,
     XlmRoberta,
+    Deberta,
+    /// v2, v3 and mDeBERTa.
+    DebertaV2,
+    /// mmBERT too.
+    ModernBert,
 }
 
 impl ModelType {
-    pub const ALL: [(ModelType, &'static str); 16] = [
+    pub const ALL: [(ModelType, &'static str); 19] = [
         (ModelType::Llama, "llama"),
         (ModelType::Mistral, "mistral"),
         (ModelType::Qwen2, "qwen2"),
@@ -42,6 +47,9 @@ impl ModelType {
         (ModelType::Bert, "bert"),
         (ModelType::Roberta, "roberta"),
         (ModelType::XlmRoberta, "xlm-roberta"),
+        (ModelType::Deberta, "deberta"),
+        (ModelType::DebertaV2, "deberta-v2"),
+        (ModelType::ModernBert, "modernbert"),
     ];
 
     pub fn names() -> Vec<&'static str> {
@@ -76,6 +84,9 @@ impl ModelType {
             ModelType::Bert => "BertForSequenceClassification",
             ModelType::Roberta => "RobertaForSequenceClassification",
             ModelType::XlmRoberta => "XLMRobertaForSequenceClassification",
+            ModelType::Deberta => "DebertaForSequenceClassification",
+            ModelType::DebertaV2 => "DebertaV2ForSequenceClassification",
+            ModelType::ModernBert => "ModernBertForSequenceClassification",
         }
     }
 
@@ -84,6 +95,7 @@ impl ModelType {
         match self {
             ModelType::Bert => "bert.",
             ModelType::Roberta | ModelType::XlmRoberta => "roberta.",
+            ModelType::Deberta | ModelType::DebertaV2 => "deberta.",
             _ => "model.",
         }
     }
@@ -95,6 +107,7 @@ impl ModelType {
             ModelType::Gemma3 => &["model.language_model.", "language_model.model.", "language_model."],
             ModelType::Bert => &["bert."],
             ModelType::Roberta | ModelType::XlmRoberta => &["roberta."],
+            ModelType::Deberta | ModelType::DebertaV2 => &["deberta."],
             _ => &["model."],
         }
     }
@@ -113,5 +126,15 @@ impl ModelType {
             ModelType::InternLm2 => &["output."],
             _ => &[],
         }
+    }
+
+    /// Name of the input embeddings' tensor.
+    pub fn word_embeddings(self) -> String {
+        let name = match self {
+            ModelType::Llama | ModelType::Mistral | ModelType::Qwen2 | ModelType::Qwen3 => "embed_tokens",
+            ModelType::ModernBert => "embeddings.tok_embeddings",
+            _ => "embeddings.word_embeddings",
+        };
+        format!("{}{name}.weight", self.prefix())
     }
 }

@@ -137,6 +137,24 @@ fn mirrors_whose_listings_say_less_are_asked_file_by_file() {
 }
 
 #[test]
+fn two_paths_of_one_content_are_one_blob() {
+    let bytes = weights(800_000);
+    let files: [(&str, &[u8]); 5] = [
+        ("config.json", b"{}"),
+        ("tokenizer_config.json", b"{}"),
+        ("special_tokens_map.json", b"{}"),
+        ("*model.safetensors", &bytes),
+        ("*value_head.safetensors", &bytes),
+    ];
+    let hub = FakeHub::with_model("org/rm", &files);
+    let cache = tempfile::tempdir().unwrap();
+    let dir = model(settings(&hub.endpoint(), cache.path()), "org/rm").0.unwrap();
+    assert_eq!(tree(&dir).len(), 5);
+    assert_eq!(hub.gets_of(&bytes).len(), 1);
+    assert_eq!(fs::read_dir(cache.path().join("models--org--rm/blobs")).unwrap().count(), 2);
+}
+
+#[test]
 fn adapters_need_no_configuration_of_a_model() {
     let files: [(&str, &[u8]); 3] =
         [("adapter_config.json", b"{}"), ("*adapter_model.safetensors", b"lora"), ("*optimizer.pt", b"no")];

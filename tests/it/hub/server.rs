@@ -57,6 +57,8 @@ pub enum Fault {
     Length(isize),
     /// A redirect elsewhere.
     Redirect(String),
+    /// Right, but after a while.
+    Slow(Duration),
 }
 
 pub struct File {
@@ -135,6 +137,8 @@ struct State {
     repos: Mutex<BTreeMap<String, Repo>>,
     requests: Mutex<Vec<Request>>,
     faults: Mutex<Vec<FaultFor>>,
+    /// Answers under way on the other host: now, and at most.
+    busy: Mutex<(usize, usize)>,
     hub: SocketAddr,
     cdn: SocketAddr,
 }
@@ -152,6 +156,7 @@ impl FakeHub {
             repos: Mutex::default(),
             requests: Mutex::default(),
             faults: Mutex::default(),
+            busy: Mutex::default(),
             hub: hub.local_addr().unwrap(),
             cdn: cdn.local_addr().unwrap(),
         });
@@ -199,6 +204,11 @@ impl FakeHub {
 
     pub fn requests(&self) -> Vec<Request> {
         self.state.requests.lock().unwrap().clone()
+    }
+
+    /// The most requests that the other host had at a time.
+    pub fn busiest(&self) -> usize {
+        self.state.busy.lock().unwrap().1
     }
 
     /// GET requests for a file's bytes on the other host.
@@ -255,6 +265,16 @@ impl State {
         while let Some(request) = read_request(&mut reader, host)? {
             self.requests.lock().unwrap().push(request.clone());
             let fault = self.fault(&request);
+            if host == Host::Cdn {
+                let mut busy = self.busy.lock().unwrap();
+                *busy = (busy.0 + 1, busy.1.max(busy.0 + 1));
+            }
+            if let Some(Fault::Slow(pause)) = &fault {
+                std::thread::sleep(*pause);
+            }
+            if host == Host::Cdn {
+                self.busy.lock().unwrap().0 -= 1;
+            }
             let answer = match &fault {
                 Some(Fault::Status(status, headers)) => headers
                     .iter()

@@ -4,9 +4,11 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rmbench::hub::{HubError, HubSettings};
+use rmbench::benchmark::dataset;
+use rmbench::hub::{DataName, Hub, HubError, HubSettings};
+use rmbench::progress::Silent;
 
-use super::server::{FakeHub, Fault, Host, git_id, sha256};
+use super::server::{FakeHub, Fault, Host, Repo, git_id, sha256};
 use super::{model, rmbench, settings, weights};
 
 const CONFIG: &[u8] = b"{\"model_type\": \"x\"}";
@@ -166,6 +168,21 @@ fn a_transfer_that_stands_still_is_begun_again() {
 }
 
 #[test]
+fn so_many_files_at_a_time_and_no_more() {
+    let shards: Vec<(String, Vec<u8>)> =
+        (0..9).map(|i| (format!("*data/test-{i:05}-of-00009.parquet"), weights(1000 + i))).collect();
+    let files: Vec<(&str, &[u8])> = shards.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
+    let hub = FakeHub::start();
+    hub.put("datasets/org/set", Repo::of(&files));
+    hub.fail(Host::Cdn, "", usize::MAX, Fault::Slow(Duration::from_millis(150)));
+    let cache = tempfile::tempdir().unwrap();
+    let client = Hub::new(HubSettings { parallel: 3, ..settings(&hub.endpoint(), cache.path()) }).unwrap();
+    let found = dataset::bring(&client, &DataName::parse("org/set").unwrap(), &mut Silent).unwrap();
+    assert_eq!(found.paths.len(), 9);
+    assert_eq!(hub.busiest(), 3);
+}
+
+#[test]
 fn a_link_that_a_kill_prevented_is_made_without_a_download() {
     let bytes = weights(5000);
     let hub = hub_with(&bytes);
@@ -224,14 +241,14 @@ fn two_processes_download_once() {
     let bytes = weights(2_000_000);
     let hub = hub_with(&bytes);
     // Long enough for the other to come and wait.
-    hub.fail(Host::Cdn, "", 1, Fault::StallAfter(1_000_000, Duration::from_secs(2)));
+    hub.fail(Host::Cdn, "", 1, Fault::StallAfter(1_000_000, Duration::from_secs(4)));
     let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let cache = dirs[0].path().join("hf/hub");
     let children: Vec<_> =
         dirs.iter().map(|dir| bring(&hub, dir.path()).env("HF_HUB_CACHE", &cache).spawn().unwrap()).collect();
-    for child in children {
-        child.wait_with_output().unwrap();
-    }
+    let told = children.into_iter().map(|child| child.wait_with_output().unwrap().stderr).collect::<Vec<_>>().concat();
+    let told = String::from_utf8(told).unwrap();
+    assert!(told.contains("`model.safetensors`: waiting for another process that downloads it"), "{told}");
     assert_eq!(fs::read(blob(&cache, &sha256(&bytes))).unwrap(), bytes);
     assert_eq!(starts(&hub, &bytes), [0, 1_000_000], "the one that waited asked for nothing");
 }
