@@ -15,6 +15,7 @@ pub mod hint;
 pub mod message;
 pub mod report;
 pub mod score;
+pub mod show;
 #[cfg(feature = "torch")]
 pub mod train;
 

@@ -13,7 +13,7 @@ use super::head::HeadInit;
 use super::network::{MissingHead, Network, NetworkError};
 use super::preset::{Preset, SpecialIds};
 use super::scalar::{ScalarModel, TOKEN_BUDGET};
-use crate::backbone::config::Family;
+use crate::backbone::config::{BackboneConfig, Family};
 use crate::backbone::weights::{self, WeightsError};
 use crate::files::{self, FileError};
 use crate::text::encode::{TextError, TextPipeline};
@@ -110,8 +110,19 @@ pub fn load(
     let card = read_card(dir)?;
     let settings = text.cloned().or_else(|| card.as_ref().map(|c| c.text.clone())).unwrap_or_default();
     let text = TextPipeline::from_dir(dir, &within(&settings, network.config.max_length))?;
-    let pooling = card.map_or_else(|| default_pooling(&network), |c| c.reward.pooling);
+    let pooling = card.map_or_else(|| default_pooling(&network.config), |c| c.reward.pooling);
     Ok(ScalarModel { network, text, pooling, token_budget: TOKEN_BUDGET })
+}
+
+/// How [`load`] would prepare texts and where it would read rewards, found without the weights.
+pub fn text_side(dir: &Path) -> Result<(TextSettings, Pooling), ArtifactError> {
+    let path = dir.join("config.json");
+    let wrong = |problem: String| ArtifactError::Wrong { path: path.clone(), problem };
+    let config: Value = serde_json::from_str(&files::read_text(&path)?).map_err(|e| wrong(e.to_string()))?;
+    let config = BackboneConfig::parse(&config).map_err(|e| wrong(e.to_string()))?;
+    let card = read_card(dir)?;
+    let pooling = card.as_ref().map_or_else(|| default_pooling(&config), |card| card.reward.pooling);
+    Ok((within(&card.map(|card| card.text).unwrap_or_default(), config.max_length), pooling))
 }
 
 /// The settings with a length limit that the model's positions allow.
@@ -157,13 +168,13 @@ pub fn init(
         eos: text.eos_id().ok_or_else(|| wrong("the tokenizer has no end token"))?,
     };
     let network = Network::init(preset.config(text.vocab_size(), special), head, seed, compute, device)?;
-    let pooling = default_pooling(&network);
+    let pooling = default_pooling(&network.config);
     Ok(ScalarModel { network, text, pooling, token_budget: TOKEN_BUDGET })
 }
 
 /// What transformers does for the architecture.
-fn default_pooling(network: &Network) -> Pooling {
-    match &network.config.family {
+fn default_pooling(config: &BackboneConfig) -> Pooling {
+    match &config.family {
         Family::Decoder(_) => Pooling::HfLastNonpad,
         Family::ModernBert(modern) if modern.mean_pooling => Pooling::Mean,
         Family::Encoder(_) | Family::ModernBert(_) => Pooling::Cls,
