@@ -17,6 +17,7 @@ pub mod report;
 pub mod score;
 #[cfg(feature = "torch")]
 pub mod selfcheck;
+pub mod show;
 #[cfg(feature = "torch")]
 pub mod train;
 

@@ -254,6 +254,10 @@ Examples:
         #[arg(long, value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
         out: PathBuf,
     },
+    /// Show one row as a model will see it: text, tokens, and what was done to them
+    #[command(override_usage = "rmbench data show --model MODEL --pairs FILE --row N [OPTIONS]")]
+    #[command(after_help = "Example:\n  rmbench data show --model models/first --pairs bench.parquet --row 7")]
+    Show(ShowArgs),
     /// Bring public benchmarks from the Hugging Face hub, and check them against their manifests
     #[command(override_usage = "rmbench data fetch NAME... [OPTIONS]\n       rmbench data fetch --list")]
     #[command(after_help = "\
@@ -261,6 +265,28 @@ Examples:
   rmbench data fetch rewardbench-2 --data data
   rmbench data fetch m-rewardbench --langs ar,tr,@script:Deva --data data")]
     Fetch(FetchArgs),
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct ShowArgs {
+    /// A model directory, or hf:ORG/NAME
+    #[arg(long, value_name = "MODEL", value_hint = ValueHint::DirPath)]
+    pub model: String,
+    /// A file of preference data, or hf-data:ORG/NAME/FILE
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub pairs: PathBuf,
+    /// The row of the file, counted from 0 as in messages
+    #[arg(long, value_name = "N")]
+    pub row: u64,
+    /// The language of files without a language column
+    #[arg(long, value_name = "LANGUAGE")]
+    pub lang: Option<String>,
+    /// What a column is called, as in `--column chosen=better_answer`; repeatable
+    #[arg(long, value_name = "PART=NAME")]
+    pub column: Vec<String>,
+    /// Write JSON, for programs
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -1,4 +1,4 @@
-//! `rmbench data check|stats|convert`; `fetch` has a file of its own.
+//! `rmbench data check|stats|convert`; `show` and `fetch` have files of their own.
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use crate::lang::{Lang, LangSet};
 use crate::preference::Comparison;
 use crate::progress::Progress;
 use crate::text::encode::{TextError, TextPipeline};
-use crate::text::settings::TextSettings;
+use crate::text::model_settings::ModelSettings;
 
 pub fn run(verb: &DataVerb, message: &mut Message) -> anyhow::Result<Outcome> {
     match verb {
@@ -26,6 +26,7 @@ pub fn run(verb: &DataVerb, message: &mut Message) -> anyhow::Result<Outcome> {
         }
         DataVerb::Stats { data } => count_files(data, message),
         DataVerb::Convert { data, out } => convert_files(data, out, message),
+        DataVerb::Show(args) => super::show::run(args, message),
         DataVerb::Fetch(args) => super::fetch::run(args, message),
     }
 }
@@ -97,7 +98,7 @@ fn options(args: &DataArgs) -> anyhow::Result<ReadOptions> {
 }
 
 /// `PART=NAME`, several times.
-fn columns(given: &[String]) -> Result<ColumnMap, CliError> {
+pub(super) fn columns(given: &[String]) -> Result<ColumnMap, CliError> {
     let hint = "for example `--column chosen=better_answer`; parts are id, source-id, language, prompt, chosen, \
                 rejected, subset, category, chosen-model, rejected-model, margin, response-a, response-b and label";
     let mut map = Table::new();
@@ -120,8 +121,11 @@ struct Lengths {
 
 impl Lengths {
     fn of(dir: &Path, max_length: Option<usize>) -> anyhow::Result<Self> {
-        let pipeline = TextPipeline::from_dir(dir, &TextSettings::default())?;
-        let limit = max_length.or(pipeline.model_max_length()).ok_or_else(|| {
+        let mut settings = ModelSettings::read(dir)?.text;
+        // What is too long is measured whole, not cut.
+        let own = settings.max_length.take();
+        let pipeline = TextPipeline::from_dir(dir, &settings)?;
+        let limit = max_length.or(own).or(pipeline.model_max_length()).ok_or_else(|| {
             let problem = format!("`{}` does not say how long a sequence may be", dir.display());
             CliError::new(problem, "give --max-length")
         })?;

@@ -9,11 +9,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tch::{Device, Kind};
 
-use super::head::HeadInit;
+use super::head::{HeadInit, usual_pooling};
 use super::network::{MissingHead, Network, NetworkError};
 use super::options::{HeadKind, RewardOptions};
 use super::preset::{Preset, SpecialIds};
 use super::scalar::{ScalarModel, TOKEN_BUDGET};
+use crate::backbone::config::BackboneConfig;
 use crate::backbone::weights::{self, WeightsError};
 use crate::files::{self, FileError};
 use crate::text::encode::{TextError, TextPipeline};
@@ -203,6 +204,19 @@ fn assembled(dir: &Path, network: Network, text: TextPipeline) -> Result<ScalarM
         })?),
     };
     Ok(ScalarModel { network, text, pooling, gate, token_budget: TOKEN_BUDGET })
+}
+
+/// How [`load`] would prepare texts and where it would read rewards, found without the weights: a head
+/// that only its tensors tell of counts as the architecture's.
+pub fn text_side(dir: &Path) -> Result<(TextSettings, Pooling), ArtifactError> {
+    let path = dir.join("config.json");
+    let wrong = |problem: String| ArtifactError::Wrong { path: path.clone(), problem };
+    let json: Value = serde_json::from_str(&files::read_text(&path)?).map_err(|e| wrong(e.to_string()))?;
+    let config = BackboneConfig::parse(&json).map_err(|e| wrong(e.to_string()))?;
+    let card = read_card(dir)?;
+    let options = card.as_ref().map(|card| card.reward.options()).unwrap_or_default();
+    let pooling = usual_pooling(&config, &json, &options).map_err(|e| wrong(e.to_string()))?;
+    Ok((within(&card.map(|card| card.text).unwrap_or_default(), config.max_length), pooling))
 }
 
 /// The settings with a length limit that the model's positions allow.

@@ -225,6 +225,20 @@ impl TextPipeline {
         }
     }
 
+    /// [`TextPipeline::rendered`], with an error that names the item.
+    pub fn rendered_at(&self, comparison: &Comparison, index: usize, response: &Response) -> Result<String, TextError> {
+        self.rendered(comparison, response).map_err(|source| TextError::Render {
+            at: ItemRef::of(comparison),
+            response: index,
+            source,
+        })
+    }
+
+    /// What the vocabulary writes for an id; empty for an id that it lacks.
+    pub fn piece(&self, id: u32) -> String {
+        self.files.tokenizer.id_to_token(id).unwrap_or_default()
+    }
+
     /// Never [`Layout::Auto`].
     pub fn layout(&self) -> Layout {
         self.layout
@@ -288,13 +302,7 @@ impl TextPipeline {
     }
 
     fn tokens(&self, comparison: &Comparison, index: usize, response: &Response) -> Result<Tokens, TextError> {
-        let rendered = || {
-            self.rendered(comparison, response).map_err(|source| TextError::Render {
-                at: ItemRef::of(comparison),
-                response: index,
-                source,
-            })
-        };
+        let rendered = || self.rendered_at(comparison, index, response);
         let tokenizer = &self.files.tokenizer;
         let encoding = match self.layout {
             Layout::Chat => tokenizer.encode_fast(rendered()?, false),

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 mod pipeline;
+mod show;
 mod templates;
 mod tokens;
 
