@@ -14,12 +14,17 @@ use crate::preference::Comparison;
 use crate::reward::locate;
 use crate::text::encode::TextPipeline;
 use crate::text::model_settings::ModelSettings;
+use crate::text::pooling::Pooling;
 use crate::text::show::Shown;
 
 pub fn run(args: &ShowArgs, message: &mut Message) -> anyhow::Result<Outcome> {
     let dir = locate::directory(&args.model, message)?;
     let model = completed(&dir, ModelSettings::read(&dir)?)?;
     let pipeline = TextPipeline::from_dir(&dir, &model.text)?.marking_prompts();
+    let pipeline = match model.pooling {
+        Some(Pooling::AppendedToken { id }) => pipeline.ending_with(id),
+        _ => pipeline,
+    };
     let comparison = comparison(args, message)?;
     let pad_id = model.pad_id.or_else(|| pipeline.pad_id());
     let shown = Shown::of(&pipeline, &comparison, model.pooling, pad_id)?;
@@ -27,14 +32,13 @@ pub fn run(args: &ShowArgs, message: &mut Message) -> anyhow::Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// With what scoring would take for the architecture: its pooling rule, the longest sequence it allows.
+/// With the longest sequence that the architecture allows, as scoring has it.
 #[cfg(feature = "torch")]
 fn completed(dir: &Path, model: ModelSettings) -> anyhow::Result<ModelSettings> {
     if !dir.join("config.json").is_file() {
         return Ok(model);
     }
-    let (text, pooling) = crate::reward::artifact::text_side(dir)?;
-    Ok(ModelSettings { text, pooling: Some(pooling), ..model })
+    Ok(ModelSettings { text: crate::reward::artifact::text_settings(dir)?, ..model })
 }
 
 #[cfg(not(feature = "torch"))]

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tch::{Device, Kind};
 
-use super::head::{HeadInit, usual_pooling};
+use super::head::HeadInit;
 use super::network::{MissingHead, Network, NetworkError};
 use super::options::{HeadKind, RewardOptions};
 use super::preset::{Preset, SpecialIds};
@@ -206,17 +206,14 @@ fn assembled(dir: &Path, network: Network, text: TextPipeline) -> Result<ScalarM
     Ok(ScalarModel { network, text, pooling, gate, token_budget: TOKEN_BUDGET })
 }
 
-/// How [`load`] would prepare texts and where it would read rewards, found without the weights: a head
-/// that only its tensors tell of counts as the architecture's.
-pub fn text_side(dir: &Path) -> Result<(TextSettings, Pooling), ArtifactError> {
+/// How [`load`] would prepare texts, found without the weights.
+pub fn text_settings(dir: &Path) -> Result<TextSettings, ArtifactError> {
     let path = dir.join("config.json");
     let wrong = |problem: String| ArtifactError::Wrong { path: path.clone(), problem };
-    let json: Value = serde_json::from_str(&files::read_text(&path)?).map_err(|e| wrong(e.to_string()))?;
-    let config = BackboneConfig::parse(&json).map_err(|e| wrong(e.to_string()))?;
-    let card = read_card(dir)?;
-    let options = card.as_ref().map(|card| card.reward.options()).unwrap_or_default();
-    let pooling = usual_pooling(&config, &json, &options).map_err(|e| wrong(e.to_string()))?;
-    Ok((within(&card.map(|card| card.text).unwrap_or_default(), config.max_length), pooling))
+    let config: Value = serde_json::from_str(&files::read_text(&path)?).map_err(|e| wrong(e.to_string()))?;
+    let config = BackboneConfig::parse(&config).map_err(|e| wrong(e.to_string()))?;
+    let of_model = read_card(dir)?.map(|card| card.text).unwrap_or_default();
+    Ok(within(&of_model, config.max_length))
 }
 
 /// The settings with a length limit that the model's positions allow.

@@ -32,13 +32,6 @@ use kind::Found;
 use normaliser::{Normaliser, score_type};
 use stack::{Layer, Stack, linear, rows};
 
-/// Where the head would be read that the user names, or else the architecture's own.
-pub fn usual_pooling(config: &BackboneConfig, json: &Value, options: &RewardOptions) -> Result<Pooling, HeadError> {
-    let found = Found { config, json };
-    let kind = options.head.clone().unwrap_or_else(|| found.of_architecture());
-    options.pooling.map_or_else(|| found.pooling(&kind), Ok)
-}
-
 /// How a freshly drawn head begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -234,11 +234,6 @@ impl TextPipeline {
         })
     }
 
-    /// What the vocabulary writes for an id; empty for an id that it lacks.
-    pub fn piece(&self, id: u32) -> String {
-        self.files.tokenizer.id_to_token(id).unwrap_or_default()
-    }
-
     /// Never [`Layout::Auto`].
     pub fn layout(&self) -> Layout {
         self.layout
@@ -306,6 +301,8 @@ impl TextPipeline {
         let tokenizer = &self.files.tokenizer;
         let encoding = match self.layout {
             Layout::Chat => tokenizer.encode_fast(rendered()?, false),
+            // transformers takes an empty second text for none.
+            Layout::Pair if response.text.is_empty() => tokenizer.encode_fast(comparison.prompt.plain_text(), true),
             Layout::Pair => tokenizer.encode_fast((comparison.prompt.plain_text(), response.text.as_str()), true),
             Layout::Auto | Layout::Concat => tokenizer.encode_fast(rendered()?, true),
         };

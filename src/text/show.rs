@@ -60,12 +60,13 @@ impl Shown {
         pad_id: Option<u32>,
     ) -> Result<Self, TextError> {
         let encoded = pipeline.encode(comparison)?;
-        let token = |id: u32| Token { id, piece: pipeline.piece(id) };
+        let token = |id: u32| Token { id, piece: pipeline.token_of(id).unwrap_or_default() };
+        let pad_id = pad_id.or_else(|| pipeline.pad_id());
         let mut warnings = Vec::new();
-        if let Some(id) =
-            pad_id.filter(|id| pooling.is_some_and(Pooling::reads_pad_id) && Some(*id) == pipeline.eos_id())
-        {
-            warnings.push(format!("the pad token (id {id}) is also the EOS token, and the pooling rule looks for it"));
+        if let Some(id) = pad_id.filter(|id| Some(*id) == pipeline.eos_id()) {
+            warnings.push(format!(
+                "pad and EOS are the same token (id {id}): rules that look for padding skip a closing EOS"
+            ));
         }
         if encoded.bos_removed > 0 {
             warnings.push(format!("{} surplus BOS tokens were removed (bos policy)", encoded.bos_removed));
@@ -107,7 +108,7 @@ impl Shown {
             layout: pipeline.layout(),
             bos: pipeline.bos_id().map(token),
             eos: pipeline.eos_id().map(token),
-            pad: pad_id.or_else(|| pipeline.pad_id()).map(token),
+            pad: pad_id.map(token),
             pooling,
             shared_tokens: shared_prefix(&encoded.sequences),
             bos_removed: encoded.bos_removed,

@@ -42,7 +42,11 @@ fn ids_in_forty_scripts_and_of_hostile_strings_equal_transformers() {
         }
         for (pair, expected) in fixture["pairs"].as_array().unwrap().iter().zip(expected["pairs"].as_array().unwrap()) {
             let texts = (pair[0].as_str().unwrap(), pair[1].as_str().unwrap());
-            let found = files.tokenizer.encode_fast(texts, true).unwrap();
+            // transformers takes an empty second text for none.
+            let found = match texts {
+                (first, "") => files.tokenizer.encode_fast(first, true).unwrap(),
+                both => files.tokenizer.encode_fast(both, true).unwrap(),
+            };
             if found.get_ids() != ids(&expected["ids"]) || found.get_type_ids() != ids(&expected["types"]) {
                 wrong.push(format!("{name}: {texts:?}\n  found    {:?}\n  expected {expected}", found.get_ids()));
             }
