@@ -12,6 +12,7 @@ pub mod config;
 pub mod decoder;
 pub mod encoder;
 pub mod layers;
+pub mod lora;
 pub mod params;
 pub mod rope;
 mod rows;

@@ -12,6 +12,8 @@ pub mod demo;
 pub mod doctor;
 pub mod hint;
 pub mod message;
+#[cfg(feature = "torch")]
+pub mod model;
 pub mod report;
 pub mod score;
 #[cfg(feature = "torch")]
@@ -61,11 +63,13 @@ fn run(verb: Verb, message: &mut Message) -> anyhow::Result<Outcome> {
         Verb::Report(args) => report::run(&args, message),
         Verb::Data(verb) => data::run(&verb, message),
         #[cfg(feature = "torch")]
+        Verb::Model(verb) => model::run(&verb, message),
+        #[cfg(feature = "torch")]
         Verb::Demo(args) => demo::run(&args, message),
         Verb::Doctor => doctor::run(message),
         Verb::Completions { shell } => completions::run(shell, message),
         #[cfg(not(feature = "torch"))]
-        Verb::Train(_) | Verb::Demo(_) => Err(without_torch().into()),
+        Verb::Train(_) | Verb::Model(_) | Verb::Demo(_) => Err(without_torch().into()),
     }
 }
 

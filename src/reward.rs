@@ -4,6 +4,8 @@
 //! and demonstrated in milliseconds.
 
 #[cfg(feature = "torch")]
+pub mod adapted;
+#[cfg(feature = "torch")]
 pub mod artifact;
 #[cfg(feature = "torch")]
 pub mod head;
@@ -11,6 +13,8 @@ pub mod locate;
 pub mod mock;
 #[cfg(feature = "torch")]
 pub mod network;
+#[cfg(feature = "torch")]
+pub mod parts;
 #[cfg(feature = "torch")]
 pub mod preset;
 #[cfg(feature = "torch")]

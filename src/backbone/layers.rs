@@ -4,12 +4,14 @@ use tch::{Kind, Tensor};
 
 use super::Pass;
 use super::config::Activation;
-use super::params::{Init, ParamError, ParamSource};
+use super::lora::LowRank;
+use super::params::{EmbeddingParams, Init, LinearParams, ParamError, ParamSource};
 
-/// y = x·Wᵀ (+ b). W is [out, in].
+/// y = x·Wᵀ (+ b). W is [out, in], perhaps with a low-rank addition beside it.
 pub struct Linear {
     weight: Tensor,
     bias: Option<Tensor>,
+    low_rank: Option<LowRank>,
 }
 
 impl Linear {
@@ -21,9 +23,7 @@ impl Linear {
         bias: bool,
         std: f64,
     ) -> Result<Self, ParamError> {
-        let weight = source.take(&format!("{name}.weight"), &[out, inp], Init::Normal(std))?;
-        let bias = if bias { Some(source.take(&format!("{name}.bias"), &[out], Init::Zeros)?) } else { None };
-        Ok(Self { weight, bias })
+        Ok(Self::of(source.take_linear(name, [out, inp], bias, Init::Normal(std), false)?))
     }
 
     /// A layer of the reward head: f32, and drawn where the checkpoint lacks it.
@@ -35,12 +35,18 @@ impl Linear {
         bias: bool,
         init: Init,
     ) -> Result<Self, ParamError> {
-        let weight = source.take_head(&format!("{name}.weight"), &[out, inp], init)?;
-        let bias = if bias { Some(source.take_head(&format!("{name}.bias"), &[out], Init::Zeros)?) } else { None };
-        Ok(Self { weight, bias })
+        Ok(Self::of(source.take_linear(name, [out, inp], bias, init, true)?))
+    }
+
+    fn of(params: LinearParams) -> Self {
+        let LinearParams { weight, bias, low_rank } = params;
+        Self { weight, bias, low_rank }
     }
 
     pub fn forward(&self, x: &Tensor) -> Tensor {
+        if let Some(low_rank) = &self.low_rank {
+            return low_rank.linear(x, &self.weight, self.bias.as_ref());
+        }
         let weight = in_kind(&self.weight, x.kind());
         let bias = self.bias.as_ref().map(|b| in_kind(b, x.kind()));
         x.linear(&weight, bias.as_ref())
@@ -55,11 +61,13 @@ fn in_kind(weight: &Tensor, kind: Kind) -> Tensor {
 /// Token ids to vectors.
 pub struct Embedding {
     weight: Tensor,
+    low_rank: Option<LowRank>,
 }
 
 impl Embedding {
     pub fn new(source: &mut ParamSource, name: &str, rows: i64, width: i64, std: f64) -> Result<Self, ParamError> {
-        Ok(Self { weight: source.take(&format!("{name}.weight"), &[rows, width], Init::Normal(std))? })
+        let EmbeddingParams { weight, low_rank } = source.take_embedding(name, [rows, width], Init::Normal(std))?;
+        Ok(Self { weight, low_rank })
     }
 
     pub fn device(&self) -> tch::Device {
@@ -68,6 +76,9 @@ impl Embedding {
 
     /// ids [t] → [t, d] in `kind`.
     pub fn forward(&self, ids_t: &Tensor, kind: Kind) -> Tensor {
+        if let Some(low_rank) = &self.low_rank {
+            return low_rank.embedding(ids_t, &self.weight).to_kind(kind);
+        }
         // No padding index: the flat stream has no padding, and transformers' own padding index only
         // zeroes the gradient of a row that no pooled token sees.
         Tensor::embedding(&self.weight, ids_t, -1, false, false).to_kind(kind)

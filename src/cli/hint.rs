@@ -38,7 +38,9 @@ fn of_one(error: &(dyn Error + 'static)) -> Option<String> {
 /// Errors of the torch half.
 #[cfg(feature = "torch")]
 fn of_torch(error: &(dyn Error + 'static)) -> Option<String> {
-    error.downcast_ref::<crate::train::TrainError>()?.hint().map(str::to_owned)
+    use crate::reward::parts::PartsError;
+    let of_train = error.downcast_ref::<crate::train::TrainError>().and_then(|e| e.hint()).map(str::to_owned);
+    of_train.or_else(|| error.downcast_ref::<PartsError>().map(PartsError::hint))
 }
 
 #[cfg(not(feature = "torch"))]

@@ -7,12 +7,16 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tch::{Device, Kind};
+use tch::{Device, Kind, Tensor};
 
 use super::head::HeadInit;
 use super::network::{MissingHead, Network, NetworkError};
+use super::parts::{ModelParts, PartsError};
 use super::preset::{Preset, SpecialIds};
 use super::scalar::{ScalarModel, TOKEN_BUDGET};
+use crate::backbone::lora::adapter::AdapterError;
+use crate::backbone::lora::{Adapter, AdapterUse};
+use crate::backbone::params::Params;
 use crate::backbone::weights::{self, WeightsError};
 use crate::files::{self, FileError};
 use crate::text::encode::{TextError, TextPipeline};
@@ -46,6 +50,10 @@ pub enum ArtifactError {
     Text(#[from] TextError),
     #[error(transparent)]
     Weights(#[from] WeightsError),
+    #[error(transparent)]
+    Adapter(#[from] AdapterError),
+    #[error(transparent)]
+    Parts(#[from] Box<PartsError>),
     #[error("`{}`: {source}", path.display())]
     Toml { path: PathBuf, source: Box<toml::de::Error> },
     #[error("`{}`: {problem}", path.display())]
@@ -92,7 +100,8 @@ pub struct ProvenanceCard {
 
 const SCHEMA: u32 = 1;
 
-/// Loads a model directory. `text` overrides what the directory says, where given.
+/// Loads a model directory: a checkpoint, or an adapter, which is merged into its base. `text` overrides
+/// what the directory says, where given.
 pub fn load(
     dir: &Path,
     device: Device,
@@ -101,13 +110,35 @@ pub fn load(
     missing: MissingHead,
     text: Option<&TextSettings>,
 ) -> Result<ScalarModel, ArtifactError> {
-    if !dir.join("config.json").is_file() {
-        return Err(ArtifactError::NotAModel { path: dir.to_owned() });
+    load_parts(
+        &ModelParts::of(dir, None).map_err(Box::new)?,
+        AdapterUse::Merged,
+        device,
+        weights,
+        compute,
+        missing,
+        text,
+    )
+}
+
+/// As [`load`], from parts that are known, with an adapter merged or kept apart.
+pub fn load_parts(
+    parts: &ModelParts,
+    usage: AdapterUse,
+    device: Device,
+    weights: Kind,
+    compute: Kind,
+    missing: MissingHead,
+    text: Option<&TextSettings>,
+) -> Result<ScalarModel, ArtifactError> {
+    if !parts.checkpoint.join("config.json").is_file() {
+        return Err(ArtifactError::NotAModel { path: parts.checkpoint.clone() });
     }
-    let network = Network::load(dir, device, weights, compute, missing)?;
-    let card = read_card(dir)?;
+    let adapter = parts.adapter.as_deref().map(|dir| Adapter::open(dir, usage)).transpose()?;
+    let network = Network::load_adapted(&parts.checkpoint, adapter, device, weights, compute, missing)?;
+    let card = parts.card()?;
     let settings = text.cloned().or_else(|| card.as_ref().map(|c| c.text.clone())).unwrap_or_default();
-    let text = TextPipeline::from_dir(dir, &within(&settings, network.config.max_length))?;
+    let text = TextPipeline::from_dir(parts.tokenizer(), &within(&settings, network.config.max_length))?;
     let pooling = card.map_or_else(|| default_pooling(&network), |c| c.reward.pooling);
     Ok(ScalarModel { network, text, pooling, token_budget: TOKEN_BUDGET })
 }
@@ -164,10 +195,28 @@ fn default_pooling(network: &Network) -> Pooling {
     if network.shares_prefixes() { Pooling::HfLastNonpad } else { Pooling::Cls }
 }
 
-/// Writes the checkpoint, its tokenizer (copied from `tokenizer_dir`) and `rmbench.toml`.
+/// Writes the checkpoint, its tokenizer (copied from `tokenizer_dir`) and `rmbench.toml`. An adapter
+/// that is kept apart is merged in what is written.
 ///
 /// Every file is written atomically; the weights last, so that a directory with weights is whole.
 pub fn save(
+    dir: &Path,
+    model: &ScalarModel,
+    tokenizer_dir: &Path,
+    objective: Option<&str>,
+    provenance: Option<ProvenanceCard>,
+) -> Result<(), ArtifactError> {
+    save_beside(dir, model, tokenizer_dir, objective, provenance)?;
+    let params = model.network.merged_params()?;
+    let config = serde_json::to_string_pretty(&classifier_config(model, &params))
+        .map_err(|e| ArtifactError::Wrong { path: dir.join("config.json"), problem: e.to_string() })?;
+    files::write_bytes(&dir.join("config.json"), (config + "\n").as_bytes())?;
+    let tensors = params.iter().map(|(name, tensor)| (name.as_str(), tensor));
+    Ok(weights::write(&dir.join(weights::SINGLE_FILE), tensors)?)
+}
+
+/// Writes what stands beside the weights, whichever form those have: the tokenizer and `rmbench.toml`.
+pub fn save_beside(
     dir: &Path,
     model: &ScalarModel,
     tokenizer_dir: &Path,
@@ -181,9 +230,6 @@ pub fn save(
             files::write_bytes(&dir.join(name), &files::read_bytes(&source)?)?;
         }
     }
-    let config = serde_json::to_string_pretty(&classifier_config(model))
-        .map_err(|e| ArtifactError::Wrong { path: dir.join("config.json"), problem: e.to_string() })?;
-    files::write_bytes(&dir.join("config.json"), (config + "\n").as_bytes())?;
     let card = ModelCard {
         schema: SCHEMA,
         reward: RewardCard { kind: "scalar".into(), objective: objective.map(str::to_owned), pooling: model.pooling },
@@ -192,13 +238,17 @@ pub fn save(
     };
     let card = toml::to_string_pretty(&card)
         .map_err(|e| ArtifactError::Wrong { path: dir.join(FILE_NAME), problem: e.to_string() })?;
-    files::write_bytes(&dir.join(FILE_NAME), card.as_bytes())?;
-    let tensors = model.network.params().iter().map(|(name, tensor)| (name.as_str(), tensor));
-    Ok(weights::write(&dir.join(weights::SINGLE_FILE), tensors)?)
+    Ok(files::write_bytes(&dir.join(FILE_NAME), card.as_bytes())?)
 }
 
 /// The configuration as a one-label sequence classifier; everything else as it was read.
-fn classifier_config(model: &ScalarModel) -> Value {
+fn classifier_config(model: &ScalarModel, params: &Params) -> Value {
+    // The head is f32 in any case.
+    let dtype = match params.values().map(Tensor::kind).find(|kind| *kind != Kind::Float) {
+        Some(Kind::BFloat16) => "bfloat16",
+        Some(Kind::Half) => "float16",
+        _ => "float32",
+    };
     let mut config = model.network.config_json.clone();
     if let Value::Object(keys) = &mut config {
         let class = model.network.config.model_type.sequence_classifier();
@@ -206,8 +256,8 @@ fn classifier_config(model: &ScalarModel) -> Value {
         keys.insert("id2label".into(), json!({"0": "LABEL_0"}));
         keys.insert("label2id".into(), json!({"LABEL_0": 0}));
         keys.remove("num_labels");
-        keys.insert("torch_dtype".into(), json!("float32"));
-        keys.insert("dtype".into(), json!("float32"));
+        keys.insert("torch_dtype".into(), json!(dtype));
+        keys.insert("dtype".into(), json!(dtype));
         // transformers pools by this id; a batch of two fails without it.
         if let Some(pad) = model.pad_id() {
             keys.insert("pad_token_id".into(), json!(pad));

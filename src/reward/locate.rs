@@ -57,11 +57,21 @@ fn cached(spec: &str, repository: &str, cache: &Path) -> Result<PathBuf, LocateE
     let commit =
         if reference.is_file() { files::read_text(&reference)?.trim().to_owned() } else { revision.to_owned() };
     let snapshot = root.join("snapshots").join(commit);
-    if snapshot.join("config.json").is_file() {
+    if ["config.json", "adapter_config.json"].iter().any(|file| snapshot.join(file).is_file()) {
         return Ok(snapshot);
     }
     Err(LocateError::NotCached { spec: spec.to_owned(), cache: cache.to_owned(), repository: name.to_owned() })
 }
+
+/// Files that decide what a model says, beside its weights and templates.
+const DECISIVE: [&str; 6] = [
+    "config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "rmbench.toml",
+    "adapter_config.json",
+    "adapter_model.bin",
+];
 
 /// SHA-256 of the files that decide what a model says, by `model/NAME`.
 pub fn digests(dir: &Path) -> Result<BTreeMap<String, String>, FileError> {
@@ -72,7 +82,8 @@ pub fn digests(dir: &Path) -> Result<BTreeMap<String, String>, FileError> {
         let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         let decides = name.ends_with(".safetensors")
             || name.starts_with("chat_template.")
-            || ["config.json", "tokenizer.json", "tokenizer_config.json", "rmbench.toml"].contains(&name.as_str());
+            || name.starts_with("pytorch_model") && name.ends_with(".bin")
+            || DECISIVE.contains(&name.as_str());
         if decides && path.is_file() {
             found.insert(format!("model/{name}"), files::sha256_file(&path)?);
         }

@@ -1,13 +1,16 @@
 //! Backbone and head together: token batches to rewards, with gradients where wanted.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
 
 use super::RewardError;
+use super::adapted;
 use super::head::{Head, HeadInit, pool, widened};
 use crate::backbone::config::{BackboneConfig, ConfigError, Family};
+use crate::backbone::lora::{Adapter, LoraConfig};
 use crate::backbone::params::{ParamError, ParamSource, Params};
 use crate::backbone::weights::{Checkpoint, WeightsError};
 use crate::backbone::{Backbone, Dropout, DropoutKey, Pass};
@@ -29,8 +32,10 @@ pub enum NetworkError {
     Param(#[from] ParamError),
     #[error("the checkpoint has {0} labels; a scalar reward model has 1")]
     Labels(usize),
-    #[error("the checkpoint has no reward head: `{0}` is missing")]
+    #[error("neither the checkpoint nor an adapter over it has a reward head: `{0}` is missing")]
     NoHead(String),
+    #[error("{0}")]
+    Adapter(String),
 }
 
 /// What to do where a checkpoint brings no reward head.
@@ -50,6 +55,10 @@ pub struct Network {
     backbone: Backbone,
     head: Head,
     params: Params,
+    /// Parameters that are views of their files.
+    mapped: BTreeSet<String>,
+    /// What is, or was before it was merged, over the checkpoint.
+    pub(super) adapter: Option<LoraConfig>,
     /// Kind of activations.
     pub compute: Kind,
     pub device: Device,
@@ -60,6 +69,8 @@ pub struct Network {
 impl Network {
     /// Loads a Hugging Face checkpoint directory. `weights` is the kind kept in memory (f32 masters
     /// for training), `compute` the kind of activations.
+    ///
+    /// Weights that the file holds in that kind are views of it on a CPU: see [`Checkpoint::load`].
     pub fn load(
         dir: &Path,
         device: Device,
@@ -67,14 +78,32 @@ impl Network {
         compute: Kind,
         missing: MissingHead,
     ) -> Result<Self, NetworkError> {
-        let config_json = read_json(&dir.join("config.json"))?;
-        let config = BackboneConfig::parse(&config_json)?;
+        Self::load_adapted(dir, None, device, weights, compute, missing)
+    }
+
+    /// The same with an adapter over the checkpoint.
+    pub fn load_adapted(
+        dir: &Path,
+        adapter: Option<Adapter>,
+        device: Device,
+        weights: Kind,
+        compute: Kind,
+        missing: MissingHead,
+    ) -> Result<Self, NetworkError> {
+        let mut config_json = read_json(&dir.join("config.json"))?;
+        let mut config = BackboneConfig::parse(&config_json)?;
+        let adapter = adapter.map(|adapter| adapter.within(config.model_type.prefix()));
+        if let Some(adapter) = &adapter {
+            adapted::configure(&mut config_json, adapter);
+            config = BackboneConfig::parse(&config_json)?;
+        }
         let (init, seed) = match missing {
             MissingHead::Refuse => (HeadInit::Zero, 0),
             MissingHead::Draw { init, seed } => (init, seed),
         };
         let checkpoint = Checkpoint::open_dir(dir)?;
         let source = ParamSource::checkpoint(checkpoint, config.model_type.prefix(), seed, device, weights);
+        let source = source.adapted(adapter);
         let network = Self::build(config, config_json, init, source, compute, device)?;
         match (missing, network.drawn.first()) {
             (MissingHead::Refuse, Some(name)) => Err(NetworkError::NoHead(name.clone())),
@@ -113,6 +142,8 @@ impl Network {
             backbone,
             head,
             params: finished.params,
+            mapped: finished.mapped,
+            adapter: finished.adapter,
             compute,
             device,
             drawn: finished.drawn,
@@ -126,7 +157,18 @@ impl Network {
 
     /// Asks for gradients of every parameter.
     pub fn train_all(&self) {
-        for tensor in self.params.values() {
+        self.train_where(|_| true);
+    }
+
+    /// Asks for gradients of these parameters. They get memory of their own; the others stay where they
+    /// are, in the file's pages if they are there.
+    pub fn train_where(&self, trained: impl Fn(&str) -> bool) {
+        for (name, tensor) in self.params.iter().filter(|(name, _)| trained(name)) {
+            let mut tensor = tensor.shallow_clone();
+            if self.mapped.contains(name) {
+                let copy = tch::no_grad(|| tensor.copy());
+                tensor.set_data(&copy);
+            }
             let _ = tensor.set_requires_grad(true);
         }
     }

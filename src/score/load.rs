@@ -2,11 +2,13 @@
 
 use super::ScoreError;
 use super::settings::ScoreSettings;
+use crate::backbone::lora::AdapterUse;
 use crate::device;
 use crate::provenance::RunInfo;
+use crate::reward::artifact;
 use crate::reward::network::MissingHead;
+use crate::reward::parts::ModelParts;
 use crate::reward::scalar::ScalarModel;
-use crate::reward::{artifact, locate};
 
 /// The model and its provenance.
 pub fn scalar(spec: &str, settings: &ScoreSettings) -> Result<(ScalarModel, RunInfo), ScoreError> {
@@ -15,17 +17,18 @@ pub fn scalar(spec: &str, settings: &ScoreSettings) -> Result<(ScalarModel, RunI
         hint: hint.to_owned(),
         source,
     };
-    let dir = locate::directory(spec).map_err(|e| failed(&e.hint(), e.into()))?;
+    let parts = ModelParts::find(spec, settings.base.as_deref()).map_err(|e| failed(&e.hint(), e.into()))?;
     let on = device::parse(&settings.device).map_err(|e| failed("see `rmbench doctor`", e.into()))?;
-    let compute = device::parse_dtype(&settings.dtype).map_err(|e| failed("use f32 or bf16", e.into()))?;
+    let compute = device::parse_dtype(&settings.dtype).map_err(|e| failed("use f32, bf16 or f16", e.into()))?;
     let files = "a model directory has config.json, model.safetensors and tokenizer.json";
-    let of_model = artifact::read_card(&dir).map_err(|e| failed(files, e.into()))?.map(|card| card.text);
+    let of_model = parts.card().map_err(|e| failed(files, e.into()))?.map(|card| card.text);
     let text = settings.text.over(of_model.unwrap_or_default());
-    let mut model = artifact::load(&dir, on, compute, compute, MissingHead::Refuse, Some(&text))
-        .map_err(|e| failed(files, e.into()))?;
+    let mut model =
+        artifact::load_parts(&parts, AdapterUse::Merged, on, compute, compute, MissingHead::Refuse, Some(&text))
+            .map_err(|e| failed(files, e.into()))?;
     model.token_budget = settings.batch_tokens;
-    let info =
-        info(spec, settings, device::name(on), &model, locate::digests(&dir).map_err(|e| failed(files, e.into()))?)?;
+    let digests = parts.digests().map_err(|e| failed(files, e.into()))?;
+    let info = info(spec, settings, device::name(on), &model, digests)?;
     Ok((model, info))
 }
 
