@@ -1,26 +1,33 @@
 //! Transformers on libtorch, configured by a checkpoint's own `config.json`.
 //!
-//! Two shapes of one thing: [`decoder`] (causal, shared-prefix token trees) and [`encoder`]
-//! (bidirectional). Both run on the flat token stream of a [`TokenBatch`](crate::text::batch::TokenBatch);
+//! Three shapes of one thing: [`decoder`] (causal, shared-prefix token trees), [`encoder`] (bidirectional,
+//! post-norm: BERT to DeBERTa) and [`modernbert`] (bidirectional, pre-norm). All run on the flat token stream of a [`TokenBatch`](crate::text::batch::TokenBatch);
 //! what differs between model families is a set of switches in [`config`]. A further architecture is
 //! one arm there and a parity fixture.
 //!
 //! Shape suffixes: t token of the flat stream, d model width, h head, k head width, f MLP width.
 
 pub mod attention;
+mod block;
 pub mod config;
+pub mod deberta;
 pub mod decoder;
 pub mod encoder;
 pub mod layers;
 pub mod lora;
+mod mlp;
+pub mod modernbert;
+mod norm;
 pub mod params;
+mod projection;
 pub mod rope;
 mod rows;
+mod soft_cap;
 pub mod weights;
 
 use tch::{Kind, Tensor};
 
-use crate::text::batch::TokenBatch;
+use crate::text::batch::{Sharing, TokenBatch, TokenTree};
 use config::{BackboneConfig, Family};
 use params::{ParamError, ParamSource};
 use rows::Rows;
@@ -63,7 +70,8 @@ impl Pass {
 /// The transformer that gives hidden states.
 pub enum Backbone {
     Decoder(decoder::Decoder),
-    Encoder(encoder::Encoder),
+    Encoder(Box<encoder::Encoder>),
+    ModernBert(modernbert::ModernBert),
 }
 
 impl Backbone {
@@ -71,7 +79,8 @@ impl Backbone {
     pub fn new(config: &BackboneConfig, source: &mut ParamSource) -> Result<Self, ParamError> {
         Ok(match &config.family {
             Family::Decoder(c) => Backbone::Decoder(decoder::Decoder::new(config, c, source)?),
-            Family::Encoder(c) => Backbone::Encoder(encoder::Encoder::new(config, c, source)?),
+            Family::Encoder(c) => Backbone::Encoder(Box::new(encoder::Encoder::new(config, c, source)?)),
+            Family::ModernBert(c) => Backbone::ModernBert(modernbert::ModernBert::new(config, c, source)?),
         })
     }
 
@@ -80,6 +89,7 @@ impl Backbone {
         match self {
             Backbone::Decoder(decoder) => decoder.hidden(batch, None, pass, None),
             Backbone::Encoder(encoder) => encoder.hidden(batch, None, pass, None),
+            Backbone::ModernBert(encoder) => encoder.hidden(batch, None, pass, None),
         }
     }
 
@@ -93,6 +103,7 @@ impl Backbone {
         rows.in_order_asked(match self {
             Backbone::Decoder(decoder) => decoder.hidden(batch, Some(&rows), pass, None),
             Backbone::Encoder(encoder) => encoder.hidden(batch, Some(&rows), pass, None),
+            Backbone::ModernBert(encoder) => encoder.hidden(batch, Some(&rows), pass, None),
         })
     }
 
@@ -102,6 +113,7 @@ impl Backbone {
         let last = match self {
             Backbone::Decoder(decoder) => decoder.hidden(batch, None, pass, Some(&mut layers)),
             Backbone::Encoder(encoder) => encoder.hidden(batch, None, pass, Some(&mut layers)),
+            Backbone::ModernBert(encoder) => encoder.hidden(batch, None, pass, Some(&mut layers)),
         };
         (last, layers)
     }
@@ -109,5 +121,21 @@ impl Backbone {
     /// Whether responses of one comparison may share their prefix (causal attention only).
     pub fn shares_prefixes(&self) -> bool {
         matches!(self, Backbone::Decoder(_))
+    }
+
+    /// Which comparisons may share it.
+    pub fn sharing(&self) -> Sharing {
+        match self {
+            Backbone::Decoder(decoder) => decoder.sharing(),
+            Backbone::Encoder(_) | Backbone::ModernBert(_) => Sharing::Never,
+        }
+    }
+
+    /// Whether a tree may be computed as one.
+    pub fn allows(&self, tree: &TokenTree) -> bool {
+        match self {
+            Backbone::Decoder(decoder) => decoder.allows(tree),
+            Backbone::Encoder(_) | Backbone::ModernBert(_) => tree.branches.len() < 2,
+        }
     }
 }

@@ -4,6 +4,8 @@ pub mod catalog;
 pub mod check;
 pub mod columns;
 pub mod convert;
+pub mod dataset;
+pub mod fetch;
 pub mod grid;
 pub mod manifest;
 pub mod reader;

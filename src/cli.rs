@@ -10,6 +10,7 @@ pub mod data;
 #[cfg(feature = "torch")]
 pub mod demo;
 pub mod doctor;
+pub mod fetch;
 pub mod hint;
 pub mod message;
 #[cfg(feature = "torch")]

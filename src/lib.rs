@@ -9,6 +9,7 @@
 //! Pure half, builds without libtorch:
 //! - [`files`], [`random`], [`progress`]: atomic writes, counter-based randomness, progress reports.
 //! - [`preference`], [`lang`], [`provenance`]: the words everything else is written in.
+//! - [`hub`]: models and data sets of the Hugging Face hub, through its cache.
 //! - [`benchmark`]: what is measured: manifests, catalog, readers of preference data.
 //! - [`text`]: strings to token batches: chat templates, encoding, shared prefixes, token budgets.
 //! - [`table`]: the seam between scoring and analysis: score tables, items.
@@ -28,6 +29,8 @@ pub mod random;
 pub mod lang;
 pub mod preference;
 pub mod provenance;
+
+pub mod hub;
 
 pub mod benchmark;
 pub mod text;

@@ -25,7 +25,8 @@ pub struct RunInfo {
     pub dtype: String,
     pub threads: usize,
     pub seed: u64,
-    /// SHA-256 by role: `model/…`, `data/…`, `manifest/…`, `template`.
+    /// SHA-256 by role: `model/…`, `data/…`, `manifest/…`, `template`; of a model from the hub also its commit,
+    /// `model/commit`.
     pub digests: BTreeMap<String, String>,
     /// The resolved settings, as TOML.
     pub settings: String,

@@ -18,6 +18,7 @@ use std::path::PathBuf;
 use crate::benchmark::manifest::ManifestError;
 use crate::benchmark::reader::ReadError;
 use crate::files::FileError;
+use crate::hub::HubError;
 use crate::lang::LangError;
 use crate::reward::RewardError;
 use crate::table::TableError;
@@ -34,6 +35,8 @@ pub enum ScoreError {
     Read(#[from] ReadError),
     #[error(transparent)]
     Manifest(#[from] ManifestError),
+    #[error(transparent)]
+    Hub(#[from] HubError),
     #[error(transparent)]
     Lang(#[from] LangError),
     #[error(transparent)]
@@ -82,6 +85,7 @@ impl ScoreError {
             ScoreError::Table(error) => return error.hint(),
             ScoreError::Read(error) => return error.hint(),
             ScoreError::Manifest(error) => return error.hint(),
+            ScoreError::Hub(error) => return error.hint(),
             ScoreError::Lang(error) => return error.hint(),
             ScoreError::Text(error) => return error.hint().map(str::to_owned),
             ScoreError::Absent { hint, .. } => (*hint).to_owned(),

@@ -5,10 +5,12 @@
 //! its own branch, up to itself) or, where that wastes too much on long branches, in one call for the
 //! prefix and one per branch. Both are the same arithmetic as separate sequences.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use tch::{Device, Kind, Tensor};
 
+use super::soft_cap::{self, Seen};
 use crate::text::batch::{TokenBatch, TokenTree};
 
 /// How far a query looks.
@@ -16,6 +18,8 @@ use crate::text::batch::{TokenBatch, TokenTree};
 pub enum Sight {
     /// Every token of its sequence.
     Both,
+    /// Tokens at most so many positions away, on either side.
+    Near { reach: i64 },
     /// Earlier tokens and itself; with a window, only so many of them.
     Causal { window: Option<i64> },
 }
@@ -45,6 +49,9 @@ pub struct Plan {
 const MAX_WASTE: f64 = 1.5;
 /// Trees up to this many tokens are one call whatever the waste: calls cost more than the area.
 const SMALL_TREE: usize = 256;
+
+/// Fewest queries of a block where attention is local: smaller calls cost more than the keys they spare.
+const NEAR_QUERIES: usize = 64;
 
 impl Plan {
     /// `compute` is the kind of queries. The stream that attention will see has [`filler`] rows more than
@@ -78,7 +85,33 @@ impl Plan {
     /// Attention output [t, h·k]. Queries are [t, h, k]; keys and values [t, g, k] with g dividing h
     /// (query head j uses key head j·g/h). In a plan of rows, queries and output have those rows only.
     pub fn attend(&self, q_thk: &Tensor, k_tgk: &Tensor, v_tgk: &Tensor, scale: f64) -> Tensor {
-        let (heads, groups, width) = (q_thk.size()[1], k_tgk.size()[1], q_thk.size()[2]);
+        let gqa = q_thk.size()[1] != k_tgk.size()[1];
+        self.attend_by(q_thk, k_tgk, v_tgk, |call, q, k, v| {
+            Tensor::scaled_dot_product_attention(q, k, v, call.mask.as_ref(), 0.0, call.causal, scale, gqa)
+        })
+    }
+
+    /// As [`Plan::attend`] with capped scores.
+    pub fn attend_capped(&self, q_thk: &Tensor, k_tgk: &Tensor, v_tgk: &Tensor, scale: f64, cap: f64) -> Tensor {
+        self.attend_by(q_thk, k_tgk, v_tgk, |call, q, k, v| {
+            let seen = match &call.mask {
+                Some(mask) => Seen::Mask(mask),
+                None if call.causal => Seen::Causal,
+                None => Seen::All,
+            };
+            soft_cap::attend(q, k, v, seen, scale, cap)
+        })
+    }
+
+    /// `kernel` takes queries [1, h, n, k], keys and values [1, g, m, k] of a call to [1, h, n, k].
+    fn attend_by(
+        &self,
+        q_thk: &Tensor,
+        k_tgk: &Tensor,
+        v_tgk: &Tensor,
+        kernel: impl Fn(&Call, &Tensor, &Tensor, &Tensor) -> Tensor,
+    ) -> Tensor {
+        let (heads, width) = (q_thk.size()[1], q_thk.size()[2]);
         let compute = q_thk.kind();
         let [q_thk, k_tgk, v_tgk] = [q_thk, k_tgk, v_tgk].map(|x| x.to_kind(self.kind));
         // One split per tensor: its backward is one concatenation, where narrowing would add up as
@@ -92,9 +125,7 @@ impl Plan {
                 let q = heads_first(&pick(&queries[tree], std::slice::from_ref(&call.queries)));
                 let k = heads_first(&pick(&keys[tree], &call.keys));
                 let v = heads_first(&pick(&values[tree], &call.keys));
-                let gqa = heads != groups;
-                let out =
-                    Tensor::scaled_dot_product_attention(&q, &k, &v, call.mask.as_ref(), 0.0, call.causal, scale, gqa);
+                let out = kernel(call, &q, &k, &v);
                 outputs.push(out.squeeze_dim(0).transpose(0, 1).reshape([-1, heads * width]));
             }
         }
@@ -117,7 +148,7 @@ pub fn filler(batch: &TokenBatch, compute: Kind, device: Device) -> i64 {
 
 /// On CPUs the attention kernel gains nothing from bf16 (and would make kernels for every length), so
 /// scores stay in f32 there.
-fn kind_of_scores(compute: Kind, device: Device) -> Kind {
+pub fn kind_of_scores(compute: Kind, device: Device) -> Kind {
     if device == Device::Cpu && compute == Kind::BFloat16 { Kind::Float } else { compute }
 }
 
@@ -157,6 +188,8 @@ fn calls(tree: &TokenTree, positions: &[i64], sight: Sight, kind: Kind, device: 
     match sight {
         // Encoders get one sequence per tree.
         Sight::Both => whole(None, false),
+        Sight::Near { reach } if all.len() as i64 <= reach + 1 => whole(None, false),
+        Sight::Near { reach } => near(all.len(), reach.max(0) as usize, kind, device),
         Sight::Causal { window } => {
             let reaches = window.is_some_and(|w| positions.iter().any(|&p| p >= w));
             let window = window.filter(|_| reaches);
@@ -188,19 +221,50 @@ fn calls(tree: &TokenTree, positions: &[i64], sight: Sight, kind: Kind, device: 
     }
 }
 
+/// Blocks of queries, each with the keys that some query of it sees: the cost of a long sequence grows with
+/// its length, not with the square of it.
+fn near(n: usize, reach: usize, kind: Kind, device: Device) -> Vec<Call> {
+    let block = (2 * reach).max(NEAR_QUERIES);
+    // All blocks but those at the ends look alike.
+    let mut masks: HashMap<(usize, usize, usize), Tensor> = HashMap::new();
+    let call = |start: usize| {
+        let queries = start..(start + block).min(n);
+        let keys = start.saturating_sub(reach)..(queries.end + reach).min(n);
+        let shape = (start - keys.start, queries.len(), keys.len());
+        let asking: Vec<usize> = queries.clone().collect();
+        let mask = masks.entry(shape).or_insert_with(|| near_mask(&asking, &keys, reach, kind, device));
+        Call { queries, keys: vec![keys], mask: Some(mask.shallow_clone()), causal: false }
+    };
+    (0..n).step_by(block).map(call).collect()
+}
+
+/// Mask [q, k] that leaves keys at most `reach` away.
+fn near_mask(queries: &[usize], keys: &Range<usize>, reach: usize, kind: Kind, device: Device) -> Tensor {
+    let queries: Vec<i64> = queries.iter().map(|&q| q as i64).collect();
+    let q = Tensor::from_slice(&queries).to_device(device).unsqueeze(1);
+    let k = Tensor::arange_start(keys.start as i64, keys.end as i64, (Kind::Int64, device)).unsqueeze(0);
+    additive(&(q - k).abs().le(reach as i64), kind)
+}
+
 /// A few rows of a tree, against all of it.
 fn row_call(tree: &TokenTree, rows: &[usize], positions: &[i64], sight: Sight, kind: Kind, device: Device) -> Call {
     let all = tree.tokens();
-    let mask = match sight {
-        Sight::Both => None,
+    let rows: Vec<usize> = rows.iter().map(|&row| row - all.start).collect();
+    let (mask, keys) = match sight {
+        Sight::Both => (None, 0..all.len()),
+        Sight::Near { reach } => {
+            let reach = reach.max(0) as usize;
+            let (first, last) = (rows.first().copied().unwrap_or(0), rows.last().copied().unwrap_or(0));
+            let keys = first.saturating_sub(reach)..(last + reach + 1).min(all.len());
+            (Some(near_mask(&rows, &keys, reach, kind, device)), keys)
+        }
         Sight::Causal { window } => {
             let local = |r: &Range<usize>| r.start - all.start..r.end - all.start;
             let branches: Vec<Range<usize>> = tree.branches.iter().map(local).collect();
-            let rows: Vec<usize> = rows.iter().map(|&row| row - all.start).collect();
-            Some(additive(&seen_in_tree(&rows, &branches, &positions[all.clone()], window, device), kind))
+            let seen = seen_in_tree(&rows, &branches, &positions[all.clone()], window, device);
+            (Some(additive(&seen, kind)), 0..all.len())
         }
     };
-    let keys = 0..all.len();
     Call { queries: 0..rows.len(), keys: vec![keys], mask, causal: false }
 }
 

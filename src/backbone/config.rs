@@ -3,17 +3,28 @@
 //! Source: shared layers' behaviour as in transformers; tensor names and specifics per family in the
 //! project's checkpoint notes (README, "Architectures").
 
+mod architecture;
+mod composite;
+mod deberta;
 mod decoder;
 mod encoder;
 mod keys;
 mod model_type;
+mod modernbert;
+pub mod names;
+mod rope;
+mod windows;
 
 use serde_json::Value;
 
-pub use decoder::DecoderConfig;
-pub use encoder::EncoderConfig;
+pub use composite::text_part;
+pub use decoder::{DecoderConfig, LayerConfig, NormKind, Pairs, QkNorm, RopePrecision, Rotation};
+pub use encoder::{ConvolutionConfig, EncoderConfig, Positions, Projections, RelativeConfig};
 pub use model_type::ModelType;
+pub use modernbert::{LayerKind, ModernBertConfig};
+pub use rope::{RopeConfig, Scaling};
 
+use architecture::Architecture;
 use keys::Keys;
 
 #[derive(Debug, thiserror::Error)]
@@ -36,18 +47,24 @@ pub enum Activation {
     Gelu,
     GeluTanh,
     Relu,
+    Tanh,
 }
 
 impl Activation {
-    fn parse(name: &str) -> Result<Self, ConfigError> {
-        Ok(match name {
+    /// The activation that a key names, or the default where the key is missing.
+    fn at(at: &Keys, key: &'static str, default: Self) -> Result<Self, ConfigError> {
+        if at.present(key).is_none() {
+            return Ok(default);
+        }
+        Ok(match at.string(key)? {
             "silu" | "swish" => Activation::Silu,
             "gelu" => Activation::Gelu,
             "gelu_new" | "gelu_pytorch_tanh" | "gelu_fast" => Activation::GeluTanh,
             "relu" => Activation::Relu,
+            "tanh" => Activation::Tanh,
             other => {
-                let known = "silu, gelu, gelu_new, gelu_pytorch_tanh, relu";
-                return Err(ConfigError::Unsupported(format!("`hidden_act` is `{other}`; known: {known}")));
+                let known = "silu, gelu, gelu_new, gelu_pytorch_tanh, relu, tanh";
+                return Err(ConfigError::Unsupported(format!("`{key}` is `{other}`; known: {known}")));
             }
         })
     }
@@ -57,6 +74,7 @@ impl Activation {
 pub enum Family {
     Decoder(DecoderConfig),
     Encoder(EncoderConfig),
+    ModernBert(ModernBertConfig),
 }
 
 /// What a backbone is built from.
@@ -69,8 +87,8 @@ pub struct BackboneConfig {
     pub intermediate: i64,
     pub initializer_range: f64,
     pub pad_id: Option<i64>,
-    /// Longest sequence the positions allow.
-    pub max_length: i64,
+    /// Longest sequence the positions allow; `None` where they do not end.
+    pub max_length: Option<i64>,
     /// Labels of the head, as transformers counts them: `id2label`, then `num_labels`, then 2.
     pub num_labels: usize,
     pub family: Family,
@@ -78,27 +96,38 @@ pub struct BackboneConfig {
 
 impl BackboneConfig {
     pub fn parse(config: &Value) -> Result<Self, ConfigError> {
-        let at = Keys(config);
-        let model_type = ModelType::parse(at.string("model_type")?)?;
+        let model_type = ModelType::parse(Keys(config).string("model_type")?)?;
+        let text = text_part(config)?;
+        let at = Keys(&text);
         let hidden = at.positive("hidden_size")?;
         let layers = at.positive("num_hidden_layers")?;
         let heads = at.positive("num_attention_heads")?;
         let pad_id = at.optional_int("pad_token_id")?;
         let max_positions = at.positive("max_position_embeddings")?;
-        let (family, max_length) = match model_type {
-            ModelType::Llama | ModelType::Mistral | ModelType::Qwen2 | ModelType::Qwen3 => {
-                (Family::Decoder(decoder::parse(&at, model_type, hidden, layers, heads)?), max_positions)
+        let (family, max_length) = match (Architecture::of(model_type), model_type) {
+            (Some(architecture), _) => {
+                let decoder = decoder::parse(&at, model_type, &architecture, hidden, layers, heads)?;
+                let reach = decoder.ropes.iter().map(|rope| rope.reach(max_positions)).max();
+                (Family::Decoder(decoder), Some(reach.unwrap_or(max_positions)))
             }
-            ModelType::Bert | ModelType::Roberta | ModelType::XlmRoberta => {
-                let encoder = encoder::parse(&at, model_type, heads, max_positions)?;
-                let reserved = if encoder.positions_from_padding { pad_id.unwrap_or(1) + 1 } else { 0 };
-                (Family::Encoder(encoder), max_positions - reserved)
+            _ if hidden % heads != 0 => {
+                let text = format!("hidden_size {hidden} is not a multiple of num_attention_heads {heads}");
+                return Err(ConfigError::Unsupported(text));
+            }
+            (None, ModelType::ModernBert) => {
+                (Family::ModernBert(modernbert::parse(&at, hidden, layers, heads)?), Some(max_positions))
+            }
+            (None, ModelType::Deberta | ModelType::DebertaV2) => {
+                let encoder = deberta::parse(&at, model_type, hidden, heads, max_positions)?;
+                let max_length = encoder.max_length(pad_id);
+                (Family::Encoder(encoder), max_length)
+            }
+            (None, _) => {
+                let encoder = encoder::parse(&at, model_type, hidden, heads, max_positions)?;
+                let max_length = encoder.max_length(pad_id);
+                (Family::Encoder(encoder), max_length)
             }
         };
-        if matches!(family, Family::Encoder(_)) && hidden % heads != 0 {
-            let text = format!("hidden_size {hidden} is not a multiple of num_attention_heads {heads}");
-            return Err(ConfigError::Unsupported(text));
-        }
         Ok(Self {
             model_type,
             vocab: at.positive("vocab_size")?,
@@ -135,6 +164,19 @@ mod tests {
         })
     }
 
+    fn decoder(config: &Value) -> DecoderConfig {
+        match BackboneConfig::parse(config).unwrap().family {
+            Family::Decoder(decoder) => decoder,
+            _ => panic!("not a decoder"),
+        }
+    }
+
+    fn with(model_type: &str, more: Value) -> Value {
+        let mut config = base(model_type);
+        config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        config
+    }
+
     #[test]
     fn an_unknown_model_type_lists_the_known_ones() {
         let error = BackboneConfig::parse(&base("mamba")).unwrap_err().to_string();
@@ -146,15 +188,58 @@ mod tests {
         let mut config = base("qwen2");
         config["sliding_window"] = json!(16);
         config["max_window_layers"] = json!(2);
-        let windows = |c: &Value| match BackboneConfig::parse(c).unwrap().family {
-            Family::Decoder(d) => d.windows,
-            Family::Encoder(_) => unreachable!(),
-        };
+        let windows = |c: &Value| decoder(c).layers.iter().map(|layer| layer.window).collect::<Vec<_>>();
         assert_eq!(windows(&config), vec![None, None, None]);
         config["use_sliding_window"] = json!(true);
         assert_eq!(windows(&config), vec![None, None, Some(16)]);
         config["layer_types"] = json!(["full_attention", "sliding_attention", "full_attention"]);
         assert_eq!(windows(&config), vec![None, Some(16), None]);
+    }
+
+    #[test]
+    fn layers_slide_by_pattern_where_no_list_says_otherwise() {
+        let windows = |c: &Value| decoder(c).layers.iter().map(|layer| layer.window).collect::<Vec<_>>();
+        assert_eq!(windows(&with("gemma2", json!({"sliding_window": 8}))), [Some(8), None, Some(8)]);
+        let two = json!({"sliding_window": 8, "sliding_window_pattern": 2});
+        assert_eq!(windows(&with("gemma3_text", two.clone())), [Some(8), None, Some(8)]);
+        assert_eq!(windows(&with("cohere2", two)), [Some(8), None, Some(8)]);
+        // A missing window is transformers' default, null is none.
+        assert_eq!(windows(&base("mistral")), [Some(4096); 3]);
+        assert_eq!(windows(&with("mistral", json!({"sliding_window": null}))), [None; 3]);
+        let mixed = with("mistral", json!({"layer_types": ["full_attention", "full_attention", "sliding_attention"]}));
+        assert!(BackboneConfig::parse(&mixed).unwrap_err().to_string().contains("all its layers slide"));
+    }
+
+    #[test]
+    fn sliding_layers_of_gemma3_have_positions_of_their_own_and_full_layers_of_cohere2_none() {
+        let more = json!({"sliding_window": 8, "sliding_window_pattern": 2, "rope_theta": 1e6, "rope_local_base_freq": 500.0,
+            "rope_scaling": {"rope_type": "linear", "factor": 8.0}});
+        let gemma = decoder(&with("gemma3_text", more));
+        let scaling = Scaling::Linear { factor: 8.0 };
+        assert_eq!(gemma.ropes, [RopeConfig::plain(500.0, 256), RopeConfig { scaling, ..RopeConfig::plain(1e6, 256) }]);
+        assert_eq!(gemma.layers.iter().map(|layer| layer.rope).collect::<Vec<_>>(), [Some(0), Some(1), Some(0)]);
+        let cohere = decoder(&with("cohere2", json!({"sliding_window": 8, "sliding_window_pattern": 2})));
+        assert_eq!(cohere.layers.iter().map(|layer| layer.rope).collect::<Vec<_>>(), [Some(0), None, Some(0)]);
+    }
+
+    #[test]
+    fn soft_caps_are_gemma2s_unless_null() {
+        assert_eq!(decoder(&base("gemma2")).soft_cap, Some(50.0));
+        assert_eq!(decoder(&with("gemma2", json!({"attn_logit_softcapping": null}))).soft_cap, None);
+        assert_eq!(decoder(&base("gemma3_text")).soft_cap, None);
+        let capped = with("gemma3_text", json!({"attn_logit_softcapping": 50.0}));
+        assert!(BackboneConfig::parse(&capped).unwrap_err().to_string().contains("only gemma2 has soft-caps"));
+    }
+
+    #[test]
+    fn scaled_positions_allow_longer_sequences() {
+        let length = |rope: Value| {
+            BackboneConfig::parse(&with("llama", json!({"rope_scaling": rope}))).unwrap().max_length.unwrap()
+        };
+        assert_eq!(length(json!({"type": "linear", "factor": 4.0})), 128);
+        assert_eq!(length(json!({"type": "dynamic", "factor": 4.0})), 512);
+        assert_eq!(length(json!({"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 128})), 512);
+        assert_eq!(length(json!({"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32})), 128);
     }
 
     #[test]

@@ -1,31 +1,36 @@
 //! The BERT family: post-norm blocks, learned positions, bidirectional attention.
 //!
-//! x = norm(x + O(attention(x))); x = norm(x + out(act(inner(x)))).
+//! x = norm(x + O(attention(x))); x = norm(x + out(act(inner(x)))). DeBERTa's attention and convolution
+//! are in [`super::deberta`].
 
-use tch::Tensor;
+use tch::{Device, Kind, Tensor};
 
 use super::Pass;
 use super::attention::{Plan, Sight, filler};
-use super::config::{BackboneConfig, EncoderConfig};
+use super::config::{BackboneConfig, EncoderConfig, Positions, Projections, RelativeConfig};
+use super::deberta::{Convolution, Distances, RelativeEmbeddings};
 use super::layers::{Embedding, LayerNorm, Linear, activate, drop_embedding, drop_hidden};
-use super::params::{ParamError, ParamSource};
+use super::params::{Init, ParamError, ParamSource};
 use super::rows::{LastLayer, Rows};
 use crate::text::batch::TokenBatch;
 
 pub struct Encoder {
     words: Embedding,
-    positions: Embedding,
-    types: Embedding,
+    positions: Option<Embedding>,
+    types: Option<Embedding>,
+    /// From the embeddings' width to the model's, where they differ.
+    widen: Option<Linear>,
     norm: LayerNorm,
+    relative: Option<RelativeEmbeddings>,
+    convolution: Option<Convolution>,
     layers: Vec<Layer>,
     config: EncoderConfig,
     pad_id: i64,
 }
 
 struct Layer {
-    query: Linear,
-    key: Linear,
-    value: Linear,
+    tokens: TokenProjections,
+    distances: Option<DistanceProjections>,
     out: Linear,
     attention_norm: LayerNorm,
     inner: Linear,
@@ -33,19 +38,60 @@ struct Layer {
     output_norm: LayerNorm,
 }
 
+/// Which tokens attend to which, built once per batch.
+enum Attention {
+    Plain(Plan),
+    Disentangled(Distances),
+}
+
+impl Attention {
+    /// Where only the given positions of the stream ask (ascending, each once).
+    fn of_rows(&self, batch: &TokenBatch, rows: &[usize], compute: Kind, device: Device) -> Self {
+        match self {
+            Attention::Plain(_) => Attention::Plain(Plan::of_rows(batch, rows, Sight::Both, compute, device)),
+            Attention::Disentangled(distances) => Attention::Disentangled(distances.of_rows(batch, rows)),
+        }
+    }
+}
+
 impl Encoder {
     pub fn new(shape: &BackboneConfig, config: &EncoderConfig, source: &mut ParamSource) -> Result<Self, ParamError> {
-        let (width, std) = (shape.hidden, shape.initializer_range);
+        let (width, std, eps) = (shape.hidden, shape.initializer_range, config.norm_eps);
         let prefix = shape.model_type.prefix();
+        let encoder = format!("{prefix}encoder.");
         let at = |name: &str| format!("{prefix}embeddings.{name}");
+        let narrow = config.embedding_width;
+        let mut embedding = |name: &str, rows| Embedding::new(source, &at(name), rows, narrow, std);
+        let words = embedding("word_embeddings", shape.vocab)?;
+        let positions = match config.positions {
+            Positions::Absent => None,
+            Positions::FromZero { rows } | Positions::FromPadding { rows } => {
+                Some(embedding("position_embeddings", rows)?)
+            }
+        };
+        let types =
+            (config.type_vocab > 0).then(|| embedding("token_type_embeddings", config.type_vocab)).transpose()?;
+        let widen = (narrow != width).then(|| Linear::new(source, &at("embed_proj"), width, narrow, false, std));
+        let widen = widen.transpose()?;
+        let norm = LayerNorm::new(source, &at("LayerNorm"), width, eps)?;
+        let relative = config.relative.as_ref();
+        let relative = relative.map(|c| RelativeEmbeddings::new(source, &encoder, width, c, std, eps)).transpose()?;
+        let convolution = config.convolution.as_ref();
+        let convolution = convolution.map(|c| Convolution::new(source, &encoder, width, c, std, eps)).transpose()?;
         Ok(Self {
-            words: Embedding::new(source, &at("word_embeddings"), shape.vocab, width, std)?,
-            positions: Embedding::new(source, &at("position_embeddings"), config.max_positions, width, std)?,
-            types: Embedding::new(source, &at("token_type_embeddings"), config.type_vocab, width, std)?,
-            norm: LayerNorm::new(source, &at("LayerNorm"), width, config.norm_eps)?,
+            words,
+            positions,
+            types,
+            widen,
+            norm,
+            relative,
+            convolution,
             layers: (0..shape.layers).map(|i| Layer::new(i, shape, config, source)).collect::<Result<_, _>>()?,
             config: config.clone(),
-            pad_id: shape.pad_id.unwrap_or(if config.positions_from_padding { 1 } else { 0 }),
+            pad_id: shape.pad_id.unwrap_or(match config.positions {
+                Positions::FromPadding { .. } => 1,
+                _ => 0,
+            }),
         })
     }
 
@@ -58,20 +104,19 @@ impl Encoder {
         mut per_layer: Option<&mut Vec<Tensor>>,
     ) -> Tensor {
         let device = self.words.device();
-        let filler = filler(batch, pass.compute, device);
-        let ids_t = Tensor::from_slice(&batch.ids).to_device(device).constant_pad_nd([0, filler]);
-        let positions_t = Tensor::from_slice(&self.positions_of(batch)).to_device(device).constant_pad_nd([0, filler]);
-        let types_t = ids_t.zeros_like();
-        let plan = Plan::new(batch, Sight::Both, pass.compute, device);
-        let embedded = self.words.forward(&ids_t, pass.compute)
-            + self.types.forward(&types_t, pass.compute)
-            + self.positions.forward(&positions_t, pass.compute);
-        let mut x_td = drop_embedding(self.norm.forward(&embedded), pass);
+        let attention = self.attention(batch, pass, device);
+        let embedded_td = self.embedded(batch, pass);
+        let mut x_td = embedded_td.shallow_clone();
         for (index, layer) in self.layers.iter().enumerate() {
             let last = rows
                 .filter(|_| index + 1 == self.layers.len())
-                .map(|rows| rows.last_layer(batch, Sight::Both, pass.compute, device));
-            x_td = layer.forward(&x_td, &plan, last.as_ref(), &self.config, pass);
+                .map(|rows| rows.last(|rows| attention.of_rows(batch, rows, pass.compute, device), device));
+            x_td = layer.forward(&x_td, &attention, last.as_ref(), &self.config, pass);
+            if let Some(convolution) = self.convolution.as_ref().filter(|_| index == 0) {
+                let mixed_td = convolution.forward(&embedded_td, batch, pass);
+                let mixed_td = last.as_ref().map_or(mixed_td.shallow_clone(), |last| last.of(&mixed_td));
+                x_td = convolution.added(&x_td, &mixed_td);
+            }
             if let Some(states) = per_layer.as_deref_mut() {
                 states.push(x_td.narrow(0, 0, batch.n_tokens() as i64));
             }
@@ -79,8 +124,32 @@ impl Encoder {
         if rows.is_some() { x_td } else { x_td.narrow(0, 0, batch.n_tokens() as i64) }
     }
 
+    fn attention(&self, batch: &TokenBatch, pass: Pass, device: Device) -> Attention {
+        match &self.relative {
+            None => Attention::Plain(Plan::new(batch, Sight::Both, pass.compute, device)),
+            Some(relative) => Attention::Disentangled(relative.distances(batch, pass.compute, device)),
+        }
+    }
+
+    /// What the first layer sees: [t, d], with filler rows.
+    fn embedded(&self, batch: &TokenBatch, pass: Pass) -> Tensor {
+        let device = self.words.device();
+        let rows = filler(batch, pass.compute, device);
+        let ids_t = Tensor::from_slice(&batch.ids).to_device(device).constant_pad_nd([0, rows]);
+        let mut sum_te = self.words.forward(&ids_t, pass.compute);
+        if let Some(types) = &self.types {
+            sum_te += types.forward(&ids_t.zeros_like(), pass.compute);
+        }
+        if let Some(positions) = &self.positions {
+            let positions_t = Tensor::from_slice(&self.positions_of(batch)).to_device(device);
+            sum_te += positions.forward(&positions_t.constant_pad_nd([0, rows]), pass.compute);
+        }
+        let sum_td = self.widen.as_ref().map_or_else(|| sum_te.shallow_clone(), |widen| widen.forward(&sum_te));
+        drop_embedding(self.norm.forward(&sum_td), pass)
+    }
+
     fn positions_of(&self, batch: &TokenBatch) -> Vec<i64> {
-        if !self.config.positions_from_padding {
+        if !matches!(self.config.positions, Positions::FromPadding { .. }) {
             return batch.positions.clone();
         }
         // cumsum(id ≠ pad) · (id ≠ pad) + pad, counted within each sequence.
@@ -108,10 +177,12 @@ impl Layer {
         let prefix = shape.model_type.prefix();
         let at = |name: &str| format!("{prefix}encoder.layer.{index}.{name}");
         let (width, inner, std, eps) = (shape.hidden, shape.intermediate, shape.initializer_range, config.norm_eps);
+        let attention = at("attention.self.");
+        let distances = config.relative.as_ref();
+        let distances = distances.map(|c| DistanceProjections::new(source, &attention, c, config, width, std));
         Ok(Self {
-            query: Linear::new(source, &at("attention.self.query"), width, width, true, std)?,
-            key: Linear::new(source, &at("attention.self.key"), width, width, true, std)?,
-            value: Linear::new(source, &at("attention.self.value"), width, width, true, std)?,
+            tokens: TokenProjections::new(source, &attention, config, width, std)?,
+            distances: distances.transpose()?,
             out: Linear::new(source, &at("attention.output.dense"), width, width, true, std)?,
             attention_norm: LayerNorm::new(source, &at("attention.output.LayerNorm"), width, eps)?,
             inner: Linear::new(source, &at("intermediate.dense"), inner, width, true, std)?,
@@ -121,15 +192,142 @@ impl Layer {
     }
 
     /// [t, d] → [t, d]; of a last layer that is told its rows, those rows.
-    fn forward(&self, x_td: &Tensor, plan: &Plan, last: Option<&LastLayer>, c: &EncoderConfig, pass: Pass) -> Tensor {
+    fn forward(
+        &self,
+        x_td: &Tensor,
+        attention: &Attention,
+        last: Option<&LastLayer<Attention>>,
+        c: &EncoderConfig,
+        pass: Pass,
+    ) -> Tensor {
         let asking_td = last.map_or_else(|| x_td.shallow_clone(), |last| last.of(x_td));
-        let plan = last.map_or(plan, |last| &last.plan);
-        let width = x_td.size()[1] / c.heads;
-        let split = |x: Tensor| x.view([-1, c.heads, width]);
-        let (q, k, v) = (self.query.forward(&asking_td), self.key.forward(x_td), self.value.forward(x_td));
-        let a_td = plan.attend(&split(q), &split(k), &split(v), (width as f64).powf(-0.5));
+        let a_td = self.attend(&asking_td, x_td, last.map_or(attention, |last| &last.plan), c);
         let x_td = self.attention_norm.forward(&(asking_td + drop_hidden(self.out.forward(&a_td), pass)));
         let m_td = self.outer.forward(&activate(c.act, &self.inner.forward(&x_td)));
         self.output_norm.forward(&(&x_td + drop_hidden(m_td, pass)))
+    }
+
+    /// What the asking rows [q, d] read from the whole stream [t, d]: [q, d].
+    fn attend(&self, asking_qd: &Tensor, x_td: &Tensor, attention: &Attention, c: &EncoderConfig) -> Tensor {
+        let width = x_td.size()[1] / c.heads;
+        let scale = ((width * c.score_terms) as f64).powf(-0.5);
+        let split = |x: Tensor| x.view([-1, c.heads, width]);
+        let [query, key, value] = self.tokens.each();
+        match attention {
+            Attention::Plain(plan) => {
+                let (q, k, v) = (query.forward(asking_qd), key.forward(x_td), value.forward(x_td));
+                plan.attend(&split(q), &split(k), &split(v), scale)
+            }
+            Attention::Disentangled(distances) => {
+                let reversed_td = x_td.index_select(0, &distances.reversed_t);
+                let (q, k, v) = (query.forward(asking_qd), key.forward(&reversed_td), value.forward(&reversed_td));
+                let of_distances = self.distances.as_ref();
+                let [key_rd, query_rd] =
+                    of_distances.map_or([None, None], |p| p.forward(&distances.states_rd, &key, &query));
+                distances.attend(&split(q), &split(k), &split(v), key_rd.as_ref(), query_rd.as_ref(), scale)
+            }
+        }
+    }
+}
+
+/// Queries, keys and values of tokens.
+enum TokenProjections {
+    Apart([Linear; 3]),
+    /// Per head the rows of its query, key and value; no bias on keys.
+    Joined {
+        weight: Tensor,
+        query_bias: Tensor,
+        value_bias: Tensor,
+        heads: i64,
+    },
+}
+
+impl TokenProjections {
+    fn new(
+        source: &mut ParamSource,
+        attention: &str,
+        config: &EncoderConfig,
+        width: i64,
+        std: f64,
+    ) -> Result<Self, ParamError> {
+        let suffix = match config.projections {
+            Projections::Plain => "",
+            Projections::Suffixed => "_proj",
+            Projections::Joined => {
+                let name = |name: &str| format!("{attention}{name}");
+                return Ok(Self::Joined {
+                    weight: source.take(&name("in_proj.weight"), &[3 * width, width], Init::Normal(std))?,
+                    query_bias: source.take(&name("q_bias"), &[width], Init::Zeros)?,
+                    value_bias: source.take(&name("v_bias"), &[width], Init::Zeros)?,
+                    heads: config.heads,
+                });
+            }
+        };
+        let mut take = |name: &str| Linear::new(source, &format!("{attention}{name}{suffix}"), width, width, true, std);
+        Ok(Self::Apart([take("query")?, take("key")?, take("value")?]))
+    }
+
+    /// Query, key, value.
+    fn each(&self) -> [Linear; 3] {
+        match self {
+            Self::Apart(each) => each.each_ref().map(Linear::shallow_clone),
+            Self::Joined { weight, query_bias, value_bias, heads } => {
+                let width = weight.size()[1];
+                let parts = weight.view([*heads, 3, -1, width]);
+                let part = |index| parts.select(1, index).reshape([width, width]);
+                [
+                    Linear::of(part(0), Some(query_bias.shallow_clone())),
+                    Linear::of(part(1), None),
+                    Linear::of(part(2), Some(value_bias.shallow_clone())),
+                ]
+            }
+        }
+    }
+}
+
+/// Keys and queries of relative embeddings.
+enum DistanceProjections {
+    /// Those of the tokens.
+    Shared {
+        key: bool,
+        query: bool,
+    },
+    Own {
+        key: Option<Linear>,
+        query: Option<Linear>,
+    },
+}
+
+impl DistanceProjections {
+    fn new(
+        source: &mut ParamSource,
+        attention: &str,
+        relative: &RelativeConfig,
+        config: &EncoderConfig,
+        width: i64,
+        std: f64,
+    ) -> Result<Self, ParamError> {
+        let (key, query) = (relative.content_to_position, relative.position_to_content);
+        if relative.shared {
+            return Ok(Self::Shared { key, query });
+        }
+        let joined = config.projections == Projections::Joined;
+        let [key_name, query_name] =
+            if joined { ["pos_proj", "pos_q_proj"] } else { ["pos_key_proj", "pos_query_proj"] };
+        let mut take = |name: &str, bias| Linear::new(source, &format!("{attention}{name}"), width, width, bias, std);
+        Ok(Self::Own {
+            key: key.then(|| take(key_name, !joined)).transpose()?,
+            query: query.then(|| take(query_name, true)).transpose()?,
+        })
+    }
+
+    /// [r, d] → key and query of each row, where the model has them.
+    fn forward(&self, states_rd: &Tensor, token_key: &Linear, token_query: &Linear) -> [Option<Tensor>; 2] {
+        match self {
+            Self::Shared { key, query } => {
+                [key.then(|| token_key.forward(states_rd)), query.then(|| token_query.forward(states_rd))]
+            }
+            Self::Own { key, query } => [key, query].map(|own| own.as_ref().map(|own| own.forward(states_rd))),
+        }
     }
 }

@@ -23,7 +23,7 @@ impl Linear {
         bias: bool,
         std: f64,
     ) -> Result<Self, ParamError> {
-        Ok(Self::of(source.take_linear(name, [out, inp], bias, Init::Normal(std), false)?))
+        Ok(Self::from_params(source.take_linear(name, [out, inp], bias, Init::Normal(std), false)?))
     }
 
     /// A layer of the reward head: f32, and drawn where the checkpoint lacks it.
@@ -35,12 +35,32 @@ impl Linear {
         bias: bool,
         init: Init,
     ) -> Result<Self, ParamError> {
-        Ok(Self::of(source.take_linear(name, [out, inp], bias, init, true)?))
+        Ok(Self::from_params(source.take_linear(name, [out, inp], bias, init, true)?))
     }
 
-    fn of(params: LinearParams) -> Self {
+    fn from_params(params: LinearParams) -> Self {
         let LinearParams { weight, bias, low_rank } = params;
         Self { weight, bias, low_rank }
+    }
+
+    /// Some of its outputs as a layer of their own; `part` takes them from the first dimension.
+    pub fn rows(&self, part: impl Fn(&Tensor) -> Tensor) -> Self {
+        let low_rank = self.low_rank.as_ref().map(|low_rank| low_rank.rows(&part));
+        Self { weight: part(&self.weight), bias: self.bias.as_ref().map(part), low_rank }
+    }
+
+    /// The layer of tensors that were taken by themselves.
+    pub fn of(weight: Tensor, bias: Option<Tensor>) -> Self {
+        Self { weight, bias, low_rank: None }
+    }
+
+    pub fn shallow_clone(&self) -> Self {
+        self.rows(Tensor::shallow_clone)
+    }
+
+    /// The layer that gives only some of the outputs, on the same memory.
+    pub fn outputs(&self, start: i64, n: i64) -> Self {
+        self.rows(|rows| rows.narrow(0, start, n))
     }
 
     pub fn forward(&self, x: &Tensor) -> Tensor {
@@ -54,7 +74,7 @@ impl Linear {
 }
 
 /// The weight in the activations' kind; f32 masters are cast on the fly and receive f32 gradients.
-fn in_kind(weight: &Tensor, kind: Kind) -> Tensor {
+pub(super) fn in_kind(weight: &Tensor, kind: Kind) -> Tensor {
     if weight.kind() == kind { weight.shallow_clone() } else { weight.to_kind(kind) }
 }
 
@@ -62,12 +82,18 @@ fn in_kind(weight: &Tensor, kind: Kind) -> Tensor {
 pub struct Embedding {
     weight: Tensor,
     low_rank: Option<LowRank>,
+    scale: Option<f64>,
 }
 
 impl Embedding {
     pub fn new(source: &mut ParamSource, name: &str, rows: i64, width: i64, std: f64) -> Result<Self, ParamError> {
         let EmbeddingParams { weight, low_rank } = source.take_embedding(name, [rows, width], Init::Normal(std))?;
-        Ok(Self { weight, low_rank })
+        Ok(Self { weight, low_rank, scale: None })
+    }
+
+    /// Multiplies its vectors by a number that is rounded to their kind first (Gemma: 55.4 is 55.5 in bf16).
+    pub fn scaled(self, scale: Option<f64>) -> Self {
+        Self { scale, ..self }
     }
 
     pub fn device(&self) -> tch::Device {
@@ -76,57 +102,55 @@ impl Embedding {
 
     /// ids [t] → [t, d] in `kind`.
     pub fn forward(&self, ids_t: &Tensor, kind: Kind) -> Tensor {
-        if let Some(low_rank) = &self.low_rank {
-            return low_rank.embedding(ids_t, &self.weight).to_kind(kind);
-        }
         // No padding index: the flat stream has no padding, and transformers' own padding index only
         // zeroes the gradient of a row that no pooled token sees.
-        Tensor::embedding(&self.weight, ids_t, -1, false, false).to_kind(kind)
-    }
-}
-
-/// x / rms(x) · w, the quotient in f32, cast to the working kind, then multiplied (Llama's order).
-pub struct RmsNorm {
-    weight: Tensor,
-    eps: f64,
-}
-
-impl RmsNorm {
-    pub fn new(source: &mut ParamSource, name: &str, width: i64, eps: f64) -> Result<Self, ParamError> {
-        Ok(Self { weight: source.take(&format!("{name}.weight"), &[width], Init::Ones)?, eps })
-    }
-
-    pub fn forward(&self, x: &Tensor) -> Tensor {
-        let kind = x.kind();
-        if kind == Kind::Float || kind == Kind::Double {
-            let width = self.weight.size();
-            return x.rms_norm(width, Some(&in_kind(&self.weight, kind)), self.eps);
+        let x_td = match &self.low_rank {
+            Some(low_rank) => low_rank.embedding(ids_t, &self.weight),
+            None => Tensor::embedding(&self.weight, ids_t, -1, false, false),
+        };
+        let x_td = x_td.to_kind(kind);
+        match self.scale {
+            Some(scale) => x_td * Tensor::from(scale as f32).to_kind(kind).double_value(&[]),
+            None => x_td,
         }
-        let wide = x.to_kind(Kind::Float);
-        let mean_square = wide.square().mean_dim(-1, true, Kind::Float);
-        let normed = wide * (mean_square + self.eps).rsqrt();
-        normed.to_kind(kind) * in_kind(&self.weight, kind)
     }
 }
 
-/// (x − mean) / std · w + b.
+/// (x − mean) / std · w (+ b).
 pub struct LayerNorm {
     weight: Tensor,
-    bias: Tensor,
+    bias: Option<Tensor>,
     eps: f64,
 }
 
 impl LayerNorm {
     pub fn new(source: &mut ParamSource, name: &str, width: i64, eps: f64) -> Result<Self, ParamError> {
+        Self::with_bias(source, name, width, eps, true)
+    }
+
+    pub fn with_bias(
+        source: &mut ParamSource,
+        name: &str,
+        width: i64,
+        eps: f64,
+        bias: bool,
+    ) -> Result<Self, ParamError> {
         let weight = source.take(&format!("{name}.weight"), &[width], Init::Ones)?;
-        let bias = source.take(&format!("{name}.bias"), &[width], Init::Zeros)?;
+        let bias = if bias { Some(source.take(&format!("{name}.bias"), &[width], Init::Zeros)?) } else { None };
+        Ok(Self { weight, bias, eps })
+    }
+
+    /// A norm of the reward head: f32, and as it begins where the checkpoint lacks it.
+    pub fn head(source: &mut ParamSource, name: &str, width: i64, eps: f64, bias: bool) -> Result<Self, ParamError> {
+        let weight = source.take_head(&format!("{name}.weight"), &[width], Init::Ones)?;
+        let bias = if bias { Some(source.take_head(&format!("{name}.bias"), &[width], Init::Zeros)?) } else { None };
         Ok(Self { weight, bias, eps })
     }
 
     pub fn forward(&self, x: &Tensor) -> Tensor {
         let kind = x.kind();
-        let (weight, bias) = (in_kind(&self.weight, kind), in_kind(&self.bias, kind));
-        x.layer_norm(self.weight.size(), Some(&weight), Some(&bias), self.eps, false)
+        let bias = self.bias.as_ref().map(|bias| in_kind(bias, kind));
+        x.layer_norm(self.weight.size(), Some(&in_kind(&self.weight, kind)), bias.as_ref(), self.eps, false)
     }
 }
 
@@ -136,37 +160,7 @@ pub fn activate(act: Activation, x: &Tensor) -> Tensor {
         Activation::Gelu => x.gelu("none"),
         Activation::GeluTanh => x.gelu("tanh"),
         Activation::Relu => x.relu(),
-    }
-}
-
-/// down(act(gate(x)) ∘ up(x)).
-pub struct GatedMlp {
-    gate: Linear,
-    up: Linear,
-    down: Linear,
-    act: Activation,
-}
-
-impl GatedMlp {
-    pub fn new(
-        source: &mut ParamSource,
-        name: &str,
-        width: i64,
-        inner: i64,
-        bias: bool,
-        act: Activation,
-        std: f64,
-    ) -> Result<Self, ParamError> {
-        Ok(Self {
-            gate: Linear::new(source, &format!("{name}.gate_proj"), inner, width, bias, std)?,
-            up: Linear::new(source, &format!("{name}.up_proj"), inner, width, bias, std)?,
-            down: Linear::new(source, &format!("{name}.down_proj"), width, inner, bias, std)?,
-            act,
-        })
-    }
-
-    pub fn forward(&self, x: &Tensor) -> Tensor {
-        self.down.forward(&(activate(self.act, &self.gate.forward(x)) * self.up.forward(x)))
+        Activation::Tanh => x.tanh(),
     }
 }
 

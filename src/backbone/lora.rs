@@ -46,6 +46,17 @@ impl LowRank {
         }
     }
 
+    /// The addition to some of the outputs; `part` takes them from the first dimension.
+    pub fn rows(&self, part: impl Fn(&Tensor) -> Tensor) -> Self {
+        Self {
+            down: self.down.shallow_clone(),
+            up: part(&self.up),
+            up_bias: self.up_bias.as_ref().map(&part),
+            magnitude: self.magnitude.as_ref().map(&part),
+            scale: self.scale,
+        }
+    }
+
     /// The bias that belongs to W′, in f32.
     pub fn merged_bias(&self, bias_o: &Tensor) -> Tensor {
         let bias_o = bias_o.to_kind(Kind::Float);

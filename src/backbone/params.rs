@@ -6,6 +6,7 @@
 
 mod adapted;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::f64::consts::TAU;
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 use rand::RngExt;
 use tch::{Device, Kind, Tensor};
 
+use super::config::ModelType;
 use super::lora::{Adapter, LoraConfig};
 use super::weights::{Checkpoint, Stored, WeightsError};
 use crate::random;
@@ -53,9 +55,12 @@ pub enum Init {
 pub struct ParamSource {
     checkpoint: Option<Checkpoint>,
     pub(super) adapter: Option<Adapter>,
-    /// In front of backbone names in the model, but not in a bare backbone's checkpoint.
+    /// In front of backbone names in the model.
     prefix: &'static str,
-    checkpoint_has_prefix: bool,
+    /// What stands there in the checkpoint; nothing in a bare backbone's.
+    stored_prefix: &'static str,
+    /// Beginnings of names that are no part of the model.
+    foreign: &'static [&'static str],
     seed: u64,
     pub(super) device: Device,
     pub(super) kind: Kind,
@@ -83,7 +88,8 @@ impl ParamSource {
             checkpoint: None,
             adapter: None,
             prefix: "",
-            checkpoint_has_prefix: true,
+            stored_prefix: "",
+            foreign: &[],
             seed,
             device,
             kind: Kind::Float,
@@ -94,14 +100,16 @@ impl ParamSource {
         }
     }
 
-    /// Tensors of a checkpoint, converted to `kind`. `prefix` is what sequence-classification
-    /// checkpoints put before backbone names and bare backbones leave out (`bert.`, `model.`).
-    pub fn checkpoint(checkpoint: Checkpoint, prefix: &'static str, seed: u64, device: Device, kind: Kind) -> Self {
-        let checkpoint_has_prefix = checkpoint.names().any(|name| name.starts_with(prefix));
+    /// Tensors of a checkpoint, converted to `kind`. Which type the model has says what its checkpoints put
+    /// before backbone names (`bert.`, `model.`), which bare backbones leave out, and what else they hold.
+    pub fn checkpoint(checkpoint: Checkpoint, model_type: ModelType, seed: u64, device: Device, kind: Kind) -> Self {
+        let prefixes = model_type.stored_prefixes().iter();
+        let stored = prefixes.copied().find(|prefix| checkpoint.names().any(|name| name.starts_with(prefix)));
         let mut source = Self::random(seed, device);
         source.checkpoint = Some(checkpoint);
-        source.prefix = prefix;
-        source.checkpoint_has_prefix = checkpoint_has_prefix;
+        source.prefix = model_type.prefix();
+        source.stored_prefix = stored.unwrap_or("");
+        source.foreign = model_type.foreign_tensors();
         source.kind = kind;
         source
     }
@@ -138,8 +146,8 @@ impl ParamSource {
 
     /// The tensor without making it a parameter.
     pub(super) fn fetch(&mut self, name: &str, shape: &[i64], wanted: Wanted) -> Result<Tensor, ParamError> {
-        let stored_name =
-            if self.checkpoint_has_prefix { name } else { name.strip_prefix(self.prefix).unwrap_or(name) };
+        let stored_name = self.stored_name(name).into_owned();
+        let stored_name = stored_name.as_str();
         if let Some(tensor) = self.brought_by_adapter(name, shape, wanted)? {
             if let Some(checkpoint) = &mut self.checkpoint {
                 checkpoint.skip(stored_name);
@@ -171,10 +179,19 @@ impl ParamSource {
         draw(name, shape, init, self.seed).to_device(self.device).to_kind(kind)
     }
 
+    /// What a tensor is called in the checkpoint.
+    fn stored_name<'a>(&self, name: &'a str) -> Cow<'a, str> {
+        match name.strip_prefix(self.prefix) {
+            Some(rest) if self.prefix != self.stored_prefix => Cow::Owned(format!("{}{rest}", self.stored_prefix)),
+            _ => Cow::Borrowed(name),
+        }
+    }
+
     /// The parameters, once everything has been asked for.
     pub fn finish(self) -> Result<Finished, ParamError> {
         if let Some(checkpoint) = &self.checkpoint {
-            let names: Vec<String> = checkpoint.untaken().filter(|name| !ignorable(name)).map(str::to_owned).collect();
+            let ignored = |name: &str| ignorable(name) || self.foreign.iter().any(|begin| name.starts_with(begin));
+            let names: Vec<String> = checkpoint.untaken().filter(|name| !ignored(name)).map(str::to_owned).collect();
             if !names.is_empty() {
                 return Err(ParamError::Unused { names, place: checkpoint.place().to_owned() });
             }
@@ -227,6 +244,13 @@ fn ignorable(name: &str) -> bool {
         || name.starts_with("lm_head.")
         || name.starts_with("cls.predictions.")
         || name.starts_with("cls.seq_relationship.")
+        // DeBERTa's, and absolute positions that its configuration has switched off.
+        || name.starts_with("lm_predictions.")
+        || name.starts_with("mask_predictions.")
+        || name.ends_with("embeddings.position_embeddings.weight")
+        // ModernBERT's.
+        || name == "decoder.weight"
+        || name == "decoder.bias"
 }
 
 /// A tensor on the CPU in f32, a function of (seed, name, shape) alone.

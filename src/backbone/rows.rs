@@ -32,9 +32,13 @@ impl Rows {
     }
 
     /// What a last layer with the given sight needs to know.
-    pub fn last_layer(&self, batch: &TokenBatch, sight: Sight, kind: Kind, device: Device) -> LastLayer {
-        let plan = Plan::of_rows(batch, &self.stream, sight, kind, device);
-        LastLayer { rows_n: index(&self.stream, device), plan }
+    pub fn last_layer(&self, batch: &TokenBatch, sight: Sight, kind: Kind, device: Device) -> LastLayer<Plan> {
+        self.last(|rows| Plan::of_rows(batch, rows, sight, kind, device), device)
+    }
+
+    /// A last layer with the plan that is made of the rows (ascending, each once).
+    pub fn last<P>(&self, plan: impl FnOnce(&[usize]) -> P, device: Device) -> LastLayer<P> {
+        LastLayer { rows_n: index(&self.stream, device), plan: plan(&self.stream) }
     }
 
     /// States of the rows in the stream's order → one per position asked for.
@@ -53,12 +57,12 @@ impl Rows {
 }
 
 /// The rows that a last layer finishes, and their attention.
-pub struct LastLayer {
+pub struct LastLayer<P> {
     rows_n: Tensor,
-    pub plan: Plan,
+    pub plan: P,
 }
 
-impl LastLayer {
+impl<P> LastLayer<P> {
     /// Its rows of a tensor [t, ...] → [n, ...].
     pub fn of(&self, x: &Tensor) -> Tensor {
         x.index_select(0, &self.rows_n)

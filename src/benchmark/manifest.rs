@@ -201,6 +201,16 @@ pub struct Data {
     /// Data set on the hub, `ORG/NAME`.
     #[serde(default)]
     pub hub: Option<String>,
+    /// Its branch, tag or commit; absent: `main`.
+    #[serde(default)]
+    pub revision: Option<String>,
+    /// Paths in it, tried in order, with `{name}`, `{lang}` and `*`; each arrives at the first of `files` that
+    /// has the same ending and also one file per language, or one for all.
+    #[serde(default)]
+    pub hub_files: Vec<String>,
+    /// As its card states it.
+    #[serde(default)]
+    pub licence: Option<String>,
     #[serde(default)]
     pub split: Option<String>,
     #[serde(default)]

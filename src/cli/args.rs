@@ -72,10 +72,10 @@ Examples:
   rmbench train --data train.parquet --model init:small --out models/first --eval valid.parquet
   rmbench train --data train.parquet --model models/first --out models/second --set lr=1e-5")]
 pub struct TrainArgs {
-    /// Preference pairs: Parquet, JSONL, CSV or Arrow files
+    /// Preference pairs: Parquet, JSONL, CSV or Arrow files, or hf-data:ORG/NAME[/FILE]
     #[arg(long, value_name = "PAIRS", num_args = 1.., value_hint = ValueHint::FilePath)]
     pub data: Vec<PathBuf>,
-    /// Where to start: a model directory, hf:ORG/NAME, or init:tiny, init:small, init:base
+    /// Where to start: a model directory, hf:ORG/NAME[@REVISION], or init:tiny, init:small, init:base
     #[arg(long, value_name = "MODEL", value_hint = ValueHint::DirPath)]
     pub model: Option<String>,
     /// What an adapter in --model was trained on, where its own configuration does not lead there
@@ -115,7 +115,7 @@ Examples:
   rmbench score --model models/first --pairs bench.parquet --langs ar,hin,@script:Cyrl --out runs/some
   rmbench score --model mock:length --pairs bench.parquet --out runs/length --dry-run")]
 pub struct ScoreArgs {
-    /// A model or adapter directory, hf:ORG/NAME, or a scorer without a model: mock:length, mock:random
+    /// A model or adapter directory, hf:ORG/NAME[@REVISION], or a scorer without a model: mock:length, mock:random
     #[arg(long, value_name = "MODEL", value_hint = ValueHint::DirPath)]
     pub model: Option<String>,
     /// What an adapter in --model was trained on, where its own configuration does not lead there
@@ -124,7 +124,7 @@ pub struct ScoreArgs {
     /// Benchmarks by name, separated by commas
     #[arg(long, value_name = "NAME,...", value_delimiter = ',', group = "what")]
     pub benchmarks: Vec<String>,
-    /// Files of preference pairs, each a benchmark of its own
+    /// Files of preference pairs or hf-data:ORG/NAME[/FILE], each a benchmark of its own
     #[arg(long, value_name = "FILE", num_args = 1.., group = "what", value_hint = ValueHint::FilePath)]
     pub pairs: Vec<PathBuf>,
     /// Benchmarks described by manifests of yours
@@ -230,12 +230,35 @@ Examples:
         #[arg(long, value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
         out: PathBuf,
     },
+    /// Bring public benchmarks from the Hugging Face hub, and check them against their manifests
+    #[command(override_usage = "rmbench data fetch NAME... [OPTIONS]\n       rmbench data fetch --list")]
+    #[command(after_help = "\
+Examples:
+  rmbench data fetch rewardbench-2 --data data
+  rmbench data fetch m-rewardbench --langs ar,tr,@script:Deva --data data")]
+    Fetch(FetchArgs),
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct FetchArgs {
+    /// Benchmarks by name
+    #[arg(required_unless_present = "list", value_name = "NAME")]
+    pub names: Vec<String>,
+    /// Directory for the benchmarks' data files, as `score --data` takes it
+    #[arg(long, value_name = "DIR", default_value = "data", value_hint = ValueHint::DirPath)]
+    pub data: PathBuf,
+    /// Languages: codes or names separated by commas, sets such as @script:Arab, or all
+    #[arg(long, value_name = "LIST|all", default_value = "all")]
+    pub langs: String,
+    /// List the benchmarks there are, with size, languages and licence, and stop
+    #[arg(long, conflicts_with = "names")]
+    pub list: bool,
 }
 
 /// What is read and how, the same for all that look into data.
 #[derive(Debug, ClapArgs)]
 pub struct DataArgs {
-    /// Preference data: Parquet, Arrow IPC, JSONL, JSON, CSV or TSV files
+    /// Preference data: Parquet, Arrow IPC, JSONL, JSON, CSV or TSV files, or hf-data:ORG/NAME[/FILE]
     #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub files: Vec<PathBuf>,
     /// Languages to read: codes or names separated by commas, sets such as @script:Arab, or all

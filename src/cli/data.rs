@@ -1,4 +1,4 @@
-//! `rmbench data check|stats|convert`.
+//! `rmbench data check|stats|convert`; `fetch` has a file of its own.
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use super::hint::CliError;
 use super::message::{Message, count};
 use crate::benchmark::columns::ColumnMap;
 use crate::benchmark::reader::{Format, ReadOptions};
-use crate::benchmark::{check, convert, stats};
+use crate::benchmark::{check, convert, dataset, stats};
 use crate::lang::{Lang, LangSet};
 use crate::preference::Comparison;
 use crate::progress::Progress;
@@ -26,6 +26,7 @@ pub fn run(verb: &DataVerb, message: &mut Message) -> anyhow::Result<Outcome> {
         }
         DataVerb::Stats { data } => count_files(data, message),
         DataVerb::Convert { data, out } => convert_files(data, out, message),
+        DataVerb::Fetch(args) => super::fetch::run(args, message),
     }
 }
 
@@ -37,7 +38,8 @@ fn check_files(
 ) -> anyhow::Result<Outcome> {
     let measure = |comparison: &Comparison| lengths.map_or((0, usize::MAX), |lengths| lengths.measure(comparison));
     let measure: Option<check::Lengths<'_>> = lengths.is_some().then_some(&measure);
-    let report = check::run(&args.files, &options(args)?, against, measure, message)?;
+    let files = dataset::local(&args.files, message)?;
+    let report = check::run(&files, &options(args)?, against, measure, message)?;
     if let Some(error) = lengths.and_then(|lengths| lengths.failure.take()) {
         return Err(error.into());
     }
@@ -47,8 +49,8 @@ fn check_files(
 
 fn count_files(args: &DataArgs, message: &mut Message) -> anyhow::Result<Outcome> {
     let options = options(args)?;
-    for path in &args.files {
-        let found = stats::run(path, &options, message)?;
+    for path in dataset::local(&args.files, message)? {
+        let found = stats::run(&path, &options, message)?;
         message.data(&found.to_text())?;
     }
     Ok(Outcome::Done)
@@ -56,7 +58,7 @@ fn count_files(args: &DataArgs, message: &mut Message) -> anyhow::Result<Outcome
 
 fn convert_files(args: &DataArgs, out: &Path, message: &mut Message) -> anyhow::Result<Outcome> {
     let options = options(args)?;
-    for (input, output) in outputs(&args.files, out)? {
+    for (input, output) in outputs(&dataset::local(&args.files, message)?, out)? {
         let done = convert::run(&input, &output, &options)?;
         let counts = &done.counts;
         let left_out = counts.ties + counts.n_skipped() + counts.filtered;

@@ -1,10 +1,9 @@
 //! `rmbench doctor`: what this machine offers, and what is wrong with it.
 
-use std::path::PathBuf;
-
 use super::Outcome;
 use super::hint::CliError;
 use super::message::Message;
+use crate::hub::HubSettings;
 use crate::provenance::{COMMIT, VERSION};
 
 pub fn run(message: &mut Message) -> anyhow::Result<Outcome> {
@@ -14,7 +13,7 @@ pub fn run(message: &mut Message) -> anyhow::Result<Outcome> {
     let cores = std::thread::available_parallelism().map_or_else(|_| "unknown".to_owned(), |n| n.to_string());
     found.say("cores", format!("{cores} (analysis uses {} threads)", rayon::current_num_threads()));
     libtorch(&mut found);
-    cache(&mut found);
+    hub(&mut found);
     message.data(&found.text())?;
     if found.problems.is_empty() {
         return Ok(Outcome::Done);
@@ -91,15 +90,18 @@ fn libtorch(found: &mut Found) {
     found.say("libtorch", "not in this build: it scores with mock:length and mock:random, and reports");
 }
 
-/// Where `hf:ORG/NAME` looks: the cache that Python's huggingface_hub uses.
-fn cache(found: &mut Found) {
-    let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
-    let hub = variable("HF_HUB_CACHE")
-        .or_else(|| Some(variable("HF_HOME")?.join("hub")))
-        .or_else(|| Some(variable("HOME")?.join(".cache/huggingface/hub")));
-    match hub {
-        Some(dir) if dir.is_dir() => found.say("hub cache", format!("`{}`", dir.display())),
-        Some(dir) => found.say("hub cache", format!("`{}` (not there yet)", dir.display())),
-        None => found.complain("there is no place for downloaded models", "set HF_HOME to a directory"),
-    }
+/// Where `hf:ORG/NAME` looks: the hub, and the cache that Python's huggingface_hub uses too.
+fn hub(found: &mut Found) {
+    let settings = match HubSettings::from_env() {
+        Ok(settings) => settings,
+        Err(error) => {
+            let hint = error.hint().unwrap_or_else(|| "correct the variable, or unset it".to_owned());
+            return found.complain(error.to_string(), hint);
+        }
+    };
+    let token = if settings.token.is_some() { "with a token" } else { "without a token" };
+    let offline = if settings.offline { "; HF_HUB_OFFLINE is set, only the cache is used" } else { "" };
+    found.say("hub", format!("{} {token}{offline}", settings.endpoint));
+    let there = if settings.cache.is_dir() { "" } else { " (not there yet)" };
+    found.say("hub cache", format!("`{}`{there}", settings.cache.display()));
 }

@@ -4,8 +4,10 @@ use std::error::Error;
 
 use super::config::ConfigError;
 use crate::benchmark::convert::ConvertError;
+use crate::benchmark::fetch::FetchError;
 use crate::benchmark::manifest::ManifestError;
 use crate::benchmark::reader::ReadError;
+use crate::hub::HubError;
 use crate::lang::LangError;
 use crate::report::findings::FindingError;
 use crate::score::ScoreError;
@@ -28,6 +30,8 @@ fn of_one(error: &(dyn Error + 'static)) -> Option<String> {
         .or_else(|| hint(error, ReadError::hint))
         .or_else(|| hint(error, ConvertError::hint))
         .or_else(|| hint(error, ManifestError::hint))
+        .or_else(|| hint(error, FetchError::hint))
+        .or_else(|| hint(error, HubError::hint))
         .or_else(|| hint(error, FindingError::hint))
         .or_else(|| hint(error, LangError::hint))
         .or_else(|| hint(error, |error: &TextError| error.hint().map(str::to_owned)))

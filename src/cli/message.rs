@@ -3,12 +3,15 @@
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{DecimalBytes, HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::progress::Progress;
 
 /// How often a long step says where it is when stderr is no terminal.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(5);
+
+/// The unit whose amounts are shown as megabytes.
+const BYTES: &str = "bytes";
 
 /// Talks to the person at the terminal, or to a log file.
 pub struct Message {
@@ -99,6 +102,11 @@ pub fn count(n: u64) -> String {
     HumanCount(n).to_string()
 }
 
+/// `12345678` bytes as `12.35 MB`.
+pub fn size(bytes: u64) -> String {
+    DecimalBytes(bytes).to_string()
+}
+
 /// A panic is our mistake, and says so.
 pub fn explain_panics() {
     let usual = std::panic::take_hook();
@@ -179,12 +187,14 @@ impl Step {
     fn line(&self) -> String {
         let seconds = self.started.elapsed().as_secs_f64().max(1e-9);
         let rate = self.done as f64 / seconds;
-        let (done, total, unit) = (HumanCount(self.done), HumanCount(self.total), &self.unit);
-        let mut line = format!("{}: {done} of {total} {unit}", self.label);
+        let mut line = match self.unit == BYTES {
+            true => format!("{}: {} of {}", self.label, size(self.done), size(self.total)),
+            false => format!("{}: {} of {} {}", self.label, count(self.done), count(self.total), self.unit),
+        };
         if let Some(percent) = (100 * self.done).checked_div(self.total) {
             line.push_str(&format!(" ({percent} %)"));
         }
-        line.push_str(&format!(", {rate:.1} {unit}/s"));
+        line.push_str(&format!(", {}", self.per_second(rate)));
         if rate > 0.0 && self.total > self.done {
             let left = Duration::from_secs_f64((self.total - self.done) as f64 / rate);
             line.push_str(&format!(", {} left", HumanDuration(left)));
@@ -198,14 +208,24 @@ impl Step {
     fn summary(&self) -> String {
         let elapsed = self.started.elapsed();
         let rate = self.done as f64 / elapsed.as_secs_f64().max(1e-9);
-        let (done, unit) = (HumanCount(self.done), &self.unit);
-        format!("{}: {done} {unit} in {}, {rate:.1} {unit}/s", self.label, HumanDuration(elapsed))
+        let done = match self.unit == BYTES {
+            true => size(self.done),
+            false => format!("{} {}", count(self.done), self.unit),
+        };
+        format!("{}: {done} in {}, {}", self.label, HumanDuration(elapsed), self.per_second(rate))
+    }
+
+    fn per_second(&self, rate: f64) -> String {
+        if self.unit == BYTES { format!("{}/s", size(rate as u64)) } else { format!("{rate:.1} {}/s", self.unit) }
     }
 }
 
 fn bar(label: &str, total: u64, unit: &str) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
-    let template = "{prefix} {wide_bar} {human_pos}/{human_len} {unit} {per_sec} {eta} left {msg}";
+    let template = match unit {
+        BYTES => "{prefix} {wide_bar} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta} left {msg}",
+        _ => "{prefix} {wide_bar} {human_pos}/{human_len} {unit} {per_sec} {eta} left {msg}",
+    };
     let style = ProgressStyle::with_template(&template.replace("{unit}", unit));
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar.set_prefix(label.to_owned());
@@ -235,5 +255,8 @@ mod tests {
         assert!(line.ends_with("seconds left, 2 truncated"), "{line}");
         step.total = 0;
         assert!(step.line().starts_with("scoring: 1,000 of 0 pairs, "));
+        (step.unit, step.total, step.done) = ("bytes".into(), 4_000_000_000, 1_000_000_000);
+        let line = step.line();
+        assert!(line.starts_with("scoring: 1.00 GB of 4.00 GB (25 %), ") && line.contains(" MB/s, "), "{line}");
     }
 }

@@ -22,7 +22,7 @@ pub fn run(verb: &ModelVerb, message: &mut Message) -> anyhow::Result<Outcome> {
 fn merge_adapter(args: &MergeAdapterArgs, message: &mut Message) -> anyhow::Result<Outcome> {
     refuse_occupied(&args.out)?;
     let (cpu, kind) = (device::parse("cpu")?, device::parse_dtype(&args.dtype)?);
-    let parts = ModelParts::find(&args.model, args.base.as_deref())?;
+    let parts = ModelParts::find(&args.model, args.base.as_deref(), message)?;
     if parts.adapter.is_none() {
         let problem = format!("`{}` is not an adapter: it has no adapter_config.json", args.model);
         return Err(CliError::new(problem, "`rmbench score` takes it as it is").into());

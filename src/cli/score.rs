@@ -38,7 +38,7 @@ pub fn score_into(
     progress: &mut dyn Progress,
 ) -> anyhow::Result<Outcome> {
     let out = RunDirectory::new(out);
-    let scorer = Scorer::load(settings)?;
+    let scorer = Scorer::load(settings, progress)?;
     let plan = Plan::make(settings, Ok(&scorer), &out, resume, Depth::Run, progress)?;
     plan.refuse_wrong()?;
     warn(&plan, progress);
@@ -58,7 +58,7 @@ fn dry_run(
     resume: bool,
     message: &mut Message,
 ) -> anyhow::Result<Outcome> {
-    let scorer = Scorer::load(settings);
+    let scorer = Scorer::load(settings, message);
     let plan = Plan::make(settings, scorer.as_ref(), out, resume, Depth::DryRun, message)?;
     message.data(&plan_text(&plan))?;
     match plan.verdict() {

@@ -8,6 +8,7 @@ use super::args::TrainArgs;
 use super::hint::CliError;
 use super::message::Message;
 use super::{Outcome, config};
+use crate::benchmark::dataset;
 use crate::benchmark::reader::{self, ReadOptions};
 use crate::files;
 use crate::lang::LangSet;
@@ -15,7 +16,7 @@ use crate::preference::Comparison;
 use crate::progress::Progress;
 use crate::train::begin::begin;
 use crate::train::directory::{SETTINGS_FILE, refuse_occupied};
-use crate::train::settings::{DEFAULT_TOML, FROM_SCRATCH_TOML, SourceSettings};
+use crate::train::settings::{DEFAULT_TOML, FROM_SCRATCH_TOML};
 use crate::train::{TrainJob, TrainOutcome, TrainSettings, TrainSummary};
 
 pub fn run(args: &TrainArgs, message: &mut Message) -> anyhow::Result<Outcome> {
@@ -41,9 +42,11 @@ pub fn train(
     progress: &mut dyn Progress,
 ) -> anyhow::Result<Option<Box<TrainSummary>>> {
     settings.validate()?;
-    let pairs = read(&settings.source.data, settings, progress)?;
-    let eval = read(&settings.source.eval, settings, progress)?;
-    let beginning = begin(settings, &pairs, digests(&settings.source)?, out, progress)?;
+    let data = dataset::local(&settings.source.data, progress)?;
+    let eval = dataset::local(&settings.source.eval, progress)?;
+    let digests = digests(data.iter().chain(&eval))?;
+    let (pairs, eval) = (read(&data, settings, progress)?, read(&eval, settings, progress)?);
+    let beginning = begin(settings, &pairs, digests, out, progress)?;
     let job = TrainJob { settings, train: &pairs, eval: &eval, out, resume, run: beginning.run };
     match crate::train::run(&beginning.trainable, job, progress)? {
         TrainOutcome::Trained(summary) => Ok(Some(summary)),
@@ -126,8 +129,7 @@ fn read(paths: &[PathBuf], settings: &TrainSettings, progress: &mut dyn Progress
     Ok(all)
 }
 
-fn digests(source: &SourceSettings) -> anyhow::Result<Vec<(PathBuf, String)>> {
-    let all = source.data.iter().chain(&source.eval);
+fn digests<'a>(all: impl Iterator<Item = &'a PathBuf>) -> anyhow::Result<Vec<(PathBuf, String)>> {
     all.map(|path| Ok((path.clone(), files::sha256_file(path)?))).collect()
 }
 

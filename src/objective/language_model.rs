@@ -38,14 +38,18 @@ pub struct NextTokens {
 }
 
 impl NextTokens {
-    /// Predictions over every prefix and over the branches that `learn` admits (by position within
-    /// the tree). A prefix is predicted once, however many branches share it; its last token
-    /// predicts the first token of each admitted branch.
+    /// Predictions over every prefix and over the branches of responses that `learn` admits (by index
+    /// within their comparison). A prefix is predicted once, however many branches share it; its last
+    /// token predicts the first token of each admitted branch.
     pub fn of(batch: &TokenBatch, learn: impl Fn(usize) -> bool) -> Self {
         let mut next = NextTokens::default();
+        let mut responses = batch.owners.iter().map(|(_, response)| *response);
         for tree in &batch.trees {
             next.within(batch, tree.prefix.clone());
-            for branch in tree.branches.iter().enumerate().filter(|(index, _)| learn(*index)).map(|(_, b)| b) {
+            for (branch, response) in tree.branches.iter().zip(&mut responses) {
+                if !learn(response) {
+                    continue;
+                }
                 if !tree.prefix.is_empty() && !branch.is_empty() {
                     next.push(tree.prefix.end - 1, batch.ids[branch.start]);
                 }
@@ -115,6 +119,7 @@ mod tests {
             ids: vec![5, 6, 7, 8, 9],
             positions: vec![0, 1, 2, 2, 3],
             trees: vec![TokenTree { prefix: 0..2, branches: vec![2..3, 3..5] }],
+            owners: vec![(0, 0), (0, 1)],
             ..TokenBatch::default()
         }
     }
@@ -125,6 +130,21 @@ mod tests {
         assert_eq!(next.rows, [0, 1, 1, 3]);
         assert_eq!(next.ids, [6, 7, 8, 9]);
         let chosen = NextTokens::of(&tree(), |branch| branch == 0);
+        assert_eq!((chosen.rows, chosen.ids), (vec![0, 1], vec![6, 7]));
+    }
+
+    #[test]
+    fn of_sequences_that_share_nothing_the_admitted_responses_are_learnt() {
+        let sequence =
+            |range: std::ops::Range<usize>| TokenTree { prefix: range.start..range.start, branches: vec![range] };
+        let batch = TokenBatch {
+            ids: vec![5, 6, 7, 5, 6, 8, 9],
+            positions: vec![0, 1, 2, 0, 1, 2, 3],
+            trees: vec![sequence(0..3), sequence(3..7)],
+            owners: vec![(0, 0), (0, 1)],
+            ..TokenBatch::default()
+        };
+        let chosen = NextTokens::of(&batch, |response| response == 0);
         assert_eq!((chosen.rows, chosen.ids), (vec![0, 1], vec![6, 7]));
     }
 

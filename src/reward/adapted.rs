@@ -7,32 +7,29 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::artifact::{self, ArtifactError, ProvenanceCard};
-use super::network::{Network, NetworkError};
+use super::network::{Network, NetworkError, embeddings_name};
 use super::scalar::ScalarModel;
+use crate::backbone::config::BackboneConfig;
 use crate::backbone::lora::{self, Adapter, LoraConfig};
 use crate::backbone::params::Params;
 
 /// The tensors whose rows are labels, by architecture.
 const HEAD_OUTPUTS: [&str; 3] = ["score.weight", "classifier.weight", "classifier.out_proj.weight"];
-/// Input embeddings, by architecture.
-const EMBEDDINGS: [&str; 3] = [
-    "model.embed_tokens.weight",
-    "bert.embeddings.word_embeddings.weight",
-    "roberta.embeddings.word_embeddings.weight",
-];
 
 /// Puts into the base's configuration what an adapter with a head, or with embeddings of its own, changes:
 /// the labels (a base model's own configuration says nothing of them) and the vocabulary.
-pub fn configure(config: &mut Value, adapter: &Adapter) {
-    let Value::Object(keys) = config else { return };
+pub fn configure(config: &mut BackboneConfig, json: &mut Value, adapter: &Adapter) {
+    let Value::Object(keys) = json else { return };
     let rows = |names: &[&str]| names.iter().find_map(|name| adapter.stored(name)?.shape.first().copied());
     let labels = rows(&HEAD_OUTPUTS).or(adapter.is_new().then_some(1));
     if let Some(labels) = labels {
         let names: Map<String, Value> = (0..labels).map(|n| (n.to_string(), json!(format!("LABEL_{n}")))).collect();
         keys.insert("id2label".into(), Value::Object(names));
+        config.num_labels = labels as usize;
     }
-    if let Some(rows) = rows(&EMBEDDINGS) {
+    if let Some(rows) = rows(&[&embeddings_name(config)]) {
         keys.insert("vocab_size".into(), json!(rows));
+        config.vocab = rows;
     }
 }
 

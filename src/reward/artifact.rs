@@ -14,11 +14,13 @@ use super::network::{MissingHead, Network, NetworkError};
 use super::parts::{ModelParts, PartsError};
 use super::preset::{Preset, SpecialIds};
 use super::scalar::{ScalarModel, TOKEN_BUDGET};
+use crate::backbone::config::Family;
 use crate::backbone::lora::adapter::AdapterError;
 use crate::backbone::lora::{Adapter, AdapterUse};
 use crate::backbone::params::Params;
 use crate::backbone::weights::{self, WeightsError};
 use crate::files::{self, FileError};
+use crate::progress::Silent;
 use crate::text::encode::{TextError, TextPipeline};
 use crate::text::pooling::Pooling;
 use crate::text::settings::TextSettings;
@@ -111,7 +113,7 @@ pub fn load(
     text: Option<&TextSettings>,
 ) -> Result<ScalarModel, ArtifactError> {
     load_parts(
-        &ModelParts::of(dir, None).map_err(Box::new)?,
+        &ModelParts::of(dir, None, &mut Silent).map_err(Box::new)?,
         AdapterUse::Merged,
         device,
         weights,
@@ -144,9 +146,9 @@ pub fn load_parts(
 }
 
 /// The settings with a length limit that the model's positions allow.
-fn within(settings: &TextSettings, model_limit: i64) -> TextSettings {
-    let limit = model_limit.max(1) as usize;
-    TextSettings { max_length: Some(settings.max_length.map_or(limit, |asked| asked.min(limit))), ..settings.clone() }
+fn within(settings: &TextSettings, model_limit: Option<i64>) -> TextSettings {
+    let limit = model_limit.map(|limit| limit.max(1) as usize);
+    TextSettings { max_length: settings.max_length.into_iter().chain(limit).min(), ..settings.clone() }
 }
 
 /// `rmbench.toml`, where there is one.
@@ -178,7 +180,7 @@ pub fn init(
     compute: Kind,
     device: Device,
 ) -> Result<ScalarModel, ArtifactError> {
-    let text = TextPipeline::from_dir(tokenizer_dir, &within(settings, preset.max_length as i64))?;
+    let text = TextPipeline::from_dir(tokenizer_dir, &within(settings, Some(preset.max_length as i64)))?;
     let wrong = |problem: &str| ArtifactError::Wrong { path: tokenizer_dir.to_owned(), problem: problem.to_owned() };
     let special = SpecialIds {
         pad: text.pad_id().ok_or_else(|| wrong("the tokenizer has no padding token"))?,
@@ -192,7 +194,11 @@ pub fn init(
 
 /// What transformers does for the architecture.
 fn default_pooling(network: &Network) -> Pooling {
-    if network.shares_prefixes() { Pooling::HfLastNonpad } else { Pooling::Cls }
+    match &network.config.family {
+        Family::Decoder(_) => Pooling::HfLastNonpad,
+        Family::ModernBert(modern) if modern.mean_pooling => Pooling::Mean,
+        Family::Encoder(_) | Family::ModernBert(_) => Pooling::Cls,
+    }
 }
 
 /// Writes the checkpoint, its tokenizer (copied from `tokenizer_dir`) and `rmbench.toml`. An adapter

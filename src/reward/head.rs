@@ -6,8 +6,8 @@
 use tch::{Kind, Tensor};
 
 use super::RewardError;
-use crate::backbone::config::{BackboneConfig, ModelType};
-use crate::backbone::layers::Linear;
+use crate::backbone::config::{Activation, BackboneConfig, Family, ModelType};
+use crate::backbone::layers::{LayerNorm, Linear, activate};
 use crate::backbone::params::{Init, ParamError, ParamSource};
 use crate::text::batch::{Pooled, TokenBatch};
 
@@ -42,8 +42,10 @@ impl HeadInit {
 pub enum Head {
     /// `score`: one linear layer without bias (Llama family).
     Score(Linear),
-    /// `pooler.dense`, tanh, `classifier` (BERT).
-    Pooler { dense: Linear, classifier: Linear },
+    /// `pooler.dense`, an activation, `classifier` (BERT, DeBERTa).
+    Pooler { dense: Linear, act: Activation, classifier: Linear },
+    /// `head.dense`, an activation, `head.norm`, `classifier` (ModernBERT).
+    Prediction { dense: Linear, act: Activation, norm: LayerNorm, classifier: Linear },
     /// `classifier.dense`, tanh, `classifier.out_proj` (RoBERTa).
     Classification { dense: Linear, out: Linear },
 }
@@ -53,17 +55,28 @@ impl Head {
         let width = config.hidden;
         let inner = Init::Normal(config.initializer_range);
         let last = init.of(config);
-        Ok(match config.model_type {
-            ModelType::Llama | ModelType::Mistral | ModelType::Qwen2 | ModelType::Qwen3 => {
-                Head::Score(Linear::head(source, "score", 1, width, false, last)?)
+        Ok(match (&config.family, config.model_type) {
+            (Family::Decoder(_), ModelType::InternLm2) => {
+                Head::Score(Linear::head(source, "v_head", 1, width, false, last)?)
             }
-            ModelType::Bert => Head::Pooler {
-                dense: Linear::head(source, "bert.pooler.dense", width, width, true, inner)?,
-                classifier: Linear::head(source, "classifier", 1, width, true, last)?,
-            },
-            ModelType::Roberta | ModelType::XlmRoberta => Head::Classification {
+            (Family::Decoder(_), _) => Head::Score(Linear::head(source, "score", 1, width, false, last)?),
+            (Family::Encoder(_), ModelType::Roberta | ModelType::XlmRoberta) => Head::Classification {
                 dense: Linear::head(source, "classifier.dense", width, width, true, inner)?,
                 out: Linear::head(source, "classifier.out_proj", 1, width, true, last)?,
+            },
+            (Family::Encoder(encoder), model_type) => {
+                let pooler = if model_type == ModelType::Bert { "bert.pooler.dense" } else { "pooler.dense" };
+                Head::Pooler {
+                    dense: Linear::head(source, pooler, width, width, true, inner)?,
+                    act: encoder.pooler_act,
+                    classifier: Linear::head(source, "classifier", 1, width, true, last)?,
+                }
+            }
+            (Family::ModernBert(modern), _) => Head::Prediction {
+                dense: Linear::head(source, "head.dense", width, width, modern.head_bias, inner)?,
+                act: modern.head_act,
+                norm: LayerNorm::head(source, "head.norm", width, modern.norm_eps, modern.norm_bias)?,
+                classifier: Linear::head(source, "classifier", 1, width, true, last)?,
             },
         })
     }
@@ -72,7 +85,10 @@ impl Head {
     pub fn rewards(&self, pooled_nd: &Tensor) -> Tensor {
         let out = match self {
             Head::Score(score) => score.forward(pooled_nd),
-            Head::Pooler { dense, classifier } => classifier.forward(&dense.forward(pooled_nd).tanh()),
+            Head::Pooler { dense, act, classifier } => classifier.forward(&activate(*act, &dense.forward(pooled_nd))),
+            Head::Prediction { dense, act, norm, classifier } => {
+                classifier.forward(&norm.forward(&activate(*act, &dense.forward(pooled_nd))))
+            }
             Head::Classification { dense, out } => out.forward(&dense.forward(pooled_nd).tanh()),
         };
         out.squeeze_dim(-1)

@@ -9,14 +9,14 @@ use tch::{Device, Kind, Tensor};
 use super::RewardError;
 use super::adapted;
 use super::head::{Head, HeadInit, pool, widened};
-use crate::backbone::config::{BackboneConfig, ConfigError, Family};
+use crate::backbone::config::{self, BackboneConfig, ConfigError, Family};
 use crate::backbone::lora::{Adapter, LoraConfig};
 use crate::backbone::params::{ParamError, ParamSource, Params};
 use crate::backbone::weights::{Checkpoint, WeightsError};
 use crate::backbone::{Backbone, Dropout, DropoutKey, Pass};
 use crate::files::{self, FileError};
 use crate::random;
-use crate::text::batch::TokenBatch;
+use crate::text::batch::{Sharing, TokenBatch};
 
 #[derive(Debug, thiserror::Error)]
 pub enum NetworkError {
@@ -50,7 +50,7 @@ pub enum MissingHead {
 /// A scalar reward model's tensors and how to run them.
 pub struct Network {
     pub config: BackboneConfig,
-    /// `config.json` as it was read, for writing it back.
+    /// `config.json` as it was read (of a multimodal model its text part), for writing it back.
     pub config_json: Value,
     backbone: Backbone,
     head: Head,
@@ -90,20 +90,19 @@ impl Network {
         compute: Kind,
         missing: MissingHead,
     ) -> Result<Self, NetworkError> {
-        let mut config_json = read_json(&dir.join("config.json"))?;
+        let config_json = read_json(&dir.join("config.json"))?;
         let mut config = BackboneConfig::parse(&config_json)?;
+        let mut config_json = config::text_part(&config_json)?.into_owned();
         let adapter = adapter.map(|adapter| adapter.within(config.model_type.prefix()));
         if let Some(adapter) = &adapter {
-            adapted::configure(&mut config_json, adapter);
-            config = BackboneConfig::parse(&config_json)?;
+            adapted::configure(&mut config, &mut config_json, adapter);
         }
         let (init, seed) = match missing {
             MissingHead::Refuse => (HeadInit::Zero, 0),
             MissingHead::Draw { init, seed } => (init, seed),
         };
         let checkpoint = Checkpoint::open_dir(dir)?;
-        let source = ParamSource::checkpoint(checkpoint, config.model_type.prefix(), seed, device, weights);
-        let source = source.adapted(adapter);
+        let source = ParamSource::checkpoint(checkpoint, config.model_type, seed, device, weights).adapted(adapter);
         let network = Self::build(config, config_json, init, source, compute, device)?;
         match (missing, network.drawn.first()) {
             (MissingHead::Refuse, Some(name)) => Err(NetworkError::NoHead(name.clone())),
@@ -181,6 +180,11 @@ impl Network {
         self.backbone.shares_prefixes()
     }
 
+    /// Which comparisons may hold their prefix once.
+    pub fn sharing(&self) -> Sharing {
+        self.backbone.sharing()
+    }
+
     pub fn backbone(&self) -> &Backbone {
         &self.backbone
     }
@@ -220,10 +224,7 @@ impl Network {
 
     /// The input embeddings [v, d], which also serve as output layer of the next-token loss.
     pub fn embeddings(&self) -> Result<&Tensor, RewardError> {
-        let name = match self.config.family {
-            Family::Decoder(_) => "model.embed_tokens.weight".to_owned(),
-            Family::Encoder(_) => format!("{}embeddings.word_embeddings.weight", self.config.model_type.prefix()),
-        };
+        let name = embeddings_name(&self.config);
         self.params.get(&name).ok_or_else(|| RewardError::Model(format!("the model has no tensor `{name}`")))
     }
 
@@ -245,14 +246,25 @@ impl Network {
                 "token id {id} is outside the model's vocabulary of {vocab}: the tokenizer does not belong to this model"
             )));
         }
+        if batch.trees.iter().any(|tree| !self.backbone.allows(tree)) {
+            let text = "sequences of a comparison share a prefix whose positions depend on their lengths";
+            return Err(RewardError::Model(text.into()));
+        }
         let longest = batch.positions.iter().max().map_or(0, |p| p + 1);
-        if !self.shares_prefixes() && longest > self.config.max_length {
-            let limit = self.config.max_length;
+        if let Some(limit) = self.config.max_length.filter(|&limit| !self.shares_prefixes() && longest > limit) {
             return Err(RewardError::Model(format!(
                 "a sequence of {longest} tokens exceeds the model's {limit} positions"
             )));
         }
         Ok(())
+    }
+}
+
+/// What the input embeddings' tensor is called.
+pub(super) fn embeddings_name(config: &BackboneConfig) -> String {
+    match &config.family {
+        Family::Decoder(decoder) => format!("{}.weight", decoder.names.embeddings),
+        _ => config.model_type.word_embeddings(),
     }
 }
 

@@ -8,6 +8,7 @@ use super::locate::{self, LocateError};
 use crate::backbone::lora::adapter::{self, AdapterError};
 use crate::backbone::weights::{INDEX_FILE, PICKLE_FILE, PICKLE_INDEX_FILE, SINGLE_FILE};
 use crate::files::FileError;
+use crate::progress::Progress;
 
 #[derive(Debug, thiserror::Error)]
 pub enum PartsError {
@@ -21,12 +22,12 @@ pub enum PartsError {
     Unnamed { adapter: PathBuf },
     #[error("the adapter `{}` was trained on `{base}`, which is no directory here", adapter.display())]
     NoBase { adapter: PathBuf, base: String },
-    #[error("the adapter `{}` was trained on `{base}`, which is not in the local cache", adapter.display())]
-    NotCached {
+    #[error("the adapter `{}` was trained on `{base}`, which the hub and its cache do not give", adapter.display())]
+    NotOnHub {
         adapter: PathBuf,
         base: String,
         #[source]
-        source: LocateError,
+        source: Box<LocateError>,
     },
     #[error("`{}` is itself an adapter: one over another is not read", base.display())]
     Stacked { base: PathBuf },
@@ -42,7 +43,7 @@ impl PartsError {
             PartsError::Adapter(_) => "an adapter has adapter_config.json and adapter_model.safetensors".into(),
             PartsError::Both { .. } => "move one of them into a directory of its own".into(),
             PartsError::Unnamed { .. } | PartsError::NoBase { .. } => "give --base the model it was trained on".into(),
-            PartsError::NotCached { source, .. } => format!("{}; or give --base a directory", source.hint()),
+            PartsError::NotOnHub { source, .. } => format!("{}; or give --base a directory", source.hint()),
             PartsError::Stacked { .. } => "merge it first: rmbench model merge-adapter".into(),
             PartsError::NeedsNoBase { .. } => "leave --base out".into(),
         }
@@ -60,12 +61,12 @@ pub struct ModelParts {
 impl ModelParts {
     /// The parts of a model that a user named: a directory or `hf:ORG/NAME`. `base` names an adapter's
     /// base; without it the adapter's own configuration does.
-    pub fn find(spec: &str, base: Option<&str>) -> Result<Self, PartsError> {
-        Self::of(&locate::directory(spec)?, base)
+    pub fn find(spec: &str, base: Option<&str>, progress: &mut dyn Progress) -> Result<Self, PartsError> {
+        Self::of(&locate::directory(spec, progress)?, base, progress)
     }
 
     /// The parts of the model in a directory.
-    pub fn of(dir: &Path, base: Option<&str>) -> Result<Self, PartsError> {
+    pub fn of(dir: &Path, base: Option<&str>, progress: &mut dyn Progress) -> Result<Self, PartsError> {
         if !adapter::is_adapter(dir) {
             return match base {
                 Some(_) => Err(PartsError::NeedsNoBase { dir: dir.to_owned() }),
@@ -77,8 +78,8 @@ impl ModelParts {
             return Err(PartsError::Both { dir: dir.to_owned(), found });
         }
         let checkpoint = match base {
-            Some(spec) => locate::directory(spec)?,
-            None => base_of(dir)?,
+            Some(spec) => locate::directory(spec, progress)?,
+            None => base_of(dir, progress)?,
         };
         if adapter::is_adapter(&checkpoint) {
             return Err(PartsError::Stacked { base: checkpoint });
@@ -113,23 +114,31 @@ impl ModelParts {
 
 /// The directory of what an adapter was trained on: a path from its own directory, a path from here, or
 /// a name on the hub, in this order.
-fn base_of(dir: &Path) -> Result<PathBuf, PartsError> {
+fn base_of(dir: &Path, progress: &mut dyn Progress) -> Result<PathBuf, PartsError> {
     let config = adapter::read_config(dir)?;
     let (base, revision) = config.base().ok_or_else(|| PartsError::Unnamed { adapter: dir.to_owned() })?;
     // A path that is absolute replaces the directory.
     if let Some(found) = [dir.join(base), PathBuf::from(base)].into_iter().find(|path| path.is_dir()) {
         return Ok(found);
     }
+    let may_be_on_hub =
+        base.split('/').count() == 2 && base.split('/').all(|part| !part.is_empty() && !part.starts_with('.'));
+    if !may_be_on_hub {
+        return Err(PartsError::NoBase { adapter: dir.to_owned(), base: base.to_owned() });
+    }
     let on_hub = format!("hf:{base}{}", revision.map(|revision| format!("@{revision}")).unwrap_or_default());
-    locate::directory(&on_hub).map_err(|error| match error {
-        LocateError::NotAModel(_) => PartsError::NoBase { adapter: dir.to_owned(), base: base.to_owned() },
-        error => PartsError::NotCached { adapter: dir.to_owned(), base: base.to_owned(), source: error },
+    let (adapter, base) = (dir.to_owned(), base.to_owned());
+    locate::directory(&on_hub, progress).map_err(|error| PartsError::NotOnHub {
+        adapter,
+        base,
+        source: Box::new(error),
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::progress::Silent;
 
     fn adapter_over(dir: &Path, base: &str) {
         let config = serde_json::json!({"peft_type": "LORA", "base_model_name_or_path": base});
@@ -141,7 +150,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let (base, over) = (root.path().join("base"), root.path().join("over"));
         crate::files::write_bytes(&base.join("config.json"), b"{}").unwrap();
-        let parts = |base: Option<&str>| ModelParts::of(&over, base);
+        let parts = |base: Option<&str>| ModelParts::of(&over, base, &mut Silent);
         for name in ["../base", &base.to_string_lossy()] {
             adapter_over(&over, name);
             let found = parts(None).unwrap();
@@ -154,10 +163,6 @@ mod tests {
         adapter_over(&over, "/nowhere/base");
         let error = parts(None).unwrap_err();
         assert!(error.to_string().contains("/nowhere/base") && error.hint().contains("--base"), "{error}");
-        adapter_over(&over, "no-org-of-that-name/no-model-of-that-name");
-        let error = parts(None).unwrap_err();
-        assert!(matches!(&error, PartsError::NotCached { .. }), "{error}");
-        assert!(error.hint().contains("--base") && error.hint().contains("no-org-of-that-name"), "{}", error.hint());
     }
 
     #[test]
@@ -166,12 +171,12 @@ mod tests {
         let (one, two) = (root.path().join("one"), root.path().join("two"));
         adapter_over(&one, "../two");
         adapter_over(&two, "../one");
-        assert!(matches!(ModelParts::of(&one, None), Err(PartsError::Stacked { .. })));
+        assert!(matches!(ModelParts::of(&one, None, &mut Silent), Err(PartsError::Stacked { .. })));
         crate::files::write_bytes(&one.join(SINGLE_FILE), b"").unwrap();
-        assert!(matches!(ModelParts::of(&one, None), Err(PartsError::Both { found: SINGLE_FILE, .. })));
+        assert!(matches!(ModelParts::of(&one, None, &mut Silent), Err(PartsError::Both { found: SINGLE_FILE, .. })));
         let plain = root.path().join("plain");
         crate::files::create_dir(&plain).unwrap();
-        assert!(matches!(ModelParts::of(&plain, Some("x")), Err(PartsError::NeedsNoBase { .. })));
-        assert_eq!(ModelParts::of(&plain, None).unwrap().adapter, None);
+        assert!(matches!(ModelParts::of(&plain, Some("x"), &mut Silent), Err(PartsError::NeedsNoBase { .. })));
+        assert_eq!(ModelParts::of(&plain, None, &mut Silent).unwrap().adapter, None);
     }
 }

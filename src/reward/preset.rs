@@ -96,7 +96,7 @@ mod tests {
         for preset in PRESETS {
             let config = preset.config(preset.vocab, SpecialIds { pad: 0, bos: None, eos: 1 });
             let parsed = BackboneConfig::parse(&config).unwrap();
-            assert_eq!((parsed.num_labels, parsed.max_length), (1, preset.max_length as i64));
+            assert_eq!((parsed.num_labels, parsed.max_length), (1, Some(preset.max_length as i64)));
         }
     }
 }

@@ -26,7 +26,7 @@ pub struct ScalarModel {
 impl ScalarModel {
     /// One batch of the given comparisons: trees where the architecture shares prefixes.
     pub fn token_batch(&self, encoded: &[(usize, &Encoded)]) -> Result<TokenBatch, RewardError> {
-        TokenBatch::build(encoded, self.network.shares_prefixes(), self.pooling, self.pad_id())
+        TokenBatch::build(encoded, self.network.sharing(), self.pooling, self.pad_id())
             .map_err(|e| RewardError::Model(e.to_string()))
     }
 
@@ -64,8 +64,8 @@ impl ScalarModel {
         done: &mut dyn FnMut(u64),
     ) -> Result<Vec<Vec<ResponseScore>>, RewardError> {
         let mut scores: Vec<Vec<ResponseScore>> = encoded.iter().map(blank).collect();
-        let share = self.network.shares_prefixes();
-        let costs: Vec<usize> = encoded.iter().map(|e| cost(e, share)).collect();
+        let sharing = self.network.sharing();
+        let costs: Vec<usize> = encoded.iter().map(|e| cost(e, sharing)).collect();
         for group in plan(&costs, self.token_budget, usize::MAX) {
             let members: Vec<(usize, &Encoded)> = group.iter().map(|&i| (i, &encoded[i])).collect();
             let batch = self.token_batch(&members)?;

@@ -4,6 +4,7 @@ use super::ScoreError;
 use super::settings::ScoreSettings;
 use crate::backbone::lora::AdapterUse;
 use crate::device;
+use crate::progress::Progress;
 use crate::provenance::RunInfo;
 use crate::reward::artifact;
 use crate::reward::network::MissingHead;
@@ -11,13 +12,17 @@ use crate::reward::parts::ModelParts;
 use crate::reward::scalar::ScalarModel;
 
 /// The model and its provenance.
-pub fn scalar(spec: &str, settings: &ScoreSettings) -> Result<(ScalarModel, RunInfo), ScoreError> {
+pub fn scalar(
+    spec: &str,
+    settings: &ScoreSettings,
+    progress: &mut dyn Progress,
+) -> Result<(ScalarModel, RunInfo), ScoreError> {
     let failed = |hint: &str, source: Box<dyn std::error::Error + Send + Sync>| ScoreError::Load {
         spec: spec.to_owned(),
         hint: hint.to_owned(),
         source,
     };
-    let parts = ModelParts::find(spec, settings.base.as_deref()).map_err(|e| failed(&e.hint(), e.into()))?;
+    let parts = ModelParts::find(spec, settings.base.as_deref(), progress).map_err(|e| failed(&e.hint(), e.into()))?;
     let on = device::parse(&settings.device).map_err(|e| failed("see `rmbench doctor`", e.into()))?;
     let compute = device::parse_dtype(&settings.dtype).map_err(|e| failed("use f32, bf16 or f16", e.into()))?;
     let files = "a model directory has config.json, model.safetensors and tokenizer.json";

@@ -90,17 +90,15 @@ impl Plan {
         info.settings = settings.to_toml()?;
         let mut checks = vec![model];
         let mut planned = Vec::new();
-        for (name, source) in sources(settings, &langs) {
-            match source {
-                Ok(source) => {
-                    let mut selection = Selection::new(&langs, settings.limit);
-                    let measuring = scorer.ok().filter(|_| depth == Depth::DryRun);
-                    let survey = Survey::of(&source, &mut selection, measuring, progress);
-                    checks.extend(survey.checks(&source, &settings.langs));
-                    info.digests.extend(digests(&source));
-                    planned.push(Planned { cells: survey.cells, source });
+        let measuring = scorer.ok().filter(|_| depth == Depth::DryRun);
+        for found in survey(settings, &langs, measuring, progress) {
+            match found {
+                Ok((source, of_source)) => {
+                    info.digests.extend(digests(&source.source));
+                    planned.push(source);
+                    checks.extend(of_source);
                 }
-                Err(error) => checks.push(Check::failed(&format!("{name}: data"), &error)),
+                Err(check) => checks.push(check),
             }
         }
         checks.push(out_check(out, &info, resume));
@@ -128,6 +126,29 @@ impl Plan {
     pub fn n_items(&self) -> u64 {
         self.sources.iter().flat_map(|planned| planned.cells.values()).map(|cell| cell.planned).sum()
     }
+}
+
+/// Reads every benchmark of the settings once: what there is of it, and how the checks came out. What cannot
+/// be read at all is a failed check.
+pub fn survey(
+    settings: &ScoreSettings,
+    langs: &LangSet,
+    measuring: Option<&Scorer>,
+    progress: &mut dyn Progress,
+) -> Vec<Result<(Planned, Vec<Check>), Check>> {
+    let mut found = Vec::new();
+    for (name, source) in sources(settings, langs, progress) {
+        found.push(match source {
+            Ok(source) => {
+                let mut selection = Selection::new(langs, settings.limit);
+                let survey = Survey::of(&source, &mut selection, measuring, progress);
+                let checks = survey.checks(&source, &settings.langs);
+                Ok((Planned { cells: survey.cells, source }, checks))
+            }
+            Err(error) => Err(Check::failed(&format!("{name}: data"), &error)),
+        });
+    }
+    found
 }
 
 fn model_check(settings: &ScoreSettings, scorer: Result<&Scorer, &ScoreError>) -> Result<(RunInfo, Check), ScoreError> {

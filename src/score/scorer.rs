@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::ScoreError;
 use super::settings::ScoreSettings;
 use crate::preference::Comparison;
+use crate::progress::Progress;
 use crate::provenance::RunInfo;
 use crate::reward::mock::{Mock, MockRule};
 use crate::reward::{ResponseScore, RewardModel};
@@ -22,13 +23,13 @@ pub struct Scorer {
 }
 
 impl Scorer {
-    /// Loads the model that the settings name.
-    pub fn load(settings: &ScoreSettings) -> Result<Self, ScoreError> {
+    /// Loads the model that the settings name; one on the hub is brought first.
+    pub fn load(settings: &ScoreSettings, progress: &mut dyn Progress) -> Result<Self, ScoreError> {
         let spec = settings.model()?;
         let rule = match spec {
             "mock" | "mock:length" => MockRule::Length,
             "mock:random" => MockRule::Random { seed: settings.seed },
-            _ => return load_model(spec, settings),
+            _ => return load_model(spec, settings, progress),
         };
         let mut info = RunInfo::of_this_binary(&settings.run_name()?, spec, "mock");
         info.seed = settings.seed;
@@ -73,19 +74,19 @@ impl Scorer {
 }
 
 /// Models from disk.
-fn load_model(spec: &str, settings: &ScoreSettings) -> Result<Scorer, ScoreError> {
+fn load_model(spec: &str, settings: &ScoreSettings, progress: &mut dyn Progress) -> Result<Scorer, ScoreError> {
     if spec.starts_with("mock") {
         let hint = "scorers without a model are mock:length and mock:random".to_owned();
         return Err(ScoreError::Model { spec: spec.to_owned(), hint });
     }
     #[cfg(feature = "torch")]
     {
-        let (model, info) = super::load::scalar(spec, settings)?;
+        let (model, info) = super::load::scalar(spec, settings, progress)?;
         Ok(Scorer { model: RewardModel::Scalar(Box::new(model)), info, delay: None })
     }
     #[cfg(not(feature = "torch"))]
     {
-        let _ = settings;
+        let _ = (settings, progress);
         let hint = "this rmbench was built without libtorch; use mock:length or mock:random".to_owned();
         Err(ScoreError::Model { spec: spec.to_owned(), hint })
     }

@@ -8,11 +8,14 @@ use super::ScoreError;
 use super::settings::ScoreSettings;
 use crate::benchmark::catalog;
 use crate::benchmark::columns::{ColumnMap, Part};
+use crate::benchmark::dataset;
 use crate::benchmark::manifest::{DataFile, Manifest, MissingData};
 use crate::benchmark::reader::{self, PairReader, ReadCounts, ReadError, ReadOptions};
 use crate::files;
+use crate::hub::{DataName, Hub, HubError};
 use crate::lang::{Lang, LangSet};
 use crate::preference::Comparison;
+use crate::progress::Progress;
 
 /// One benchmark on disk.
 #[derive(Debug, Clone)]
@@ -39,13 +42,20 @@ pub struct SourceFile {
 }
 
 /// The benchmarks that the settings ask for, in their order: what each is called, and what it is.
-pub fn sources(settings: &ScoreSettings, langs: &LangSet) -> Vec<(String, Result<Source, ScoreError>)> {
+pub fn sources(
+    settings: &ScoreSettings,
+    langs: &LangSet,
+    progress: &mut dyn Progress,
+) -> Vec<(String, Result<Source, ScoreError>)> {
     let built_in = settings.benchmarks.iter().map(|name| {
         let source = catalog::find(name).map_err(ScoreError::from);
         (name.clone(), source.and_then(|manifest| of_manifest(manifest, None, settings, langs)))
     });
     let own = settings.manifests.iter().map(|path| (stem(path), of_manifest_file(path, settings, langs)));
-    let pairs = settings.pairs.iter().map(|path| (stem(path), of_pairs(path, settings)));
+    let pairs = settings.pairs.iter().map(|path| match dataset::name_of(path) {
+        Some(name) => (path.display().to_string(), of_data_set(name, settings, progress)),
+        None => (stem(path), of_pairs(&stem(path), std::slice::from_ref(path), settings)),
+    });
     let mut found: Vec<(String, Result<Source, ScoreError>)> = Vec::new();
     for (name, source) in built_in.chain(own).chain(pairs) {
         let known = found.iter().filter_map(|(_, earlier)| earlier.as_ref().ok());
@@ -74,17 +84,37 @@ fn read_options(settings: &ScoreSettings, columns: ColumnMap, lang: Option<Lang>
 }
 
 /// A pair file is a benchmark called like the file.
-fn of_pairs(path: &Path, settings: &ScoreSettings) -> Result<Source, ScoreError> {
-    let digest = files::sha256_file(path)?;
+fn of_pairs(name: &str, paths: &[PathBuf], settings: &ScoreSettings) -> Result<Source, ScoreError> {
     let options = read_options(settings, settings.columns.clone(), settings.lang);
+    let file = |path: &PathBuf| {
+        let digest = files::sha256_file(path)?;
+        Ok(SourceFile { path: path.clone(), digest, options: options.clone(), by_subset: None })
+    };
+    let found: Vec<SourceFile> = paths.iter().map(file).collect::<Result<_, ScoreError>>()?;
+    let digest = match found.as_slice() {
+        [one] => one.digest.clone(),
+        several => {
+            files::sha256(several.iter().map(|file| file.digest.as_str()).collect::<Vec<_>>().join("\n").as_bytes())
+        }
+    };
     Ok(Source {
-        name: stem(path).into(),
+        name: name.into(),
         version: format!("sha256:{}", digest.get(..12).unwrap_or(&digest)).into(),
         manifest: None,
         manifest_text: None,
-        files: vec![SourceFile { path: path.to_owned(), digest, options, by_subset: None }],
+        files: found,
         missing: Vec::new(),
     })
+}
+
+/// Pairs on the hub: all files of one benchmark, called like the data set.
+fn of_data_set(
+    name: Result<DataName, HubError>,
+    settings: &ScoreSettings,
+    progress: &mut dyn Progress,
+) -> Result<Source, ScoreError> {
+    let found = dataset::bring(&Hub::from_env()?, &name?, progress)?;
+    of_pairs(&found.name, &found.paths, settings)
 }
 
 fn of_manifest_file(path: &Path, settings: &ScoreSettings, langs: &LangSet) -> Result<Source, ScoreError> {

@@ -36,6 +36,27 @@ pub enum Pooled {
     Mean(Vec<Range<usize>>),
 }
 
+/// Which comparisons hold the common prefix of their sequences once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharing {
+    /// None: tokens see what comes after them.
+    Never,
+    Always,
+    /// Those whose sequences all have at most so many tokens: positions of longer ones depend on the length.
+    UpTo(usize),
+}
+
+impl Sharing {
+    fn prefix(self, sequences: &[Vec<u32>]) -> Option<usize> {
+        let shares = match self {
+            Sharing::Never => false,
+            Sharing::Always => true,
+            Sharing::UpTo(limit) => sequences.iter().all(|ids| ids.len() <= limit),
+        };
+        shares.then(|| shared_prefix(sequences))
+    }
+}
+
 /// A batch of comparisons, or of single sequences where nothing is shared.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TokenBatch {
@@ -61,17 +82,18 @@ pub struct BatchError {
 }
 
 impl TokenBatch {
-    /// Lays comparisons into one stream, in the order given. `share`: one tree per comparison (causal
-    /// decoders), else one per sequence. `pad_id` is the model's, for pooling rules that look for it.
+    /// Lays comparisons into one stream, in the order given: one tree per comparison that shares, else one
+    /// per sequence. `pad_id` is the model's, for pooling rules that look for it.
     pub fn build(
         encoded: &[(usize, &Encoded)],
-        share: bool,
+        sharing: Sharing,
         pooling: Pooling,
         pad_id: Option<u32>,
     ) -> Result<Self, BatchError> {
         let mut batch = Self::default();
         for &(owner, comparison) in encoded {
-            let prefix_len = if share { shared_prefix(&comparison.sequences) } else { 0 };
+            let shared = sharing.prefix(&comparison.sequences);
+            let prefix_len = shared.unwrap_or(0);
             let mut prefix = batch.append(comparison.sequences.first().map_or(&[], |ids| &ids[..prefix_len]), 0);
             let mut branches = Vec::new();
             for (response, ids) in comparison.sequences.iter().enumerate() {
@@ -85,7 +107,7 @@ impl TokenBatch {
                 batch.pooled.push(in_stream(&pooled, &prefix, &branch));
                 batch.owners.push((owner, response));
                 branches.push(branch);
-                if !share {
+                if shared.is_none() {
                     batch.trees.push(TokenTree { prefix, branches: std::mem::take(&mut branches) });
                     prefix = batch.ids.len()..batch.ids.len();
                 }
@@ -143,9 +165,9 @@ fn in_stream(pooled: &Pooled, prefix: &Range<usize>, branch: &Range<usize>) -> P
 }
 
 /// Tokens that one comparison costs in a batch.
-pub fn cost(encoded: &Encoded, share: bool) -> usize {
+pub fn cost(encoded: &Encoded, sharing: Sharing) -> usize {
     let all: usize = encoded.sequences.iter().map(Vec::len).sum();
-    let shared = if share { shared_prefix(&encoded.sequences) } else { 0 };
+    let shared = sharing.prefix(&encoded.sequences).unwrap_or(0);
     all - shared * encoded.sequences.len().saturating_sub(1)
 }
 
@@ -184,7 +206,7 @@ mod tests {
     #[test]
     fn a_tree_holds_the_prefix_once_and_continues_positions() {
         let (a, b) = (pair(&[1, 2, 3, 4], &[1, 2, 5]), pair(&[7], &[8, 9]));
-        let batch = TokenBatch::build(&[(10, &a), (11, &b)], true, Pooling::MaskLast, None).unwrap();
+        let batch = TokenBatch::build(&[(10, &a), (11, &b)], Sharing::Always, Pooling::MaskLast, None).unwrap();
         assert_eq!(batch.ids, [1, 2, 3, 4, 5, 7, 8, 9]);
         assert_eq!(batch.positions, [0, 1, 2, 3, 2, 0, 0, 1]);
         let expected = [
@@ -196,13 +218,16 @@ mod tests {
         assert_eq!(batch.pooled_positions(), Some(vec![3, 4, 5, 7]));
         assert_eq!(batch.owners, [(10, 0), (10, 1), (11, 0), (11, 1)]);
         assert_eq!((batch.n_tokens(), batch.n_sequence_tokens(), batch.n_shared()), (8, 10, 2));
-        assert_eq!((cost(&a, true), cost(&a, false), cost(&b, true)), (5, 7, 3));
+        assert_eq!(
+            [Sharing::Always, Sharing::Never, Sharing::UpTo(3), Sharing::UpTo(4)].map(|s| cost(&a, s)),
+            [5, 7, 7, 5]
+        );
     }
 
     #[test]
     fn without_sharing_every_sequence_is_its_own_tree() {
         let a = pair(&[1, 2, 3], &[1, 2, 5, 6]);
-        let batch = TokenBatch::build(&[(0, &a)], false, Pooling::Cls, None).unwrap();
+        let batch = TokenBatch::build(&[(0, &a)], Sharing::Never, Pooling::Cls, None).unwrap();
         assert_eq!(batch.ids, [1, 2, 3, 1, 2, 5, 6]);
         assert_eq!(batch.positions, [0, 1, 2, 0, 1, 2, 3]);
         let expected =
@@ -213,13 +238,22 @@ mod tests {
     }
 
     #[test]
+    fn comparisons_with_a_long_sequence_are_taken_apart() {
+        let (a, b) = (pair(&[1, 2, 3], &[1, 2, 5, 6]), pair(&[1, 2], &[1, 3]));
+        let batch = TokenBatch::build(&[(0, &a), (1, &b)], Sharing::UpTo(3), Pooling::MaskLast, None).unwrap();
+        assert_eq!(batch.ids, [1, 2, 3, 1, 2, 5, 6, 1, 2, 3]);
+        assert_eq!(batch.trees.iter().map(|tree| tree.branches.len()).collect::<Vec<_>>(), [1, 1, 2]);
+        assert_eq!(batch.owners, [(0, 0), (0, 1), (1, 0), (1, 1)]);
+    }
+
+    #[test]
     fn pooling_may_read_the_prefix_or_span_it() {
         // Both responses are closed by a pad token: the last token that is none stands in the prefix.
         let a = pair(&[1, 2, 9], &[1, 2, 9]);
-        let batch = TokenBatch::build(&[(0, &a)], true, Pooling::HfLastNonpad, Some(9)).unwrap();
+        let batch = TokenBatch::build(&[(0, &a)], Sharing::Always, Pooling::HfLastNonpad, Some(9)).unwrap();
         assert_eq!(batch.trees[0], TokenTree { prefix: 0..2, branches: vec![2..3, 3..4] });
         assert_eq!(batch.pooled, [1, 1].map(Pooled::Token));
-        let batch = TokenBatch::build(&[(0, &a)], true, Pooling::Mean, None).unwrap();
+        let batch = TokenBatch::build(&[(0, &a)], Sharing::Always, Pooling::Mean, None).unwrap();
         assert_eq!(batch.pooled, [Pooled::Mean(vec![0..2, 2..3]), Pooled::Mean(vec![0..2, 3..4])]);
         assert_eq!(batch.pooled_positions(), None);
     }
@@ -227,7 +261,7 @@ mod tests {
     #[test]
     fn a_sequence_nothing_can_be_read_from_is_named() {
         let a = pair(&[1], &[9]);
-        let error = TokenBatch::build(&[(4, &a)], true, Pooling::HfLastNonpad, Some(9)).unwrap_err();
+        let error = TokenBatch::build(&[(4, &a)], Sharing::Always, Pooling::HfLastNonpad, Some(9)).unwrap_err();
         assert_eq!((error.owner, error.response), (4, 1));
     }
 

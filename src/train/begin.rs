@@ -52,7 +52,7 @@ pub fn begin(
     let (model, tokenizer_dir) = match spec.strip_prefix("init:") {
         Some(name) => from_scratch(name, settings, data, out, compute, device, progress)?,
         None => {
-            let parts = ModelParts::find(spec, source.base.as_deref())
+            let parts = ModelParts::find(spec, source.base.as_deref(), progress)
                 .map_err(|e| TrainError::Begin(format!("{e}; {}", e.hint())))?;
             digests.extend(parts.digests()?);
             (from_checkpoint(&parts, settings, compute, device, progress)?, parts.tokenizer().to_owned())

@@ -12,7 +12,7 @@ use crate::preference::Comparison;
 use crate::reward::RewardError;
 use crate::reward::artifact::{self, ProvenanceCard};
 use crate::reward::scalar::ScalarModel;
-use crate::text::batch::cost;
+use crate::text::batch::{Sharing, cost};
 use crate::text::encode::Encoded;
 
 /// A scalar model, with what its finished directory will say of it.
@@ -33,8 +33,8 @@ impl Trainable for ScalarTrainable {
 
     fn size(&self, encoded: &Encoded) -> PairSize {
         PairSize {
-            computed: cost(encoded, self.model.network.shares_prefixes()),
-            sequences: cost(encoded, false),
+            computed: cost(encoded, self.model.network.sharing()),
+            sequences: cost(encoded, Sharing::Never),
             truncated: encoded.truncated.contains(&true),
             same: matches!(&encoded.sequences[..], [chosen, rejected] if chosen == rejected),
         }

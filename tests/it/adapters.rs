@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rmbench::backbone::lora::{Adapter, AdapterUse, LoraConfig, adapter};
 use rmbench::backbone::weights::{self, Checkpoint};
+use rmbench::progress::Silent;
 use rmbench::reward::adapted::save_adapter;
 use rmbench::reward::artifact;
 use rmbench::reward::head::HeadInit;
@@ -40,12 +41,12 @@ fn load_over(base: &Path, adapter: Adapter, kind: Kind) -> Network {
 }
 
 fn load(dir: &Path, usage: AdapterUse, kind: Kind) -> Network {
-    let parts = ModelParts::of(dir, None).unwrap();
+    let parts = ModelParts::of(dir, None, &mut Silent).unwrap();
     load_over(&parts.checkpoint, Adapter::open(dir, usage).unwrap(), kind)
 }
 
 fn base_of(case: &Path) -> PathBuf {
-    ModelParts::of(case, None).unwrap().checkpoint
+    ModelParts::of(case, None, &mut Silent).unwrap().checkpoint
 }
 
 /// Rewards [pair, 2] of the base's pairs.
@@ -318,7 +319,7 @@ fn half_precision_rewards_stay_close() {
 
 /// A model directory with tokenizer over the case's base, and the adapter as a model.
 fn scalar(case: &str, usage: AdapterUse) -> rmbench::reward::scalar::ScalarModel {
-    let parts = ModelParts::of(&fixtures().join("lora").join(case), None).unwrap();
+    let parts = ModelParts::of(&fixtures().join("lora").join(case), None, &mut Silent).unwrap();
     artifact::load_parts(&parts, usage, Device::Cpu, Kind::Float, Kind::Float, MissingHead::Refuse, None).unwrap()
 }
 
@@ -420,6 +421,14 @@ fn an_adapter_is_scored_like_a_model() {
     }
     let output = score("f16", &["--set", "dtype=f16"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    // A base that is named as on the hub, and is not in its cache.
+    let elsewhere = copy(&fixtures().join("lora/llama_lora"));
+    edit_config(elsewhere.path(), |config| config["base_model_name_or_path"] = json!("org/base"));
+    let args = ["score", "--model", &elsewhere.path().to_string_lossy(), "--pairs", "pairs.jsonl", "--out", "none"];
+    let output =
+        rmbench(dir.path(), &args).env("HF_HUB_OFFLINE", "1").env("HF_HUB_CACHE", dir.path()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && said.contains("org/base") && said.contains("--base"), "{said}");
     // Training goes on from the two merged, and writes an ordinary checkpoint.
     let train = |more: &[&'static str]| {
         [&["train", "--data", "pairs.jsonl", "--set", "source.lang=eng_Latn", "--set", "max-steps=1"], more].concat()

@@ -12,6 +12,9 @@ mod cli;
 mod command;
 mod data;
 mod demo;
+#[cfg(feature = "torch")]
+mod encoders;
+mod hub;
 mod metrics;
 #[cfg(feature = "torch")]
 mod minilm;
@@ -27,6 +30,8 @@ mod report;
 mod score;
 #[cfg(feature = "torch")]
 mod sharing;
+#[cfg(feature = "torch")]
+mod switches;
 mod table;
 mod text;
 #[cfg(feature = "torch")]

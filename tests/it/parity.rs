@@ -1,42 +1,44 @@
 //! Model code equals transformers on the same weights: hidden states, rewards, loss, gradients.
 //!
-//! Fixtures: `tests/fixtures/arch/*`, written by `tests/reference/architectures.py`. "Relative" is
-//! relative to the largest value of the tensor compared, since both sides round in f32.
+//! Fixtures: `tests/fixtures/arch/*`, written by `tests/reference/architectures.py` and `decoders.py`.
+//! "Relative" is relative to the largest value of the tensor compared, since both sides round in f32.
 
 // A list of ranges may well hold one.
 #![allow(clippy::single_range_in_vec_init)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use rmbench::backbone::Pass;
+use rmbench::backbone::config::Family;
 use rmbench::backbone::weights::Checkpoint;
 use rmbench::reward::network::{MissingHead, Network};
-use rmbench::text::batch::{Pooled, TokenBatch, TokenTree};
+use rmbench::text::batch::{Pooled, Sharing, TokenBatch, TokenTree};
 use tch::{Device, Kind, Tensor};
 
 const RELATIVE: f64 = 1e-5;
 
-/// Parameters whose gradient is exactly zero, so that both sides hold rounding noise only: without
-/// rotation a key bias adds the same number to every score of a query, which softmax ignores; the
-/// last bias adds the same number to both rewards of a pair.
-const ZERO_GRADIENT: [&str; 3] = ["attention.self.key.bias", "classifier.bias", "classifier.out_proj.bias"];
-
-struct Fixture {
-    name: String,
-    network: Network,
-    expected: BTreeMap<String, Tensor>,
+pub struct Fixture {
+    pub name: String,
+    pub network: Network,
+    pub expected: BTreeMap<String, Tensor>,
     /// Per pair: chosen ids, rejected ids.
-    pairs: Vec<[Vec<i64>; 2]>,
+    pub pairs: Vec<[Vec<i64>; 2]>,
     pad_id: i64,
     layers_of: usize,
+    /// A text longer than windows and position buckets, where the architecture's positions allow one.
+    long: Option<Vec<i64>>,
+    /// Parameters whose gradient is exactly zero, so that both sides hold rounding noise only (by the
+    /// script's run in f64): without rotation a key bias adds the same number to every score of a query,
+    /// which softmax ignores; the last bias adds the same number to both rewards of a pair.
+    zero_gradients: BTreeSet<String>,
 }
 
 pub fn fixture_dirs() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/arch");
     let mut dirs: Vec<PathBuf> = std::fs::read_dir(&root).unwrap().map(|e| e.unwrap().path()).collect();
     dirs.sort();
-    assert!(dirs.len() >= 7, "fixtures are missing from {}", root.display());
+    assert!(dirs.len() >= 26, "fixtures are missing from {}", root.display());
     dirs
 }
 
@@ -51,10 +53,17 @@ pub fn tree_pairs(dir: &Path) -> TokenBatch {
 }
 
 fn load(dir: &Path) -> Fixture {
-    let network = Network::load(dir, Device::Cpu, Kind::Float, Kind::Float, MissingHead::Refuse).unwrap();
+    load_as(dir, Kind::Float)
+}
+
+/// A fixture whose network computes in `kind`, from weights of that kind.
+pub fn load_as(dir: &Path, kind: Kind) -> Fixture {
+    let network = Network::load(dir, Device::Cpu, kind, kind, MissingHead::Refuse).unwrap();
     let expected = Checkpoint::open_files(&[dir.join("expected.safetensors")]).unwrap().take_all().unwrap();
-    let inputs: serde_json::Value =
-        serde_json::from_str(&std::fs::read_to_string(dir.join("inputs.json")).unwrap()).unwrap();
+    let json = |name: &str| -> serde_json::Value {
+        serde_json::from_str(&std::fs::read_to_string(dir.join(name)).unwrap()).unwrap()
+    };
+    let (inputs, meta) = (json("inputs.json"), json("meta.json"));
     let ids = |pair: &serde_json::Value, key: &str| -> Vec<i64> {
         pair[key].as_array().unwrap().iter().map(|id| id.as_i64().unwrap()).collect()
     };
@@ -67,34 +76,51 @@ fn load(dir: &Path) -> Fixture {
         pairs,
         pad_id: inputs["pad_token_id"].as_i64().unwrap(),
         layers_of: inputs["layers_of"]["pair"].as_u64().unwrap() as usize,
+        long: inputs.get("long_ids").map(|_| ids(&inputs, "long_ids")),
+        zero_gradients: meta["noise_gradients"].as_object().unwrap().keys().cloned().collect(),
     }
 }
 
 impl Fixture {
-    /// Encoders pool the first token, decoders the last that is not padding.
+    /// Decoders pool the last token that is not padding, encoders the first.
     fn pooled_at(&self, ids: &[i64]) -> usize {
         if self.network.shares_prefixes() { ids.iter().rposition(|&id| id != self.pad_id).unwrap() } else { 0 }
     }
 
+    /// What of a sequence at the given place of the stream is pooled.
+    fn pooled(&self, ids: &[i64], place: std::ops::Range<usize>) -> Pooled {
+        match &self.network.config.family {
+            Family::ModernBert(modern) if modern.mean_pooling => Pooled::Mean(vec![place]),
+            _ => Pooled::Token(place.start + self.pooled_at(ids)),
+        }
+    }
+
     /// Sequences in one flat stream, each on its own, in the order given.
-    fn separate(&self, sequences: &[&[i64]]) -> TokenBatch {
+    pub fn separate(&self, sequences: &[&[i64]]) -> TokenBatch {
         let mut batch = TokenBatch::default();
         for (number, ids) in sequences.iter().enumerate() {
             let start = batch.ids.len();
             batch.ids.extend(*ids);
             batch.positions.extend(0..ids.len() as i64);
             batch.trees.push(TokenTree { prefix: start..start, branches: vec![start..start + ids.len()] });
-            batch.pooled.push(Pooled::Token(start + self.pooled_at(ids)));
+            batch.pooled.push(self.pooled(ids, start..start + ids.len()));
             batch.owners.push((number, 0));
         }
         batch
     }
 
-    /// Each pair as a tree: common prefix once, then what differs.
+    /// Each pair as a tree: common prefix once, then what differs. Pairs whose positions depend on their
+    /// lengths share nothing.
     fn shared(&self) -> TokenBatch {
         let mut batch = TokenBatch::default();
         for (number, pair) in self.pairs.iter().enumerate() {
-            let common = pair[0].iter().zip(&pair[1]).take_while(|(a, b)| a == b).count();
+            let longest = pair[0].len().max(pair[1].len());
+            let shares = match self.network.sharing() {
+                Sharing::Never => false,
+                Sharing::Always => true,
+                Sharing::UpTo(limit) => longest <= limit,
+            };
+            let common = pair[0].iter().zip(&pair[1]).take_while(|(a, b)| shares && a == b).count();
             let prefix_len = common.min(pair[0].len() - 1).min(pair[1].len() - 1);
             let start = batch.ids.len();
             batch.ids.extend(&pair[0][..prefix_len]);
@@ -110,12 +136,18 @@ impl Fixture {
                 batch.pooled.push(Pooled::Token(index));
                 batch.owners.push((number, side));
             }
+            if !shares {
+                batch
+                    .trees
+                    .extend(branches.into_iter().map(|b| TokenTree { prefix: b.start..b.start, branches: vec![b] }));
+                continue;
+            }
             batch.trees.push(TokenTree { prefix: start..start + prefix_len, branches });
         }
         batch
     }
 
-    fn all_separate(&self) -> TokenBatch {
+    pub fn all_separate(&self) -> TokenBatch {
         let sequences: Vec<&[i64]> = self.pairs.iter().flatten().map(Vec::as_slice).collect();
         self.separate(&sequences)
     }
@@ -162,6 +194,26 @@ fn hidden_states_equal_transformers() {
 }
 
 #[test]
+fn long_contexts_equal_transformers() {
+    let mut compared = 0;
+    for dir in fixture_dirs() {
+        let fixture = load(&dir);
+        let Some(long) = &fixture.long else { continue };
+        let _guard = tch::no_grad_guard();
+        // Behind a shorter one: its place in the stream must not matter.
+        let short = &fixture.pairs[0][0];
+        let batch = fixture.separate(&[short, long]);
+        let hidden = fixture.network.backbone().hidden(&batch, Pass::evaluation(Kind::Float));
+        let hidden = hidden.narrow(0, short.len() as i64, long.len() as i64);
+        fixture.assert_close("hidden states of the long text", &hidden, &fixture.expected["long.hidden"], 0.0);
+        let reward = fixture.network.rewards(&batch).unwrap().get(1);
+        fixture.assert_close("reward of the long text", &reward, &fixture.expected["long.reward"], 1.0);
+        compared += 1;
+    }
+    assert!(compared >= 5, "{compared} fixtures have a long text");
+}
+
+#[test]
 fn rewards_equal_transformers_shared_or_not() {
     for dir in fixture_dirs() {
         let fixture = load(&dir);
@@ -198,7 +250,7 @@ fn loss_and_gradients_equal_transformers_shared_or_not() {
             for (name, tensor) in fixture.network.params() {
                 let mut gradient = tensor.grad();
                 let expected = &fixture.expected[&format!("grad.{name}")];
-                if ZERO_GRADIENT.iter().any(|suffix| name.ends_with(suffix)) {
+                if fixture.zero_gradients.contains(name) {
                     for noise in [&gradient, expected] {
                         assert!(noise.abs().max().double_value(&[]) < 1e-6 * largest, "{}: {name}", fixture.name);
                     }

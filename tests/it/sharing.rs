@@ -17,7 +17,7 @@ use rmbench::reward::head::HeadInit;
 use rmbench::reward::network::MissingHead;
 use rmbench::reward::preset::{self, Preset};
 use rmbench::reward::scalar::ScalarModel;
-use rmbench::text::batch::{TokenBatch, cost, plan};
+use rmbench::text::batch::{Sharing, TokenBatch, cost, plan};
 use rmbench::text::encode::{Encoded, TextPipeline};
 use rmbench::text::settings::{TextSettings, Truncation};
 use rmbench::text::train_tokenizer::{TokenizerKind, train_bpe};
@@ -73,6 +73,10 @@ fn architecture(name: &str, kind: Kind) -> ScalarModel {
     if model.network.shares_prefixes() {
         let settings = TextSettings { max_length: Some(512), truncation: Truncation::Right, ..TextSettings::default() };
         model.text = TextPipeline::from_dir(&dir, &settings).unwrap();
+    } else if model.network.config.max_length.is_none_or(|limit| limit > 256) {
+        // Beyond windows and position buckets, and no more than that.
+        let settings = TextSettings { max_length: Some(192), ..TextSettings::default() };
+        model.text = TextPipeline::from_dir(&dir, &settings).unwrap();
     }
     model
 }
@@ -93,13 +97,14 @@ fn one_at_a_time(model: &ScalarModel, pairs: &[Comparison]) -> PairRewards {
 }
 
 fn token_batch(model: &ScalarModel, encoded: &[(usize, &Encoded)], share: bool) -> TokenBatch {
-    TokenBatch::build(encoded, share, model.pooling, model.pad_id()).unwrap()
+    let sharing = if share { model.network.sharing() } else { Sharing::Never };
+    TokenBatch::build(encoded, sharing, model.pooling, model.pad_id()).unwrap()
 }
 
 /// Token-budget batches in which nothing is shared.
 fn separately(model: &ScalarModel, pairs: &[Comparison]) -> PairRewards {
     let encoded = model.text.encode_all(pairs).unwrap();
-    let costs: Vec<usize> = encoded.iter().map(|e| cost(e, false)).collect();
+    let costs: Vec<usize> = encoded.iter().map(|e| cost(e, Sharing::Never)).collect();
     let mut found = vec![[f64::NAN; 2]; pairs.len()];
     for group in plan(&costs, model.token_budget, usize::MAX) {
         let members: Vec<(usize, &Encoded)> = group.iter().map(|&i| (i, &encoded[i])).collect();
@@ -116,7 +121,7 @@ fn separately(model: &ScalarModel, pairs: &[Comparison]) -> PairRewards {
 /// How many tokens back from the last one a decoder can see, where every layer has a window.
 fn reach(model: &ScalarModel) -> Option<usize> {
     let Family::Decoder(decoder) = &model.network.config.family else { return None };
-    decoder.windows.iter().try_fold(1, |tokens, window| window.map(|w| tokens + w as usize - 1))
+    decoder.layers.iter().try_fold(1, |tokens, layer| layer.window.map(|w| tokens + w as usize - 1))
 }
 
 /// Whether a model has no way to prefer either side: the tokens are the same as far back as it sees
@@ -166,9 +171,10 @@ fn check(name: &str, model: &ScalarModel, pairs: &[Comparison]) -> PairRewards {
         let separate = separately(model, pairs);
         let shared = difference(&format!("{name}, trees and sequences"), &batches, &separate, &undecided);
         assert!(shared <= ABSOLUTE, "{name}: {shared:.2e}");
-        let total = |share| encoded.iter().map(|e| cost(e, share)).sum::<usize>() as f64;
-        let saved = 1.0 - total(true) / total(false);
-        println!("{name}: {:.0} tokens, {:.1} % of them shared", total(false), 100.0 * saved);
+        let total = |sharing| encoded.iter().map(|e| cost(e, sharing)).sum::<usize>() as f64;
+        let (all, shared) = (total(Sharing::Never), total(model.network.sharing()));
+        let saved = 1.0 - shared / all;
+        println!("{name}: {all:.0} tokens, {:.1} % of them shared", 100.0 * saved);
         assert!(saved > 0.1, "{name}: only {saved:.3} of the tokens are shared, which proves little");
     }
     let [same, undecided] = [same, undecided].map(|pairs| pairs.iter().filter(|is| **is).count());
@@ -214,7 +220,7 @@ fn decoders_give_the_same_rewards_shared_separate_and_alone() {
 #[test]
 fn encoders_give_the_same_rewards_in_batches_and_alone() {
     let Some(pairs) = pairs() else { return };
-    for name in ["bert", "xlm_roberta"] {
+    for name in ["bert", "roberta", "xlm_roberta", "deberta_v2", "deberta_v2_conv", "modernbert", "modernbert_mean"] {
         check(name, &architecture(name, Kind::Float), &pairs);
     }
 }

@@ -62,6 +62,10 @@ CASES = {
     "xlm_roberta_rslora": ("xlm_roberta", dict(r=4, lora_alpha=8, target_modules=ENCODER, use_rslora=True)),
     "xlm_roberta_dora": ("xlm_roberta", dict(r=4, lora_alpha=8, target_modules=ENCODER, use_dora=True, bias="all",
                                              rank_pattern={"output.dense": 2})),
+    # Layers that join what others keep apart, and a head in front of the head.
+    "phi3_dora": ("phi3", dict(r=4, lora_alpha=8, target_modules=["qkv_proj", "gate_up_proj"], use_dora=True)),
+    "modernbert_rslora": ("modernbert", dict(r=4, lora_alpha=8, target_modules="all-linear", use_rslora=True)),
+    "deberta_v2_lora": ("deberta_v2", dict(r=4, lora_alpha=8, target_modules="all-linear")),
     # For layers stored [out, in] PEFT ignores it.
     "xlm_roberta_fan": ("xlm_roberta", dict(r=4, lora_alpha=8, target_modules=["key"], fan_in_fan_out=True)),
 }

@@ -51,8 +51,9 @@ def substrings(all_words, longest):
     return counts
 
 
-def byte_level_bpe(size, specials, *, family):
+def byte_level_bpe(size, specials, *, family, specials_first=False):
     """Byte-level BPE in three dress codes: `llama3`, `qwen2` (NFC, digits alone), `gpt2` (ByteLevel's own split)."""
+    first = [AddedToken(s, special=True, normalized=False) for s in specials] if specials_first else []
     tokenizer = Tokenizer(models.BPE(ignore_merges=family == "llama3"))
     if family == "gpt2":
         tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
@@ -66,8 +67,8 @@ def byte_level_bpe(size, specials, *, family):
         tokenizer.normalizer = normalizers.NFC()
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=size - len(specials), show_progress=False, min_frequency=2,
-        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()), special_tokens=[],
+        vocab_size=size if first else size - len(specials), show_progress=False, min_frequency=2,
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()), special_tokens=first,
     )
     tokenizer.train_from_iterator(corpus(), trainer)
     tokenizer.add_special_tokens([AddedToken(s, special=True, normalized=False) for s in specials])
@@ -157,15 +158,39 @@ def bert_like():
         model_input_names=["input_ids", "token_type_ids", "attention_mask"])
 
 
-def xlm_roberta_like():
-    names = ["<s>", "<pad>", "</s>", "<unk>"]
+def roberta_like():
+    names = bos, pad, eos, unk, mask = "<s>", "<pad>", "</s>", "<unk>", "<mask>"
+    tokenizer = byte_level_bpe(384, names, family="gpt2", specials_first=True)
+    ids = {name: tokenizer.token_to_id(name) for name in names}
+    tokenizer.post_processor = processors.RobertaProcessing(
+        sep=(eos, ids[eos]), cls_token=(bos, ids[bos]), add_prefix_space=False, trim_offsets=True)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token=bos, eos_token=eos, sep_token=eos, cls_token=bos, unk_token=unk,
+        pad_token=pad, mask_token=mask, model_max_length=128, padding_side="right")
+
+
+def modernbert_like():
+    names = unk, cls, sep, pad, mask = "[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]"
+    tokenizer = byte_level_bpe(384, names, family="gpt2")
+    tokenizer.normalizer = normalizers.NFC()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS]:0 $A:0 [SEP]:0", pair="[CLS]:0 $A:0 [SEP]:0 $B:1 [SEP]:1",
+        special_tokens=[(cls, tokenizer.token_to_id(cls)), (sep, tokenizer.token_to_id(sep))])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, unk_token=unk, cls_token=cls, sep_token=sep, pad_token=pad, mask_token=mask,
+        model_max_length=1024, clean_up_tokenization_spaces=False, padding_side="right",
+        model_input_names=["input_ids", "attention_mask"])
+
+
+def unigram(names, unknown):
+    """Unigram over an own deterministic vocabulary of 495 pieces: log relative frequencies of single characters and
+    frequent substrings."""
     tokenizer = Tokenizer(models.Unigram())
     tokenizer.normalizer = normalizers.Sequence([
         normalizers.Nmt(), normalizers.NFKC(), normalizers.Replace(Regex(" {2,}"), " ")])
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
         pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always")])
     tokenizer.decoder = decoders.Metaspace(replacement="▁", prepend_scheme="always")
-    # Own deterministic vocabulary: log relative frequencies of single characters and frequent substrings.
     all_words = list(words(tokenizer))
     single = Counter(c for word in all_words for c in word)
     longer = Counter()
@@ -179,7 +204,26 @@ def xlm_roberta_like():
     ranked = sorted(chosen, key=lambda piece: (-counts[piece], piece))
     vocabulary = [(name, 0.0) for name in names]
     vocabulary += [(piece, round(math.log(counts[piece] / total) - 1e-4 * i, 6)) for i, piece in enumerate(ranked)]
-    tokenizer.model = models.Unigram(vocabulary, unk_id=3, byte_fallback=False)
+    tokenizer.model = models.Unigram(vocabulary, unk_id=names.index(unknown), byte_fallback=False)
+    return tokenizer
+
+
+def deberta_v2_like():
+    names = ["[PAD]", "[CLS]", "[SEP]", "[UNK]"]
+    tokenizer = unigram(names, "[UNK]")
+    tokenizer.add_special_tokens([AddedToken("[MASK]", special=True, normalized=False)])
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS]:0 $A:0 [SEP]:0", pair="[CLS]:0 $A:0 [SEP]:0 $B:1 [SEP]:1",
+        special_tokens=[("[CLS]", 1), ("[SEP]", 2)])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token="[CLS]", eos_token="[SEP]", sep_token="[SEP]", cls_token="[CLS]",
+        unk_token="[UNK]", pad_token="[PAD]", mask_token="[MASK]", padding_side="right",
+        model_input_names=["input_ids", "token_type_ids", "attention_mask"])
+
+
+def xlm_roberta_like():
+    names = ["<s>", "<pad>", "</s>", "<unk>"]
+    tokenizer = unigram(names, "<unk>")
     tokenizer.add_special_tokens([AddedToken("<mask>", lstrip=True, special=True, normalized=False)])
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)])

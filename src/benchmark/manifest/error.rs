@@ -47,12 +47,14 @@ impl ManifestError {
                 did_you_mean(suggestions).or_else(|| Some(format!("known benchmarks: {}", known.join(", "))))
             }
             ManifestError::NoSuchLanguage { known, .. } => Some(format!("available: {}", known.join(", "))),
-            ManifestError::NoData { missing, hub, .. } => {
+            ManifestError::NoData { benchmark, data_dir, missing, hub } => {
                 let looked: Vec<String> = missing
                     .first()
                     .map(|m| m.looked_for.iter().map(|path| format!("`{}`", path.display())).collect())
                     .unwrap_or_default();
-                let source = hub.as_ref().map(|hub| format!("; the data are `{hub}` on the Hugging Face hub"));
+                let fetch =
+                    || format!("`rmbench data fetch {benchmark} --data {}` brings them from", data_dir.display());
+                let source = hub.as_ref().map(|hub| format!("; {} `{hub}` on the Hugging Face hub", fetch()));
                 Some(format!("looked for {}{}", looked.join(", "), source.unwrap_or_default()))
             }
         }

@@ -50,6 +50,13 @@ pub static SECTIONS: &[Section] = &[
         about: "Where the data live and how they are laid out.",
         fields: &[
             ("hub", "text, optional", "data set on the Hugging Face hub, `ORG/NAME`"),
+            ("revision", "text, optional", "its branch, tag or commit; left out: `main`"),
+            (
+                "hub-files",
+                "list of text, optional",
+                "paths in the data set, tried in order by `rmbench data fetch`; with `{name}`, `{lang}`, and `*` for any part of a name; a file arrives at the first path of `files` with its ending that is for one language, or for all, as it is",
+            ),
+            ("licence", "text, optional", "as the data set's card states it"),
             ("split", "text, optional", "its split"),
             ("url", "text, optional", "another place to get it"),
             (
@@ -148,7 +155,7 @@ const CHECKS: &str = "
 
 Unknown fields are refused. Names are unique; weights are positive and complete; language codes are known; subset counts
 sum to the stated totals; averages name languages of the benchmark; pooled subsets share one rule; a style matrix takes
-ties as `loss` or `half`; file patterns stay below the data directory.
+ties as `loss` or `half`; file patterns stay below the data directory, and those of `hub-files` have one to arrive at.
 ";
 
 #[cfg(test)]
@@ -216,6 +223,8 @@ mod tests {
             ("chance = 0.5", "chance = 50", "50 is not between 0 and 1"),
             ("\"{name}/{lang}.parquet\"", "\"../{lang}.parquet\"", "below the data directory"),
             ("\"{name}/{lang}.parquet\"", "\"{nmae}.parquet\"", "placeholders are {name} and {lang}"),
+            ("hub-files = [\"{lang}/test-*.parquet\"]", "hub-files = [\"../x.parquet\"]", "below the data directory"),
+            ("hub-files = [\"{lang}/test-*.parquet\"]", "hub-files = [\"{lang}/test-*.csv\"]", "no path of `files`"),
             (
                 "rule = \"accuracy\"\nties = \"loss\"",
                 "rule = \"style-matrix\"\nties = \"exclude\"",

@@ -34,12 +34,19 @@ impl Manifest {
     /// The paths tried for a language (`None`: for the file that holds all), in order.
     pub fn candidates(&self, data_dir: &Path, lang: Option<Lang>) -> Vec<PathBuf> {
         let patterns = self.data.files.iter().filter(|pattern| pattern.contains("{lang}") == lang.is_some());
-        patterns
-            .map(|pattern| {
-                let code = lang.map(|l| l.code().to_owned()).unwrap_or_default();
-                data_dir.join(pattern.replace("{name}", &self.name).replace("{lang}", &code))
-            })
-            .collect()
+        patterns.map(|pattern| data_dir.join(self.filled(pattern, lang))).collect()
+    }
+
+    /// Where a file of the hub arrives, of the `hub-files` pattern it fits: the first of `files` with the same
+    /// ending that is as much for one language or for all.
+    pub fn arrival(&self, pattern: &str) -> Option<&str> {
+        let kind = |path: &str| (path.rsplit('.').next().map(str::to_owned), path.contains("{lang}"));
+        self.data.files.iter().map(String::as_str).find(|path| kind(path) == kind(pattern))
+    }
+
+    /// A pattern of `files` or `hub-files` with its placeholders filled in.
+    pub(crate) fn filled(&self, pattern: &str, lang: Option<Lang>) -> String {
+        pattern.replace("{name}", &self.name).replace("{lang}", lang.as_ref().map_or("", |lang| lang.code()))
     }
 
     /// Finds the data of `langs` (empty: all of the benchmark's languages) below `data_dir`.
@@ -91,7 +98,7 @@ impl Manifest {
             benchmark: self.name.clone(),
             data_dir: data_dir.to_owned(),
             missing: files.missing,
-            hub: self.data.hub.clone(),
+            hub: self.data.hub.clone().filter(|_| !self.data.hub_files.is_empty()),
         })
     }
 

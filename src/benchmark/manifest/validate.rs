@@ -203,15 +203,26 @@ fn averages(manifest: &Manifest) -> Checked {
 }
 
 fn patterns(manifest: &Manifest) -> Checked {
-    for pattern in &manifest.data.files {
+    let data = &manifest.data;
+    for pattern in data.files.iter().chain(&data.hub_files) {
         let rest = pattern.replace("{name}", "").replace("{lang}", "");
-        let at = format!("`data.files`, `{pattern}`");
+        let at = format!("`[data]`, `{pattern}`");
         if rest.contains(['{', '}']) {
             return Err(fault(at, "placeholders are {name} and {lang}"));
         }
         if pattern.starts_with('/') || pattern.split('/').any(|part| part == "..") {
             return Err(fault(at, "paths lie below the data directory"));
         }
+    }
+    let at = "`data.hub-files`";
+    if let Some(pattern) = data.hub_files.iter().find(|pattern| manifest.arrival(pattern).is_none()) {
+        return Err(fault(
+            at,
+            format!("no path of `files` has the ending of `{pattern}` and is for as many languages"),
+        ));
+    }
+    if !data.hub_files.is_empty() && data.hub.is_none() {
+        return Err(fault(at, "there is no `hub` that has them"));
     }
     Ok(())
 }

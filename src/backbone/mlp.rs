@@ -1,0 +1,61 @@
+//! The gated MLP of decoders: down(act(gate(x)) ∘ up(x)).
+
+use tch::Tensor;
+
+use super::config::Activation;
+use super::config::names::{Gate, MlpNames};
+use super::layers::{Linear, activate};
+use super::params::{ParamError, ParamSource};
+
+pub struct GatedMlp {
+    gate: GateLayers,
+    down: Linear,
+    act: Activation,
+}
+
+enum GateLayers {
+    Separate { gate: Linear, up: Linear },
+    Joined(Linear),
+}
+
+/// Sizes of an MLP.
+#[derive(Debug, Clone, Copy)]
+pub struct MlpShape {
+    pub width: i64,
+    pub inner: i64,
+    pub bias: bool,
+    /// Standard deviation of drawn matrices.
+    pub std: f64,
+}
+
+impl GatedMlp {
+    /// Names stand after `prefix`.
+    pub fn new(
+        source: &mut ParamSource,
+        prefix: &str,
+        names: &MlpNames,
+        shape: MlpShape,
+        act: Activation,
+    ) -> Result<Self, ParamError> {
+        let MlpShape { width, inner, bias, std } = shape;
+        let mut inward = |name: &str, out: i64| Linear::new(source, &format!("{prefix}{name}"), out, width, bias, std);
+        let gate = match names.gate {
+            Gate::Separate { gate, up } => GateLayers::Separate { gate: inward(gate, inner)?, up: inward(up, inner)? },
+            Gate::Joined(name) => GateLayers::Joined(inward(name, 2 * inner)?),
+        };
+        let down = Linear::new(source, &format!("{prefix}{}", names.down), width, inner, bias, std)?;
+        Ok(Self { gate, down, act })
+    }
+
+    /// [t, d] → [t, d].
+    pub fn forward(&self, x_td: &Tensor) -> Tensor {
+        let (gate_tf, up_tf) = match &self.gate {
+            GateLayers::Separate { gate, up } => (gate.forward(x_td), up.forward(x_td)),
+            GateLayers::Joined(both) => {
+                let halves = both.forward(x_td).chunk(2, -1);
+                (halves[0].shallow_clone(), halves[1].shallow_clone())
+            }
+        };
+        self.down.forward(&(activate(self.act, &gate_tf) * up_tf))
+    }
+}
