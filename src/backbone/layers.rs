@@ -11,7 +11,7 @@ use super::params::{EmbeddingParams, Init, LinearParams, ParamError, ParamSource
 pub struct Linear {
     weight: Tensor,
     bias: Option<Tensor>,
-    low_rank: Option<LowRank>,
+    low_rank: Option<Box<LowRank>>,
 }
 
 impl Linear {
@@ -40,12 +40,12 @@ impl Linear {
 
     fn from_params(params: LinearParams) -> Self {
         let LinearParams { weight, bias, low_rank } = params;
-        Self { weight, bias, low_rank }
+        Self { weight, bias, low_rank: low_rank.map(Box::new) }
     }
 
     /// Some of its outputs as a layer of their own; `part` takes them from the first dimension.
     pub fn rows(&self, part: impl Fn(&Tensor) -> Tensor) -> Self {
-        let low_rank = self.low_rank.as_ref().map(|low_rank| low_rank.rows(&part));
+        let low_rank = self.low_rank.as_ref().map(|low_rank| Box::new(low_rank.rows(&part)));
         Self { weight: part(&self.weight), bias: self.bias.as_ref().map(part), low_rank }
     }
 

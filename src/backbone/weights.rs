@@ -84,7 +84,10 @@ impl Entry {
     }
 
     fn is_contiguous(&self) -> bool {
-        self.strides == contiguous_strides(&self.shape) || self.shape.iter().product::<i64>() == 0
+        // The stride of an axis of length one means nothing.
+        let expected = contiguous_strides(&self.shape);
+        let mut axes = self.shape.iter().zip(&self.strides).zip(expected);
+        self.shape.contains(&0) || axes.all(|((&n, &stride), expected)| n == 1 || stride == expected)
     }
 }
 
