@@ -14,6 +14,7 @@ pub mod deberta;
 pub mod decoder;
 pub mod encoder;
 pub mod layers;
+pub mod lora;
 mod mlp;
 pub mod modernbert;
 mod norm;

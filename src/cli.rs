@@ -13,6 +13,8 @@ pub mod doctor;
 pub mod fetch;
 pub mod hint;
 pub mod message;
+#[cfg(feature = "torch")]
+pub mod model;
 pub mod report;
 pub mod score;
 #[cfg(feature = "torch")]
@@ -65,13 +67,15 @@ fn run(verb: Verb, message: &mut Message) -> anyhow::Result<Outcome> {
         Verb::Report(args) => report::run(&args, message),
         Verb::Data(verb) => data::run(&verb, message),
         #[cfg(feature = "torch")]
+        Verb::Model(verb) => model::run(&verb, message),
+        #[cfg(feature = "torch")]
         Verb::Demo(args) => demo::run(&args, message),
         #[cfg(feature = "torch")]
         Verb::Selfcheck(args) => selfcheck::run(&args, message),
         Verb::Doctor => doctor::run(message),
         Verb::Completions { shell } => completions::run(shell, message),
         #[cfg(not(feature = "torch"))]
-        Verb::Train(_) | Verb::Demo(_) | Verb::Selfcheck(_) => Err(without_torch().into()),
+        Verb::Train(_) | Verb::Model(_) | Verb::Demo(_) | Verb::Selfcheck(_) => Err(without_torch().into()),
     }
 }
 

@@ -18,7 +18,7 @@ pub enum DeviceError {
     Unknown(String),
     #[error("device `{device}` was asked for, but {reason}")]
     Missing { device: String, reason: String },
-    #[error("dtype `{0}` is not known; use `f32` or `bf16`")]
+    #[error("dtype `{0}` is not known; use `f32`, `bf16` or `f16`")]
     Dtype(String),
 }
 
@@ -113,6 +113,7 @@ pub fn parse_dtype(name: &str) -> Result<Kind, DeviceError> {
     match name {
         "f32" => Ok(Kind::Float),
         "bf16" => Ok(Kind::BFloat16),
+        "f16" => Ok(Kind::Half),
         other => Err(DeviceError::Dtype(other.to_owned())),
     }
 }

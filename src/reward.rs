@@ -4,6 +4,8 @@
 //! and demonstrated in milliseconds.
 
 #[cfg(feature = "torch")]
+pub mod adapted;
+#[cfg(feature = "torch")]
 pub mod artifact;
 #[cfg(feature = "torch")]
 pub mod head;
@@ -14,6 +16,8 @@ pub mod network;
 pub mod options;
 #[cfg(feature = "torch")]
 pub mod padding;
+#[cfg(feature = "torch")]
+pub mod parts;
 #[cfg(feature = "torch")]
 pub mod preset;
 #[cfg(feature = "torch")]

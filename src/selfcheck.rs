@@ -12,7 +12,7 @@ pub mod settings;
 pub mod ways;
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use tch::Kind;
 
@@ -23,7 +23,7 @@ use crate::preference::Comparison;
 use crate::progress::Progress;
 use crate::provenance::RunInfo;
 use crate::reward::artifact::{self, ArtifactError};
-use crate::reward::locate::{self, LocateError};
+use crate::reward::parts::{ModelParts, PartsError};
 use crate::reward::scalar::ScalarModel;
 use crate::reward::{RewardError, padding};
 use crate::text::batch::{Sharing, cost};
@@ -44,7 +44,7 @@ pub enum SelfcheckError {
     #[error("the pairs that ship with rmbench cannot be read: {0}")]
     Invented(String),
     #[error(transparent)]
-    Locate(#[from] LocateError),
+    Parts(#[from] PartsError),
     #[error(transparent)]
     Device(#[from] DeviceError),
     #[error(transparent)]
@@ -62,7 +62,7 @@ impl SelfcheckError {
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             SelfcheckError::NoModel => "give --model a model directory or hf:ORG/NAME".to_owned(),
-            SelfcheckError::Locate(error) => error.hint(),
+            SelfcheckError::Parts(error) => error.hint(),
             SelfcheckError::Device(DeviceError::Dtype(_)) => "use f32 or bf16".to_owned(),
             SelfcheckError::Device(_) => "see `rmbench doctor`".to_owned(),
             SelfcheckError::Artifact(_) => {
@@ -79,14 +79,14 @@ pub fn run(settings: &SelfcheckSettings, progress: &mut dyn Progress) -> Result<
     settings.check()?;
     let (comparisons, source) = pairs::load(settings)?;
     let kind = device::parse_dtype(&settings.dtype)?;
-    let dir = locate::directory(settings.model()?, progress)?;
-    let model = open(&dir, settings, kind)?;
+    let parts = ModelParts::find(settings.model()?, None, progress)?;
+    let model = open(&parts, settings, kind)?;
     let found = within_one_precision(&model, kind, &comparisons, settings, progress)?;
-    let mut certificate = certificate(&dir, settings, &model, &comparisons, source, &found)?;
+    let mut certificate = certificate(&parts, settings, &model, &comparisons, source, &found)?;
     // The next model may need the memory.
     drop(model);
     let other = if kind == Kind::Float { Kind::BFloat16 } else { Kind::Float };
-    let model = open(&dir, settings, other)?;
+    let model = open(&parts, settings, other)?;
     progress.begin("scoring in the other precision", comparisons.len() as u64, "comparisons");
     let rewards = Ways::new(&model, &comparisons)?.scored(progress)?;
     progress.finish();
@@ -101,9 +101,9 @@ pub fn run(settings: &SelfcheckSettings, progress: &mut dyn Progress) -> Result<
     Ok(certificate)
 }
 
-fn open(dir: &Path, settings: &SelfcheckSettings, kind: Kind) -> Result<ScalarModel, SelfcheckError> {
+fn open(parts: &ModelParts, settings: &SelfcheckSettings, kind: Kind) -> Result<ScalarModel, SelfcheckError> {
     let on = device::parse(&settings.device)?;
-    let mut model = artifact::load_to_score(dir, on, kind, &settings.text, &settings.reward)?;
+    let mut model = artifact::load_to_score(parts, on, kind, &settings.text, &settings.reward)?;
     model.token_budget = settings.batch_tokens;
     Ok(model)
 }
@@ -203,7 +203,7 @@ fn within_one_precision(
 }
 
 fn certificate(
-    dir: &Path,
+    parts: &ModelParts,
     settings: &SelfcheckSettings,
     model: &ScalarModel,
     comparisons: &[Comparison],
@@ -217,7 +217,7 @@ fn certificate(
     run.dtype = settings.dtype.clone();
     run.threads = device::threads();
     run.seed = settings.seed;
-    run.digests = locate::digests(dir)?;
+    run.digests = parts.digests()?;
     let mut warnings: Vec<String> = padding::warning(model).into_iter().collect();
     if found.spread.deviation <= 1e-6 * found.spread.largest.abs().max(1e-30) {
         warnings.push("the rewards hardly differ, so that equal ones prove little".to_owned());

@@ -4,12 +4,14 @@ use tch::{Kind, Tensor};
 
 use super::Pass;
 use super::config::Activation;
-use super::params::{Init, ParamError, ParamSource};
+use super::lora::LowRank;
+use super::params::{EmbeddingParams, Init, LinearParams, ParamError, ParamSource};
 
-/// y = x·Wᵀ (+ b). W is [out, in].
+/// y = x·Wᵀ (+ b). W is [out, in], perhaps with a low-rank addition beside it.
 pub struct Linear {
     weight: Tensor,
     bias: Option<Tensor>,
+    low_rank: Option<Box<LowRank>>,
 }
 
 impl Linear {
@@ -21,9 +23,7 @@ impl Linear {
         bias: bool,
         std: f64,
     ) -> Result<Self, ParamError> {
-        let weight = source.take(&format!("{name}.weight"), &[out, inp], Init::Normal(std))?;
-        let bias = if bias { Some(source.take(&format!("{name}.bias"), &[out], Init::Zeros)?) } else { None };
-        Ok(Self { weight, bias })
+        Ok(Self::from_params(source.take_linear(name, [out, inp], bias, Init::Normal(std), false)?))
     }
 
     /// A layer of the reward head: f32, and drawn where the checkpoint lacks it.
@@ -35,31 +35,38 @@ impl Linear {
         bias: bool,
         init: Init,
     ) -> Result<Self, ParamError> {
-        let weight = source.take_head(&format!("{name}.weight"), &[out, inp], init)?;
-        let bias = if bias { Some(source.take_head(&format!("{name}.bias"), &[out], Init::Zeros)?) } else { None };
-        Ok(Self { weight, bias })
+        Ok(Self::from_params(source.take_linear(name, [out, inp], bias, init, true)?))
+    }
+
+    fn from_params(params: LinearParams) -> Self {
+        let LinearParams { weight, bias, low_rank } = params;
+        Self { weight, bias, low_rank: low_rank.map(Box::new) }
     }
 
     /// Some of its outputs as a layer of their own; `part` takes them from the first dimension.
     pub fn rows(&self, part: impl Fn(&Tensor) -> Tensor) -> Self {
-        Self { weight: part(&self.weight), bias: self.bias.as_ref().map(part) }
+        let low_rank = self.low_rank.as_ref().map(|low_rank| Box::new(low_rank.rows(&part)));
+        Self { weight: part(&self.weight), bias: self.bias.as_ref().map(part), low_rank }
     }
 
     /// The layer of tensors that were taken by themselves.
     pub fn of(weight: Tensor, bias: Option<Tensor>) -> Self {
-        Self { weight, bias }
+        Self { weight, bias, low_rank: None }
     }
 
     pub fn shallow_clone(&self) -> Self {
-        Self { weight: self.weight.shallow_clone(), bias: self.bias.as_ref().map(Tensor::shallow_clone) }
+        self.rows(Tensor::shallow_clone)
     }
 
     /// The layer that gives only some of the outputs, on the same memory.
     pub fn outputs(&self, start: i64, n: i64) -> Self {
-        Self { weight: self.weight.narrow(0, start, n), bias: self.bias.as_ref().map(|b| b.narrow(0, start, n)) }
+        self.rows(|rows| rows.narrow(0, start, n))
     }
 
     pub fn forward(&self, x: &Tensor) -> Tensor {
+        if let Some(low_rank) = &self.low_rank {
+            return low_rank.linear(x, &self.weight, self.bias.as_ref());
+        }
         let weight = in_kind(&self.weight, x.kind());
         let bias = self.bias.as_ref().map(|b| in_kind(b, x.kind()));
         x.linear(&weight, bias.as_ref())
@@ -74,12 +81,14 @@ pub(super) fn in_kind(weight: &Tensor, kind: Kind) -> Tensor {
 /// Token ids to vectors.
 pub struct Embedding {
     weight: Tensor,
+    low_rank: Option<LowRank>,
     scale: Option<f64>,
 }
 
 impl Embedding {
     pub fn new(source: &mut ParamSource, name: &str, rows: i64, width: i64, std: f64) -> Result<Self, ParamError> {
-        Ok(Self { weight: source.take(&format!("{name}.weight"), &[rows, width], Init::Normal(std))?, scale: None })
+        let EmbeddingParams { weight, low_rank } = source.take_embedding(name, [rows, width], Init::Normal(std))?;
+        Ok(Self { weight, low_rank, scale: None })
     }
 
     /// Multiplies its vectors by a number that is rounded to their kind first (Gemma: 55.4 is 55.5 in bf16).
@@ -95,7 +104,11 @@ impl Embedding {
     pub fn forward(&self, ids_t: &Tensor, kind: Kind) -> Tensor {
         // No padding index: the flat stream has no padding, and transformers' own padding index only
         // zeroes the gradient of a row that no pooled token sees.
-        let x_td = Tensor::embedding(&self.weight, ids_t, -1, false, false).to_kind(kind);
+        let x_td = match &self.low_rank {
+            Some(low_rank) => low_rank.embedding(ids_t, &self.weight),
+            None => Tensor::embedding(&self.weight, ids_t, -1, false, false),
+        };
+        let x_td = x_td.to_kind(kind);
         match self.scale {
             Some(scale) => x_td * Tensor::from(scale as f32).to_kind(kind).double_value(&[]),
             None => x_td,

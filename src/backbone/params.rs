@@ -2,32 +2,41 @@
 //!
 //! Building a model asks for every tensor by name and shape. Afterwards [`ParamSource::finish`]
 //! refuses a checkpoint that held tensors nobody asked for: both a missing and an unused tensor are
-//! errors that name it.
+//! errors that name it. What an adapter adds is taken along: [`adapted`].
+
+mod adapted;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::f64::consts::TAU;
+use std::path::PathBuf;
 
 use rand::RngExt;
 use tch::{Device, Kind, Tensor};
 
 use super::config::ModelType;
-use super::weights::{Checkpoint, WeightsError};
+use super::lora::{Adapter, LoraConfig};
+use super::weights::{Checkpoint, Stored, WeightsError};
 use crate::random;
+pub use adapted::{EmbeddingParams, LinearParams};
 
 /// All tensors of a model by name, in name order.
 pub type Params = BTreeMap<String, Tensor>;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ParamError {
-    #[error("the checkpoint has no tensor `{name}` (shape {shape:?})")]
-    Missing { name: String, shape: Vec<i64> },
-    #[error("tensor `{name}` should have shape {expected:?}, the checkpoint has {found:?}")]
-    Shape { name: String, expected: Vec<i64>, found: Vec<i64> },
-    #[error("the checkpoint holds tensors this architecture does not use: {}", names.join(", "))]
-    Unused { names: Vec<String> },
+    #[error("`{}` has no tensor `{name}` (shape {shape:?})", place.display())]
+    Missing { name: String, shape: Vec<i64>, place: PathBuf },
+    #[error("tensor `{name}` should have shape {expected:?}, `{}` has {found:?}", place.display())]
+    Shape { name: String, expected: Vec<i64>, found: Vec<i64>, place: PathBuf },
+    #[error("tensor `{name}` in `{}` has element type {found}; weights are read in F32, F16 and BF16, so convert the checkpoint first", place.display())]
+    Kind { name: String, found: String, place: PathBuf },
+    #[error("`{}` holds tensors this architecture does not use: {}", place.display(), names.join(", "))]
+    Unused { names: Vec<String>, place: PathBuf },
     #[error("tensor `{name}` is asked for twice")]
     Twice { name: String },
+    #[error("`{}`: {problem}", place.display())]
+    Adapter { problem: String, place: PathBuf },
     #[error(transparent)]
     Weights(#[from] WeightsError),
 }
@@ -36,13 +45,16 @@ pub enum ParamError {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Init {
     Normal(f64),
+    /// Between −bound and bound.
+    Uniform(f64),
     Ones,
     Zeros,
 }
 
-/// Where tensors come from while a model is built.
+/// Where tensors come from while a model is built: an adapter first, then a checkpoint, then chance.
 pub struct ParamSource {
     checkpoint: Option<Checkpoint>,
+    pub(super) adapter: Option<Adapter>,
     /// In front of backbone names in the model.
     prefix: &'static str,
     /// What stands there in the checkpoint; nothing in a bare backbone's.
@@ -50,10 +62,23 @@ pub struct ParamSource {
     /// Beginnings of names that are no part of the model.
     foreign: &'static [&'static str],
     seed: u64,
-    device: Device,
-    kind: Kind,
+    pub(super) device: Device,
+    pub(super) kind: Kind,
     params: Params,
     drawn: Vec<String>,
+    mapped: BTreeSet<String>,
+    replaced_rows: bool,
+}
+
+/// What to do about a tensor that is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted {
+    pub init: Init,
+    pub kind: Kind,
+    /// Drawn where the checkpoint lacks it.
+    pub optional: bool,
+    /// Rows by token, which adapters may bring unasked.
+    pub embedding: bool,
 }
 
 impl ParamSource {
@@ -61,6 +86,7 @@ impl ParamSource {
     pub fn random(seed: u64, device: Device) -> Self {
         Self {
             checkpoint: None,
+            adapter: None,
             prefix: "",
             stored_prefix: "",
             foreign: &[],
@@ -69,6 +95,8 @@ impl ParamSource {
             kind: Kind::Float,
             params: Params::new(),
             drawn: Vec::new(),
+            mapped: BTreeSet::new(),
+            replaced_rows: false,
         }
     }
 
@@ -86,55 +114,88 @@ impl ParamSource {
         source
     }
 
+    /// The same with an adapter over it.
+    pub fn adapted(mut self, adapter: Option<Adapter>) -> Self {
+        self.adapter = adapter.map(|adapter| adapter.within(self.prefix));
+        self
+    }
+
     /// A tensor that must be there (or is drawn where there is no checkpoint at all).
     pub fn take(&mut self, name: &str, shape: &[i64], init: Init) -> Result<Tensor, ParamError> {
-        self.take_as(name, shape, init, self.kind, false)
+        self.take_as(name, shape, Wanted { init, kind: self.kind, optional: false, embedding: false })
     }
 
     /// A tensor of the reward head: kept in f32 whatever the backbone's kind, and drawn where the
     /// checkpoint lacks it; [`Finished::drawn`] then names it.
     pub fn take_head(&mut self, name: &str, shape: &[i64], init: Init) -> Result<Tensor, ParamError> {
-        self.take_as(name, shape, init, Kind::Float, true)
+        self.take_as(name, shape, Wanted { init, kind: Kind::Float, optional: true, embedding: false })
     }
 
-    fn take_as(
-        &mut self,
-        name: &str,
-        shape: &[i64],
-        init: Init,
-        kind: Kind,
-        optional: bool,
-    ) -> Result<Tensor, ParamError> {
-        if self.params.contains_key(name) {
-            return Err(ParamError::Twice { name: name.to_owned() });
+    pub(super) fn take_as(&mut self, name: &str, shape: &[i64], wanted: Wanted) -> Result<Tensor, ParamError> {
+        let tensor = self.fetch(name, shape, wanted)?;
+        self.keep(name, tensor)
+    }
+
+    /// Makes a tensor a parameter of the model.
+    pub(super) fn keep(&mut self, name: &str, tensor: Tensor) -> Result<Tensor, ParamError> {
+        match self.params.insert(name.to_owned(), tensor.shallow_clone()) {
+            Some(_) => Err(ParamError::Twice { name: name.to_owned() }),
+            None => Ok(tensor),
         }
-        let stored_name = self.stored_name(name);
-        let stored = match &mut self.checkpoint {
-            Some(checkpoint) => checkpoint.take(&stored_name)?,
-            None => None,
-        };
-        let tensor = match stored {
-            Some(tensor) if tensor.size() == shape => tensor.to_device(self.device).to_kind(kind),
-            Some(tensor) => {
-                let found = tensor.size();
-                return Err(ParamError::Shape { name: stored_name.into_owned(), expected: shape.to_vec(), found });
+    }
+
+    /// The tensor without making it a parameter.
+    pub(super) fn fetch(&mut self, name: &str, shape: &[i64], wanted: Wanted) -> Result<Tensor, ParamError> {
+        let stored_name = self.stored_name(name).into_owned();
+        let stored_name = stored_name.as_str();
+        if let Some(tensor) = self.brought_by_adapter(name, shape, wanted)? {
+            if let Some(checkpoint) = &mut self.checkpoint {
+                checkpoint.skip(stored_name);
             }
-            None if self.checkpoint.is_some() && !optional => {
-                return Err(ParamError::Missing { name: stored_name.into_owned(), shape: shape.to_vec() });
+            return Ok(tensor);
+        }
+        let Wanted { init, kind, .. } = wanted;
+        if let Some(checkpoint) = &mut self.checkpoint {
+            if let Some(stored) = checkpoint.stored(stored_name) {
+                fits(stored_name, &stored, shape)?;
+                if let Some(loaded) = checkpoint.load(stored_name, kind, self.device)? {
+                    if loaded.mapped {
+                        self.mapped.insert(name.to_owned());
+                    }
+                    return Ok(loaded.tensor);
+                }
             }
-            None => {
-                self.drawn.push(name.to_owned());
-                draw(name, shape, init, self.seed).to_device(self.device).to_kind(kind)
+            if !wanted.optional {
+                let place = checkpoint.place().to_owned();
+                return Err(ParamError::Missing { name: stored_name.to_owned(), shape: shape.to_vec(), place });
             }
-        };
-        self.params.insert(name.to_owned(), tensor.shallow_clone());
-        Ok(tensor)
+        }
+        self.drawn.push(name.to_owned());
+        Ok(self.draw(name, shape, init, kind))
+    }
+
+    /// A tensor drawn from its own stream.
+    pub(super) fn draw(&self, name: &str, shape: &[i64], init: Init, kind: Kind) -> Tensor {
+        draw(name, shape, init, self.seed).to_device(self.device).to_kind(kind)
     }
 
     /// A tensor that is no parameter (running means, counts): as it is stored, drawn as zeros.
     pub fn take_buffer(&mut self, name: &str, shape: &[i64]) -> Result<Tensor, ParamError> {
-        let kind = self.checkpoint.as_ref().and_then(|checkpoint| checkpoint.kind(&self.stored_name(name)));
-        self.take_as(name, shape, Init::Zeros, kind.unwrap_or(Kind::Float), false)
+        let stored_name = self.stored_name(name).into_owned();
+        let found = self.checkpoint.as_mut().map(|checkpoint| checkpoint.take(&stored_name)).transpose()?.flatten();
+        let place = self.checkpoint.as_ref().map(|checkpoint| checkpoint.place().to_owned()).unwrap_or_default();
+        let tensor = match found {
+            Some(tensor) if tensor.size() == shape => tensor.to_device(self.device),
+            Some(tensor) => {
+                let (name, found) = (stored_name, tensor.size());
+                return Err(ParamError::Shape { name, expected: shape.to_vec(), found, place });
+            }
+            None if self.checkpoint.is_some() => {
+                return Err(ParamError::Missing { name: stored_name, shape: shape.to_vec(), place });
+            }
+            None => Tensor::zeros(shape, (Kind::Float, self.device)),
+        };
+        self.keep(name, tensor)
     }
 
     /// One row of a stored matrix [_, width] as a tensor [1, width] of the reward head, by another name;
@@ -147,22 +208,19 @@ impl ParamSource {
         width: i64,
     ) -> Result<Option<Tensor>, ParamError> {
         let Some(checkpoint) = &mut self.checkpoint else { return Ok(None) };
-        let found = checkpoint.shape(stored);
+        let Some(found) = checkpoint.stored(stored) else { return Ok(None) };
         let Some(tensor) = checkpoint.take_row(stored, row)? else { return Ok(None) };
         if tensor.size() != [1, width] {
-            let expected = vec![found.as_ref().map_or(1, |shape| shape[0]), width];
-            return Err(ParamError::Shape { name: stored.to_owned(), expected, found: found.unwrap_or_default() });
+            let expected = vec![found.shape.first().copied().unwrap_or(1), width];
+            let (found, place) = (found.shape, found.path);
+            return Err(ParamError::Shape { name: stored.to_owned(), expected, found, place });
         }
         self.keep_head(name, tensor).map(Some)
     }
 
     /// A tensor of the reward head that was made from others.
     pub fn keep_head(&mut self, name: &str, tensor: Tensor) -> Result<Tensor, ParamError> {
-        let tensor = tensor.to_device(self.device).to_kind(Kind::Float);
-        match self.params.insert(name.to_owned(), tensor.shallow_clone()) {
-            Some(_) => Err(ParamError::Twice { name: name.to_owned() }),
-            None => Ok(tensor),
-        }
+        self.keep(name, tensor.to_device(self.device).to_kind(Kind::Float))
     }
 
     /// Stored tensors whose name begins so are no longer missed by [`ParamSource::finish`].
@@ -181,9 +239,10 @@ impl ParamSource {
         self.params.get(name)
     }
 
-    /// Shape of a stored tensor not yet asked for; `None` without a checkpoint.
+    /// Shape of a tensor that an adapter brings or that is stored and not yet asked for; `None` without either.
     pub fn stored_shape(&self, name: &str) -> Option<Vec<i64>> {
-        self.checkpoint.as_ref()?.shape(&self.stored_name(name))
+        let of_adapter = self.adapter.as_ref().and_then(|adapter| adapter.stored(name));
+        of_adapter.or_else(|| self.checkpoint.as_ref()?.stored(&self.stored_name(name))).map(|stored| stored.shape)
     }
 
     /// Names of stored tensors that nobody asked for yet, those left out that a reward model never needs.
@@ -209,10 +268,33 @@ impl ParamSource {
     /// The parameters, once everything has been asked for.
     pub fn finish(self) -> Result<Finished, ParamError> {
         let names = self.left();
-        if !names.is_empty() {
-            return Err(ParamError::Unused { names });
+        if let Some(checkpoint) = self.checkpoint.as_ref().filter(|_| !names.is_empty()) {
+            return Err(ParamError::Unused { names, place: checkpoint.place().to_owned() });
         }
-        Ok(Finished { params: self.params, drawn: self.drawn })
+        if let Some(adapter) = &self.adapter {
+            if adapter.config.has_token_rows() && !adapter.is_new() && !self.replaced_rows {
+                let problem = "`trainable_token_indices` is set, and the file has no rows for them".to_owned();
+                return Err(ParamError::Adapter { problem, place: adapter.place() });
+            }
+            let names = adapter.untaken();
+            if !names.is_empty() {
+                return Err(ParamError::Unused { names, place: adapter.place() });
+            }
+        }
+        let adapter = self.adapter.map(|adapter| adapter.config);
+        Ok(Finished { params: self.params, drawn: self.drawn, mapped: self.mapped, adapter })
+    }
+}
+
+/// The stored tensor has the shape wanted, in an element type that weights may have.
+pub(super) fn fits(name: &str, stored: &Stored, shape: &[i64]) -> Result<(), ParamError> {
+    let (name, place) = (name.to_owned(), stored.path.clone());
+    if stored.shape != shape {
+        return Err(ParamError::Shape { name, expected: shape.to_vec(), found: stored.shape.clone(), place });
+    }
+    match stored.kind {
+        Some(Kind::Float | Kind::Half | Kind::BFloat16) => Ok(()),
+        _ => Err(ParamError::Kind { name, found: stored.dtype.clone(), place }),
     }
 }
 
@@ -221,6 +303,10 @@ pub struct Finished {
     pub params: Params,
     /// Names of tensors that were drawn at random.
     pub drawn: Vec<String>,
+    /// Names of tensors that are views of their files.
+    pub mapped: BTreeSet<String>,
+    /// What was over the checkpoint.
+    pub adapter: Option<LoraConfig>,
 }
 
 /// Tensors that checkpoints carry and a reward model has no use for: buffers, and the heads of the
@@ -247,6 +333,12 @@ fn draw(name: &str, shape: &[i64], init: Init, seed: u64) -> Tensor {
     match init {
         Init::Ones => Tensor::ones(shape, (Kind::Float, Device::Cpu)),
         Init::Zeros => Tensor::zeros(shape, (Kind::Float, Device::Cpu)),
+        Init::Uniform(bound) => {
+            let n = shape.iter().product::<i64>().max(0) as usize;
+            let mut rng = random::stream(seed, "init", name);
+            let values: Vec<f32> = (0..n).map(|_| ((2.0 * rng.random::<f64>() - 1.0) * bound) as f32).collect();
+            Tensor::from_slice(&values).reshape(shape)
+        }
         Init::Normal(std) => {
             let n = shape.iter().product::<i64>().max(0) as usize;
             let mut rng = random::stream(seed, "init", name);

@@ -1,93 +1,166 @@
-//! Safetensors files in and out: single or sharded, memory-mapped on read, byte-deterministic on write.
+//! Checkpoint files: safetensors and PyTorch's `.bin`, single or sharded, read without a second copy.
+//!
+//! Opening reads headers only. A tensor that is wanted as it is stored, on the CPU, becomes a view of
+//! the file's pages ([`bytes`]); anything else is read through a small buffer into its final place.
+//! Every claim of a header is checked against the file before a byte of it is touched, so that what is
+//! wrong with a checkpoint is an error that names file and tensor.
 
-use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
+mod bytes;
+mod header;
+mod index;
+mod pickle;
+mod torch_file;
+mod write;
+mod zip;
+
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use memmap2::Mmap;
-use safetensors::tensor::{Dtype, Metadata, SafeTensors, View};
 use tch::{Device, Kind, Tensor};
 
-use crate::files::{self, FileError};
+use crate::files::FileError;
+pub use bytes::Loaded;
+use bytes::WeightFile;
+pub use write::write;
 
 pub const SINGLE_FILE: &str = "model.safetensors";
 pub const INDEX_FILE: &str = "model.safetensors.index.json";
+/// PyTorch's pickled state dicts, which older checkpoints have in place of safetensors.
+pub const PICKLE_FILE: &str = "pytorch_model.bin";
+pub const PICKLE_INDEX_FILE: &str = "pytorch_model.bin.index.json";
 
 #[derive(Debug, thiserror::Error)]
 pub enum WeightsError {
     #[error(transparent)]
     File(#[from] FileError),
-    #[error("`{}` is not a safetensors file: {problem}", path.display())]
+    #[error("`{}` is not a sound safetensors file: {problem}", path.display())]
     Broken { path: PathBuf, problem: String },
+    #[error("`{}` is not read: {problem}. If you trust it, convert it where it lies: {}", path.display(), conversion(path))]
+    Pickle { path: PathBuf, problem: String },
+    #[error("tensor `{name}` in `{}` cannot be read: {problem}", path.display())]
+    Read { path: PathBuf, name: String, problem: String },
     #[error("`{}`: {problem}", path.display())]
     Index { path: PathBuf, problem: String },
-    #[error("no `{SINGLE_FILE}` or `{INDEX_FILE}` in `{}`{}", dir.display(), if *pickle { "; it holds pickle weights (pytorch_model.bin), which can run code when read: convert them with transformers' save_pretrained first" } else { "" })]
-    None { dir: PathBuf, pickle: bool },
-    #[error("tensor `{name}` in `{}` has element type {found}; known: F64, F32, F16, BF16, I64, U8, BOOL", path.display())]
+    #[error("no `{SINGLE_FILE}`, `{INDEX_FILE}` or `{PICKLE_FILE}` in `{}`", dir.display())]
+    None { dir: PathBuf },
+    #[error("tensor `{name}` in `{}` has element type {found}, which is not read; known: F64, F32, F16, BF16, I64, I32, I16, I8, U8, BOOL", path.display())]
     Type { path: PathBuf, name: String, found: String },
     #[error("tensor `{name}` is in both `{}` and `{}`", first.display(), second.display())]
     Duplicate { name: String, first: PathBuf, second: PathBuf },
 }
 
+/// The command that turns a pickled state dict into safetensors beside it.
+fn conversion(path: &Path) -> String {
+    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let to = name.replace(PICKLE_FILE.trim_end_matches(".bin"), "model");
+    let to = format!("{}.safetensors", to.strip_suffix(".bin").unwrap_or(&to));
+    format!(
+        "python -c \"import torch, safetensors.torch as s; s.save_file({{k: v.clone().contiguous() for k, v in \
+         torch.load('{name}', map_location='cpu', weights_only=True).items()}}, '{to}', {{'format': 'pt'}})\""
+    )
+}
+
+/// Where a tensor lies in its file, and as what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Entry {
+    /// The element type as the file calls it.
+    dtype: String,
+    /// `None`: an element type that is not read (fp8, complex, …).
+    kind: Option<Kind>,
+    shape: Vec<i64>,
+    /// In elements.
+    strides: Vec<i64>,
+    /// Byte of the file at which the first element begins.
+    begin: u64,
+}
+
+impl Entry {
+    /// Elements from the first to the last, gaps included.
+    fn span(&self) -> i64 {
+        if self.shape.contains(&0) {
+            return 0;
+        }
+        1 + self.shape.iter().zip(&self.strides).map(|(n, stride)| (n - 1) * stride).sum::<i64>()
+    }
+
+    fn is_contiguous(&self) -> bool {
+        // The stride of an axis of length one means nothing.
+        let expected = contiguous_strides(&self.shape);
+        let mut axes = self.shape.iter().zip(&self.strides).zip(expected);
+        self.shape.contains(&0) || axes.all(|((&n, &stride), expected)| n == 1 || stride == expected)
+    }
+}
+
+fn contiguous_strides(shape: &[i64]) -> Vec<i64> {
+    let mut strides = vec![1i64; shape.len()];
+    for axis in (1..shape.len()).rev() {
+        strides[axis - 1] = strides[axis].saturating_mul(shape[axis]);
+    }
+    strides
+}
+
+/// What a checkpoint says of one tensor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    pub shape: Vec<i64>,
+    /// `None`: an element type that is not read.
+    pub kind: Option<Kind>,
+    /// As the file calls it.
+    pub dtype: String,
+    pub path: PathBuf,
+}
+
 /// An open checkpoint: tensors are read when taken, each at most once.
 pub struct Checkpoint {
-    files: Vec<MappedFile>,
+    /// What was opened, for messages: a directory or a file.
+    place: PathBuf,
+    files: Vec<WeightFile>,
     /// Which file holds a tensor not yet taken.
     owner: BTreeMap<String, usize>,
 }
 
-struct MappedFile {
-    path: PathBuf,
-    map: Mmap,
-    header: usize,
-    metadata: Metadata,
-}
-
 impl Checkpoint {
-    /// Opens `model.safetensors`, or the shards that the index names.
+    /// Opens `model.safetensors`, else the shards its index names, else the same of `pytorch_model.bin`.
     pub fn open_dir(dir: &Path) -> Result<Self, WeightsError> {
-        let single = dir.join(SINGLE_FILE);
-        if single.is_file() {
-            return Self::open_files(&[single]);
+        for (single, index) in [(SINGLE_FILE, INDEX_FILE), (PICKLE_FILE, PICKLE_INDEX_FILE)] {
+            let (single, index) = (dir.join(single), dir.join(index));
+            if single.is_file() {
+                return Self::open_files(&[single]);
+            }
+            if index.is_file() {
+                let index = index::Index::read(&index)?;
+                let mut checkpoint = Self::open_files(&index.files()?)?;
+                index.agrees_with(&checkpoint)?;
+                checkpoint.place = dir.to_owned();
+                return Ok(checkpoint);
+            }
         }
-        let index = dir.join(INDEX_FILE);
-        if index.is_file() {
-            return Self::open_files(&shards(&index)?);
-        }
-        let pickle = dir.join("pytorch_model.bin").is_file() || dir.join("pytorch_model.bin.index.json").is_file();
-        Err(WeightsError::None { dir: dir.to_owned(), pickle })
+        Err(WeightsError::None { dir: dir.to_owned() })
     }
 
+    /// Opens files by their endings: `.safetensors`, or PyTorch's.
     pub fn open_files(paths: &[PathBuf]) -> Result<Self, WeightsError> {
-        let mut checkpoint = Self { files: Vec::new(), owner: BTreeMap::new() };
+        let place = match paths {
+            [only] => only.clone(),
+            many => many.first().and_then(|path| path.parent()).map(Path::to_owned).unwrap_or_default(),
+        };
+        let mut checkpoint = Self { place, files: Vec::new(), owner: BTreeMap::new() };
         paths.iter().try_for_each(|path| checkpoint.add_file(path))?;
         Ok(checkpoint)
     }
 
     /// A further file of the same checkpoint.
     pub fn add_file(&mut self, path: &Path) -> Result<(), WeightsError> {
-        let file = MappedFile::open(path)?;
-        for name in file.metadata.tensors().into_keys() {
-            if let Some(&other) = self.owner.get(&name) {
-                let first = self.files[other].path.clone();
+        let file = WeightFile::open(path)?;
+        for name in file.names() {
+            if let Some(&other) = self.owner.get(name) {
+                let (name, first) = (name.to_owned(), self.files[other].path().to_owned());
                 return Err(WeightsError::Duplicate { name, first, second: path.to_owned() });
             }
-            self.owner.insert(name, self.files.len());
+            self.owner.insert(name.to_owned(), self.files.len());
         }
         self.files.push(file);
         Ok(())
-    }
-
-    /// Shape of a tensor not yet taken.
-    pub fn shape(&self, name: &str) -> Option<Vec<i64>> {
-        let info = self.files[*self.owner.get(name)?].metadata.info(name)?;
-        Some(info.shape.iter().map(|&n| n as i64).collect())
-    }
-
-    /// Element type of a tensor not yet taken.
-    pub fn kind(&self, name: &str) -> Option<Kind> {
-        kind_of(self.files[*self.owner.get(name)?].metadata.info(name)?.dtype)
     }
 
     /// Tensors of these names count as taken.
@@ -95,16 +168,21 @@ impl Checkpoint {
         self.owner.retain(|name, _| !which(name));
     }
 
-    /// Row `row` of a matrix [rows, d] as [1, d]; nothing else of it is read. The tensor counts as taken.
-    /// `None` where the checkpoint has no such tensor or the tensor no such row.
+    /// Row `row` of a matrix [rows, d] as [1, d] in memory of its own; on the CPU nothing else of a contiguous
+    /// matrix is read. The tensor counts as taken. `None` where there is no such tensor, or in it no such row.
     pub fn take_row(&mut self, name: &str, row: i64) -> Result<Option<Tensor>, WeightsError> {
-        match (self.shape(name).as_deref(), self.owner.get(name).copied()) {
-            (Some([rows, _]), Some(file)) if (0..*rows).contains(&row) => {
-                self.owner.remove(name);
-                self.files[file].read_row(name, row as usize).map(Some)
+        let Some(stored) = self.stored(name) else { return Ok(None) };
+        match (stored.shape.as_slice(), stored.kind) {
+            ([rows, _], Some(kind)) if (0..*rows).contains(&row) => {
+                let loaded = self.load(name, kind, Device::Cpu)?;
+                Ok(loaded.map(|loaded| loaded.tensor.narrow(0, row, 1).copy()))
             }
             _ => Ok(None),
         }
+    }
+
+    pub fn place(&self) -> &Path {
+        &self.place
     }
 
     /// Names of tensors not yet taken.
@@ -116,152 +194,50 @@ impl Checkpoint {
         self.untaken()
     }
 
-    /// The tensor in its stored kind, on the CPU; `None` where the checkpoint has no such tensor.
+    /// What the header says of a tensor not yet taken.
+    pub fn stored(&self, name: &str) -> Option<Stored> {
+        let file = &self.files[*self.owner.get(name)?];
+        let entry = file.entry(name)?;
+        Some(Stored {
+            shape: entry.shape.clone(),
+            kind: entry.kind,
+            dtype: entry.dtype.clone(),
+            path: file.path().to_owned(),
+        })
+    }
+
+    /// Passes over a tensor: it counts as taken, its bytes are not read.
+    pub fn skip(&mut self, name: &str) {
+        self.owner.remove(name);
+    }
+
+    /// The tensor in its stored kind, on the CPU, in memory of its own; `None` where there is no such tensor.
     pub fn take(&mut self, name: &str) -> Result<Option<Tensor>, WeightsError> {
         match self.owner.remove(name) {
-            Some(file) => self.files[file].read(name).map(Some),
+            Some(file) => self.files[file].read(name, None, Device::Cpu).map(Some),
             None => Ok(None),
         }
     }
 
-    /// All tensors, for small files such as optimiser states.
+    /// The tensor in `kind` on `device`. Where that is how it is stored, it is a view of the file: pages
+    /// are read when first used, and the file's space is given back once the tensor and all others of
+    /// the file are dropped. Writing to it never reaches the file.
+    pub fn load(&mut self, name: &str, kind: Kind, device: Device) -> Result<Option<Loaded>, WeightsError> {
+        match self.owner.remove(name) {
+            Some(file) => self.files[file].load(name, kind, device).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// All tensors in memory of their own, for small files such as optimiser states.
     pub fn take_all(mut self) -> Result<BTreeMap<String, Tensor>, WeightsError> {
         let owner = std::mem::take(&mut self.owner);
-        owner.into_iter().map(|(name, file)| Ok((name.clone(), self.files[file].read(&name)?))).collect()
+        owner
+            .into_iter()
+            .map(|(name, file)| {
+                let tensor = self.files[file].read(&name, None, Device::Cpu)?;
+                Ok((name, tensor))
+            })
+            .collect()
     }
-}
-
-impl MappedFile {
-    fn open(path: &Path) -> Result<Self, WeightsError> {
-        let file = File::open(path).map_err(|e| FileError::new("open", path, e))?;
-        // SAFETY: the map is read-only and private to this process; a file that another process
-        // truncates meanwhile would fault, as with any memory-mapped checkpoint.
-        let map = unsafe { Mmap::map(&file) }.map_err(|e| FileError::new("map", path, e))?;
-        let (header, metadata) = SafeTensors::read_metadata(&map)
-            .map_err(|e| WeightsError::Broken { path: path.to_owned(), problem: e.to_string() })?;
-        Ok(Self { path: path.to_owned(), map, header: header + 8, metadata })
-    }
-
-    fn read(&self, name: &str) -> Result<Tensor, WeightsError> {
-        self.read_rows(name, None)
-    }
-
-    fn read_row(&self, name: &str, row: usize) -> Result<Tensor, WeightsError> {
-        self.read_rows(name, Some(row))
-    }
-
-    /// The tensor, or one row of a matrix.
-    fn read_rows(&self, name: &str, row: Option<usize>) -> Result<Tensor, WeightsError> {
-        let broken = |problem: &str| WeightsError::Broken { path: self.path.clone(), problem: problem.to_owned() };
-        let info =
-            self.metadata.info(name).ok_or_else(|| broken(&format!("tensor `{name}` vanished from the header")))?;
-        let kind = kind_of(info.dtype).ok_or_else(|| WeightsError::Type {
-            path: self.path.clone(),
-            name: name.to_owned(),
-            found: format!("{:?}", info.dtype),
-        })?;
-        let (mut begin, mut end) = info.data_offsets;
-        let mut shape: Vec<i64> = info.shape.iter().map(|&n| n as i64).collect();
-        if let (Some(row), [rows, _]) = (row, &mut shape[..]) {
-            let size = (end - begin) / (*rows).max(1) as usize;
-            (begin, end) = (begin + row * size, begin + (row + 1) * size);
-            *rows = 1;
-        }
-        let bytes = self.map.get(self.header + begin..self.header + end).ok_or_else(|| broken("it is cut short"))?;
-        Tensor::f_from_data_size(bytes, &shape, kind).map_err(|e| broken(&format!("tensor `{name}`: {e}")))
-    }
-}
-
-/// The shard files an index names, in name order, each once.
-fn shards(index: &Path) -> Result<Vec<PathBuf>, WeightsError> {
-    let wrong = |problem: String| WeightsError::Index { path: index.to_owned(), problem };
-    let text = files::read_text(index)?;
-    let parsed: serde_json::Value = serde_json::from_str(&text).map_err(|e| wrong(e.to_string()))?;
-    let map = parsed.get("weight_map").and_then(|m| m.as_object()).ok_or_else(|| wrong("no `weight_map`".into()))?;
-    let mut names: Vec<&str> = Vec::new();
-    for (tensor, file) in map {
-        let file = file.as_str().ok_or_else(|| wrong(format!("the file of `{tensor}` is not a string")))?;
-        if file.contains('/') || file.contains("..") {
-            return Err(wrong(format!("the file of `{tensor}` lies outside the directory: `{file}`")));
-        }
-        names.push(file);
-    }
-    names.sort_unstable();
-    names.dedup();
-    let dir = index.parent().unwrap_or(Path::new("."));
-    Ok(names.into_iter().map(|name| dir.join(name)).collect())
-}
-
-fn kind_of(dtype: Dtype) -> Option<Kind> {
-    Some(match dtype {
-        Dtype::F64 => Kind::Double,
-        Dtype::F32 => Kind::Float,
-        Dtype::F16 => Kind::Half,
-        Dtype::BF16 => Kind::BFloat16,
-        Dtype::I64 => Kind::Int64,
-        Dtype::U8 => Kind::Uint8,
-        Dtype::BOOL => Kind::Bool,
-        _ => return None,
-    })
-}
-
-fn dtype_of(kind: Kind) -> Option<Dtype> {
-    Some(match kind {
-        Kind::Double => Dtype::F64,
-        Kind::Float => Dtype::F32,
-        Kind::Half => Dtype::F16,
-        Kind::BFloat16 => Dtype::BF16,
-        Kind::Int64 => Dtype::I64,
-        Kind::Uint8 => Dtype::U8,
-        Kind::Bool => Dtype::BOOL,
-        _ => return None,
-    })
-}
-
-/// A tensor as the safetensors writer wants it: contiguous, on the CPU.
-struct Stored {
-    tensor: Tensor,
-    dtype: Dtype,
-    shape: Vec<usize>,
-}
-
-impl View for &Stored {
-    fn dtype(&self) -> Dtype {
-        self.dtype
-    }
-
-    fn shape(&self) -> &[usize] {
-        &self.shape
-    }
-
-    fn data(&self) -> Cow<'_, [u8]> {
-        let mut bytes = vec![0u8; self.data_len()];
-        self.tensor.copy_data_u8(&mut bytes, self.tensor.numel());
-        Cow::Owned(bytes)
-    }
-
-    fn data_len(&self) -> usize {
-        self.tensor.numel() * self.tensor.kind().elt_size_in_bytes()
-    }
-}
-
-/// Writes tensors atomically as one safetensors file. Equal tensors give equal bytes.
-pub fn write<'a>(path: &Path, tensors: impl IntoIterator<Item = (&'a str, &'a Tensor)>) -> Result<(), WeightsError> {
-    let mut stored = Vec::new();
-    for (name, tensor) in tensors {
-        let tensor = tensor.detach().to_device(Device::Cpu).contiguous();
-        let dtype = dtype_of(tensor.kind()).ok_or_else(|| WeightsError::Type {
-            path: path.to_owned(),
-            name: name.to_owned(),
-            found: format!("{:?}", tensor.kind()),
-        })?;
-        let shape = tensor.size().iter().map(|&n| n as usize).collect();
-        stored.push((name, Stored { tensor, dtype, shape }));
-    }
-    // Loaders of the transformers family insist on this entry.
-    let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-    let views = stored.iter().map(|(name, tensor)| (*name, tensor));
-    let bytes = safetensors::serialize(views, Some(metadata))
-        .map_err(|e| WeightsError::Broken { path: path.to_owned(), problem: e.to_string() })?;
-    Ok(files::write_bytes(path, &bytes)?)
 }

@@ -36,6 +36,9 @@ pub enum Verb {
     /// Look into and convert preference data
     #[command(subcommand)]
     Data(DataVerb),
+    /// Turn models into other forms
+    #[command(subcommand)]
+    Model(ModelVerb),
     /// The whole way on invented data: train, score and report a tiny model
     Demo(DemoArgs),
     /// Check that a model's rewards do not depend on batches, padding, order or shared prefixes
@@ -77,6 +80,9 @@ pub struct TrainArgs {
     /// Where to start: a model directory, hf:ORG/NAME[@REVISION], or init:tiny, init:small, init:base
     #[arg(long, value_name = "MODEL", value_hint = ValueHint::DirPath)]
     pub model: Option<String>,
+    /// What an adapter in --model was trained on, where its own configuration does not lead there
+    #[arg(long, value_name = "MODEL", value_hint = ValueHint::DirPath)]
+    pub base: Option<String>,
     /// Directory for the model, its checkpoints and logs
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub out: Option<PathBuf>,
@@ -111,9 +117,12 @@ Examples:
   rmbench score --model models/first --pairs bench.parquet --langs ar,hin,@script:Cyrl --out runs/some
   rmbench score --model mock:length --pairs bench.parquet --out runs/length --dry-run")]
 pub struct ScoreArgs {
-    /// A model directory, hf:ORG/NAME[@REVISION], or a scorer without a model: mock:length, mock:random
+    /// A model or adapter directory, hf:ORG/NAME[@REVISION], or a scorer without a model: mock:length, mock:random
     #[arg(long, value_name = "MODEL", value_hint = ValueHint::DirPath)]
     pub model: Option<String>,
+    /// What an adapter in --model was trained on, where its own configuration does not lead there
+    #[arg(long, value_name = "MODEL", value_hint = ValueHint::DirPath)]
+    pub base: Option<String>,
     /// Benchmarks by name, separated by commas
     #[arg(long, value_name = "NAME,...", value_delimiter = ',', group = "what")]
     pub benchmarks: Vec<String>,
@@ -323,6 +332,29 @@ pub struct DataArgs {
     /// Leave bad rows out and count them, instead of stopping at the first
     #[arg(long)]
     pub skip_bad_rows: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ModelVerb {
+    /// Write a LoRA adapter and its base as one ordinary checkpoint
+    #[command(after_help = "Example:\n  rmbench model merge-adapter --model models/adapter --out models/merged")]
+    MergeAdapter(MergeAdapterArgs),
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct MergeAdapterArgs {
+    /// An adapter directory (adapter_config.json), or hf:ORG/NAME
+    #[arg(long, value_name = "ADAPTER", value_hint = ValueHint::DirPath)]
+    pub model: String,
+    /// What it was trained on, where its own configuration does not lead there
+    #[arg(long, value_name = "MODEL", value_hint = ValueHint::DirPath)]
+    pub base: Option<String>,
+    /// Directory for the checkpoint
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub out: PathBuf,
+    /// Precision of the weights that are written: f32, bf16 or f16; they are added up in f32
+    #[arg(long, value_name = "DTYPE", default_value = "f32")]
+    pub dtype: String,
 }
 
 #[derive(Debug, ClapArgs)]

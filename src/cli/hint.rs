@@ -42,10 +42,12 @@ fn of_one(error: &(dyn Error + 'static)) -> Option<String> {
 /// Errors of the torch half.
 #[cfg(feature = "torch")]
 fn of_torch(error: &(dyn Error + 'static)) -> Option<String> {
+    use crate::reward::parts::PartsError;
     if let Some(error) = error.downcast_ref::<crate::selfcheck::SelfcheckError>() {
         return error.hint();
     }
-    error.downcast_ref::<crate::train::TrainError>()?.hint().map(str::to_owned)
+    let of_train = error.downcast_ref::<crate::train::TrainError>().and_then(|e| e.hint()).map(str::to_owned);
+    of_train.or_else(|| error.downcast_ref::<PartsError>().map(PartsError::hint))
 }
 
 #[cfg(not(feature = "torch"))]

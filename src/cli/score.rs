@@ -92,6 +92,9 @@ fn flags(args: &ScoreArgs) -> Result<Table, CliError> {
     if let Some(model) = &args.model {
         set("model", model.clone().into());
     }
+    if let Some(base) = &args.base {
+        set("base", base.clone().into());
+    }
     // What to score is one choice: a flag replaces whatever a file chose.
     if !(args.benchmarks.is_empty() && args.pairs.is_empty() && args.manifest.is_empty()) {
         set("benchmarks", args.benchmarks.clone().into());

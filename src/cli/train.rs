@@ -85,7 +85,7 @@ pub fn adapted(given: &Table) -> Option<&'static str> {
 fn flags(args: &TrainArgs) -> Result<Table, CliError> {
     let text = |path: &PathBuf| Value::String(path.to_string_lossy().into_owned());
     let mut source = Table::new();
-    let strings = [("model", &args.model), ("device", &args.device), ("dtype", &args.dtype)];
+    let strings = [("model", &args.model), ("base", &args.base), ("device", &args.device), ("dtype", &args.dtype)];
     for (key, value) in strings {
         if let Some(value) = value {
             source.insert(key.to_owned(), value.clone().into());

@@ -7,16 +7,21 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tch::{Device, Kind};
+use tch::{Device, Kind, Tensor};
 
 use super::head::HeadInit;
 use super::network::{MissingHead, Network, NetworkError};
 use super::options::{HeadKind, RewardOptions};
+use super::parts::{ModelParts, PartsError};
 use super::preset::{Preset, SpecialIds};
 use super::scalar::{ScalarModel, TOKEN_BUDGET};
 use crate::backbone::config::BackboneConfig;
+use crate::backbone::lora::adapter::AdapterError;
+use crate::backbone::lora::{Adapter, AdapterUse};
+use crate::backbone::params::Params;
 use crate::backbone::weights::{self, WeightsError};
 use crate::files::{self, FileError};
+use crate::progress::Silent;
 use crate::text::encode::{TextError, TextPipeline};
 use crate::text::pooling::{Pooling, TokenPattern};
 use crate::text::settings::{TextOverrides, TextSettings};
@@ -49,6 +54,10 @@ pub enum ArtifactError {
     Text(#[from] TextError),
     #[error(transparent)]
     Weights(#[from] WeightsError),
+    #[error(transparent)]
+    Adapter(#[from] AdapterError),
+    #[error(transparent)]
+    Parts(#[from] Box<PartsError>),
     #[error("`{}`: {source}", path.display())]
     Toml { path: PathBuf, source: Box<toml::de::Error> },
     #[error("`{}`: {problem}", path.display())]
@@ -142,7 +151,8 @@ pub struct ProvenanceCard {
 
 const SCHEMA: u32 = 1;
 
-/// Loads a model directory. `text` overrides what the directory says, where given.
+/// Loads a model directory: a checkpoint, or an adapter, which is merged into its base. `text` overrides
+/// what the directory says, where given.
 pub fn load(
     dir: &Path,
     device: Device,
@@ -164,28 +174,46 @@ pub fn load_with(
     text: Option<&TextSettings>,
     reward: &RewardOptions,
 ) -> Result<ScalarModel, ArtifactError> {
-    if !dir.join("config.json").is_file() {
-        return Err(ArtifactError::NotAModel { path: dir.to_owned() });
-    }
-    let card = read_card(dir)?;
-    let options = reward.over(card.as_ref().map(|c| c.reward.options()).unwrap_or_default());
-    let network = Network::load_with(dir, device, weights, compute, missing, &options)?;
-    let settings = text.cloned().or_else(|| card.as_ref().map(|c| c.text.clone())).unwrap_or_default();
-    let text = TextPipeline::from_dir(dir, &within(&settings, network.config.max_length))?;
-    assembled(dir, network, text)
+    let parts = ModelParts::of(dir, None, &mut Silent).map_err(Box::new)?;
+    load_parts(&parts, AdapterUse::Merged, device, weights, compute, missing, text, reward)
 }
 
-/// A model for scoring, weights and activations in `kind`: what the directory says with a run's changes.
+/// As [`load`], from parts that are known, with an adapter merged or kept apart; `reward` overrides what
+/// they say of the head.
+#[allow(clippy::too_many_arguments)]
+pub fn load_parts(
+    parts: &ModelParts,
+    usage: AdapterUse,
+    device: Device,
+    weights: Kind,
+    compute: Kind,
+    missing: MissingHead,
+    text: Option<&TextSettings>,
+    reward: &RewardOptions,
+) -> Result<ScalarModel, ArtifactError> {
+    if !parts.checkpoint.join("config.json").is_file() {
+        return Err(ArtifactError::NotAModel { path: parts.checkpoint.clone() });
+    }
+    let adapter = parts.adapter.as_deref().map(|dir| Adapter::open(dir, usage)).transpose()?;
+    let card = parts.card()?;
+    let options = reward.over(card.as_ref().map(|c| c.reward.options()).unwrap_or_default());
+    let network = Network::load_with(&parts.checkpoint, adapter, device, weights, compute, missing, &options)?;
+    let settings = text.cloned().or_else(|| card.as_ref().map(|c| c.text.clone())).unwrap_or_default();
+    let text = TextPipeline::from_dir(parts.tokenizer(), &within(&settings, network.config.max_length))?;
+    assembled(parts.tokenizer(), network, text)
+}
+
+/// A model for scoring, weights and activations in `kind`: what its parts say with a run's changes.
 pub fn load_to_score(
-    dir: &Path,
+    parts: &ModelParts,
     device: Device,
     kind: Kind,
     text: &TextOverrides,
     reward: &RewardOptions,
 ) -> Result<ScalarModel, ArtifactError> {
-    let of_model = read_card(dir)?.map(|card| card.text);
+    let of_model = parts.card()?.map(|card| card.text);
     let text = text.over(of_model.unwrap_or_default());
-    load_with(dir, device, kind, kind, MissingHead::Refuse, Some(&text), reward)
+    load_parts(parts, AdapterUse::Merged, device, kind, kind, MissingHead::Refuse, Some(&text), reward)
 }
 
 /// Network and text pipeline as one model: the pipeline provides for what the head reads.
@@ -262,10 +290,28 @@ pub fn init(
     assembled(tokenizer_dir, network, text)
 }
 
-/// Writes the checkpoint, its tokenizer (copied from `tokenizer_dir`) and `rmbench.toml`.
+/// Writes the checkpoint, its tokenizer (copied from `tokenizer_dir`) and `rmbench.toml`. An adapter
+/// that is kept apart is merged in what is written.
 ///
 /// Every file is written atomically; the weights last, so that a directory with weights is whole.
 pub fn save(
+    dir: &Path,
+    model: &ScalarModel,
+    tokenizer_dir: &Path,
+    objective: Option<&str>,
+    provenance: Option<ProvenanceCard>,
+) -> Result<(), ArtifactError> {
+    save_beside(dir, model, tokenizer_dir, objective, provenance)?;
+    let params = model.network.merged_params()?;
+    let config = serde_json::to_string_pretty(&classifier_config(model, &params))
+        .map_err(|e| ArtifactError::Wrong { path: dir.join("config.json"), problem: e.to_string() })?;
+    files::write_bytes(&dir.join("config.json"), (config + "\n").as_bytes())?;
+    let tensors = params.iter().map(|(name, tensor)| (name.as_str(), tensor));
+    Ok(weights::write(&dir.join(weights::SINGLE_FILE), tensors)?)
+}
+
+/// Writes what stands beside the weights, whichever form those have: the tokenizer and `rmbench.toml`.
+pub fn save_beside(
     dir: &Path,
     model: &ScalarModel,
     tokenizer_dir: &Path,
@@ -286,9 +332,6 @@ pub fn save(
         }
     }
     write_pad_token(dir, model)?;
-    let config = serde_json::to_string_pretty(&classifier_config(model))
-        .map_err(|e| ArtifactError::Wrong { path: dir.join("config.json"), problem: e.to_string() })?;
-    files::write_bytes(&dir.join("config.json"), (config + "\n").as_bytes())?;
     let card = ModelCard {
         schema: SCHEMA,
         reward: RewardCard::of(model, objective),
@@ -297,9 +340,7 @@ pub fn save(
     };
     let card = toml::to_string_pretty(&card)
         .map_err(|e| ArtifactError::Wrong { path: dir.join(FILE_NAME), problem: e.to_string() })?;
-    files::write_bytes(&dir.join(FILE_NAME), card.as_bytes())?;
-    let tensors = model.network.params().iter().map(|(name, tensor)| (name.as_str(), tensor));
-    Ok(weights::write(&dir.join(weights::SINGLE_FILE), tensors)?)
+    Ok(files::write_bytes(&dir.join(FILE_NAME), card.as_bytes())?)
 }
 
 /// The tokenizer pads with what the model takes for padding: where the two differ, transformers reads the
@@ -324,7 +365,13 @@ fn write_pad_token(dir: &Path, model: &ScalarModel) -> Result<(), ArtifactError>
 
 /// The configuration as a one-label sequence classifier where that is what the head is; everything else
 /// as it was read.
-fn classifier_config(model: &ScalarModel) -> Value {
+fn classifier_config(model: &ScalarModel, params: &Params) -> Value {
+    // The head is f32 in any case.
+    let dtype = match params.values().map(Tensor::kind).find(|kind| *kind != Kind::Float) {
+        Some(Kind::BFloat16) => "bfloat16",
+        Some(Kind::Half) => "float16",
+        _ => "float32",
+    };
     let mut config = model.network.config_json.clone();
     if let Value::Object(keys) = &mut config {
         if model.network.head().is_plain() {
@@ -334,8 +381,8 @@ fn classifier_config(model: &ScalarModel) -> Value {
             keys.insert("label2id".into(), json!({"LABEL_0": 0}));
             keys.remove("num_labels");
         }
-        keys.insert("torch_dtype".into(), json!("float32"));
-        keys.insert("dtype".into(), json!("float32"));
+        keys.insert("torch_dtype".into(), json!(dtype));
+        keys.insert("dtype".into(), json!(dtype));
         // transformers pools by this id; a batch of two fails without it.
         if let Some(pad) = model.pad_id() {
             keys.insert("pad_token_id".into(), json!(pad));

@@ -43,6 +43,16 @@ pub fn commit(dir: &Path) -> Option<String> {
     name(dir).filter(|commit| is_snapshot && is_commit(commit))
 }
 
+/// Files that decide what a model says, beside its weights and templates.
+const DECISIVE: [&str; 6] = [
+    "config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "rmbench.toml",
+    "adapter_config.json",
+    "adapter_model.bin",
+];
+
 /// SHA-256 of the files that decide what a model says, by `model/NAME`; of a model from the hub also its
 /// commit.
 pub fn digests(dir: &Path) -> Result<BTreeMap<String, String>, FileError> {
@@ -54,7 +64,8 @@ pub fn digests(dir: &Path) -> Result<BTreeMap<String, String>, FileError> {
         let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         let decides = name.ends_with(".safetensors")
             || name.starts_with("chat_template.")
-            || ["config.json", "tokenizer.json", "tokenizer_config.json", "rmbench.toml"].contains(&name.as_str());
+            || name.starts_with("pytorch_model") && name.ends_with(".bin")
+            || DECISIVE.contains(&name.as_str());
         if decides && path.is_file() {
             found.insert(format!("model/{name}"), files::sha256_file(&path)?);
         }

@@ -1,14 +1,17 @@
 //! Backbone and head together: token batches to rewards, with gradients where wanted.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
 
 use super::RewardError;
+use super::adapted;
 use super::head::{Head, HeadError, HeadInit, HeadStates};
 use super::options::{KNOWN, RewardOptions};
 use crate::backbone::config::{self, BackboneConfig, ConfigError, Family};
+use crate::backbone::lora::{Adapter, LoraConfig};
 use crate::backbone::params::{ParamError, ParamSource, Params};
 use crate::backbone::weights::{Checkpoint, WeightsError};
 use crate::backbone::{Backbone, Dropout, DropoutKey, Pass};
@@ -31,11 +34,13 @@ pub enum NetworkError {
     #[error(transparent)]
     Head(#[from] HeadError),
     #[error(
-        "the checkpoint has no reward head: `{missing}` is missing{}; heads that rmbench.toml can name below \
-         `[reward]` as `head = …`: {KNOWN}",
+        "neither the checkpoint nor an adapter over it has a reward head: `{missing}` is missing{}; heads that \
+         rmbench.toml can name below `[reward]` as `head = …`: {KNOWN}",
         if left.is_empty() { String::new() } else { format!(", and these tensors have no use: {}", left.join(", ")) }
     )]
     NoHead { missing: String, left: Vec<String> },
+    #[error("{0}")]
+    Adapter(String),
 }
 
 /// The head's file of a LLaMA-Factory export, beside the language model it was trained on.
@@ -58,6 +63,10 @@ pub struct Network {
     backbone: Backbone,
     head: Head,
     params: Params,
+    /// Parameters that are views of their files.
+    mapped: BTreeSet<String>,
+    /// What is, or was before it was merged, over the checkpoint.
+    pub(super) adapter: Option<LoraConfig>,
     /// Kind of activations.
     pub compute: Kind,
     pub device: Device,
@@ -68,6 +77,8 @@ pub struct Network {
 impl Network {
     /// Loads a Hugging Face checkpoint directory. `weights` is the kind kept in memory (f32 masters
     /// for training), `compute` the kind of activations.
+    ///
+    /// Weights that the file holds in that kind are views of it on a CPU: see [`Checkpoint::load`].
     pub fn load(
         dir: &Path,
         device: Device,
@@ -75,12 +86,25 @@ impl Network {
         compute: Kind,
         missing: MissingHead,
     ) -> Result<Self, NetworkError> {
-        Self::load_with(dir, device, weights, compute, missing, &RewardOptions::default())
+        Self::load_adapted(dir, None, device, weights, compute, missing)
     }
 
-    /// As [`Network::load`], with what the user says of the head.
+    /// The same with an adapter over the checkpoint.
+    pub fn load_adapted(
+        dir: &Path,
+        adapter: Option<Adapter>,
+        device: Device,
+        weights: Kind,
+        compute: Kind,
+        missing: MissingHead,
+    ) -> Result<Self, NetworkError> {
+        Self::load_with(dir, adapter, device, weights, compute, missing, &RewardOptions::default())
+    }
+
+    /// As [`Network::load`], with an adapter over the checkpoint and what the user says of the head.
     pub fn load_with(
         dir: &Path,
+        adapter: Option<Adapter>,
         device: Device,
         weights: Kind,
         compute: Kind,
@@ -88,8 +112,12 @@ impl Network {
         options: &RewardOptions,
     ) -> Result<Self, NetworkError> {
         let config_json = read_json(&dir.join("config.json"))?;
-        let config = BackboneConfig::parse(&config_json)?;
-        let config_json = config::text_part(&config_json)?.into_owned();
+        let mut config = BackboneConfig::parse(&config_json)?;
+        let mut config_json = config::text_part(&config_json)?.into_owned();
+        let adapter = adapter.map(|adapter| adapter.within(config.model_type.prefix()));
+        if let Some(adapter) = &adapter {
+            adapted::configure(&mut config, &mut config_json, adapter);
+        }
         let (init, seed) = match missing {
             MissingHead::Refuse => (HeadInit::Zero, 0),
             MissingHead::Draw { init, seed } => (init, seed),
@@ -99,7 +127,7 @@ impl Network {
         if value_head.is_file() {
             checkpoint.add_file(&value_head)?;
         }
-        let source = ParamSource::checkpoint(checkpoint, config.model_type, seed, device, weights);
+        let source = ParamSource::checkpoint(checkpoint, config.model_type, seed, device, weights).adapted(adapter);
         let may_draw = missing != MissingHead::Refuse;
         Self::build(config, config_json, options, init, may_draw, source, compute, device)
     }
@@ -140,6 +168,8 @@ impl Network {
             backbone,
             head,
             params: finished.params,
+            mapped: finished.mapped,
+            adapter: finished.adapter,
             compute,
             device,
             drawn: finished.drawn,
@@ -153,7 +183,18 @@ impl Network {
 
     /// Asks for gradients of every parameter.
     pub fn train_all(&self) {
-        for tensor in self.params.values() {
+        self.train_where(|_| true);
+    }
+
+    /// Asks for gradients of these parameters. They get memory of their own; the others stay where they
+    /// are, in the file's pages if they are there.
+    pub fn train_where(&self, trained: impl Fn(&str) -> bool) {
+        for (name, tensor) in self.params.iter().filter(|(name, _)| trained(name)) {
+            let mut tensor = tensor.shallow_clone();
+            if self.mapped.contains(name) {
+                let copy = tch::no_grad(|| tensor.copy());
+                tensor.set_data(&copy);
+            }
             let _ = tensor.set_requires_grad(true);
         }
     }
@@ -222,10 +263,7 @@ impl Network {
 
     /// The input embeddings [v, d], which also serve as output layer of the next-token loss.
     pub fn embeddings(&self) -> Result<&Tensor, RewardError> {
-        let name = match &self.config.family {
-            Family::Decoder(decoder) => format!("{}.weight", decoder.names.embeddings),
-            _ => self.config.model_type.word_embeddings(),
-        };
+        let name = embeddings_name(&self.config);
         self.params.get(&name).ok_or_else(|| RewardError::Model(format!("the model has no tensor `{name}`")))
     }
 
@@ -258,6 +296,14 @@ impl Network {
             )));
         }
         Ok(())
+    }
+}
+
+/// What the input embeddings' tensor is called.
+pub(super) fn embeddings_name(config: &BackboneConfig) -> String {
+    match &config.family {
+        Family::Decoder(decoder) => format!("{}.weight", decoder.names.embeddings),
+        _ => config.model_type.word_embeddings(),
     }
 }
 

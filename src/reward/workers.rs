@@ -76,7 +76,7 @@ mod tests {
     #[test]
     fn every_number_once_whatever_the_workers() {
         for workers in [1, 3] {
-            let mut taken = vec![0; 20];
+            let mut taken = [0; 20];
             run(workers, 20, |i| Ok(i * i), |i, square| taken[i] += square + 1).unwrap();
             assert!(taken.iter().enumerate().all(|(i, &found)| found == i * i + 1));
             run(workers, 0, |_| Ok(()), |_, ()| panic!("there is no work")).unwrap();

@@ -5,8 +5,9 @@ use super::settings::ScoreSettings;
 use crate::device;
 use crate::progress::Progress;
 use crate::provenance::RunInfo;
+use crate::reward::artifact;
+use crate::reward::parts::ModelParts;
 use crate::reward::scalar::ScalarModel;
-use crate::reward::{artifact, locate};
 
 /// The model and its provenance.
 pub fn scalar(
@@ -19,15 +20,15 @@ pub fn scalar(
         hint: hint.to_owned(),
         source,
     };
-    let dir = locate::directory(spec, progress).map_err(|e| failed(&e.hint(), e.into()))?;
+    let parts = ModelParts::find(spec, settings.base.as_deref(), progress).map_err(|e| failed(&e.hint(), e.into()))?;
     let on = device::parse(&settings.device).map_err(|e| failed("see `rmbench doctor`", e.into()))?;
-    let compute = device::parse_dtype(&settings.dtype).map_err(|e| failed("use f32 or bf16", e.into()))?;
+    let compute = device::parse_dtype(&settings.dtype).map_err(|e| failed("use f32, bf16 or f16", e.into()))?;
     let files = "a model directory has config.json, model.safetensors and tokenizer.json";
-    let mut model = artifact::load_to_score(&dir, on, compute, &settings.text, &settings.reward)
+    let mut model = artifact::load_to_score(&parts, on, compute, &settings.text, &settings.reward)
         .map_err(|e| failed(files, e.into()))?;
     model.token_budget = settings.batch_tokens;
-    let info =
-        info(spec, settings, device::name(on), &model, locate::digests(&dir).map_err(|e| failed(files, e.into()))?)?;
+    let digests = parts.digests().map_err(|e| failed(files, e.into()))?;
+    let info = info(spec, settings, device::name(on), &model, digests)?;
     Ok((model, info))
 }
 

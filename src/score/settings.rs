@@ -18,6 +18,9 @@ pub const DEFAULTS: &str = include_str!("default.toml");
 pub struct ScoreSettings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// Of an adapter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     pub benchmarks: Vec<String>,

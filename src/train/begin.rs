@@ -8,14 +8,18 @@ use tch::{Device, Kind};
 use super::error::TrainError;
 use super::scalar::ScalarTrainable;
 use super::settings::TrainSettings;
+use crate::backbone::lora::AdapterUse;
 use crate::device;
 use crate::preference::Comparison;
 use crate::progress::Progress;
 use crate::provenance::{COMMIT, RunInfo, VERSION};
 use crate::reward::artifact::{self, ProvenanceCard};
 use crate::reward::network::MissingHead;
+use crate::reward::options::RewardOptions;
+use crate::reward::padding;
+use crate::reward::parts::ModelParts;
+use crate::reward::preset;
 use crate::reward::scalar::ScalarModel;
-use crate::reward::{locate, padding, preset};
 use crate::text::settings::TextSettings;
 use crate::text::train_tokenizer::{TokenizerKind, train_bpe};
 
@@ -42,13 +46,18 @@ pub fn begin(
     let spec = source.model.as_deref().ok_or_else(|| TrainError::Settings("`source.model` is missing".into()))?;
     let device = device::parse(&source.device).map_err(|e| TrainError::Settings(e.to_string()))?;
     let compute = device::parse_dtype(&source.dtype).map_err(|e| TrainError::Settings(e.to_string()))?;
+    if compute == Kind::Half {
+        let why = "gradients vanish in f16 without loss scaling; train in bf16 or f32 (both score in f16 afterwards)";
+        return Err(TrainError::Settings(why.into()));
+    }
     let mut digests = BTreeMap::new();
     let (model, tokenizer_dir) = match spec.strip_prefix("init:") {
         Some(name) => from_scratch(name, settings, data, out, compute, device, progress)?,
         None => {
-            let dir = locate::directory(spec, progress).map_err(|e| TrainError::Begin(format!("{e}; {}", e.hint())))?;
-            digests.extend(locate::digests(&dir)?);
-            (from_checkpoint(&dir, settings, compute, device, progress)?, dir)
+            let parts = ModelParts::find(spec, source.base.as_deref(), progress)
+                .map_err(|e| TrainError::Begin(format!("{e}; {}", e.hint())))?;
+            digests.extend(parts.digests()?);
+            (from_checkpoint(&parts, settings, compute, device, progress)?, parts.tokenizer().to_owned())
         }
     };
     // Stand-ins for rejected responses are cut where the prompt ends.
@@ -82,19 +91,22 @@ fn name_of(path: &Path) -> String {
     path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
 }
 
-/// f32 masters; a head that the checkpoint lacks is drawn and named.
+/// f32 masters; a head that the checkpoint lacks is drawn and named. An adapter is merged into its base.
 fn from_checkpoint(
-    dir: &Path,
+    parts: &ModelParts,
     settings: &TrainSettings,
     compute: Kind,
     device: Device,
     progress: &mut dyn Progress,
 ) -> Result<ScalarModel, TrainError> {
     let failed = |e: artifact::ArtifactError| TrainError::Begin(e.to_string());
-    let of_model = artifact::read_card(dir).map_err(failed)?.map(|card| card.text);
+    let of_model = parts.card().map_err(failed)?.map(|card| card.text);
     let text = settings.text.over(of_model.unwrap_or_default());
     let missing = MissingHead::Draw { init: settings.head_init, seed: settings.seed };
-    let mut model = artifact::load(dir, device, Kind::Float, compute, missing, Some(&text)).map_err(failed)?;
+    let usage = AdapterUse::Merged;
+    let reward = RewardOptions::default();
+    let mut model = artifact::load_parts(parts, usage, device, Kind::Float, compute, missing, Some(&text), &reward)
+        .map_err(failed)?;
     if let Some(why) = model.network.head().untrainable() {
         return Err(TrainError::Begin(why));
     }

@@ -134,6 +134,18 @@ pub fn assembled(name: &str) -> (Value, tempfile::TempDir) {
     (fixture, dir)
 }
 
+/// Other tensors in a shard, which the index then names.
+fn write_shard(shard: &Path, tensors: &Params) {
+    write_tensors(shard, tensors);
+    let path = shard.with_file_name("model.safetensors.index.json");
+    let mut index: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    let file = shard.file_name().unwrap().to_string_lossy().into_owned();
+    let map = index["weight_map"].as_object_mut().unwrap();
+    map.retain(|_, of| of.as_str() != Some(&*file));
+    map.extend(tensors.keys().map(|name| (name.clone(), file.clone().into())));
+    std::fs::write(&path, index.to_string()).unwrap();
+}
+
 fn load(dir: &Path) -> Result<ScalarModel, ArtifactError> {
     load_as(dir, Kind::Float, &RewardOptions::default())
 }
@@ -321,7 +333,7 @@ fn what_is_not_known_is_refused_with_what_to_write() {
     let mut tensors = Checkpoint::open_files(std::slice::from_ref(&shard)).unwrap().take_all().unwrap();
     let weight = tensors.remove("regression_head.weight").unwrap();
     let rename = |tensors: &Params| {
-        write_tensors(&shard, tensors);
+        write_shard(&shard, tensors);
         load(dir.path()).err().unwrap().to_string()
     };
     errors.push(rename(&Params::from([("preference_head.weight".to_owned(), weight.shallow_clone())])));
@@ -366,7 +378,7 @@ fn heads_with_statistics_or_attributes_are_not_trained() {
 fn a_drawn_head_may_be_named() {
     let (_, dir) = assembled("ultra_rm");
     let shard = dir.path().join("model-00002-of-00002.safetensors");
-    write_tensors(
+    write_shard(
         &shard,
         &Params::from([("lm_head.weight".to_owned(), tch::Tensor::zeros([384, 32], (Kind::Float, Device::Cpu)))]),
     );

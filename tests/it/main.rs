@@ -3,6 +3,8 @@
 // Token trees hold lists of ranges, often of one.
 #![allow(clippy::single_range_in_vec_init)]
 
+#[cfg(feature = "torch")]
+mod adapters;
 mod architecture;
 #[cfg(feature = "torch")]
 mod artifact;
@@ -25,6 +27,8 @@ mod padding;
 #[cfg(feature = "torch")]
 mod parity;
 #[cfg(feature = "torch")]
+mod pickles;
+#[cfg(feature = "torch")]
 mod pruning;
 mod report;
 mod score;
@@ -38,6 +42,8 @@ mod table;
 mod text;
 #[cfg(feature = "torch")]
 mod train;
+#[cfg(feature = "torch")]
+mod weights;
 
 /// Says that a test did nothing, past the test runner's capture of what passing tests print.
 fn say_skipped(variable: &str) {

@@ -116,8 +116,9 @@ fn of_rows(tree: &TokenTree, rows: &[usize], positions: &[i64]) -> Tree {
     let mut spans = Vec::new();
     for (number, piece) in pieces.iter().enumerate() {
         let place = |end: usize| rows.partition_point(|&row| row < end);
-        for query in place(piece.keys.start)..place(piece.keys.end) {
-            let position = piece.position + rows[query] - piece.keys.start;
+        let (first, last) = (place(piece.keys.start), place(piece.keys.end));
+        for (query, row) in (first..).zip(&rows[first..last]) {
+            let position = piece.position + row - piece.keys.start;
             spans.push(Span { queries: query..query + 1, position, sees: sees(number) });
         }
     }

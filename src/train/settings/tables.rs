@@ -14,6 +14,9 @@ use crate::reward::preset::Preset;
 pub struct SourceSettings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// Of an adapter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base: Option<String>,
     pub data: Vec<PathBuf>,
     pub eval: Vec<PathBuf>,
     pub langs: String,
@@ -29,6 +32,7 @@ impl Default for SourceSettings {
     fn default() -> Self {
         Self {
             model: None,
+            base: None,
             data: Vec::new(),
             eval: Vec::new(),
             langs: "all".into(),
