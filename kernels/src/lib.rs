@@ -1,20 +1,19 @@
-//! What libtorch leaves slow in a transformer's forward pass on a CPU, on one core.
+//! Attention of a transformer's forward pass on one CPU core, which libtorch leaves slow.
 //!
-//! * [`attention`] over token trees: exact softmax attention that computes what is seen and little more,
-//!   with bf16 products where the processor has them.
-//! * [`rows`]: norms, rotations and gated activations in one pass over memory.
+//! [`attention`] over token trees is exact softmax attention that computes what is seen and little more,
+//! with bf16 products where the processor has them.
 //!
 //! Plain slices in and out, no allocation beyond a scratch buffer, no threads. The package is separate
 //! from rmbench so that it is optimised in every profile; nothing that computes is generic at its surface,
-//! since generic code is compiled, and so optimised or not, with whoever calls it. What the processor offers is found out once
-//! ([`Level::best`]); all levels give the same numbers up to rounding, and the same bits every time.
+//! since generic code is compiled, and so optimised or not, with whoever calls it. What the processor
+//! offers is found out once ([`Level::best`]); all levels give the same numbers up to rounding, and the
+//! same bits every time.
 
 pub mod attention;
 pub mod bf16;
 mod exp;
 mod lanes;
 mod level;
-pub mod rows;
 mod tile;
 #[cfg(target_arch = "x86_64")]
 mod x86;
