@@ -166,11 +166,16 @@ impl Plan {
 /// Rows of a flat stream come in multiples of this many where kernels are made per shape.
 const ROWS: i64 = 256;
 
-/// Rows to put after the stream's tokens. On CPUs, oneDNN makes its bf16 kernels anew for every shape it
-/// meets, which costs more than running them where every batch has another number of tokens.
+/// Rows to put after the stream's tokens, see [`rows_to_fill`].
 pub fn filler(batch: &TokenBatch, compute: Kind, device: Device) -> i64 {
+    rows_to_fill(batch.n_tokens(), compute, device)
+}
+
+/// Rows to put after `n` in front of a linear layer. On CPUs, oneDNN makes its bf16 kernels anew for every
+/// shape it meets, which costs more than running them where every batch has another number of rows.
+pub fn rows_to_fill(n: usize, compute: Kind, device: Device) -> i64 {
     let made_per_shape = device == Device::Cpu && compute == Kind::BFloat16;
-    if made_per_shape { -(batch.n_tokens() as i64) & (ROWS - 1) } else { 0 }
+    if made_per_shape { -(n as i64) & (ROWS - 1) } else { 0 }
 }
 
 /// On CPUs the attention kernel gains nothing from bf16 (and would make kernels for every length), so

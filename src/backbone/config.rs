@@ -121,13 +121,12 @@ impl BackboneConfig {
             (None, ModelType::ModernBert) => {
                 (Family::ModernBert(modernbert::parse(&at, hidden, layers, heads)?), Some(max_positions))
             }
-            (None, ModelType::Deberta | ModelType::DebertaV2) => {
-                let encoder = deberta::parse(&at, model_type, hidden, heads, max_positions)?;
-                let max_length = encoder.max_length(pad_id);
-                (Family::Encoder(encoder), max_length)
-            }
             (None, _) => {
-                let encoder = encoder::parse(&at, model_type, hidden, heads, max_positions)?;
+                let parse = match model_type {
+                    ModelType::Deberta | ModelType::DebertaV2 => deberta::parse,
+                    _ => encoder::parse,
+                };
+                let encoder = parse(&at, model_type, hidden, heads, max_positions)?;
                 let max_length = encoder.max_length(pad_id);
                 (Family::Encoder(encoder), max_length)
             }

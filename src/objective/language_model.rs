@@ -7,6 +7,7 @@
 
 use tch::{Kind, Tensor};
 
+use crate::backbone::attention::rows_to_fill;
 use crate::text::batch::TokenBatch;
 
 /// Which positions of a sequence are predicted from: every `stride`-th, beginning at a place that the
@@ -86,9 +87,7 @@ impl NextTokens {
     }
 }
 
-/// Predictions are computed in multiples of this many.
-const ROWS: i64 = 256;
-/// The target of a row that fills up a multiple.
+/// The target of a row that only fills up: it costs nothing.
 const IGNORED: i64 = -100;
 
 /// Sum of −log p over the predictions, on the graph, f32. hidden [t, d], embeddings [v, d].
@@ -98,8 +97,7 @@ pub fn next_token_loss(hidden_td: &Tensor, embeddings_vd: &Tensor, next: &NextTo
     let device = hidden_td.device();
     let rows = Tensor::from_slice(&next.rows).to_device(device);
     let ids = Tensor::from_slice(&next.ids).to_device(device);
-    // Rounded up with targets that cost nothing: bf16 kernels on CPUs are made anew for every shape.
-    let filler = -(next.len() as i64) & (ROWS - 1);
+    let filler = rows_to_fill(next.len(), hidden_td.kind(), device);
     let rows = rows.constant_pad_nd([0, filler]);
     let ids = ids.pad([0, filler], "constant", IGNORED as f64);
     let states_nd = hidden_td.index_select(0, &rows);
