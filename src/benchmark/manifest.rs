@@ -55,6 +55,8 @@ pub enum Rule {
     StyleMatrix,
     /// Reference and tied prompts together (RewardBench 2, domain Ties).
     Ties,
+    /// Each pair judged in both orders; right where more verdicts are right than wrong (JudgeBench).
+    TwoOrders,
 }
 
 /// How the subsets of a category make its score.

@@ -230,6 +230,8 @@ pub enum ReportFormat {
     Svg,
     /// Tables as Markdown
     Md,
+    /// The same as LaTeX, with booktabs
+    Latex,
     /// Findings as one tidy table
     Csv,
     /// Findings with all their context

@@ -9,6 +9,8 @@ mod describe;
 mod draft;
 mod options;
 mod place;
+mod protocols;
+mod published;
 mod warnings;
 
 use serde::{Deserialize, Serialize};
@@ -26,6 +28,7 @@ use analysis::Analysis;
 use draft::{Draft, Method, Resolver};
 
 pub use options::{FindingError, FindingOptions};
+pub use protocols::{Averaging, ProtocolName, ProtocolScore};
 
 /// What part of a benchmark a finding is about.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -104,6 +107,9 @@ pub struct Findings {
     pub benchmarks: Vec<BenchmarkInfo>,
     pub findings: Vec<Finding>,
     pub differences: Vec<PairedDifference>,
+    /// Scores under other protocols than the benchmarks' own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub protocols: Vec<ProtocolScore>,
     /// Bootstrap replicates, seed and interval level behind every interval.
     pub replicates: usize,
     pub seed: u64,
@@ -146,6 +152,7 @@ impl Findings {
             benchmarks: Vec::new(),
             findings: Vec::new(),
             differences: Vec::new(),
+            protocols: Vec::new(),
             replicates: options.replicates,
             seed: options.seed,
             level: options.level,
@@ -173,6 +180,9 @@ impl Findings {
         analysis.scores();
         analysis.against_english();
         analysis.against_baseline(baseline);
+        analysis.against_published_english();
+        analysis.disparity();
+        let runs = analysis.runs.clone();
         self.benchmarks.push(describe::benchmark_info(&analysis, options));
         self.warnings.extend(analysis.warnings());
         let Analysis { sheet, findings, differences, .. } = analysis;
@@ -183,6 +193,8 @@ impl Findings {
             let resolved = resolver.resolve(draft);
             PairedDifference { estimate: resolved.estimate, why: resolved.why, ..resolved.of }
         }));
+        let of = (here.name, runs.as_slice());
+        self.protocols.extend(protocols::protocols(table, &design, &here.manifest, of, options, progress));
         Ok(())
     }
 }

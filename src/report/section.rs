@@ -11,6 +11,7 @@ mod leaderboard;
 mod matrix;
 mod measures;
 mod method;
+mod protocols;
 mod provenance;
 mod subsets;
 mod summary;
@@ -31,6 +32,7 @@ pub static SECTIONS: &[(&str, Section)] = &[
     ("Against the baseline", baseline::section),
     ("Subsets", subsets::section),
     ("Other measures", measures::section),
+    ("Protocol matrix", protocols::section),
     ("Coverage", coverage::section),
     ("Method", method::section),
     ("Provenance", provenance::section),

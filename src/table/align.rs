@@ -255,6 +255,12 @@ impl Joined {
                 self.first_run.push(self.paths.len() as u32 - 1);
             } else if let Some(problem) = self.disagreement(number as usize, &key, chars) {
                 return Err(self.table.conflict(path, &key, problem));
+            } else {
+                // What an imported run does not know of lengths, another may.
+                let begin = self.table.items[number as usize].offset as usize;
+                for (known, own) in self.table.n_chars[begin..].iter_mut().zip(chars) {
+                    *known = (*known).max(*own);
+                }
             }
             items.push((number, *own));
         }
@@ -285,7 +291,7 @@ impl Joined {
             return Some(format!("has category {} here but {} in `{first}`", category(key), category(known)));
         }
         let known_chars = &self.table.n_chars[known.offset as usize..][..known.n_responses()];
-        let at = known_chars.iter().zip(chars).position(|(a, b)| a != b)?;
+        let at = known_chars.iter().zip(chars).position(|(a, b)| a != b && *a > 0 && *b > 0)?;
         Some(format!("response {at} has {} characters here but {} in `{first}`", chars[at], known_chars[at]))
     }
 

@@ -111,7 +111,7 @@ struct Source<'a> {
 
 /// The manifest of a benchmark that has one.
 fn described(name: &str) -> Option<Manifest> {
-    catalog::find(name).ok().filter(|manifest| !manifest.open)
+    catalog::find(name).ok().filter(|manifest| manifest.name != catalog::PAIRS)
 }
 
 impl Source<'_> {

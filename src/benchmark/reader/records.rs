@@ -71,11 +71,7 @@ impl Records {
         self.n.saturating_sub(1)
     }
 
-    fn read<T>(
-        &mut self,
-        column: usize,
-        take: impl FnOnce(Cell<'_>) -> Result<T, RowProblem>,
-    ) -> Result<T, ReadError> {
+    fn read<T>(&mut self, column: usize, take: impl FnOnce(Cell<'_>) -> Result<T, RowProblem>) -> Result<T, ReadError> {
         take(self.rows.take(column)).map_err(|problem| {
             let name = self.names.get(column).map_or("?", String::as_str);
             ReadError::row(&self.path, self.n.saturating_sub(1), name, problem)
@@ -84,9 +80,12 @@ impl Records {
 
     /// Text or a whole number; null is `None`.
     pub fn name(&mut self, column: usize) -> Result<Option<String>, ReadError> {
-        self.read(column, |cell| {
-            if cell.is_null() { Ok(None) } else { cell.into_name().map(|name| Some(name.into_owned())) }
-        })
+        self.read(
+            column,
+            |cell| {
+                if cell.is_null() { Ok(None) } else { cell.into_name().map(|name| Some(name.into_owned())) }
+            },
+        )
     }
 
     /// A finite number, also as a list of one; null is `None`.

@@ -277,7 +277,8 @@ impl File<'_> {
     fn row(&mut self) -> Result<(Option<String>, Row), ImportError> {
         let model = self.name(Part::Model)?;
         let (chosen, rejected) = self.scores()?;
-        let lengths = |file: &mut Self, part| file.layout.get(part).map(|c| file.records.lengths(c)).unwrap_or_default();
+        let lengths =
+            |file: &mut Self, part| file.layout.get(part).map(|c| file.records.lengths(c)).unwrap_or_default();
         let row = Row {
             id: self.name(Part::Id)?,
             source_id: self.name(Part::SourceId)?,
@@ -293,7 +294,8 @@ impl File<'_> {
     }
 
     fn scores(&mut self) -> Result<(Vec<Option<f64>>, Vec<Option<f64>>), ImportError> {
-        if let (Some(chosen), Some(rejected)) = (self.layout.get(Part::ScoreChosen), self.layout.get(Part::ScoreRejected))
+        if let (Some(chosen), Some(rejected)) =
+            (self.layout.get(Part::ScoreChosen), self.layout.get(Part::ScoreRejected))
         {
             let of = |list: Vec<Option<f64>>| if list.is_empty() { vec![None] } else { list };
             return Ok((of(self.records.numbers(chosen)?), of(self.records.numbers(rejected)?)));
@@ -328,7 +330,8 @@ impl File<'_> {
                 let hint = "name the column: `--column id=NAME`";
                 return Err(self.fault("there is no id to join with --items", Some(hint)));
             };
-            let Some(known) = items.by_id(id, row.lang, row.subset.as_deref()).or_else(|| items.by_id(id, row.lang, None))
+            let Some(known) =
+                items.by_id(id, row.lang, row.subset.as_deref()).or_else(|| items.by_id(id, row.lang, None))
             else {
                 return Ok(None);
             };

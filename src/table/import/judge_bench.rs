@@ -39,7 +39,8 @@ pub(super) fn read(paths: &[PathBuf], source: &Source<'_>) -> Result<ByModel, Im
                 Some(Preferred::Second) => false,
                 _ => return Err(fault(format!("label `{label}` prefers neither response"))),
             };
-            let Some(judgments) = pair.get("judgments").and_then(Value::as_array).filter(|list| !list.is_empty()) else {
+            let Some(judgments) = pair.get("judgments").and_then(Value::as_array).filter(|list| !list.is_empty())
+            else {
                 return Err(fault("there are no judgments".to_owned()));
             };
             let lengths = ["response_A", "response_B"].map(|key| text(key).map_or(0, |t| t.chars().count() as u32));
@@ -75,7 +76,8 @@ pub(super) fn read(paths: &[PathBuf], source: &Source<'_>) -> Result<ByModel, Im
         }
         own.kind = Some(kind);
         if silent > 0 {
-            own.notes.push(format!("{silent} judgments have no verdict; the rule of two orders counts them as nothing"));
+            own.notes
+                .push(format!("{silent} judgments have no verdict; the rule of two orders counts them as nothing"));
         }
         if single > 0 {
             own.notes.push(format!("{single} pairs were judged in one order only"));

@@ -119,7 +119,8 @@ mod tests {
 
     #[test]
     fn the_target_is_chosen_and_the_others_are_rejected() {
-        let sample = json!({"doc_id": 3, "target": "1", "filtered_resps": [[-5.0, false], ["-2.5", "True"], [-3.0, false]]});
+        let sample =
+            json!({"doc_id": 3, "target": "1", "filtered_resps": [[-5.0, false], ["-2.5", "True"], [-3.0, false]]});
         assert_eq!(likelihoods(&sample), Some((vec![-2.5], vec![-5.0, -3.0])));
         let generated = json!({"doc_id": 3, "target": "x", "filtered_resps": ["x"], "exact_match": 1.0});
         assert_eq!(likelihoods(&generated), None);

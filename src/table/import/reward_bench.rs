@@ -61,13 +61,7 @@ pub(super) fn read(paths: &[PathBuf], source: &Source<'_>) -> Result<ByModel, Im
 }
 
 /// Subset accuracies, at the top or below `extra_results` (the command's summary).
-fn shares(
-    path: &Path,
-    model: &str,
-    object: &Object,
-    source: &Source<'_>,
-    own: &mut Found,
-) -> Result<(), ImportError> {
+fn shares(path: &Path, model: &str, object: &Object, source: &Source<'_>, own: &mut Found) -> Result<(), ImportError> {
     let inner = object.get("extra_results").and_then(Value::as_object).unwrap_or(object);
     let edition = edition_of(inner);
     let manifest = catalog::find(edition)?;
@@ -102,7 +96,6 @@ fn items(path: &Path, object: &Object, source: &Source<'_>, own: &mut Found) -> 
     let column = |key: &str| object::column(object, key, n, path);
     let ids = column("id")?;
     let file = Arrays {
-        path,
         subsets: subsets.iter().map(|s| s.as_str().unwrap_or("all").to_owned()).collect(),
         scores: column("scores")?,
         chosen: column("scores_chosen")?,
@@ -125,7 +118,11 @@ fn items(path: &Path, object: &Object, source: &Source<'_>, own: &mut Found) -> 
         let here = *at;
         *at += 1;
         let Some((chosen, rejected)) = file.rewards(i) else {
-            if subset == TIES { ties += 1 } else { unusable += 1 }
+            if subset == TIES {
+                ties += 1
+            } else {
+                unusable += 1
+            }
             continue;
         };
         let lang = source.options.lang.unwrap_or(Lang::ENGLISH);
@@ -171,7 +168,6 @@ fn by_subset<'a>(source: &'a Source<'_>) -> BTreeMap<&'a str, Vec<&'a super::ite
 }
 
 struct Arrays<'a> {
-    path: &'a Path,
     subsets: Vec<String>,
     scores: Option<&'a [Value]>,
     chosen: Option<&'a [Value]>,

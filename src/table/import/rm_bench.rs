@@ -20,7 +20,11 @@ pub(super) fn read(paths: &[PathBuf], source: &Source<'_>) -> Result<ByModel, Im
         let wanted = ["id", "domain", "score_chosen", "score_rejected", "chosen", "rejected"].map(column);
         let [id, domain, Some(chosen), Some(rejected), texts, other_texts] = wanted else {
             let problem = "has no `score_chosen` and `score_rejected`";
-            return Err(ImportError::not_this(path, problem, "RM-Bench's own script writes them into a copy of its data"));
+            return Err(ImportError::not_this(
+                path,
+                problem,
+                "RM-Bench's own script writes them into a copy of its data",
+            ));
         };
         let mut missing = 0usize;
         while records.advance()? {
@@ -67,7 +71,8 @@ fn model(path: &Path) -> String {
     match directory {
         Some(directory) if before.ends_with(&directory) && !directory.is_empty() => directory,
         _ => {
-            let files = ["total_dataset_", "chat_filtered_", "math_filtered_", "code_filtered_", "safety-refuse_filtered_"];
+            let files =
+                ["total_dataset_", "chat_filtered_", "math_filtered_", "code_filtered_", "safety-refuse_filtered_"];
             let known = files.iter().chain(&["safety-response_filtered_"]);
             known.copied().find_map(|file| before.strip_prefix(file)).unwrap_or(before).to_owned()
         }

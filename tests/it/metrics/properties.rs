@@ -23,6 +23,8 @@ fn rows_for(metric: &dyn Metric, seed: u64, n: usize, change: &dyn Fn(f32) -> f3
         } else if id.starts_with("ties") {
             rows.push(Row::comparison("s", &format!("ref:{i}"), &rewards(1), &rewards(2)));
             rows.push(Row::comparison("s", &format!("tied:{i}"), &rewards(3), &rewards(2)));
+        } else if id.starts_with("two-orders") {
+            rows.push(Row::comparison("s", &format!("i{i}"), &rewards(2), &rewards(2)));
         } else {
             let m = if i % 2 == 0 { 1 } else { 3 };
             rows.push(Row::comparison("s", &format!("i{i}"), &rewards(1), &rewards(m)));
@@ -37,6 +39,8 @@ fn rule_of(metric: &dyn Metric) -> Manifest {
         open("style-matrix", "loss")
     } else if id.starts_with("ties") {
         open("ties", "loss")
+    } else if id.starts_with("two-orders") {
+        open("two-orders", "loss")
     } else {
         open("accuracy", "one-over-k")
     }
