@@ -8,6 +8,7 @@ mod counts;
 mod describe;
 mod draft;
 mod options;
+mod panel;
 mod place;
 mod protocols;
 mod published;
@@ -28,6 +29,7 @@ use analysis::Analysis;
 use draft::{Draft, Method, Resolver};
 
 pub use options::{FindingError, FindingOptions};
+pub use panel::PanelFinding;
 pub use protocols::{Averaging, ProtocolName, ProtocolScore};
 
 /// What part of a benchmark a finding is about.
@@ -107,6 +109,9 @@ pub struct Findings {
     pub benchmarks: Vec<BenchmarkInfo>,
     pub findings: Vec<Finding>,
     pub differences: Vec<PairedDifference>,
+    /// What the runs say together.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub panel: Vec<PanelFinding>,
     /// Scores under other protocols than the benchmarks' own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub protocols: Vec<ProtocolScore>,
@@ -152,6 +157,7 @@ impl Findings {
             benchmarks: Vec::new(),
             findings: Vec::new(),
             differences: Vec::new(),
+            panel: Vec::new(),
             protocols: Vec::new(),
             replicates: options.replicates,
             seed: options.seed,
@@ -183,16 +189,19 @@ impl Findings {
         analysis.against_published_english();
         analysis.disparity();
         let runs = analysis.runs.clone();
+        let panel = analysis.kappa_by_item();
         self.benchmarks.push(describe::benchmark_info(&analysis, options));
         self.warnings.extend(analysis.warnings());
         let Analysis { sheet, findings, differences, .. } = analysis;
         let nodes = findings.iter().filter_map(resampled).chain(differences.iter().filter_map(resampled));
+        let nodes = nodes.chain(panel.iter().filter_map(resampled));
         let resolver = Resolver::new(&sheet, &design, nodes, options, progress);
         self.findings.extend(findings.into_iter().map(|draft| draft::finding(resolver.resolve(draft))));
         self.differences.extend(differences.into_iter().map(|draft| {
             let resolved = resolver.resolve(draft);
             PairedDifference { estimate: resolved.estimate, why: resolved.why, ..resolved.of }
         }));
+        self.panel.extend(panel.into_iter().map(|draft| panel::finding(resolver.resolve(draft))));
         let of = (here.name, runs.as_slice());
         self.protocols.extend(protocols::protocols(table, &design, &here.manifest, of, options, progress));
         Ok(())

@@ -11,6 +11,7 @@ mod leaderboard;
 mod matrix;
 mod measures;
 mod method;
+mod panel;
 mod protocols;
 mod provenance;
 mod subsets;
@@ -32,6 +33,7 @@ pub static SECTIONS: &[(&str, Section)] = &[
     ("Against the baseline", baseline::section),
     ("Subsets", subsets::section),
     ("Other measures", measures::section),
+    ("Agreement item by item", panel::section),
     ("Protocol matrix", protocols::section),
     ("Coverage", coverage::section),
     ("Method", method::section),

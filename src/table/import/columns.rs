@@ -141,6 +141,12 @@ impl Layout {
                 found.insert(part, index);
             }
         }
+        // Nothing but `chosen` and `rejected`: the scores themselves (RewardBench's `_all.jsonl`).
+        if columns.len() == 2
+            && let (Some(chosen), Some(rejected)) = (found.remove(&Part::Chosen), found.remove(&Part::Rejected))
+        {
+            found.extend([(Part::ScoreChosen, chosen), (Part::ScoreRejected, rejected)]);
+        }
         let layout = Layout { found };
         let has = |parts: &[Part]| parts.iter().all(|part| layout.found.contains_key(part));
         let scores = has(&[Part::ScoreChosen, Part::ScoreRejected])

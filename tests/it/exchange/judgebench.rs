@@ -17,10 +17,13 @@ fn records(name: &str) -> Vec<Record> {
     reader.deserialize().map(|row| row.unwrap()).collect()
 }
 
-fn category(name: &str) -> Scope {
-    match name {
+/// Categories of one subset have their parts on the subset only.
+fn scope(category: &str) -> Scope {
+    match category {
         "overall" => Scope::Overall,
-        other => Scope::Category(other[..1].to_uppercase() + &other[1..]),
+        "knowledge" => Scope::Category("Knowledge".into()),
+        "coding" => Scope::Subset("livecodebench".into()),
+        other => Scope::Subset(format!("livebench-{other}")),
     }
 }
 
@@ -66,7 +69,7 @@ fn all_35_recomputed_rows_come_out_exactly() {
             published.iter().filter(|r| r["judge_model"] == *model && name.contains(&r["response_model"])).collect();
         assert_eq!(rows.len(), 5, "{model}");
         for row in rows {
-            let scope = category(&row["category"]);
+            let scope = scope(&row["category"]);
             let count = |metric: &str| {
                 let estimate = find(&findings, 0, metric, &scope, &english()).estimate.unwrap();
                 assert!(estimate.interval.is_some(), "{model} {metric} {scope:?}");
@@ -113,7 +116,7 @@ fn reward_models_scores_give_their_25_rows() {
         let Some(run) = all.runs.iter().position(|run| run.name.replace('/', "_") == row["judge_model"]) else {
             continue;
         };
-        let scope = category(&row["category"]);
+        let scope = scope(&row["category"]);
         let estimate = find(&all, run, "accuracy", &scope, &english()).estimate.unwrap();
         let right = estimate.point * estimate.n as f64;
         assert_eq!(estimate.n.to_string(), row["n"]);

@@ -144,7 +144,13 @@ fn outputs_of_the_rewardbench_command() {
     assert_eq!((runs[0].info.name.as_str(), runs[0].n_items), ("rm", 2));
     let first = &runs[0].rows[0];
     assert_eq!((first.benchmark.as_ref(), first.subset.as_ref(), first.n_chars), ("rewardbench", "hep-js", 6));
-    let path = write(dir.path(), "x_all.jsonl", "{\"text\": \"a\", \"other\": 0.7}\n");
+    let path = write(dir.path(), "y_all.jsonl", "{\"chosen\": 2.5, \"rejected\": -1.0}\n");
+    let runs = imported(ImportFormat::Rewardbench, &[path], &ImportOptions::default());
+    assert_eq!(
+        (runs[0].info.name.as_str(), runs[0].rows[0].reward, runs[0].rows[1].reward),
+        ("y", Some(2.5), Some(-1.0))
+    );
+    let path = write(dir.path(), "x_outputs.jsonl", "{\"text\": \"a\", \"other\": 0.7}\n");
     let (error, hint) = refusal(ImportFormat::Rewardbench, &path, &ImportOptions::default());
     assert!(error.contains("has no columns with scores") && hint.contains("score-chosen"), "{error} {hint}");
 }
