@@ -340,5 +340,5 @@ fn formats_are_read_as_people_write_them() {
     assert_eq!(" HTML ".parse::<Format>().unwrap(), Format::Html);
     let error = "pdf".parse::<Format>().unwrap_err();
     assert_eq!(error.to_string(), "`pdf` is not a report format");
-    assert_eq!(error.hint(), "formats: html, png, svg, md, csv, json");
+    assert_eq!(error.hint(), "formats: html, png, svg, md, latex, csv, json");
 }
