@@ -105,6 +105,10 @@ pub static METRICS: &[&dyn Metric] = &[
     &two_orders::SILENT,
     &two_orders::LONGEST_WINS,
     &margin::MeanMargin,
+    &graded::PREFERENCE,
+    &graded::LONGEST_WINS,
+    &graded::MACRO_F1,
+    &graded::EXACT,
 ];
 
 /// The metric that is a subset's score under a rule, computed from rewards or from lengths.
@@ -116,6 +120,8 @@ pub fn score_of(rule: Rule, evidence: Evidence) -> &'static dyn Metric {
         (Rule::StyleMatrix, Evidence::Characters) => &style_matrix::LONGEST_WINS,
         (Rule::Ties, Evidence::Rewards) => &ties::TIES,
         (Rule::Ties, Evidence::Characters) => &ties::LONGEST_WINS,
+        (Rule::Graded, Evidence::Rewards) => &graded::PREFERENCE,
+        (Rule::Graded, Evidence::Characters) => &graded::LONGEST_WINS,
         (Rule::TwoOrders, Evidence::Rewards) => &two_orders::TWO_ORDERS,
         (Rule::TwoOrders, Evidence::Characters) => &two_orders::LONGEST_WINS,
     }
@@ -129,7 +135,8 @@ pub fn parts_of(rule: Rule) -> &'static [&'static dyn Metric] {
     static OF_ORDERS: [&dyn Metric; 3] = [&two_orders::FIRST, &two_orders::INCONSISTENT, &two_orders::SILENT];
     match rule {
         Rule::TwoOrders => &OF_ORDERS,
-        Rule::Accuracy => &[],
+        // Grades have sums of their own.
+        Rule::Accuracy | Rule::Graded => &[],
         Rule::StyleMatrix => &OF_MATRIX,
         Rule::Ties => &OF_TIES,
     }

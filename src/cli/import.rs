@@ -61,7 +61,7 @@ fn format(kind: ImportKind) -> ImportFormat {
 /// `PART=NAME`, several times.
 fn columns(given: &[String]) -> Result<ScoreColumns, CliError> {
     let hint = "for example `--column score-chosen=good`; parts are id, source-id, language, subset, category, model, \
-                score-chosen, score-rejected, score-a, score-b, label, result, chosen and rejected";
+                score-chosen, score-rejected, score-a, score-b, label, result, chosen, rejected, chosen-grade and rejected-grade";
     let pair = |pair: &String| match pair.split_once('=') {
         Some((part, name)) => Ok((part.trim().to_owned(), name.trim().to_owned())),
         None => Err(CliError::new(format!("`--column {pair}` is not of the form PART=NAME"), hint)),

@@ -148,6 +148,8 @@ mod tests {
                 rejected: &rejected,
                 chosen_chars: &chars,
                 rejected_chars: &chars,
+                chosen_grades: &[],
+                rejected_grades: &[],
                 seen: true,
             };
             assert!(TWO_ORDERS.contribute(&Group::One(item), &protocol, &mut sums));

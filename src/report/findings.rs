@@ -188,6 +188,7 @@ impl Findings {
         analysis.against_baseline(baseline);
         analysis.against_published_english();
         analysis.disparity();
+        analysis.grades();
         let runs = analysis.runs.clone();
         let panel = analysis.kappa_by_item();
         self.benchmarks.push(describe::benchmark_info(&analysis, options));

@@ -105,7 +105,9 @@ fn block(out: &mut String, block: &Block, figures: bool) {
         }
         Block::Code(text) => {
             line(out, "\\begin{flushleft}\\ttfamily\\small");
-            text.lines().for_each(|row| line(out, &format!("{}\\\\", escape(row).replace(' ', "\\ "))));
+            // An empty line has nothing that could be ended.
+            let row = |row: &str| if row.is_empty() { "\\mbox{}".to_owned() } else { code(row).replace(' ', "\\ ") };
+            text.lines().for_each(|text| line(out, &format!("{}\\\\", row(text))));
             line(out, "\\end{flushleft}");
         }
     }
@@ -193,7 +195,7 @@ fn span(span: &Span) -> String {
     match span {
         Span::Text(text) | Span::Name(text) => escape(text),
         Span::Strong(text) => format!("\\textbf{{{}}}", escape(text)),
-        Span::Code(code) => format!("\\texttt{{{}}}", escape(code)),
+        Span::Code(code) => format!("\\texttt{{{}}}", self::code(code)),
         Span::Lang(lang) => escape(&language::name(*lang)),
         Span::Value(value) => self::value(value),
     }
@@ -240,11 +242,28 @@ fn escape(text: &str) -> String {
             '±' => out.push_str("\\ensuremath{\\pm}"),
             '⟨' => out.push_str("\\ensuremath{\\langle}"),
             '⟩' => out.push_str("\\ensuremath{\\rangle}"),
+            // Two of these in a row would be joined.
+            '-' | '\'' | ',' if out.ends_with(c) => {
+                out.push_str("{}");
+                out.push(c);
+            }
+            '`' => out.push_str("\\textasciigrave{}"),
             '\n' | '\r' => out.push(' '),
             c => out.push(c),
         }
     }
     out
+}
+
+/// Code, which may break anywhere once it is long: digests and paths have no blanks.
+fn code(text: &str) -> String {
+    const WHOLE: usize = 30;
+    let letters: Vec<char> = text.chars().collect();
+    if letters.len() <= WHOLE {
+        return escape(text);
+    }
+    let pieces = letters.chunks(8).map(|piece| escape(&piece.iter().collect::<String>()));
+    pieces.collect::<Vec<_>>().join("\\allowbreak{}")
 }
 
 #[cfg(test)]

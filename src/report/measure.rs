@@ -124,6 +124,18 @@ pub static MEASURES: &[Measure] = &[
         about: "Mean hyperbolic tangent of how far wrong responses lie below right ones, relative to the spread of the right ones, less 1.",
     },
     Measure {
+        id: "grade-macro-f1",
+        title: "Macro-F1 of grades",
+        unit: Unit::Percent,
+        about: "Mean over grades of F1 between a judge's grades and people's, where rewards are grades.",
+    },
+    Measure {
+        id: "grade-exact",
+        title: "Same grade",
+        unit: Unit::Percent,
+        about: "Share of responses that a judge gives the grade that people give.",
+    },
+    Measure {
         id: "two-orders-first",
         title: "First order only",
         unit: Unit::Percent,

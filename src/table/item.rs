@@ -116,6 +116,8 @@ pub struct ItemTable {
     pub runs: Vec<RunColumn>,
     /// Characters per response slot (the text is the same for every run); 0: not known.
     pub n_chars: Vec<u32>,
+    /// Gold grade per response slot, 0 where there is none; empty where nothing is graded.
+    pub grades: Vec<u8>,
 }
 
 /// One item as one run scored it: what a metric sees.
@@ -126,6 +128,9 @@ pub struct Item<'a> {
     pub rejected: &'a [Option<f32>],
     pub chosen_chars: &'a [u32],
     pub rejected_chars: &'a [u32],
+    /// Gold grades (0: none); empty where nothing is graded.
+    pub chosen_grades: &'a [u8],
+    pub rejected_grades: &'a [u8],
     /// The run has rows for it, with rewards or without.
     pub seen: bool,
 }
@@ -144,6 +149,8 @@ impl ItemTable {
             rejected: &rewards[middle..end],
             chosen_chars: &self.n_chars[begin..middle],
             rejected_chars: &self.n_chars[middle..end],
+            chosen_grades: self.grades.get(begin..middle).unwrap_or_default(),
+            rejected_grades: self.grades.get(middle..end).unwrap_or_default(),
             seen: present[begin..end].contains(&true),
         }
     }

@@ -85,6 +85,7 @@ fn tidy(table: &ItemTable, design: &Design, protocol: &Protocol, run: usize) -> 
                     (Rule::StyleMatrix, _) => (complete && item.chosen.len() == 3 && item.rejected.len() == 3, 0.0),
                     (Rule::Ties, Members::Ties { .. }) => (complete, 0.0),
                     (Rule::Ties, Members::One(_)) => (false, 0.0),
+                    (Rule::Graded, _) => (complete && crate::metric::graded::is_graded(&item), 0.0),
                     (Rule::TwoOrders, _) => (item.seen && item.chosen.len() == item.rejected.len(), 0.0),
                 };
                 let begin = item.key.offset as usize;

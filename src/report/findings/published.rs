@@ -1,14 +1,16 @@
 //! Numbers as others publish them beside those that are comparable: the gap to English's own published score,
 //! the disparity of languages.
 
+use crate::benchmark::manifest::Rule;
 use crate::lang::Lang;
 use crate::metric::aggregate::Form;
+use crate::metric::graded;
 use crate::metric::margin::MeanMargin;
 use crate::metric::observe::Observed;
 use crate::metric::outcome::Evidence;
 use crate::metric::sheet::NodeId;
 use crate::metric::{Metric, score_of};
-use crate::report::findings::analysis::Analysis;
+use crate::report::findings::analysis::{Analysis, Basis};
 use crate::report::findings::counts::Count;
 use crate::report::findings::draft::{Draft, Method};
 use crate::report::findings::place::{CellColumns, Gaps, Layout, Number, Slot};
@@ -110,6 +112,38 @@ impl Analysis<'_> {
                 let largest = self.sheet.largest(margins);
                 let node = self.sheet.quotient(mean, largest);
                 self.draft_of(run, DISPARITY, Scope::Overall, Languages::Average(average), &all, node);
+            }
+        }
+    }
+
+    /// Of graded benchmarks: how a judge's grades agree with people's. Rewards that are no grades have none.
+    pub fn grades(&mut self) {
+        let design = self.design();
+        if !design.subsets.iter().all(|subset| subset.rule == Rule::Graded) {
+            return;
+        }
+        let scopes = self.layout.scopes.clone();
+        for run in self.runs.clone() {
+            let columns: CellColumns = design
+                .cells
+                .iter()
+                .map(|cell| {
+                    let observed = Observed::new(self.table, run, cell, &graded::MACRO_F1, &self.protocol);
+                    observed.any().then(|| observed.columns(cell, &mut self.sheet.columns, |_| true))
+                })
+                .collect();
+            if columns.iter().all(Option::is_none) {
+                continue;
+            }
+            for metric in [&graded::MACRO_F1, &graded::EXACT] {
+                let placed = self.layout.place(
+                    &mut self.sheet,
+                    &scopes,
+                    &columns,
+                    &|_| metric as &'static dyn Metric,
+                    Gaps::Refuse,
+                );
+                self.draft(run, metric.id(), &scopes, &placed, &[], Basis::Outcomes);
             }
         }
     }

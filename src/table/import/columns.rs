@@ -35,10 +35,13 @@ pub enum Part {
     /// Response texts, for their lengths.
     Chosen,
     Rejected,
+    /// Gold grades: then `chosen` is merely the first response.
+    ChosenGrade,
+    RejectedGrade,
 }
 
 impl Part {
-    pub const ALL: [Part; 14] = [
+    pub const ALL: [Part; 16] = [
         Part::Id,
         Part::SourceId,
         Part::Language,
@@ -53,6 +56,8 @@ impl Part {
         Part::Result,
         Part::Chosen,
         Part::Rejected,
+        Part::ChosenGrade,
+        Part::RejectedGrade,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -71,6 +76,8 @@ impl Part {
             Part::Result => "result",
             Part::Chosen => "chosen",
             Part::Rejected => "rejected",
+            Part::ChosenGrade => "chosen-grade",
+            Part::RejectedGrade => "rejected-grade",
         }
     }
 
@@ -93,6 +100,7 @@ impl Part {
             Part::Result => &["result", "results", "correct"],
             Part::Chosen => &["chosen", "response_chosen"],
             Part::Rejected => &["rejected", "response_rejected"],
+            Part::ChosenGrade | Part::RejectedGrade => &[],
         }
     }
 }
@@ -256,6 +264,7 @@ struct Row {
     rejected: Vec<Option<f64>>,
     chosen_chars: Vec<u32>,
     rejected_chars: Vec<u32>,
+    grades: [Option<f64>; 2],
 }
 
 impl File<'_> {
@@ -295,8 +304,16 @@ impl File<'_> {
             rejected,
             chosen_chars: lengths(self, Part::Chosen),
             rejected_chars: lengths(self, Part::Rejected),
+            grades: [self.grade(Part::ChosenGrade)?, self.grade(Part::RejectedGrade)?],
         };
         Ok((model, row))
+    }
+
+    fn grade(&mut self, part: Part) -> Result<Option<f64>, ImportError> {
+        Ok(match self.layout.get(part) {
+            Some(column) => self.records.number(column)?,
+            None => None,
+        })
     }
 
     fn scores(&mut self) -> Result<(Vec<Option<f64>>, Vec<Option<f64>>), ImportError> {
@@ -351,19 +368,21 @@ impl File<'_> {
             return Err(self.fault("there is no language", Some(hint)));
         };
         let id = row.id.unwrap_or_else(|| format!("row-{}", self.records.row()));
-        let answers = |rewards: &[Option<f64>], chars: &[u32]| -> Vec<Answer> {
+        let answers = |rewards: &[Option<f64>], chars: &[u32], grade: Option<f64>| -> Vec<Answer> {
             let length = |i: usize| if chars.len() == rewards.len() { chars[i] } else { 0 };
+            let variant: Option<Arc<str>> = grade.map(|grade| format!("grade {grade}").into());
             let all = rewards.iter().enumerate();
-            all.map(|(i, reward)| Answer { reward: *reward, variant: None, n_chars: length(i) }).collect()
+            all.map(|(i, reward)| Answer { reward: *reward, variant: variant.clone(), n_chars: length(i) }).collect()
         };
+        let [first, second] = row.grades;
         let entry = Entry {
             lang,
             subset: self.shared.get(row.subset.unwrap_or_else(|| "all".to_owned())),
             category: row.category.map(|category| self.shared.get(category)),
             source: self.shared.get(row.source_id.unwrap_or_else(|| id.clone())),
             id: self.shared.get(id),
-            chosen: answers(&row.chosen, &row.chosen_chars),
-            rejected: answers(&row.rejected, &row.rejected_chars),
+            chosen: answers(&row.chosen, &row.chosen_chars, first),
+            rejected: answers(&row.rejected, &row.rejected_chars, second),
         };
         Ok(Some((place.clone(), entry)))
     }

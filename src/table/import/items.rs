@@ -24,6 +24,8 @@ pub struct Known {
     pub source: Arc<str>,
     pub chosen_chars: Vec<u32>,
     pub rejected_chars: Vec<u32>,
+    /// Styles or grades, chosen first.
+    pub variants: Vec<Option<Arc<str>>>,
 }
 
 /// The items of all data files, in their order.
@@ -76,6 +78,7 @@ impl Items {
                 source: comparison.source.0.clone(),
                 chosen_chars: chars(&comparison.chosen),
                 rejected_chars: chars(&comparison.rejected),
+                variants: comparison.responses().map(|response| response.variant.clone()).collect(),
             };
             let number = self.all.len();
             self.by_id.entry((known.id.clone(), known.lang)).or_default().push(number);
@@ -114,9 +117,14 @@ impl Known {
     /// The item with these rewards; `None` where it has another number of responses.
     pub fn entry(&self, chosen: &[Option<f64>], rejected: &[Option<f64>]) -> Option<Entry> {
         let fits = (chosen.len(), rejected.len()) == (self.chosen_chars.len(), self.rejected_chars.len());
-        let answers = |rewards: &[Option<f64>], chars: &[u32]| {
-            let pairs = rewards.iter().zip(chars);
-            pairs.map(|(reward, n)| super::entry::Answer { reward: *reward, variant: None, n_chars: *n }).collect()
+        let (first, second) = self.variants.split_at_checked(self.chosen_chars.len()).unwrap_or_default();
+        let answers = |rewards: &[Option<f64>], chars: &[u32], variants: &[Option<Arc<str>>]| {
+            let of = |((reward, n), variant): ((&Option<f64>, &u32), &Option<Arc<str>>)| super::entry::Answer {
+                reward: *reward,
+                variant: variant.clone(),
+                n_chars: *n,
+            };
+            rewards.iter().zip(chars).zip(variants).map(of).collect()
         };
         fits.then(|| Entry {
             lang: self.lang,
@@ -124,8 +132,8 @@ impl Known {
             category: self.category.clone(),
             id: self.id.clone(),
             source: self.source.clone(),
-            chosen: answers(chosen, &self.chosen_chars),
-            rejected: answers(rejected, &self.rejected_chars),
+            chosen: answers(chosen, &self.chosen_chars, first),
+            rejected: answers(rejected, &self.rejected_chars, second),
         })
     }
 }

@@ -133,3 +133,58 @@ fn the_metrics_of_wmt23_are_18_models() {
         assert_eq!(finding.n_ties.to_string(), row["ties"], "{row:?}");
     }
 }
+
+/// Four pairs of graded responses. Gold prefers first, second, neither, first; a judge's grades prefer first, first,
+/// neither, neither, so two pairs are right. Gold 5 3 2 4 3 3 5 1, judged 5 4 4 2 3 3 4 4: F1 of 1 is 0, of 2 is 0,
+/// of 3 is 2·2/(3 + 2), of 4 is 0 of 1 + 4, of 5 is 2·1/(2 + 1); scikit-learn's macro-F1 of these is 0.29333….
+#[test]
+fn graded_responses() {
+    let dir = tempfile::tempdir().unwrap();
+    let rows = [(5, 3, 5.0, 4.0), (2, 4, 4.0, 2.0), (3, 3, 3.0, 3.0), (5, 1, 4.0, 4.0)];
+    let text: String = rows
+        .iter()
+        .enumerate()
+        .map(|(i, (a, b, x, y))| {
+            format!(
+                "{}\n",
+                json!({"id": i, "lang": "sw", "subset": "tone", "grade_a": a, "grade_b": b, "score_a": x, "score_b": y})
+            )
+        })
+        .collect();
+    let path = write(dir.path(), "judge.jsonl", &text);
+    let map = [
+        ("score-chosen", "score_a"),
+        ("score-rejected", "score_b"),
+        ("chosen-grade", "grade_a"),
+        ("rejected-grade", "grade_b"),
+    ];
+    let options =
+        ImportOptions { benchmark: Some("menlo".to_owned()), columns: columns(&map), ..ImportOptions::default() };
+    let runs = imported(ImportFormat::Table, &[path], &options);
+    assert_eq!(runs[0].rows[0].variant.as_deref(), Some("grade 5"));
+    let found = findings(dir.path(), &runs, &quick());
+    let swahili = Languages::One(Lang::from_code("swh_Latn").unwrap());
+    let point = |metric: &str| find(&found, 0, metric, &Scope::Subset("tone".into()), &swahili).estimate.unwrap().point;
+    assert_eq!(point("accuracy"), 0.5);
+    assert!((point("grade-macro-f1") - (0.8 + 2.0 / 3.0) / 5.0).abs() < 1e-12, "{}", point("grade-macro-f1"));
+    assert!((point("grade-exact") - 3.0 / 8.0).abs() < 1e-12);
+}
+
+/// The reader of data gives grades to the score table, and pairs with equal grades stay.
+#[test]
+fn graded_data_are_read_with_a_column_map() {
+    use rmbench::benchmark::catalog;
+    use rmbench::benchmark::reader::{ReadOptions, read_all};
+    let dir = tempfile::tempdir().unwrap();
+    let row = |a: i32, b: i32| json!({"language": "sw", "prompt": "p", "response_a": "x", "response_b": "y", "grade_a": a, "grade_b": b, "dimension": "tone"});
+    let path = write(dir.path(), "menlo.jsonl", &format!("{}\n{}\n", row(4, 4), row(1, 5)));
+    let columns = catalog::find("menlo").unwrap().data.columns;
+    let (items, counts) = read_all(&path, &ReadOptions { columns: columns.clone(), ..ReadOptions::default() }).unwrap();
+    assert_eq!((items.len(), counts.ties), (2, 0));
+    let grades: Vec<_> =
+        items.iter().flat_map(|item| item.responses()).map(|r| r.variant.as_deref().unwrap()).collect();
+    assert_eq!(grades, ["grade 4", "grade 4", "grade 1", "grade 5"]);
+    let odd = write(dir.path(), "odd.jsonl", &format!("{}\n", row(4, 0)));
+    let error = read_all(&odd, &ReadOptions { columns, ..ReadOptions::default() }).unwrap_err().to_string();
+    assert!(error.contains("column `grade_b`: expected a grade from 1 to 9"), "{error}");
+}
