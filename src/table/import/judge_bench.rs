@@ -2,7 +2,8 @@
 //!
 //! Every judgment becomes a chosen and a rejected row of its own, variants `order-1` and `order-2`, so that the
 //! rules of two orders and of a single game can both be applied. The second entry's scores and decision are
-//! turned back to the first order. A judgment without a verdict (null) keeps its rows, without rewards.
+//! turned back to the first order. A judgment without a verdict (null) keeps its rows, without rewards. Decisions are
+//! rewards 1, ½ and 0, and 2 more in the second order: rewards of different orders are never equal by accident.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -105,6 +106,7 @@ fn verdict(judgment: &Value, swapped: bool, decisions: bool) -> Read {
         Preferred::Second => [0.0, 1.0],
         Preferred::Neither => [0.5, 0.5],
     });
+    let decided = decided.map(|pair: [f64; 2]| pair.map(|reward| if swapped { reward + 2.0 } else { reward }));
     let turned = |[a, b]: [f64; 2]| if swapped { [b, a] } else { [a, b] };
     let rewards = if decisions { decided } else { scores.or(decided) };
     Read { rewards: rewards.map(turned), scalar: scores.is_some() }
@@ -133,9 +135,9 @@ mod tests {
         let scores = json!({"judgment": {"scores": [[3.0], 1.0]}, "decision": "A>B"});
         assert_eq!(verdict(&scores, false, false).rewards, Some([3.0, 1.0]));
         assert_eq!(verdict(&scores, true, false).rewards, Some([1.0, 3.0]));
-        assert_eq!(verdict(&scores, true, true).rewards, Some([0.0, 1.0]));
+        assert_eq!(verdict(&scores, true, true).rewards, Some([2.0, 3.0]));
         let words = json!({"judgment": {"response": "…"}, "decision": "A=B"});
-        assert_eq!(verdict(&words, true, false).rewards, Some([0.5, 0.5]));
+        assert_eq!(verdict(&words, true, false).rewards, Some([2.5, 2.5]));
         assert_eq!(verdict(&json!({"judgment": {}, "decision": null}), false, false).rewards, None);
         assert_eq!(verdict(&Value::Null, false, false).rewards, None);
     }
