@@ -5,11 +5,12 @@
 //! Axes on which nothing can differ are left out: tie policies where there is no tie, 1/k beside ½ for pairs,
 //! weightings where items are pooled.
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::benchmark::manifest::{Manifest, Overall, Rule, TiePolicy};
 use crate::metric::aggregate::{Form, Forms, Part};
-use crate::metric::design::Design;
+use crate::metric::design::{Cell, Design};
 use crate::metric::observe::Observed;
 use crate::metric::outcome::{Evidence, has_tie};
 use crate::metric::sheet::{NodeId, Sheet};
@@ -90,6 +91,7 @@ pub fn protocols(
     let mut differences: Vec<Option<Draft<usize>>> = Vec::new();
     for run in runs.iter().copied() {
         let first = drafts.len();
+        let counts = counted(table, design, run);
         let mut own: Option<NodeId> = None;
         let mut columns: Vec<(TiePolicy, CellColumns)> = Vec::new();
         for way in &ways {
@@ -126,7 +128,7 @@ pub fn protocols(
                     why: None,
                     difference: None,
                 };
-                drafts.push(draft(of, number, table, design, run, why, true));
+                drafts.push(draft(of, number, &counts, why));
             }
         }
         for at in first..drafts.len() {
@@ -153,26 +155,38 @@ pub fn protocols(
     resolved.collect()
 }
 
-fn draft(
-    of: ProtocolScore,
-    number: Option<&Number>,
-    table: &ItemTable,
-    design: &Design,
-    run: usize,
-    why: Option<String>,
-    share: bool,
-) -> Draft<ProtocolScore> {
-    let units = number.iter().flat_map(|n| &n.cells).flat_map(|cell| &design.cells[*cell].units);
-    let items = units.flat_map(|unit| unit.items()).map(|item| table.item(run, item));
+/// Items of a cell as one run scored them.
+#[derive(Clone, Copy)]
+struct Counted {
+    complete: usize,
+    tied: usize,
+    missing: usize,
+}
+
+fn counted(table: &ItemTable, design: &Design, run: usize) -> Vec<Counted> {
+    let of_cell = |cell: &Cell| {
+        let mut count = Counted { complete: 0, tied: 0, missing: 0 };
+        for item in cell.units.iter().flat_map(|unit| unit.items()).map(|item| table.item(run, item)) {
+            let complete = Evidence::Rewards.extremes(&item).is_some();
+            count.complete += usize::from(complete);
+            count.tied += usize::from(complete && has_tie(&item));
+            count.missing += usize::from(!complete);
+        }
+        count
+    };
+    design.cells.par_iter().map(of_cell).collect()
+}
+
+fn draft(of: ProtocolScore, number: Option<&Number>, counts: &[Counted], why: Option<String>) -> Draft<ProtocolScore> {
+    let here = number.iter().flat_map(|number| &number.cells).map(|cell| counts[*cell]);
+    let without_ties = of.protocol.ties == TiePolicy::Exclude;
     let (mut n, mut n_missing) = (0, 0);
-    for item in items {
-        let counts = Evidence::Rewards.extremes(&item).is_some();
-        let excluded = of.protocol.ties == TiePolicy::Exclude && has_tie(&item);
-        n += usize::from(counts && !excluded);
-        n_missing += usize::from(!counts);
+    for count in here {
+        n += count.complete - if without_ties { count.tied } else { 0 };
+        n_missing += count.missing;
     }
     let effective_n = number.map_or(0.0, |number| number.effective_n).min(n as f64);
-    let method = Method::Resampled { share, effective_n };
+    let method = Method::Resampled { share: true, effective_n };
     Draft { of, node: number.map(|n| n.node), method, n, n_missing, why }
 }
 
@@ -190,12 +204,13 @@ fn columns_of(
     sheet: &mut Sheet,
 ) -> CellColumns {
     let protocol = Protocol { ties, ..Protocol::of(manifest) };
-    let mut of_cell = |cell: &crate::metric::design::Cell| {
-        let metric = score_of(design.subsets[cell.subset].rule, Evidence::Rewards);
-        let observed = Observed::new(table, run, cell, metric, &protocol);
+    let metric = |cell: &Cell| score_of(design.subsets[cell.subset].rule, Evidence::Rewards);
+    let observe = |cell: &Cell| Observed::new(table, run, cell, metric(cell), &protocol);
+    let observed: Vec<Observed> = design.cells.par_iter().map(observe).collect();
+    let columns = |(cell, observed): (&Cell, &Observed)| {
         observed.any().then(|| observed.columns(cell, &mut sheet.columns, |_| true))
     };
-    design.cells.iter().map(&mut of_cell).collect()
+    design.cells.iter().zip(&observed).map(columns).collect()
 }
 
 /// The protocols that can differ, the benchmark's own first.

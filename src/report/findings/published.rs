@@ -2,8 +2,11 @@
 //! the disparity of languages.
 
 use crate::benchmark::manifest::Rule;
+use rayon::prelude::*;
+
 use crate::lang::Lang;
 use crate::metric::aggregate::Form;
+use crate::metric::design::Cell;
 use crate::metric::graded;
 use crate::metric::margin::MeanMargin;
 use crate::metric::observe::Observed;
@@ -79,14 +82,7 @@ impl Analysis<'_> {
             if self.table.runs[run].info.kind == "generative" {
                 continue;
             }
-            let columns: CellColumns = design
-                .cells
-                .iter()
-                .map(|cell| {
-                    let observed = Observed::new(self.table, run, cell, &MeanMargin, &self.protocol);
-                    observed.any().then(|| observed.columns(cell, &mut self.sheet.columns, |_| true))
-                })
-                .collect();
+            let columns = self.columns_of(run, &MeanMargin);
             let placed = self.layout.place(&mut self.sheet, &scopes, &columns, &|_| &MeanMargin, Gaps::Skip);
             let Some(row) = placed.slots.first() else { continue };
             let mut margins: Vec<NodeId> = Vec::new();
@@ -124,14 +120,7 @@ impl Analysis<'_> {
         }
         let scopes = self.layout.scopes.clone();
         for run in self.runs.clone() {
-            let columns: CellColumns = design
-                .cells
-                .iter()
-                .map(|cell| {
-                    let observed = Observed::new(self.table, run, cell, &graded::MACRO_F1, &self.protocol);
-                    observed.any().then(|| observed.columns(cell, &mut self.sheet.columns, |_| true))
-                })
-                .collect();
+            let columns = self.columns_of(run, &graded::MACRO_F1);
             if columns.iter().all(Option::is_none) {
                 continue;
             }
@@ -146,6 +135,18 @@ impl Analysis<'_> {
                 self.draft(run, metric.id(), &scopes, &placed, &[], Basis::Outcomes);
             }
         }
+    }
+
+    /// A metric's sums of one run by cell.
+    fn columns_of(&mut self, run: usize, metric: &'static dyn Metric) -> CellColumns {
+        let design = self.design();
+        let (table, protocol) = (self.table, &self.protocol);
+        let observe = |cell: &Cell| Observed::new(table, run, cell, metric, protocol);
+        let observed: Vec<Observed> = design.cells.par_iter().map(observe).collect();
+        let columns = |(cell, observed): (&Cell, &Observed)| {
+            observed.any().then(|| observed.columns(cell, &mut self.sheet.columns, |_| true))
+        };
+        design.cells.iter().zip(&observed).map(columns).collect()
     }
 
     /// A number that is no share, with the counts of its cells.
