@@ -60,20 +60,29 @@ pub fn report(
     settings: &ReportSettings,
     progress: &mut dyn Progress,
 ) -> anyhow::Result<Findings> {
-    let mut table = ItemTable::load(runs)?;
-    name_apart(&mut table, runs);
-    let manifests = Manifests::of(runs, &settings.manifests, &table, progress)?;
-    let options = options(settings, baseline.map(|run| table.runs[run].info.name.clone()));
-    let findings = Findings::compute(&table, &|name| manifests.find(name), &options, progress)?;
-    for warning in &findings.warnings {
-        progress.warn(warning);
-    }
+    let findings = self::findings(runs, baseline, settings, progress)?;
     let written = report::write(&findings, out, formats, progress)?;
     let settings = toml::to_string(settings)?;
     files::write_bytes(&out.join(SETTINGS_FILE), settings.as_bytes())?;
     if let Some(first) = written.first() {
         progress.line(&format!("report: `{}` ({} files in `{}`)", first.display(), written.len(), out.display()));
     }
+    Ok(findings)
+}
+
+/// Loads and computes; what a reader must know is said.
+pub(super) fn findings(
+    runs: &[PathBuf],
+    baseline: Option<usize>,
+    settings: &ReportSettings,
+    progress: &mut dyn Progress,
+) -> anyhow::Result<Findings> {
+    let mut table = ItemTable::load(runs)?;
+    name_apart(&mut table, runs);
+    let manifests = Manifests::of(runs, &settings.manifests, &table, progress)?;
+    let options = options(settings, baseline.map(|run| table.runs[run].info.name.clone()));
+    let findings = Findings::compute(&table, &|name| manifests.find(name), &options, progress)?;
+    findings.warnings.iter().for_each(|warning| progress.warn(warning));
     Ok(findings)
 }
 
@@ -107,6 +116,7 @@ fn formats(asked: &[ReportFormat]) -> Vec<Format> {
         ReportFormat::Png => Format::Png,
         ReportFormat::Svg => Format::Svg,
         ReportFormat::Md => Format::Md,
+        ReportFormat::Latex => Format::Latex,
         ReportFormat::Csv => Format::Csv,
         ReportFormat::Json => Format::Json,
     };
@@ -129,14 +139,19 @@ fn name_apart(table: &mut ItemTable, runs: &[PathBuf]) {
 }
 
 /// Which manifest describes which benchmark of the tables.
-struct Manifests {
+pub(super) struct Manifests {
     known: BTreeMap<String, Manifest>,
 }
 
 impl Manifests {
     /// Copies in run directories, then the files named, then built-in ones. Built-in manifests count only
     /// where a run was scored by one: a pair file may be called like a benchmark.
-    fn of(runs: &[PathBuf], files: &[PathBuf], table: &ItemTable, progress: &mut dyn Progress) -> anyhow::Result<Self> {
+    pub(super) fn of(
+        runs: &[PathBuf],
+        files: &[PathBuf],
+        table: &ItemTable,
+        progress: &mut dyn Progress,
+    ) -> anyhow::Result<Self> {
         let mut known = BTreeMap::new();
         for run in &table.runs {
             for (name, digest) in run.info.digests.iter().filter_map(|(k, d)| Some((k.strip_prefix("manifest/")?, d))) {
@@ -156,7 +171,7 @@ impl Manifests {
         Ok(Self { known })
     }
 
-    fn find(&self, benchmark: &str) -> Option<Manifest> {
+    pub(super) fn find(&self, benchmark: &str) -> Option<Manifest> {
         self.known.get(benchmark).cloned()
     }
 }
