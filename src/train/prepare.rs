@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::error::TrainError;
 use super::settings::{OverLength, TrainSettings};
 use super::trainable::{PairSize, Trainable};
-use super::weighting::{Features, weights};
+use super::weighting::{Features, difference, weights};
 use crate::lang::Lang;
 use crate::objective::Label;
 use crate::preference::{Comparison, ItemId, Response, SourceId, SubsetId};
@@ -81,7 +81,7 @@ pub fn prepare<M: Trainable>(
     }
     progress.begin(&format!("encoding {} pairs", role.as_str()), comparisons.len() as u64, "pairs");
     let mut pairs = Vec::with_capacity(comparisons.len());
-    let mut lengths = Vec::with_capacity(comparisons.len());
+    let mut texts = Vec::with_capacity(comparisons.len());
     let mut counts: BTreeMap<Lang, LengthCounts> = BTreeMap::new();
     for chunk in comparisons.chunks(CHUNK) {
         for (comparison, encoded) in chunk.iter().zip(model.encode(chunk)?) {
@@ -98,7 +98,7 @@ pub fn prepare<M: Trainable>(
                 }
             }
             count.kept += 1;
-            lengths.push(longer(comparison));
+            texts.push((longer(comparison), differs(comparison)));
             pairs.push(TrainPair {
                 id: comparison.id.clone(),
                 source: comparison.source.clone(),
@@ -119,7 +119,7 @@ pub fn prepare<M: Trainable>(
         return Err(TrainError::AllDropped(comparisons.len()));
     }
     if role == Role::Training {
-        weigh(&mut pairs, &lengths, settings);
+        weigh(&mut pairs, &texts, settings);
     }
     Ok(Prepared { pairs, counts })
 }
@@ -130,13 +130,22 @@ fn longer(comparison: &Comparison) -> Ordering {
     longest(&comparison.chosen).cmp(&longest(&comparison.rejected))
 }
 
-fn weigh<E>(pairs: &mut [TrainPair<E>], lengths: &[Ordering], settings: &TrainSettings) {
+fn differs(comparison: &Comparison) -> Option<String> {
+    difference(&comparison.chosen.first()?.text, &comparison.rejected.first()?.text)
+}
+
+fn weigh<E>(pairs: &mut [TrainPair<E>], texts: &[(Ordering, Option<String>)], settings: &TrainSettings) {
     let features: Vec<Features> = pairs
         .iter()
-        .zip(lengths)
-        .map(|(pair, &length)| Features { subset: &pair.subset, source: &pair.source, length })
+        .zip(texts)
+        .map(|(pair, (length, difference))| Features {
+            subset: &pair.subset,
+            source: &pair.source,
+            length: *length,
+            difference: difference.as_deref(),
+        })
         .collect();
-    let weights = weights(&features, settings.length_balance, settings.source_power);
+    let weights = weights(&features, settings.length_balance, settings.repeat_balance);
     pairs.iter_mut().zip(weights).for_each(|(pair, weight)| pair.weight = weight);
 }
 

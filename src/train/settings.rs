@@ -39,7 +39,7 @@ pub struct TrainSettings {
     pub over_length: OverLength,
     /// See [`weights`](super::weighting::weights).
     pub length_balance: bool,
-    pub source_power: f64,
+    pub repeat_balance: bool,
     pub lr: f64,
     pub warmup_ratio: f64,
     /// In place of `warmup-ratio`.
@@ -125,7 +125,7 @@ impl Default for TrainSettings {
             length_window: 1,
             over_length: OverLength::default(),
             length_balance: false,
-            source_power: 0.0,
+            repeat_balance: false,
             lr: 1e-4,
             warmup_ratio: 0.05,
             warmup_steps: None,
@@ -192,7 +192,7 @@ impl TrainSettings {
         let share = |x: f64| (0.0..1.0).contains(&x);
         let positive = |x: f64| x > 0.0 && x.is_finite();
         let at_least_0 = |x: f64| x >= 0.0 && x.is_finite();
-        let checks: [(&str, bool, &str); 28] = [
+        let checks: [(&str, bool, &str); 27] = [
             // TOML integers are signed.
             ("seed", i64::try_from(self.seed).is_ok(), "below 2^63"),
             ("epochs", positive(self.epochs), "above 0"),
@@ -200,7 +200,6 @@ impl TrainSettings {
             ("batch-size", self.batch_size > 0, "above 0"),
             ("token-budget", self.token_budget > 0, "above 0"),
             ("length-window", self.length_window > 0, "above 0"),
-            ("source-power", at_least_0(self.source_power), "at least 0"),
             ("lr", positive(self.lr), "above 0"),
             ("warmup-ratio", share(self.warmup_ratio), "at least 0 and below 1"),
             ("weight-decay", at_least_0(self.weight_decay), "at least 0"),
@@ -302,7 +301,7 @@ mod tests {
             length_window: _,
             over_length: _,
             length_balance: _,
-            source_power: _,
+            repeat_balance: _,
             lr: _,
             warmup_ratio: _,
             warmup_steps: Some(_),
