@@ -9,6 +9,7 @@ mod csv;
 pub mod figure;
 pub mod findings;
 mod html;
+pub mod items;
 mod json;
 mod language;
 mod markdown;
@@ -27,6 +28,7 @@ use crate::files::{self, FileError};
 use crate::progress::Progress;
 use crate::report::block::Block;
 use crate::report::figure::{Figure, FigureError};
+use crate::report::items::Items;
 use crate::report::section::Filled;
 
 pub use findings::Findings;
@@ -120,6 +122,20 @@ pub fn write(
     formats: &[Format],
     progress: &mut dyn Progress,
 ) -> Result<Vec<PathBuf>, ReportError> {
+    write_with_items(findings, None, out, formats, progress)
+}
+
+/// The same with the items behind the numbers, for the page's browser.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_with_items(
+    findings: &Findings,
+    items: Option<&Items<'_>>,
+    out: &Path,
+    formats: &[Format],
+    progress: &mut dyn Progress,
+) -> Result<Vec<PathBuf>, ReportError> {
     check(findings)?;
     let sections = section::fill(findings);
     let wants = |format: Format| formats.contains(&format);
@@ -131,7 +147,7 @@ pub fn write(
         Ok(())
     };
     if wants(Format::Html) {
-        put("report.html", html::render(findings, &sections).as_bytes())?;
+        put("report.html", html::render(findings, items, &sections)?.as_bytes())?;
     }
     if wants(Format::Md) {
         let figures = [Format::Svg, Format::Png].into_iter().find(|f| wants(*f)).map(Format::name);
