@@ -71,7 +71,9 @@ pub fn read(
 
 /// How a run's data are read, and which. `None`: the run is another tool's, and no data are given.
 fn settings(saved: &str, given: &[PathBuf]) -> anyhow::Result<Option<ScoreSettings>> {
-    let own = toml::from_str::<ScoreSettings>(saved).ok();
+    // Over the defaults: a setting may be newer than the run.
+    let saved = saved.parse::<toml::Table>().ok().filter(|table| !table.is_empty());
+    let own = saved.and_then(|table| config::resolve::<ScoreSettings>(DEFAULTS, None, &[], table).ok());
     let mut settings = match (own, given.is_empty()) {
         (Some(own), _) => own,
         (None, true) => return Ok(None),

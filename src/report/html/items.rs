@@ -81,7 +81,7 @@ fn extent(items: &Items<'_>) -> String {
     };
     let texts = match &items.texts {
         None => "Item texts are not in score tables: `rmbench report --items` takes them from the benchmark's data. \
-                 Without it there are ids, lengths, rewards and outcomes."
+                 Without it there are ids, rewards and outcomes."
             .to_owned(),
         Some(texts) => {
             let in_page = texts.by_item().keys().filter(|item| items.kept.binary_search(item).is_ok()).count();
