@@ -147,7 +147,8 @@ fn formats(asked: &[ReportFormat]) -> Vec<Format> {
 }
 
 fn options(settings: &ReportSettings, baseline: Option<String>) -> FindingOptions {
-    let ReportSettings { replicates, seed, level, weights, ties, compat, manifests: _, items: _, text_megabytes: _ } = settings.clone();
+    let ReportSettings { replicates, seed, level, weights, ties, compat, manifests: _, items: _, text_megabytes: _ } =
+        settings.clone();
     FindingOptions { replicates, seed, level, baseline, weights, ties, compat }
 }
 

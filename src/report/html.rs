@@ -12,9 +12,9 @@ mod table;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+use crate::report::ReportError;
 use crate::report::block::{Block, KeyFigure, visible};
 use crate::report::figure::Figure;
-use crate::report::ReportError;
 use crate::report::findings::Findings;
 use crate::report::items::Items;
 use crate::report::section::Filled;

@@ -117,9 +117,8 @@ impl Texts {
         for (place, item) in by_interest(table).into_iter().enumerate() {
             places[item] = place;
         }
-        let key = |(i, key): (usize, &crate::table::item::ItemKey)| {
-            ((key.benchmark, key.subset, key.lang, key.item), i)
-        };
+        let key =
+            |(i, key): (usize, &crate::table::item::ItemKey)| ((key.benchmark, key.subset, key.lang, key.item), i);
         let keys = table.items.iter().enumerate().map(key).collect();
         Self { budget, used: 0, kept: BTreeMap::new(), keys, places, n_known: 0 }
     }
@@ -177,7 +176,17 @@ mod tests {
             let item = table.symbols.intern(&format!("item {i}"));
             let (source, offset) = (item, 2 * i as u32);
             let (lang, category) = (Lang::ENGLISH, None);
-            table.items.push(ItemKey { benchmark, subset, category, lang, item, source, n_chosen: 1, n_rejected: 1, offset });
+            table.items.push(ItemKey {
+                benchmark,
+                subset,
+                category,
+                lang,
+                item,
+                source,
+                n_chosen: 1,
+                n_rejected: 1,
+                offset,
+            });
         }
         table.n_chars = vec![4; 2 * rewards[0].len()];
         for run in rewards {
@@ -223,7 +232,10 @@ mod tests {
         assert_eq!(texts.offer(&table, "other", &comparison("item 1", "good")), Offer::Unknown);
         assert_eq!(texts.offer(&table, "bench", &comparison("item 7", "good")), Offer::Unknown);
         let kept = texts.by_item();
-        assert_eq!((texts.n_known, kept.len(), kept[&0].responses.as_slice()), (1, 1, &["good".into(), "nope".into()][..]));
+        assert_eq!(
+            (texts.n_known, kept.len(), kept[&0].responses.as_slice()),
+            (1, 1, &["good".into(), "nope".into()][..])
+        );
     }
 
     #[test]

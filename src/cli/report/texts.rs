@@ -14,12 +14,7 @@ use crate::table::item::ItemTable;
 
 /// The texts of a table's items, up to `budget` bytes. `given`: pair files, or directories of benchmark
 /// data, in place of those that the runs name; empty for the runs' own.
-pub fn read(
-    table: &ItemTable,
-    given: &[PathBuf],
-    budget: usize,
-    progress: &mut dyn Progress,
-) -> anyhow::Result<Texts> {
+pub fn read(table: &ItemTable, given: &[PathBuf], budget: usize, progress: &mut dyn Progress) -> anyhow::Result<Texts> {
     let mut texts = Texts::new(table, budget);
     let benchmarks: BTreeSet<&str> = table.items.iter().map(|key| table.symbols.name(key.benchmark)).collect();
     let mut done: BTreeSet<String> = BTreeSet::new();

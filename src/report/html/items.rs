@@ -34,6 +34,12 @@ pub fn sections(findings: &Findings, items: &Items<'_>) -> Markup {
                     label.grow { "Search" input #items-search type="search" autocomplete="off" spellcheck="false"; }
                 }
                 p.status #items-status role="status" {}
+                div.heads aria-hidden="true" {
+                    span { "Item" } span { "Subset" } span { "Language" }
+                    @if items.table.runs.len() > 1 {
+                        span.marks { span.mark { "A" } span.mark { "B" } } span.tally { "Runs right" }
+                    } @else { span.marks { span.mark { "" } } }
+                }
                 div.list #items-list role="listbox" tabindex="0" aria-label="Items" {}
                 div.item #item aria-live="off" { p.hint { "Choose an item: click, or the arrow keys in the list." } }
             }

@@ -28,8 +28,8 @@ use crate::report::ReportError;
 use crate::report::block::visible;
 use crate::report::findings::Findings;
 use crate::report::items::{ItemText, Items, outcome};
-use crate::report::select::{ranking, run_name};
 use crate::report::language;
+use crate::report::select::{ranking, run_name};
 use crate::table::item::{ItemKey, Symbol};
 
 /// Bytes of JSON in one block of texts, more or less.
@@ -60,7 +60,8 @@ pub fn blocks(findings: &Findings, items: &Items<'_>) -> Result<Markup, ReportEr
     let texts = Texts::of(items)?;
     let columns = Columns::of(items, &texts);
     let ids: Vec<String> = keys(items).map(|key| visible(items.table.symbols.name(key.item))).collect();
-    let rewards: Vec<Rewards> = (0..items.table.runs.len()).into_par_iter().map(|run| Rewards::of(items, run)).collect();
+    let rewards: Vec<Rewards> =
+        (0..items.table.runs.len()).into_par_iter().map(|run| Rewards::of(items, run)).collect();
     let index = index(findings, items, &columns, &rewards, &texts);
     let mut blocks = vec![
         ("data-keys".to_owned(), columns.bytes()),
