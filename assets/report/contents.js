@@ -15,6 +15,7 @@
 
   const links = new Map(all(".contents a").map((a) => [a.hash.slice(1), a]));
   const sections = all("main > section");
+  const list = document.querySelector(".contents");
   const seen = new Set();
   const observer = new IntersectionObserver((entries) => {
     entries.forEach((entry) => { if (entry.isIntersecting) seen.add(entry.target.id); else seen.delete(entry.target.id); });
@@ -23,6 +24,9 @@
     links.forEach((a, id) => {
       if (id === current.id) a.setAttribute("aria-current", "true"); else a.removeAttribute("aria-current");
     });
+    // On a phone the list is one line that scrolls by itself.
+    const a = links.get(current.id);
+    if (a && list.scrollWidth > list.clientWidth) list.scrollLeft = a.offsetLeft - (list.clientWidth - a.offsetWidth) / 2;
   }, { rootMargin: "-10% 0px -70% 0px" });
   sections.forEach((section) => observer.observe(section));
 }

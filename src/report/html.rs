@@ -28,6 +28,7 @@ const SCRIPT: &str = concat!(
     include_str!("../../assets/report/theme.js"),
     include_str!("../../assets/report/tables.js"),
     include_str!("../../assets/report/filter.js"),
+    include_str!("../../assets/report/folds.js"),
     include_str!("../../assets/report/contents.js"),
     include_str!("../../assets/report/payload.js"),
     include_str!("../../assets/report/choice.js"),

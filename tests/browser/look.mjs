@@ -23,7 +23,7 @@ for (const [name, options] of views) {
     if (id) await tab.evaluate((id) => document.getElementById(id).scrollIntoView(), id);
     await tab.screenshot({ path: `${out}/${name}-${String(i).padStart(2, "0")}-${id || "top"}.png` });
   }
-  if (name === "light") await tab.pdf({ path: `${out}/print.pdf`, format: "A4" });
+  if (name === "light") await tab.pdf({ path: `${out}/print.pdf`, preferCSSPageSize: true });
   await context.close();
 }
 await browser.close();
