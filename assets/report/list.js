@@ -25,12 +25,13 @@
       const row = make("div", {
         id: `option-${at}`, class: "option", role: "option", "aria-selected": String(at === state.active),
         "aria-setsize": String(state.order.length), "aria-posinset": String(at + 1),
-        "aria-label": `${ids[i]}, ${subset}, ${lang.name}: ${outcomes}`, data: { at },
+        data: { at },
       },
       make("bdi", { class: "id" }, ids[i]),
       make("bdi", { class: "subset" }, subset),
       make("span", { class: "in" }, lang.name),
-      make("span", { class: "marks" }, ...marks),
+      make("span", { class: "marks", "aria-hidden": "true" }, ...marks),
+      make("span", { class: "said" }, outcomes),
       several ? make("span", { class: "tally" }, `${tally.right[i]} of ${tally.known[i]}`) : null);
       row.style.transform = `translateY(${at * rowHeight()}px)`;
       return row;

@@ -10,9 +10,12 @@ if (!root) throw new Error("RMBENCH_BROWSER_PAGES names no directory: run `just 
 export const path = (name) => join(root, name, "report.html");
 export const address = (name) => pathToFileURL(path(name)).href;
 
-export async function open(browser, name, { hash = "", ...options } = {}) {
+export async function open(browser, name, { hash = "", measured = false, ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, offline: true, ...options });
   const page = await context.newPage();
+  // Processor time of the page's main thread, from the beginning.
+  const session = measured ? await context.newCDPSession(page) : null;
+  await session?.send("Performance.enable", { timeDomain: "threadTicks" });
   const heard = [];
   page.on("console", (message) => { if (["error", "warning"].includes(message.type())) heard.push(message.text()); });
   page.on("pageerror", (error) => heard.push(error.message));
@@ -31,7 +34,7 @@ export async function open(browser, name, { hash = "", ...options } = {}) {
   });
   await page.goto(address(name) + hash);
   await ready(page);
-  return { page, heard, close: () => context.close() };
+  return { page, session, heard, close: () => context.close() };
 }
 
 export async function ready(page) {
@@ -43,7 +46,7 @@ export async function ready(page) {
 // The page's data, read without the page's script.
 export function data(name) {
   const html = readFileSync(path(name), "utf8");
-  const block = (id) => html.match(new RegExp(`<script type="[^"]*" id="${id}"[^>]*>([^<]*)</script>`))[1];
+  const block = (id) => html.match(new RegExp(`<script [^>]*id="${id}"[^>]*>([^<]*)</script>`))[1];
   const bytes = (id) => inflateSync(Buffer.from(block(id), "base64"));
   const index = JSON.parse(block("data-index"));
   const n = index.n;

@@ -21,23 +21,24 @@ const busy = async (session) => {
 test("the largest benchmark is ready within two seconds and answers at once", async (t) => {
   t.diagnostic(`${(statSync(path("large")).size / 1e6).toFixed(1)} MB page`);
   const tries = [];
-  for (let i = 0; i < 3; i += 1) {
-    const { page, heard, close } = await open(browser, "large");
-    tries.push(await page.evaluate(() => window.readyAfter));
-    if (i === 2) await answers(t, page);
+  for (let i = 0; i < 2; i += 1) {
+    const { page, session, heard, close } = await open(browser, "large", { measured: true });
+    tries.push({ clock: await page.evaluate(() => window.readyAfter), processor: await busy(session) });
+    if (i === 1) await answers(t, page, session);
     assert.deepEqual(heard, []);
     await close();
   }
-  const best = Math.min(...tries);
-  t.diagnostic(`ready after ${tries.map((ms) => Math.round(ms)).join(", ")} ms; load ${loadavg()[0].toFixed(1)} on ${cpus().length} processors`);
+  const best = (key) => Math.min(...tries.map((measured) => measured[key]));
+  const load = loadavg()[0];
+  const words = (key) => tries.map((measured) => Math.round(measured[key])).join(", ");
+  t.diagnostic(`ready after ${words("clock")} ms, of which ${words("processor")} ms of the main thread; load ${load.toFixed(1)} on ${cpus().length} processors`);
+  assert.ok(best("processor") <= READY_MS, `${Math.round(best("processor"))} ms of work until the page is ready`);
   // On a machine that others use as well, waiting for a processor is not the page's doing.
-  const allowance = Math.max(1, loadavg()[0] / cpus().length);
-  assert.ok(best <= READY_MS * allowance, `ready after ${Math.round(best)} ms`);
+  const allowance = Math.max(1, load / cpus().length);
+  assert.ok(best("clock") <= READY_MS * allowance, `ready after ${Math.round(best("clock"))} ms`);
 });
 
-async function answers(t, page) {
-  const session = await page.context().newCDPSession(page);
-  await session.send("Performance.enable", { timeDomain: "threadTicks" });
+async function answers(t, page, session) {
   const timed = async (what, act) => {
     const before = await busy(session);
     await act();
@@ -56,4 +57,6 @@ async function answers(t, page) {
   await page.fill("#items-search", "needle6999.");
   await page.waitForFunction(() => /^\d+ items? of/.test(document.getElementById("items-status").textContent));
   t.diagnostic(`searching all texts: ${Date.now() - began} ms`);
+  await page.setViewportSize({ width: 390, height: 844 });
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 390);
 }

@@ -82,7 +82,7 @@ fn write_browser_pages() {
     // (name, runs, languages, items, megabytes of text)
     for (name, runs, langs, n, megabytes) in [
         ("large", 25, 24, 66_787, 16),
-        ("small", 3, 12, 1_200, 16),
+        ("small", 3, 15, 1_200, 16),
         ("single", 1, 3, 300, 16),
         ("no-texts", 2, 5, 500, 0),
     ] {
