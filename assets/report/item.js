@@ -35,7 +35,8 @@
 
   const decimals = (run) => {
     const { step } = rmbench.index().runs[run];
-    return step > 0 ? Math.max(0, Math.min(4, Math.floor(-Math.log10(step)))) : 3;
+    // A margin is off by a step at most.
+    return step > 0 ? Math.max(0, Math.min(3, Math.floor(-Math.log10(2 * step)))) : 3;
   };
   const reward = (run, value) => (Number.isNaN(value) ? "—" : fixed(value, decimals(run)));
 
