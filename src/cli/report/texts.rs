@@ -21,7 +21,7 @@ pub fn read(table: &ItemTable, given: &[PathBuf], budget: usize, progress: &mut 
     let (mut n_differing, mut n_unknown) = (0u64, 0u64);
     for run in &table.runs {
         let Some(settings) = settings(&run.info.settings, given)? else {
-            let hint = "name its data files with --items=FILE";
+            let hint = "name the data with --items=FILE or --items=DIRECTORY";
             let problem = format!("run `{}` does not say which data it was scored on", run.info.name);
             return Err(CliError::new(problem, hint).into());
         };
@@ -29,7 +29,10 @@ pub fn read(table: &ItemTable, given: &[PathBuf], budget: usize, progress: &mut 
             if done.contains(&name) {
                 continue;
             }
-            let source: Source = source?;
+            let source: Source = source.map_err(|error| {
+                let problem = format!("the data of run `{}` cannot be read: {error}", run.info.name);
+                CliError::new(problem, "name the data with --items=FILE or --items=DIRECTORY")
+            })?;
             let Some(benchmark) = called(&source.name, &benchmarks) else { continue };
             let digests: BTreeSet<&String> = table.runs.iter().flat_map(|run| run.info.digests.values()).collect();
             for file in &source.files {
@@ -59,7 +62,7 @@ pub fn read(table: &ItemTable, given: &[PathBuf], budget: usize, progress: &mut 
     }
     if texts.n_known == 0 {
         let problem = format!("the data have none of the runs' items ({n_unknown} others)");
-        return Err(CliError::new(problem, "name the benchmark's data files with --items=FILE").into());
+        return Err(CliError::new(problem, "name the data with --items=FILE or --items=DIRECTORY").into());
     }
     Ok(texts)
 }
