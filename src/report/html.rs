@@ -21,7 +21,11 @@ use crate::report::section::Filled;
 use crate::report::select::run_name;
 use crate::report::title::{langs, lede, title};
 
-const STYLE: &str = include_str!("../../assets/report/style.css");
+const STYLE: &str = concat!(
+    include_str!("../../assets/report/style.css"),
+    include_str!("../../assets/report/items.css"),
+    include_str!("../../assets/report/print.css"),
+);
 /// One strict script; each part is a block of its own that hangs what others use on `rmbench`.
 const SCRIPT: &str = concat!(
     include_str!("../../assets/report/core.js"),
@@ -29,6 +33,7 @@ const SCRIPT: &str = concat!(
     include_str!("../../assets/report/tables.js"),
     include_str!("../../assets/report/filter.js"),
     include_str!("../../assets/report/folds.js"),
+    include_str!("../../assets/report/tips.js"),
     include_str!("../../assets/report/contents.js"),
     include_str!("../../assets/report/payload.js"),
     include_str!("../../assets/report/choice.js"),

@@ -70,6 +70,17 @@ test("long tables are searched", () => using("small", {}, async (page) => {
   assert.match((await texts(page, "#language-table-1-invented-bench tbody.rows tr")).join(), /No row/);
 }));
 
+test("figures say their values at the pointer", () => using("small", {}, async (page) => {
+  const mark = page.locator("#leaderboard-1-invented-bench svg.roomy g:has(> title)").first();
+  const title = await mark.locator("> title").textContent();
+  await mark.locator("circle").hover();
+  assert.equal(await page.textContent(".tip"), title);
+  assert.match(title, /\[\d+\.\d, \d+\.\d\], n = /);
+  await page.mouse.move(0, 0);
+  assert.equal(await page.isVisible(".tip"), false);
+  assert.equal(await mark.locator("> title").textContent(), title);
+}));
+
 test("two runs are compared as their outcomes say", () => using("small", {}, async (page) => {
   const known = data("small");
   await page.selectOption("#compare-a", { index: 2 });
