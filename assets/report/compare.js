@@ -70,9 +70,10 @@
       ? [make("span", { class: "point" }, signed(100 * difference.point, 1)), " ", make("span", { class: "interval" }, "not enough data")]
       : [make("span", { class: difference.low > 0 || difference.high < 0 ? "point clear" : "point" }, signed(100 * difference.point, 1)), " ",
         make("span", { class: "interval" }, `[${signed(100 * difference.low, 1)}, ${signed(100 * difference.high, 1)}]`)];
-    return make("tr", {}, make("th", { scope: "row" }, ...name), number(cell.n),
-      number(cell.both, "both"), number(cell.onlyA, "only-a"), number(cell.onlyB, "only-b"), number(cell.neither, "neither"),
-      make("td", { class: "num", data: { v: difference === null ? "" : difference.point } }, ...[shown].flat()));
+    return make("tr", {}, make("th", { scope: "row" }, ...name),
+      make("td", { class: "num", data: { v: difference === null ? "" : difference.point } }, ...[shown].flat()),
+      number(cell.n), number(cell.both, "both"), number(cell.onlyA, "only-a"), number(cell.onlyB, "only-b"),
+      number(cell.neither, "neither"));
   };
 
   rmbench.drawComparison = async () => {
@@ -91,8 +92,9 @@
     const order = Array.from(groups.keys()).sort((x, y) => x - y);
     const caption = make("caption", { id: "compare-caption" }, "A is ", make("bdi", {}, make("strong", {}, runs[a].name)), ", B is ",
       make("bdi", {}, make("strong", {}, runs[b].name)), ". Differences in percentage points.");
-    const heads = make("tr", {}, head(by === "lang" ? "Language" : "Subset", false), head("n", true, "Items for which both runs have an outcome"),
-      head("Both right", true), head("Only A", true), head("Only B", true), head("Neither", true), head("A − B", true, "Paired difference with its interval"));
+    const heads = make("tr", {}, head(by === "lang" ? "Language" : "Subset", false), head("A − B", true, "Paired difference with its interval"),
+      head("n", true, "Items for which both runs have an outcome"), head("Both right", true), head("Only A", true), head("Only B", true),
+      head("Neither", true));
     const table = make("table", { id: "comparison-table" }, caption, make("thead", {}, heads),
       make("tbody", { class: "pinned" }, row(["All"], all, { lang: "", subset: "" })),
       make("tbody", { class: "rows" }, ...order.map((group) => row(named(group), groups.get(group),
