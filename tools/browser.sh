@@ -20,7 +20,7 @@ if [ "$(node -p 'process.versions.node.split(".")[0]')" -lt 20 ]; then
   exit 2
 fi
 # Nothing to do where the packages are those of the lock file.
-if ! cmp -s package-lock.json node_modules/.lock-used 2>/dev/null; then
+if ! cmp -s package-lock.json node_modules/.lock-used || [ ! -d node_modules/playwright-core ] || [ ! -d node_modules/axe-core ]; then
   npm ci --silent --no-audit --no-fund --ignore-scripts
   cp package-lock.json node_modules/.lock-used
 fi
