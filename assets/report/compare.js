@@ -6,15 +6,25 @@
   const FEWEST = 10;
 
   // Paired difference of two shares, (only A − only B) / n, with Bonett and Price's adjusted Wald interval
-  // (2012), widened by the design effect of source items: translations of one item are one cluster.
+  // (2012), times the design effect of source items: translations of one item are one cluster, and clusters
+  // vary within their subset, as in the report's bootstrap.
   rmbench.pairedDifference = ({ n, onlyA, onlyB, clusters }, z) => {
     if (n === 0) return null;
     const point = (onlyA - onlyB) / n;
     const groups = clusters.size;
     if (groups < FEWEST) return { point, low: NaN, high: NaN };
+    const strata = new Map();
+    for (const { sum, size, stratum } of clusters.values()) {
+      const all = strata.get(stratum) || { sum: 0, size: 0, groups: 0, squares: 0 };
+      strata.set(stratum, { ...all, sum: all.sum + sum, size: all.size + size, groups: all.groups + 1 });
+    }
+    for (const { sum, size, stratum } of clusters.values()) {
+      const all = strata.get(stratum);
+      all.squares += (sum - size * all.sum / all.size) ** 2;
+    }
     let squares = 0;
-    for (const { sum, size } of clusters.values()) squares += (sum - size * point) ** 2;
-    const clustered = (groups / (groups - 1)) * squares / (n * n);
+    for (const all of strata.values()) if (all.groups > 1) squares += (all.groups / (all.groups - 1)) * all.squares;
+    const clustered = squares / (n * n);
     const independent = ((onlyA + onlyB) / n - point * point) / n;
     const effect = independent > 0 ? Math.max(1, clustered / independent) : 1;
     const a = (onlyA + 1) / (n + 2);
@@ -24,7 +34,7 @@
   };
 
   const empty = () => ({ n: 0, both: 0, onlyA: 0, onlyB: 0, neither: 0, clusters: new Map() });
-  const add = (cell, a, b, source) => {
+  const add = (cell, a, b, source, stratum) => {
     const difference = a - b;
     cell.n += 1;
     if (difference > 0) cell.onlyA += 1;
@@ -32,7 +42,7 @@
     else if (a > 0) cell.both += 1;
     else cell.neither += 1;
     const cluster = cell.clusters.get(source);
-    if (cluster) { cluster.sum += difference; cluster.size += 1; } else cell.clusters.set(source, { sum: difference, size: 1 });
+    if (cluster) { cluster.sum += difference; cluster.size += 1; } else cell.clusters.set(source, { sum: difference, size: 1, stratum });
   };
 
   // Counts over all items and by language or subset.
@@ -47,8 +57,9 @@
       const group = keys[by][i];
       if (!groups.has(group)) groups.set(group, empty());
       const [rightA, rightB] = [ofA[i] === RIGHT ? 1 : 0, ofB[i] === RIGHT ? 1 : 0];
-      add(all, rightA, rightB, keys.source[i]);
-      add(groups.get(group), rightA, rightB, keys.source[i]);
+      const stratum = keys.benchmark[i] * 65536 + keys.subset[i];
+      add(all, rightA, rightB, keys.source[i], stratum);
+      add(groups.get(group), rightA, rightB, keys.source[i], stratum);
     }
     return { all, groups };
   };

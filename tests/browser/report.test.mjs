@@ -98,13 +98,17 @@ test("two runs are compared as their outcomes say", () => using("small", {}, asy
   // The interval once more, from its definition.
   const n = shared.length;
   const mean = (onlyA - onlyB) / n;
-  const sums = new Map();
-  for (const i of shared) {
-    const d = (a[i] === 1 ? 1 : 0) - (b[i] === 1 ? 1 : 0);
-    sums.set(known.source[i], (sums.get(known.source[i]) ?? 0) + d - mean);
+  // Sums of each source, around the mean of its subset.
+  const d = (i) => (a[i] === 1 ? 1 : 0) - (b[i] === 1 ? 1 : 0);
+  let variance = 0;
+  for (const subset of new Set(known.subset)) {
+    const own = shared.filter((i) => known.subset[i] === subset);
+    const center = own.reduce((sum, i) => sum + d(i), 0) / own.length;
+    const sums = new Map();
+    for (const i of own) sums.set(known.source[i], (sums.get(known.source[i]) ?? 0) + d(i) - center);
+    variance += (sums.size / (sums.size - 1)) * [...sums.values()].reduce((sum, x) => sum + x * x, 0);
   }
-  const groups = sums.size;
-  const clustered = (groups / (groups - 1)) * [...sums.values()].reduce((s, x) => s + x * x, 0) / n ** 2;
+  const clustered = variance / n ** 2;
   const effect = Math.max(1, clustered / (((onlyA + onlyB) / n - mean ** 2) / n));
   const [p, q] = [(onlyA + 1) / (n + 2), (onlyB + 1) / (n + 2)];
   const half = 1.959963985 * Math.sqrt(effect * (p + q - (p - q) ** 2) / (n + 2));

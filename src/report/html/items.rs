@@ -54,7 +54,7 @@ fn compare(findings: &Findings) -> Markup {
             p {
                 "Every item counts alike here, and a tie is not right. The difference is paired over the items for \
                  which both runs have an outcome; its " (number::level(findings.level)) " % interval treats \
-                 translations of one source item as one cluster. Click a number to see these items."
+                 translations of one source item as one cluster, within its subset. Click a number to see these items."
             }
             noscript { p.note { "The comparison is made by this page's script, which is switched off." } }
             div #comparison hidden {
