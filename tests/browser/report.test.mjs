@@ -263,7 +263,7 @@ test("paper has no controls, a phone no sideways scrolling", async () => {
 
 test("axe finds nothing, in light, in dark, on a phone", async () => {
   const views = [["small", {}], ["small", { colorScheme: "dark" }], ["small", { viewport: { width: 390, height: 844 } }],
-    ["single", {}], ["hostile", {}], ["no-texts", { colorScheme: "dark" }]];
+    ["single", {}], ["hostile", {}], ["no-texts", {}]];
   for (const [name, options] of views) {
     await using(name, options, async (page) => {
       if (name !== "hostile") {
@@ -271,10 +271,12 @@ test("axe finds nothing, in light, in dark, on a phone", async () => {
         await page.waitForSelector("#item h3");
       }
       await page.evaluate(axe);
-      const found = await page.evaluate(async () => {
-        const { violations } = await axe.run(document, { resultTypes: ["violations"] });
+      // Dark differs in its colours only.
+      const rules = options.colorScheme === "dark" ? { runOnly: ["color-contrast"] } : {};
+      const found = await page.evaluate(async (rules) => {
+        const { violations } = await axe.run(document, { resultTypes: ["violations"], ...rules });
         return violations.map((v) => `${v.id}: ${v.nodes.slice(0, 3).map((n) => `${n.html.slice(0, 160)} (${n.failureSummary})`).join(" | ")}`);
-      });
+      }, rules);
       assert.deepEqual(found, [], `${name} ${JSON.stringify(options)}`);
     });
   }
