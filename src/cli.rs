@@ -10,8 +10,10 @@ pub mod data;
 #[cfg(feature = "torch")]
 pub mod demo;
 pub mod doctor;
+pub mod export;
 pub mod fetch;
 pub mod hint;
+pub mod import;
 pub mod message;
 #[cfg(feature = "torch")]
 pub mod model;
@@ -65,6 +67,8 @@ fn run(verb: Verb, message: &mut Message) -> anyhow::Result<Outcome> {
         Verb::Train(args) => train::run(&args, message),
         Verb::Score(args) => score::run(&args, message),
         Verb::Report(args) => report::run(&args, message),
+        Verb::Import(args) => import::run(&args, message),
+        Verb::Export(args) => export::run(&args, message),
         Verb::Data(verb) => data::run(&verb, message),
         #[cfg(feature = "torch")]
         Verb::Model(verb) => model::run(&verb, message),
@@ -88,4 +92,14 @@ fn without_torch() -> hint::CliError {
 /// True where writing the result failed because its reader has gone (`rmbench … | head`).
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// A model's name as the name of a file or directory: `org/model` is one.
+fn file_name(model: &str) -> String {
+    let plain = |c: char| if c.is_alphanumeric() || "-_.+ ".contains(c) { c } else { '_' };
+    let name: String = model.chars().map(plain).collect();
+    match name.trim_start_matches('.') {
+        "" => "model".to_owned(),
+        rest => rest.to_owned(),
+    }
 }

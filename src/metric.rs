@@ -14,13 +14,16 @@ pub mod columns;
 pub mod design;
 pub mod estimate;
 pub mod gamma;
+pub mod graded;
 pub mod interval;
+pub mod margin;
 pub mod mcnemar;
 pub mod observe;
 pub mod outcome;
 pub mod sheet;
 pub mod style_matrix;
 pub mod ties;
+pub mod two_orders;
 
 use crate::benchmark::manifest::{Manifest, Rule};
 use crate::table::item::Item;
@@ -96,6 +99,16 @@ pub static METRICS: &[&dyn Metric] = &[
     &ties::PREFERRED_HARD,
     &ties::MARGIN,
     &ties::LONGEST_WINS,
+    &two_orders::TWO_ORDERS,
+    &two_orders::FIRST,
+    &two_orders::INCONSISTENT,
+    &two_orders::SILENT,
+    &two_orders::LONGEST_WINS,
+    &margin::MeanMargin,
+    &graded::PREFERENCE,
+    &graded::LONGEST_WINS,
+    &graded::MACRO_F1,
+    &graded::EXACT,
 ];
 
 /// The metric that is a subset's score under a rule, computed from rewards or from lengths.
@@ -107,6 +120,10 @@ pub fn score_of(rule: Rule, evidence: Evidence) -> &'static dyn Metric {
         (Rule::StyleMatrix, Evidence::Characters) => &style_matrix::LONGEST_WINS,
         (Rule::Ties, Evidence::Rewards) => &ties::TIES,
         (Rule::Ties, Evidence::Characters) => &ties::LONGEST_WINS,
+        (Rule::Graded, Evidence::Rewards) => &graded::PREFERENCE,
+        (Rule::Graded, Evidence::Characters) => &graded::LONGEST_WINS,
+        (Rule::TwoOrders, Evidence::Rewards) => &two_orders::TWO_ORDERS,
+        (Rule::TwoOrders, Evidence::Characters) => &two_orders::LONGEST_WINS,
     }
 }
 
@@ -115,8 +132,11 @@ pub fn parts_of(rule: Rule) -> &'static [&'static dyn Metric] {
     static OF_MATRIX: [&dyn Metric; 3] = [&style_matrix::EASY, &style_matrix::NORMAL, &style_matrix::HARD];
     static OF_TIES: [&dyn Metric; 5] =
         [&ties::REFERENCE, &ties::TIED, &ties::PREFERRED, &ties::PREFERRED_HARD, &ties::MARGIN];
+    static OF_ORDERS: [&dyn Metric; 3] = [&two_orders::FIRST, &two_orders::INCONSISTENT, &two_orders::SILENT];
     match rule {
-        Rule::Accuracy => &[],
+        Rule::TwoOrders => &OF_ORDERS,
+        // Grades have sums of their own.
+        Rule::Accuracy | Rule::Graded => &[],
         Rule::StyleMatrix => &OF_MATRIX,
         Rule::Ties => &OF_TIES,
     }

@@ -12,9 +12,11 @@ mod html;
 pub mod items;
 mod json;
 mod language;
+mod latex;
 mod markdown;
 pub mod measure;
 pub mod number;
+pub mod rewardbench;
 pub mod section;
 mod select;
 mod title;
@@ -46,6 +48,8 @@ pub enum Format {
     Svg,
     /// `report.md`.
     Md,
+    /// `report.tex`.
+    Latex,
     /// `findings.csv`.
     Csv,
     /// `findings.json`.
@@ -53,7 +57,8 @@ pub enum Format {
 }
 
 impl Format {
-    pub const ALL: [Format; 6] = [Format::Html, Format::Png, Format::Svg, Format::Md, Format::Csv, Format::Json];
+    pub const ALL: [Format; 7] =
+        [Format::Html, Format::Png, Format::Svg, Format::Md, Format::Latex, Format::Csv, Format::Json];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -61,6 +66,7 @@ impl Format {
             Format::Png => "png",
             Format::Svg => "svg",
             Format::Md => "md",
+            Format::Latex => "latex",
             Format::Csv => "csv",
             Format::Json => "json",
         }
@@ -153,6 +159,9 @@ pub fn write_with_items(
         let figures = [Format::Svg, Format::Png].into_iter().find(|f| wants(*f)).map(Format::name);
         put("report.md", markdown::render(findings, &sections, figures).as_bytes())?;
     }
+    if wants(Format::Latex) {
+        put("report.tex", latex::render(findings, &sections, wants(Format::Png)).as_bytes())?;
+    }
     if wants(Format::Csv) {
         put("findings.csv", &csv::render(findings)?)?;
     }
@@ -165,6 +174,41 @@ pub fn write_with_items(
         }
     }
     Ok(written)
+}
+
+/// The tables of results alone, to paste into a paper: who is how good, on which categories and languages.
+///
+/// # Errors
+/// Findings that contradict themselves.
+pub fn tables(findings: &Findings, format: TableFormat) -> Result<String, ReportError> {
+    check(findings)?;
+    let sections: Vec<Filled> = section::fill(findings).into_iter().filter(|s| RESULTS.contains(&s.title)).collect();
+    let mut tables = Vec::new();
+    sections.iter().for_each(|section| collect_tables(&section.blocks, &mut tables));
+    Ok(match format {
+        TableFormat::Latex => latex::tables(&tables),
+        TableFormat::Markdown => markdown::tables(&tables),
+    })
+}
+
+/// A form that [`tables`] are written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TableFormat {
+    Latex,
+    Markdown,
+}
+
+/// The sections whose tables are results.
+const RESULTS: [&str; 4] = ["Leaderboard", "Accuracy by language", "Gap to English", "Against the baseline"];
+
+fn collect_tables<'a>(blocks: &'a [Block], tables: &mut Vec<&'a block::Table>) {
+    for block in blocks {
+        match block {
+            Block::Table(table) => tables.push(table),
+            Block::Fold { blocks, .. } => collect_tables(blocks, tables),
+            _ => {}
+        }
+    }
 }
 
 /// Figures are independent of each other and drawn on all cores, a batch at a time.

@@ -1,6 +1,8 @@
 //! The seam between scoring and analysis: score tables on disk, items in memory.
 
 pub mod align;
+pub mod export;
+pub mod import;
 pub mod item;
 pub mod read;
 pub mod score;
@@ -53,6 +55,12 @@ pub enum TableError {
     MixedProvenance { first: PathBuf, path: PathBuf, differences: Vec<String> },
     #[error("`{}`, {item}: {problem}", path.display())]
     Conflict { path: PathBuf, item: String, problem: String },
+    #[error("`{}` cannot be written as CSV", path.display())]
+    Csv {
+        path: PathBuf,
+        #[source]
+        source: Box<csv::Error>,
+    },
     #[error("`{}` holds more responses than one table can: {rows}", path.display())]
     TooLarge { path: PathBuf, rows: u64 },
 }

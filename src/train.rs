@@ -23,6 +23,7 @@ pub mod sampler;
 pub mod scalar;
 pub mod schedule;
 pub mod settings;
+mod stand_ins;
 pub mod trainable;
 mod update;
 mod values;

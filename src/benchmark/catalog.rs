@@ -7,8 +7,17 @@ use crate::lang::suggest::nearest;
 pub const PAIRS: &str = "pairs";
 
 const BUILT_IN: &[(&str, &str)] = &[
+    ("crbench", include_str!("../../data-manifests/crbench.toml")),
+    ("helpsteer3", include_str!("../../data-manifests/helpsteer3.toml")),
+    ("indopref", include_str!("../../data-manifests/indopref.toml")),
+    ("judgebench", include_str!("../../data-manifests/judgebench.toml")),
+    ("judgebench-claude", include_str!("../../data-manifests/judgebench-claude.toml")),
     ("m-rewardbench", include_str!("../../data-manifests/m-rewardbench.toml")),
     ("m-rewardbench-translation", include_str!("../../data-manifests/m-rewardbench-translation.toml")),
+    ("menlo", include_str!("../../data-manifests/menlo.toml")),
+    ("mm-eval", include_str!("../../data-manifests/mm-eval.toml")),
+    ("mm-eval-language-resource", include_str!("../../data-manifests/mm-eval-language-resource.toml")),
+    ("rag-rewardbench", include_str!("../../data-manifests/rag-rewardbench.toml")),
     ("rewardbench", include_str!("../../data-manifests/rewardbench.toml")),
     ("rewardbench-2", include_str!("../../data-manifests/rewardbench-2.toml")),
     ("rm-bench", include_str!("../../data-manifests/rm-bench.toml")),

@@ -20,6 +20,9 @@ pub struct ColumnMap {
     pub chosen_model: Option<String>,
     pub rejected_model: Option<String>,
     pub margin: Option<String>,
+    /// Gold grades of the two responses: then they are graded, and `chosen` is merely the first.
+    pub chosen_grade: Option<String>,
+    pub rejected_grade: Option<String>,
     pub response_a: Option<String>,
     pub response_b: Option<String>,
     pub label: Option<String>,
@@ -51,6 +54,9 @@ pub enum Part {
     Styles,
     /// How many of the responses are right (RewardBench 2): checked, not used.
     NumCorrect,
+    /// Gold grades of the first and the second response.
+    ChosenGrade,
+    RejectedGrade,
 }
 
 impl Part {
@@ -76,6 +82,8 @@ impl Part {
             Part::Margin => "margin",
             Part::Styles => "styles",
             Part::NumCorrect => "num-correct",
+            Part::ChosenGrade => "chosen-grade",
+            Part::RejectedGrade => "rejected-grade",
         }
     }
 
@@ -111,6 +119,8 @@ impl Part {
             Part::Margin => &["margin", "strength"],
             Part::Styles => &["styles"],
             Part::NumCorrect => &["num_correct"],
+            // Only a map makes data graded.
+            Part::ChosenGrade | Part::RejectedGrade => &[],
         }
     }
 }
@@ -133,6 +143,8 @@ impl ColumnMap {
             Part::ChosenModel => self.chosen_model.as_deref(),
             Part::RejectedModel => self.rejected_model.as_deref(),
             Part::Margin => self.margin.as_deref(),
+            Part::ChosenGrade => self.chosen_grade.as_deref(),
+            Part::RejectedGrade => self.rejected_grade.as_deref(),
             Part::Context | Part::ModelA | Part::ModelB | Part::Styles | Part::NumCorrect => None,
         }
     }

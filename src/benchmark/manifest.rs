@@ -55,6 +55,10 @@ pub enum Rule {
     StyleMatrix,
     /// Reference and tied prompts together (RewardBench 2, domain Ties).
     Ties,
+    /// Each pair judged in both orders; right where more verdicts are right than wrong (JudgeBench).
+    TwoOrders,
+    /// Two responses with gold grades; right where rewards prefer the one that the grades prefer, or neither (MENLO).
+    Graded,
 }
 
 /// How the subsets of a category make its score.

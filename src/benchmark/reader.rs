@@ -16,6 +16,7 @@ mod json;
 mod layout;
 mod messages;
 mod pairs;
+pub mod records;
 mod rows;
 mod verdict;
 

@@ -6,6 +6,10 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, ValueHint};
 
+pub use exchange::{ExportArgs, ExportFormat, ImportArgs, ImportKind};
+
+mod exchange;
+
 /// Version and commit.
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("RMBENCH_COMMIT"), ")");
 
@@ -33,6 +37,10 @@ pub enum Verb {
     Score(ScoreArgs),
     /// Score tables in, accuracies with intervals out
     Report(ReportArgs),
+    /// Another tool's results in, score tables out
+    Import(ImportArgs),
+    /// Score tables in, files for other tools and papers out
+    Export(ExportArgs),
     /// Look into and convert preference data
     #[command(subcommand)]
     Data(DataVerb),
@@ -226,6 +234,8 @@ pub enum ReportFormat {
     Svg,
     /// Tables as Markdown
     Md,
+    /// The same as LaTeX, with booktabs
+    Latex,
     /// Findings as one tidy table
     Csv,
     /// Findings with all their context

@@ -75,15 +75,9 @@ pub fn report(
     settings: &ReportSettings,
     progress: &mut dyn Progress,
 ) -> anyhow::Result<Findings> {
-    let mut table = ItemTable::load(input.runs)?;
-    name_apart(&mut table, input.runs);
+    let table = table(input.runs)?;
     let texts = texts(input, settings, &table, progress)?;
-    let manifests = Manifests::of(input.runs, &settings.manifests, &table, progress)?;
-    let options = options(settings, input.baseline.map(|run| table.runs[run].info.name.clone()));
-    let findings = Findings::compute(&table, &|name| manifests.find(name), &options, progress)?;
-    for warning in &findings.warnings {
-        progress.warn(warning);
-    }
+    let findings = of_table(&table, input.runs, input.baseline, settings, progress)?;
     let items = Items::of(&table, settings.items).with_texts(texts);
     let written = report::write_with_items(&findings, Some(&items), out, formats, progress)?;
     let settings = toml::to_string(settings)?;
@@ -108,6 +102,36 @@ fn texts(
     // Between 0 and 10^9: a whole number of bytes.
     let budget = (megabytes * 1e6) as usize;
     input.items.map(|given| texts::read(table, given, budget, progress)).transpose()
+}
+
+/// Loads and computes; what a reader must know is said.
+pub(super) fn findings(
+    runs: &[PathBuf],
+    baseline: Option<usize>,
+    settings: &ReportSettings,
+    progress: &mut dyn Progress,
+) -> anyhow::Result<Findings> {
+    of_table(&table(runs)?, runs, baseline, settings, progress)
+}
+
+fn table(runs: &[PathBuf]) -> anyhow::Result<ItemTable> {
+    let mut table = ItemTable::load(runs)?;
+    name_apart(&mut table, runs);
+    Ok(table)
+}
+
+fn of_table(
+    table: &ItemTable,
+    runs: &[PathBuf],
+    baseline: Option<usize>,
+    settings: &ReportSettings,
+    progress: &mut dyn Progress,
+) -> anyhow::Result<Findings> {
+    let manifests = Manifests::of(runs, &settings.manifests, table, progress)?;
+    let options = options(settings, baseline.map(|run| table.runs[run].info.name.clone()));
+    let findings = Findings::compute(table, &|name| manifests.find(name), &options, progress)?;
+    findings.warnings.iter().for_each(|warning| progress.warn(warning));
+    Ok(findings)
 }
 
 fn out(args: &ReportArgs) -> Result<&Path, CliError> {
@@ -140,6 +164,7 @@ fn formats(asked: &[ReportFormat]) -> Vec<Format> {
         ReportFormat::Png => Format::Png,
         ReportFormat::Svg => Format::Svg,
         ReportFormat::Md => Format::Md,
+        ReportFormat::Latex => Format::Latex,
         ReportFormat::Csv => Format::Csv,
         ReportFormat::Json => Format::Json,
     };
@@ -163,14 +188,19 @@ fn name_apart(table: &mut ItemTable, runs: &[PathBuf]) {
 }
 
 /// Which manifest describes which benchmark of the tables.
-struct Manifests {
+pub(super) struct Manifests {
     known: BTreeMap<String, Manifest>,
 }
 
 impl Manifests {
     /// Copies in run directories, then the files named, then built-in ones. Built-in manifests count only
     /// where a run was scored by one: a pair file may be called like a benchmark.
-    fn of(runs: &[PathBuf], files: &[PathBuf], table: &ItemTable, progress: &mut dyn Progress) -> anyhow::Result<Self> {
+    pub(super) fn of(
+        runs: &[PathBuf],
+        files: &[PathBuf],
+        table: &ItemTable,
+        progress: &mut dyn Progress,
+    ) -> anyhow::Result<Self> {
         let mut known = BTreeMap::new();
         for run in &table.runs {
             for (name, digest) in run.info.digests.iter().filter_map(|(k, d)| Some((k.strip_prefix("manifest/")?, d))) {
@@ -190,7 +220,7 @@ impl Manifests {
         Ok(Self { known })
     }
 
-    fn find(&self, benchmark: &str) -> Option<Manifest> {
+    pub(super) fn find(&self, benchmark: &str) -> Option<Manifest> {
         self.known.get(benchmark).cloned()
     }
 }

@@ -49,7 +49,7 @@ impl Forms {
     /// its default.
     pub fn new(manifest: &Manifest, weighting: Option<&str>, subsets: &[SubsetHere]) -> Forms {
         if manifest.open {
-            return Forms::of_data(subsets);
+            return Forms::of_data(subsets, manifest.overall);
         }
         let number = |name: &str| subsets.iter().position(|s| s.name == name);
         let chosen = weighting.filter(|name| manifest.weights.contains_key(*name));
@@ -82,8 +82,9 @@ impl Forms {
         Forms { categories, overall }
     }
 
-    /// Whatever the data have: items of a category together, all items together.
-    fn of_data(subsets: &[SubsetHere]) -> Forms {
+    /// Whatever the data have: items of a category together; overall all items together, or the plain mean of
+    /// categories (of subsets, where the data have no categories).
+    fn of_data(subsets: &[SubsetHere], overall: Overall) -> Forms {
         let mut categories: Vec<(String, Form)> = Vec::new();
         for (number, subset) in subsets.iter().enumerate() {
             let Some(name) = &subset.category else { continue };
@@ -92,8 +93,16 @@ impl Forms {
                 _ => categories.push((name.clone(), Form::Pooled { subsets: vec![number], complete: false })),
             }
         }
-        let all = (0..subsets.len()).collect();
-        Forms { categories, overall: Form::Pooled { subsets: all, complete: false } }
+        let part = |form: Form| Part { weight: 1.0, optional: false, form };
+        let overall = match overall {
+            Overall::Pooled => Form::Pooled { subsets: (0..subsets.len()).collect(), complete: false },
+            Overall::MeanOfCategories if categories.is_empty() => {
+                let one = |subset: usize| part(Form::Pooled { subsets: vec![subset], complete: true });
+                Form::Mean((0..subsets.len()).map(one).collect())
+            }
+            Overall::MeanOfCategories => Form::Mean(categories.iter().map(|(_, form)| part(form.clone())).collect()),
+        };
+        Forms { categories, overall }
     }
 }
 

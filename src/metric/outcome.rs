@@ -65,19 +65,19 @@ impl Evidence {
     pub fn chosen(self, item: &Item<'_>, index: usize) -> Option<f64> {
         match self {
             Evidence::Rewards => usable(*item.chosen.get(index)?),
-            Evidence::Characters => item.chosen_chars.get(index).copied().map(f64::from),
+            Evidence::Characters => item.chosen_chars.get(index).copied().filter(|n| *n > 0).map(f64::from),
         }
     }
 
     pub fn rejected(self, item: &Item<'_>, index: usize) -> Option<f64> {
         match self {
             Evidence::Rewards => usable(*item.rejected.get(index)?),
-            Evidence::Characters => item.rejected_chars.get(index).copied().map(f64::from),
+            Evidence::Characters => item.rejected_chars.get(index).copied().filter(|n| *n > 0).map(f64::from),
         }
     }
 
-    /// `None` where the item has no outcome: a reward is missing. Lengths are looked at on the same
-    /// items, so that the two can stand side by side.
+    /// `None` where the item has no outcome: a reward is missing, or a length where lengths are asked for.
+    /// Lengths are looked at on the same items, so that the two can stand side by side.
     pub fn extremes(self, item: &Item<'_>) -> Option<Extremes> {
         if !is_complete(item) {
             return None;

@@ -61,6 +61,8 @@ enum Node {
     Variance(Vec<NodeId>),
     Root(NodeId),
     Scaled(f64, NodeId),
+    Largest(Vec<NodeId>),
+    Quotient(NodeId, NodeId),
 }
 
 /// What a node is, comparable: equal keys are equal numbers.
@@ -73,6 +75,8 @@ enum Key {
     Variance(Vec<NodeId>),
     Root(NodeId),
     Scaled(u64, NodeId),
+    Largest(Vec<NodeId>),
+    Quotient(NodeId, NodeId),
 }
 
 impl Node {
@@ -85,6 +89,8 @@ impl Node {
             Node::Variance(nodes) => Key::Variance(nodes.clone()),
             Node::Root(node) => Key::Root(*node),
             Node::Scaled(factor, node) => Key::Scaled(factor.to_bits(), *node),
+            Node::Largest(nodes) => Key::Largest(nodes.clone()),
+            Node::Quotient(a, b) => Key::Quotient(*a, *b),
         }
     }
 }
@@ -158,6 +164,16 @@ impl Sheet {
         self.push(Node::Scaled(factor, node))
     }
 
+    /// The largest; undefined where one of them is.
+    pub fn largest(&mut self, nodes: Vec<NodeId>) -> NodeId {
+        self.push(Node::Largest(nodes))
+    }
+
+    /// a / b; undefined unless b is positive.
+    pub fn quotient(&mut self, a: NodeId, b: NodeId) -> NodeId {
+        self.push(Node::Quotient(a, b))
+    }
+
     /// All numbers on the total sums; `None` where undefined.
     pub fn points(&self) -> Vec<Option<f64>> {
         let totals: Vec<[f64; 1]> = self.columns.totals().iter().map(|total| [*total]).collect();
@@ -199,6 +215,14 @@ impl Sheet {
                 }
                 Node::Root(node) => values[*node as usize].map(f64::sqrt),
                 Node::Scaled(factor, node) => values[*node as usize].map(|value| factor * value),
+                Node::Largest(parts) => std::array::from_fn(|lane| {
+                    let all = parts.iter().map(|id| values[*id as usize][lane]);
+                    all.fold(f64::NEG_INFINITY, |a, b| if b.is_nan() || a.is_nan() { f64::NAN } else { a.max(b) })
+                }),
+                Node::Quotient(a, b) => {
+                    let (a, b) = (&values[*a as usize], &values[*b as usize]);
+                    std::array::from_fn(|lane| if b[lane] > 0.0 { a[lane] / b[lane] } else { f64::NAN })
+                }
             };
             values.push(value);
         }

@@ -4,7 +4,7 @@
 //! hard = mean of the cells above the diagonal (plainer right answer against fancier wrong one),
 //! normal = the diagonal, easy = below; score = mean of all nine = mean of the three.
 
-use crate::metric::outcome::{Evidence, is_complete};
+use crate::metric::outcome::Evidence;
 use crate::metric::{Group, Metric, Protocol, TiePolicy};
 
 const STYLES: usize = 3;
@@ -64,7 +64,8 @@ impl Metric for StyleMatrix {
     fn contribute(&self, group: &Group<'_>, protocol: &Protocol, sums: &mut [f64]) -> bool {
         let mut any = false;
         for item in group.items() {
-            if item.chosen.len() != STYLES || item.rejected.len() != STYLES || !is_complete(&item) {
+            let shaped = item.chosen.len() == STYLES && item.rejected.len() == STYLES;
+            if !shaped || self.evidence.extremes(&item).is_none() {
                 continue;
             }
             for (cell, sum) in sums.iter_mut().enumerate().take(CELLS) {

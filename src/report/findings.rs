@@ -8,7 +8,10 @@ mod counts;
 mod describe;
 mod draft;
 mod options;
+mod panel;
 mod place;
+mod protocols;
+mod published;
 mod warnings;
 
 use serde::{Deserialize, Serialize};
@@ -26,6 +29,8 @@ use analysis::Analysis;
 use draft::{Draft, Method, Resolver};
 
 pub use options::{FindingError, FindingOptions};
+pub use panel::PanelFinding;
+pub use protocols::{Averaging, ProtocolName, ProtocolScore};
 
 /// What part of a benchmark a finding is about.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -104,6 +109,12 @@ pub struct Findings {
     pub benchmarks: Vec<BenchmarkInfo>,
     pub findings: Vec<Finding>,
     pub differences: Vec<PairedDifference>,
+    /// What the runs say together.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub panel: Vec<PanelFinding>,
+    /// Scores under other protocols than the benchmarks' own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub protocols: Vec<ProtocolScore>,
     /// Bootstrap replicates, seed and interval level behind every interval.
     pub replicates: usize,
     pub seed: u64,
@@ -146,6 +157,8 @@ impl Findings {
             benchmarks: Vec::new(),
             findings: Vec::new(),
             differences: Vec::new(),
+            panel: Vec::new(),
+            protocols: Vec::new(),
             replicates: options.replicates,
             seed: options.seed,
             level: options.level,
@@ -173,16 +186,25 @@ impl Findings {
         analysis.scores();
         analysis.against_english();
         analysis.against_baseline(baseline);
+        analysis.against_published_english();
+        analysis.disparity();
+        analysis.grades();
+        let runs = analysis.runs.clone();
+        let panel = analysis.kappa_by_item();
         self.benchmarks.push(describe::benchmark_info(&analysis, options));
         self.warnings.extend(analysis.warnings());
         let Analysis { sheet, findings, differences, .. } = analysis;
         let nodes = findings.iter().filter_map(resampled).chain(differences.iter().filter_map(resampled));
+        let nodes = nodes.chain(panel.iter().filter_map(resampled));
         let resolver = Resolver::new(&sheet, &design, nodes, options, progress);
         self.findings.extend(findings.into_iter().map(|draft| draft::finding(resolver.resolve(draft))));
         self.differences.extend(differences.into_iter().map(|draft| {
             let resolved = resolver.resolve(draft);
             PairedDifference { estimate: resolved.estimate, why: resolved.why, ..resolved.of }
         }));
+        self.panel.extend(panel.into_iter().map(|draft| panel::finding(resolver.resolve(draft))));
+        let of = (here.name, runs.as_slice());
+        self.protocols.extend(protocols::protocols(table, &design, &here.manifest, of, options, progress));
         Ok(())
     }
 }

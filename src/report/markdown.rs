@@ -21,6 +21,18 @@ pub fn render(findings: &Findings, sections: &[Filled], figures: Option<&str>) -
     out
 }
 
+/// Tables alone, with their captions and notes.
+pub fn tables(tables: &[&Table]) -> String {
+    let mut out = String::new();
+    for (i, table) in tables.iter().enumerate() {
+        if i > 0 {
+            out.push('\n');
+        }
+        self::table(&mut out, table);
+    }
+    out
+}
+
 fn block(out: &mut String, block: &Block, figures: Option<&str>) {
     out.push('\n');
     match block {

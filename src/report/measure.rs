@@ -123,6 +123,60 @@ pub static MEASURES: &[Measure] = &[
         unit: Unit::Plain,
         about: "Mean hyperbolic tangent of how far wrong responses lie below right ones, relative to the spread of the right ones, less 1.",
     },
+    Measure {
+        id: "grade-macro-f1",
+        title: "Macro-F1 of grades",
+        unit: Unit::Percent,
+        about: "Mean over grades of F1 between a judge's grades and people's, where rewards are grades.",
+    },
+    Measure {
+        id: "grade-exact",
+        title: "Same grade",
+        unit: Unit::Percent,
+        about: "Share of responses that a judge gives the grade that people give.",
+    },
+    Measure {
+        id: "two-orders-first",
+        title: "First order only",
+        unit: Unit::Percent,
+        about: "Share of pairs that the verdict in the first order gets right: the rule of a single game.",
+    },
+    Measure {
+        id: "two-orders-inconsistent",
+        title: "Inconsistent",
+        unit: Unit::Percent,
+        about: "Share of pairs whose verdicts in the two orders differ.",
+    },
+    Measure {
+        id: "two-orders-silent",
+        title: "Without a verdict",
+        unit: Unit::Percent,
+        about: "Share of pairs of which a judgment gave no verdict.",
+    },
+    Measure {
+        id: "gap-to-published-english",
+        title: "Gap to published English",
+        unit: Unit::Points,
+        about: "Accuracy in the language minus English as RewardBench scores it: all its items, its own weights; so not on the same items.",
+    },
+    Measure {
+        id: "gap-to-published-english-percent",
+        title: "Change from published English",
+        unit: Unit::Percent,
+        about: "The same as a percentage of the score in English.",
+    },
+    Measure {
+        id: "mean-margin",
+        title: "Mean margin",
+        unit: Unit::Plain,
+        about: "Mean reward of chosen minus rejected responses, in the model's own unit.",
+    },
+    Measure {
+        id: "language-disparity",
+        title: "Language disparity index",
+        unit: Unit::Plain,
+        about: "Mean over languages of the mean margin, divided by the largest: 1 where all languages have the same (MM-Eval's LDI).",
+    },
 ];
 
 /// A measure by its id; metrics without an entry are shown under their id, as plain numbers.
@@ -138,7 +192,7 @@ mod tests {
     fn parts_of_composite_scores_are_known() {
         use crate::benchmark::manifest::Rule;
         use crate::metric::parts_of;
-        for part in [Rule::StyleMatrix, Rule::Ties].into_iter().flat_map(parts_of) {
+        for part in [Rule::StyleMatrix, Rule::Ties, Rule::TwoOrders].into_iter().flat_map(parts_of) {
             assert!(measure(part.id()).is_some(), "{}", part.id());
         }
     }

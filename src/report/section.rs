@@ -11,6 +11,8 @@ mod leaderboard;
 mod matrix;
 mod measures;
 mod method;
+mod panel;
+mod protocols;
 mod provenance;
 mod subsets;
 mod summary;
@@ -31,6 +33,8 @@ pub static SECTIONS: &[(&str, Section)] = &[
     ("Against the baseline", baseline::section),
     ("Subsets", subsets::section),
     ("Other measures", measures::section),
+    ("Agreement item by item", panel::section),
+    ("Protocol matrix", protocols::section),
     ("Coverage", coverage::section),
     ("Method", method::section),
     ("Provenance", provenance::section),

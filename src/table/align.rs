@@ -72,6 +72,12 @@ struct ReadRow {
     n_chars: u32,
     n_tokens: u32,
     reward: Option<f32>,
+    grade: u8,
+}
+
+/// The gold grade that a variant names.
+fn grade(variant: Option<&str>) -> u8 {
+    variant.and_then(|name| name.strip_prefix("grade ")).and_then(|grade| grade.parse().ok()).unwrap_or(0)
 }
 
 struct RunReader<'a> {
@@ -113,6 +119,7 @@ impl<'a> RunReader<'a> {
         }
         let langs = batch.langs()?;
         let sides = batch.sides()?;
+        let grades: Vec<u8> = batch.variant.values().iter().map(grade).collect();
         let mut last: Option<(JoinKey, u32)> = None;
         for row in 0..batch.len() {
             let symbol = |column: usize| {
@@ -150,6 +157,11 @@ impl<'a> RunReader<'a> {
                 truncated: batch.truncated.value(row),
                 n_chars: batch.n_chars.value(row),
                 n_tokens: batch.n_tokens.value(row),
+                grade: if batch.variant.keys.is_valid(row) {
+                    grades[batch.variant.keys.value(row) as usize]
+                } else {
+                    0
+                },
                 reward: batch.reward.is_valid(row).then(|| batch.reward.value(row)),
             });
         }
@@ -180,6 +192,7 @@ impl<'a> RunReader<'a> {
         }
         let n_slots = place(&mut self.table.items);
         self.table.n_chars = vec![0; n_slots];
+        self.table.grades = vec![0; n_slots];
         let mut run = RunColumn::absent(info, n_slots);
         for row in &self.rows {
             let key = &self.table.items[row.item as usize];
@@ -202,6 +215,7 @@ impl<'a> RunReader<'a> {
             run.n_tokens[slot] = row.n_tokens;
             run.truncated[slot] = row.truncated;
             self.table.n_chars[slot] = row.n_chars;
+            self.table.grades[slot] = row.grade;
         }
         self.table.runs.push(run);
         Ok(self.table)
@@ -247,14 +261,22 @@ impl Joined {
                 ..*own
             };
             let chars = &run.n_chars[own.offset as usize..][..own.n_responses()];
+            let grades = &run.grades[own.offset as usize..][..own.n_responses()];
             let next = self.table.items.len() as u32;
             let number = *self.numbers.entry(join_key(&key)).or_insert(next);
             if number == next {
                 self.table.items.push(key);
                 self.table.n_chars.extend_from_slice(chars);
+                self.table.grades.extend_from_slice(grades);
                 self.first_run.push(self.paths.len() as u32 - 1);
             } else if let Some(problem) = self.disagreement(number as usize, &key, chars) {
                 return Err(self.table.conflict(path, &key, problem));
+            } else {
+                // What an imported run does not know of lengths, another may.
+                let begin = self.table.items[number as usize].offset as usize;
+                for (known, own) in self.table.n_chars[begin..].iter_mut().zip(chars) {
+                    *known = (*known).max(*own);
+                }
             }
             items.push((number, *own));
         }
@@ -285,7 +307,7 @@ impl Joined {
             return Some(format!("has category {} here but {} in `{first}`", category(key), category(known)));
         }
         let known_chars = &self.table.n_chars[known.offset as usize..][..known.n_responses()];
-        let at = known_chars.iter().zip(chars).position(|(a, b)| a != b)?;
+        let at = known_chars.iter().zip(chars).position(|(a, b)| a != b && *a > 0 && *b > 0)?;
         Some(format!("response {at} has {} characters here but {} in `{first}`", chars[at], known_chars[at]))
     }
 
@@ -303,11 +325,14 @@ impl Joined {
         let n_slots = place(&mut items);
         let mut offsets = vec![0u32; old.len()];
         let mut n_chars = vec![0u32; n_slots];
+        let mut grades = vec![0u8; n_slots];
         for (&i, key) in order.iter().zip(&items) {
             let before = &old[i as usize];
             offsets[i as usize] = key.offset;
             let n = key.n_responses();
-            n_chars[key.offset as usize..][..n].copy_from_slice(&self.table.n_chars[before.offset as usize..][..n]);
+            let (to, from) = (key.offset as usize, before.offset as usize);
+            n_chars[to..][..n].copy_from_slice(&self.table.n_chars[from..][..n]);
+            grades[to..][..n].copy_from_slice(&self.table.grades[from..][..n]);
         }
         let lay_out = |(own_items, own): (Vec<(u32, ItemKey)>, RunColumn)| {
             let mut run = RunColumn::absent(own.info, n_slots);
@@ -322,6 +347,6 @@ impl Joined {
             run
         };
         let runs = self.runs.into_par_iter().map(lay_out).collect();
-        ItemTable { symbols: self.table.symbols, items, runs, n_chars }
+        ItemTable { symbols: self.table.symbols, items, runs, n_chars, grades }
     }
 }

@@ -114,8 +114,10 @@ pub struct ItemTable {
     /// Sorted by (benchmark name, subset name, language, item id).
     pub items: Vec<ItemKey>,
     pub runs: Vec<RunColumn>,
-    /// Characters per response slot (the text is the same for every run).
+    /// Characters per response slot (the text is the same for every run); 0: not known.
     pub n_chars: Vec<u32>,
+    /// Gold grade per response slot, 0 where there is none; empty where nothing is graded.
+    pub grades: Vec<u8>,
 }
 
 /// One item as one run scored it: what a metric sees.
@@ -126,6 +128,11 @@ pub struct Item<'a> {
     pub rejected: &'a [Option<f32>],
     pub chosen_chars: &'a [u32],
     pub rejected_chars: &'a [u32],
+    /// Gold grades (0: none); empty where nothing is graded.
+    pub chosen_grades: &'a [u8],
+    pub rejected_grades: &'a [u8],
+    /// The run has rows for it, with rewards or without.
+    pub seen: bool,
 }
 
 impl ItemTable {
@@ -135,13 +142,16 @@ impl ItemTable {
         let begin = key.offset as usize;
         let middle = begin + usize::from(key.n_chosen);
         let end = begin + key.n_responses();
-        let rewards = &self.runs[run].rewards;
+        let RunColumn { rewards, present, .. } = &self.runs[run];
         Item {
             key,
             chosen: &rewards[begin..middle],
             rejected: &rewards[middle..end],
             chosen_chars: &self.n_chars[begin..middle],
             rejected_chars: &self.n_chars[middle..end],
+            chosen_grades: self.grades.get(begin..middle).unwrap_or_default(),
+            rejected_grades: self.grades.get(middle..end).unwrap_or_default(),
+            seen: present[begin..end].contains(&true),
         }
     }
 

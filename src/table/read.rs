@@ -52,6 +52,10 @@ impl ScoreFile {
         Ok(Self { path: path.to_owned(), info, n_rows, builder })
     }
 
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     pub fn info(&self) -> &RunInfo {
         &self.info
     }

@@ -6,8 +6,8 @@
 //! | category | dictionary\<utf8\>, nullable | the data file's own grouping |
 //! | role | dictionary\<utf8\> | `chosen` or `rejected` |
 //! | response_index | u16 | position within its role |
-//! | variant | dictionary\<utf8\>, nullable | named style of the response |
-//! | n_chars, n_tokens | u32 | of the response; of the whole sequence as the model saw it |
+//! | variant | dictionary\<utf8\>, nullable | named style of the response, order of the judgment, or gold grade (`grade 4`) |
+//! | n_chars, n_tokens | u32 | of the response; of the whole sequence as the model saw it; 0: not known |
 //! | truncated | bool | something was cut to fit the model |
 //! | reward | f32, nullable | null: the model gave none |
 //! | logp_policy, logp_reference | f64, nullable | sums over response tokens, implicit models only |

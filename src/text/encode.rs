@@ -257,6 +257,11 @@ impl TextPipeline {
         self.bos_id
     }
 
+    /// Whether the tokenizer marks this token as special (of the template, not of the texts).
+    pub fn is_special(&self, id: u32) -> bool {
+        self.files.tokenizer.get_added_tokens_decoder().get(&id).is_some_and(|token| token.special)
+    }
+
     pub fn eos_id(&self) -> Option<u32> {
         self.files.id_of("eos_token")
     }

@@ -14,15 +14,16 @@ use super::error::TrainError;
 use super::evaluation::{Evaluation, Sums, evaluate};
 use super::journal::Journal;
 use super::optimizer::{AdamW, clip_grad_norm, non_finite_gradients};
-use super::phase::Phases;
+use super::phase::{Phase, Phases};
 use super::prepare::{Prepared, TrainPair, named};
 use super::sampler::Sampler;
 use super::settings::TrainSettings;
+use super::stand_ins::Step;
 use super::trainable::{PairSize, Trainable};
 use super::values::to_f64;
 use crate::backbone::DropoutKey;
+use crate::objective::Rewards;
 use crate::objective::language_model::Every;
-use crate::objective::{Label, Rewards};
 use crate::progress::Progress;
 use crate::text::batch::plan;
 
@@ -46,6 +47,8 @@ pub struct Engine<'a, M: Trainable> {
 /// What one optimiser step saw and did.
 struct StepReport {
     sums: Sums,
+    /// Of the stand-ins beside rejected responses.
+    beside: Sums,
     reward_mean: f64,
     reward_std: f64,
     grad_norm: f64,
@@ -131,34 +134,20 @@ impl<'a, M: Trainable> Engine<'a, M> {
         Ok(())
     }
 
-    /// The pairs of step `t` as they are trained on: some may have a stand-in for the rejected response.
-    /// Returns how many, too.
-    fn stand_ins(&mut self, t: u64, share: f64) -> (Vec<usize>, Vec<Option<M::Encoded>>) {
-        let batch = self.sampler.batch(t).1.to_vec();
-        let stand_in = |&index: &usize| {
-            if !self.donors.mismatches(t, index, share) {
-                return None;
-            }
-            let donors = self.donors.draw(t, index);
-            donors.iter().find_map(|&d| self.model.mismatched(&self.train[index].encoded, &self.train[d].encoded))
-        };
-        let stand_ins = batch.iter().map(stand_in).collect();
-        (batch, stand_ins)
-    }
-
     /// Forward, backward and update for the pairs of the next step.
     fn step(&mut self) -> Result<StepReport, TrainError> {
         let t = self.state.step;
         let (lm_weight, share) = self.phases.auxiliary(self.settings, t);
-        let (batch, stand_ins) = self.stand_ins(t, share);
-        let pairs: Vec<&TrainPair<M::Encoded>> = batch.iter().map(|&index| &self.train[index]).collect();
-        let encoded: Vec<&M::Encoded> =
-            pairs.iter().zip(&stand_ins).map(|(pair, other)| other.as_ref().unwrap_or(&pair.encoded)).collect();
+        let batch = self.sampler.batch(t).1.to_vec();
+        let beside = self.phases.at(t) == Phase::Preferences && self.settings.auxiliary.mismatched_beside;
+        let drawn = Step::draw(self.model, &self.donors, self.train, (t, &batch), share, beside);
+        let (pairs, encoded) = (&drawn.pairs, drawn.encoded());
         let sizes: Vec<PairSize> = encoded.iter().map(|encoded| self.model.size(encoded)).collect();
         let costs: Vec<usize> = sizes.iter().map(|size| size.computed).collect();
         let pieces = plan(&costs, self.settings.token_budget, usize::MAX);
         let dropout = self.settings.dropout.rates();
         let mut seen: Vec<(Tensor, Tensor)> = Vec::with_capacity(pieces.len());
+        let (mut rows, mut extra): (Vec<usize>, Vec<bool>) = Default::default();
         // Of the whole step, so that the mean does not depend on the pieces.
         let every = (lm_weight > 0.0).then_some(Every { stride: self.settings.lm_stride, offset: t });
         let next_tokens: usize =
@@ -166,15 +155,14 @@ impl<'a, M: Trainable> Engine<'a, M> {
         let mut next_token_sums: Vec<Tensor> = Vec::new();
         for (micro, piece) in pieces.iter().enumerate() {
             let members: Vec<&M::Encoded> = piece.iter().map(|&index| encoded[index]).collect();
-            let labels: Vec<Label> = piece.iter().map(|&index| pairs[index].label).collect();
+            let compared = drawn.compared(piece);
             let key = DropoutKey { seed: self.settings.seed, step: t, micro: micro as u64 };
             let forward = self.model.forward(&members, dropout.map(|rates| (rates, key)), every)?;
-            let rewards = Rewards { rewards_s: &forward.rewards_s, labels: &labels };
+            let rewards_s = compared.pick(&forward.rewards_s);
+            let rewards = Rewards { rewards_s: &rewards_s, labels: &compared.labels(&drawn) };
             let losses_n = self.settings.objective.losses(&rewards)?;
-            // A stand-in is nobody's preference: it has no accidents to even out.
-            let weights: Vec<f64> =
-                piece.iter().map(|&i| if stand_ins[i].is_some() { 1.0 } else { pairs[i].weight }).collect();
-            let weights_n = Tensor::from_slice(&weights).to_kind(losses_n.kind()).to_device(losses_n.device());
+            let weights_n = Tensor::from_slice(&compared.weights(&drawn));
+            let weights_n = weights_n.to_kind(losses_n.kind()).to_device(losses_n.device());
             // The mean over the step's pairs, whatever the pieces.
             let mut loss = (&losses_n * weights_n).sum(losses_n.kind()) / pairs.len() as f64;
             if let Some(sum) = forward.next_token {
@@ -182,14 +170,15 @@ impl<'a, M: Trainable> Engine<'a, M> {
                 next_token_sums.push(sum.detach());
             }
             loss.backward();
-            seen.push((forward.rewards_s.detach(), losses_n.detach()));
+            seen.push((rewards_s.detach(), losses_n.detach()));
+            rows.extend(compared.pair);
+            extra.extend(compared.extra);
         }
         // Read after all backward passes: an accelerator need not wait for the host between pieces.
         let (rewards, losses): (Vec<Vec<f64>>, Vec<Vec<f64>>) =
             seen.iter().map(|(rewards, losses)| (to_f64(rewards), to_f64(losses))).unzip();
-        let order: Vec<usize> = pieces.concat();
         let (rewards, losses) = (rewards.concat(), losses.concat());
-        let sums = self.step_sums(t, &pairs, &order, &rewards, &losses)?;
+        let [sums, beside] = step_sums(t, pairs, &rows, &extra, &rewards, &losses)?;
         let limit = Some(self.settings.clip).filter(|&clip| clip > 0.0);
         let grad_norm = clip_grad_norm(self.optimizer.params().map(|(_, param)| param), limit);
         if !grad_norm.is_finite() {
@@ -198,7 +187,7 @@ impl<'a, M: Trainable> Engine<'a, M> {
                 None => format!("the gradient norm is {grad_norm}"),
                 Some(first) => format!("the gradients of {} parameters, first `{first}`, are not finite", names.len()),
             };
-            return Err(TrainError::NonFinite { step: t + 1, what, pairs: named(pairs.into_iter()) });
+            return Err(TrainError::NonFinite { step: t + 1, what, pairs: named(pairs.iter().copied()) });
         }
         let lr = self.phases.rate(self.settings, t, self.state.plateau.rate);
         self.optimizer.step(lr);
@@ -213,45 +202,19 @@ impl<'a, M: Trainable> Engine<'a, M> {
         let tokens: usize = costs.iter().sum();
         let sequences: usize = sizes.iter().map(|size| size.sequences).sum();
         let next_token_sum: f64 = next_token_sums.iter().map(|sum| sum.double_value(&[])).sum();
-        let mismatched = stand_ins.iter().flatten().count();
         Ok(StepReport {
             sums,
+            beside,
             reward_mean,
             reward_std: variance.sqrt(),
             grad_norm,
             lr,
             next_token: (!next_token_sums.is_empty()).then(|| next_token_sum / next_tokens.max(1) as f64),
-            mismatched,
+            mismatched: drawn.n_stand_ins(),
             tokens,
             tokens_shared: sequences.saturating_sub(tokens),
             micro_batches: pieces.len(),
         })
-    }
-
-    /// Sums over a step's pairs; `order` says which pair each loss belongs to.
-    fn step_sums(
-        &self,
-        t: u64,
-        pairs: &[&TrainPair<M::Encoded>],
-        order: &[usize],
-        rewards: &[f64],
-        losses: &[f64],
-    ) -> Result<Sums, TrainError> {
-        let mut sums = Sums::default();
-        let mut broken = Vec::new();
-        for ((&index, rewards), &loss) in order.iter().zip(rewards.chunks_exact(2)).zip(losses) {
-            let margin = rewards[0] - rewards[1];
-            match margin.is_finite() && loss.is_finite() {
-                true => sums.add(margin, loss),
-                false => broken.push(pairs[index]),
-            }
-        }
-        if broken.is_empty() {
-            return Ok(sums);
-        }
-        let what =
-            format!("{} of {} pairs have a reward or loss that is not a finite number", broken.len(), pairs.len());
-        Err(TrainError::NonFinite { step: t + 1, what, pairs: named(broken.into_iter()) })
     }
 
     fn record(&mut self, report: &StepReport, seconds: f64) -> Result<(), TrainError> {
@@ -270,6 +233,8 @@ impl<'a, M: Trainable> Engine<'a, M> {
             "grad_norm": report.grad_norm,
             "next_token_loss": report.next_token,
             "mismatched": report.mismatched,
+            "beside_loss": report.beside.mean_loss(),
+            "beside_accuracy": report.beside.accuracy(),
             "pairs": report.sums.n,
             "micro_batches": report.micro_batches,
             "tokens": report.tokens,
@@ -356,6 +321,32 @@ impl<'a, M: Trainable> Engine<'a, M> {
     }
 }
 
+/// Sums over what a step compared: the pairs, and the stand-ins beside them. `rows` says which pair each loss
+/// belongs to, `extra` whether it is one beside.
+fn step_sums<E>(
+    t: u64,
+    pairs: &[&TrainPair<E>],
+    rows: &[usize],
+    extra: &[bool],
+    rewards: &[f64],
+    losses: &[f64],
+) -> Result<[Sums; 2], TrainError> {
+    let mut sums = [Sums::default(), Sums::default()];
+    let mut broken = Vec::new();
+    for (((&pair, &extra), rewards), &loss) in rows.iter().zip(extra).zip(rewards.chunks_exact(2)).zip(losses) {
+        let margin = rewards[0] - rewards[1];
+        match margin.is_finite() && loss.is_finite() {
+            true => sums[usize::from(extra)].add(margin, loss),
+            false => broken.push(pairs[pair]),
+        }
+    }
+    if broken.is_empty() {
+        return Ok(sums);
+    }
+    let what = format!("{} of {} pairs have a reward or loss that is not a finite number", broken.len(), rows.len());
+    Err(TrainError::NonFinite { step: t + 1, what, pairs: named(broken.into_iter()) })
+}
+
 fn note(report: &StepReport) -> String {
     match (report.sums.mean_loss(), report.sums.accuracy()) {
         (Some(loss), Some(accuracy)) => format!("loss {loss:.4}, accuracy {:.0} %", 100.0 * accuracy),
@@ -374,6 +365,7 @@ mod tests {
         sums.add(-1.0, 1.3);
         let report = StepReport {
             sums,
+            beside: Sums::default(),
             reward_mean: 0.0,
             reward_std: 1.0,
             grad_norm: 1.0,

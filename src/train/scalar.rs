@@ -75,24 +75,29 @@ impl Trainable for ScalarTrainable {
         encoded.sequences.first().map_or(0, |ids| every.count(ids.len()))
     }
 
-    fn mismatched(&self, pair: &Encoded, donor: &Encoded) -> Option<Encoded> {
+    fn mismatched(&self, pair: &Encoded, donor: Option<&Encoded>, beside: bool) -> Option<Encoded> {
         let (prompt, own) = parts(pair)?;
-        let (_, other) = parts(donor)?;
+        let (other, cut) = match donor {
+            Some(donor) => (parts(donor)?.1.to_vec(), donor.truncated.first().copied()?),
+            None => (echo(prompt, own, |id| self.model.text.is_special(id))?, false),
+        };
         if own == other {
             return None;
         }
-        let replaced = [prompt, other].concat();
+        let replaced = [prompt, &other].concat();
         // The donor's response may be longer than what it replaces; the limit holds all the same.
         if self.model.text.settings().max_length.is_some_and(|limit| replaced.len() > limit) {
             return None;
         }
-        let prompt_tokens = pair.prompt_tokens.first().map(|&n| vec![n; 2])?;
-        Some(Encoded {
-            sequences: vec![pair.sequences.first()?.clone(), replaced],
-            truncated: vec![pair.truncated.first().copied()?, donor.truncated.first().copied()?],
-            prompt_tokens,
-            ..pair.clone()
-        })
+        let mut changed = pair.clone();
+        let kept = if beside { changed.sequences.len() } else { 1 };
+        changed.sequences.truncate(kept);
+        changed.truncated.truncate(kept);
+        changed.prompt_tokens.truncate(kept);
+        changed.sequences.push(replaced);
+        changed.truncated.push(cut);
+        changed.prompt_tokens.push(prompt.len());
+        Some(changed)
     }
 
     fn save(&self, dir: &Path) -> Result<(), RewardError> {
@@ -102,8 +107,34 @@ impl Trainable for ScalarTrainable {
     }
 }
 
+/// The end of what the prompt says, as long as the response `own`, closed as that is. Special tokens are the
+/// template's; `None` where the prompt says nothing.
+fn echo(prompt: &[u32], own: &[u32], special: impl Fn(u32) -> bool) -> Option<Vec<u32>> {
+    let end = prompt.iter().rposition(|&id| !special(id))? + 1;
+    let start = prompt[..end].iter().rposition(|&id| special(id)).map_or(0, |at| at + 1);
+    let said = own.iter().rposition(|&id| !special(id))? + 1;
+    let start = start.max(end.saturating_sub(said));
+    Some([&prompt[start..end], &own[said..]].concat())
+}
+
 /// Prompt and chosen response of a pair, as tokens.
 fn parts(encoded: &Encoded) -> Option<(&[u32], &[u32])> {
     let sequence = encoded.sequences.first()?;
     sequence.split_at_checked(*encoded.prompt_tokens.first()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_echo_is_the_end_of_the_last_message() {
+        // Ids below 10 are special: BOS, user, …, EOS, assistant.
+        let special = |id| id < 10;
+        let prompt = [1, 5, 30, 31, 3, 5, 20, 21, 22, 3, 6];
+        assert_eq!(echo(&prompt, &[40, 41, 3], special), Some(vec![21, 22, 3]));
+        assert_eq!(echo(&prompt, &[40, 41, 42, 43, 44, 3], special), Some(vec![20, 21, 22, 3]));
+        assert_eq!(echo(&[1, 5, 3, 6], &[40, 3], special), None);
+        assert_eq!(echo(&prompt, &[3], special), None);
+    }
 }

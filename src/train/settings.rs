@@ -219,7 +219,11 @@ impl TrainSettings {
             ("pretraining.lr", self.pretraining.lr.is_none_or(positive), "above 0"),
             ("pretraining.lm-weight", at_least_0(self.pretraining.lm_weight), "at least 0"),
             ("auxiliary.lm-weight", at_least_0(self.auxiliary.lm_weight), "at least 0"),
-            ("auxiliary.mismatched-share", share(self.auxiliary.mismatched_share), "at least 0 and below 1"),
+            (
+                "auxiliary.mismatched-share",
+                self.auxiliary.leaves_preferences(),
+                "at least 0 and below 1 (or 1, beside)",
+            ),
             ("dropout.embedding", share(self.dropout.embedding), "at least 0 and below 1"),
             ("dropout.hidden", share(self.dropout.hidden), "at least 0 and below 1"),
         ];

@@ -72,9 +72,15 @@ pub trait Trainable {
         0
     }
 
-    /// The pair with its rejected response replaced by the chosen response of `donor`; `None` where the
-    /// model cannot, or where both are the same text.
-    fn mismatched(&self, _pair: &Self::Encoded, _donor: &Self::Encoded) -> Option<Self::Encoded> {
+    /// The pair with the chosen response of `donor`, or without one the end of the prompt, in place of its
+    /// rejected response, or `beside` it as a third sequence; `None` where the model cannot, or where it is
+    /// the chosen text.
+    fn mismatched(
+        &self,
+        _pair: &Self::Encoded,
+        _donor: Option<&Self::Encoded>,
+        _beside: bool,
+    ) -> Option<Self::Encoded> {
         None
     }
 

@@ -14,6 +14,7 @@ mod data;
 mod demo;
 #[cfg(feature = "torch")]
 mod encoders;
+mod exchange;
 #[cfg(feature = "torch")]
 mod heads;
 mod hub;

@@ -3,6 +3,7 @@
 mod findings;
 mod items;
 mod properties;
+mod protocols;
 mod published;
 mod real;
 mod references;

@@ -177,6 +177,30 @@ fn markdown_snapshot() {
 }
 
 #[test]
+fn latex_snapshot() {
+    snapshot("report.tex", &text(&sample("small"), Format::Latex));
+}
+
+/// LaTeX gives meaning to ten characters; every one in a name is escaped, so that braces and dollars balance.
+#[test]
+fn hostile_names_stay_text_in_latex() {
+    let text = text(&sample("hostile"), Format::Latex);
+    let mut depth = 0i64;
+    let mut before = ' ';
+    for c in text.chars() {
+        match c {
+            '{' if before != '\\' => depth += 1,
+            '}' if before != '\\' => depth -= 1,
+            _ => {}
+        }
+        assert!(depth >= 0);
+        before = if before == '\\' && c == '\\' { ' ' } else { c };
+    }
+    assert_eq!(depth, 0);
+    assert!(!text.contains("<script"));
+}
+
+#[test]
 fn csv_snapshot() {
     snapshot("findings.csv", &text(&sample("tiny"), Format::Csv));
 }
@@ -389,5 +413,5 @@ fn formats_are_read_as_people_write_them() {
     assert_eq!(" HTML ".parse::<Format>().unwrap(), Format::Html);
     let error = "pdf".parse::<Format>().unwrap_err();
     assert_eq!(error.to_string(), "`pdf` is not a report format");
-    assert_eq!(error.hint(), "formats: html, png, svg, md, csv, json");
+    assert_eq!(error.hint(), "formats: html, png, svg, md, latex, csv, json");
 }

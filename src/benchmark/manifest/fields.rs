@@ -21,7 +21,11 @@ pub static SECTIONS: &[Section] = &[
             ("about", "text", "one sentence"),
             ("papers", "list of text, optional", "where it is defined"),
             ("notes", "list of text, optional", "sentences every report of it must carry"),
-            ("rule", "`accuracy`, `style-matrix` or `ties`", "how items become a subset's score"),
+            (
+                "rule",
+                "`accuracy`, `style-matrix`, `ties`, `two-orders` or `graded`",
+                "how items become a subset's score",
+            ),
             (
                 "ties",
                 "`loss`, `half`, `one-over-k` or `exclude`",
@@ -34,7 +38,7 @@ pub static SECTIONS: &[Section] = &[
             (
                 "overall",
                 "`mean-of-categories` or `pooled`",
-                "the overall score: categories by their `weight`, or all items alike",
+                "the overall score: categories by their `weight` (of an open manifest: those of the data alike, or its subsets where it has none), or all items alike",
             ),
             ("weights", "table", "name = description of each weighting of subsets"),
             ("default-weights", "text", "the weighting used unless another is asked for"),
@@ -68,7 +72,7 @@ pub static SECTIONS: &[Section] = &[
             (
                 "columns",
                 "table, optional",
-                "column names: `id`, `source-id`, `language`, `prompt`, `chosen`, `rejected`, `subset`, `category`, `chosen-model`, `rejected-model`, `margin`; what is left out is recognised by its usual names",
+                "column names: `id`, `source-id`, `language`, `prompt`, `chosen`, `rejected`, `subset`, `category`, `chosen-model`, `rejected-model`, `margin`, or `response-a`, `response-b` and `label`; `chosen-grade` and `rejected-grade` for the rule `graded`, where `chosen` is merely the first response; what is left out is recognised by its usual names",
             ),
             (
                 "older-columns",

@@ -180,6 +180,9 @@ pub(super) fn recognise(
     {
         search.take(part)?;
     }
+    for part in [Part::ChosenGrade, Part::RejectedGrade] {
+        search.take(part)?;
+    }
     let models = if shape == Shape::Verdicts {
         [(Part::ChosenModel, Part::ModelA), (Part::RejectedModel, Part::ModelB)]
     } else {

@@ -205,6 +205,7 @@ impl Builder {
         rejected: &mut [Response],
     ) -> Result<(), Fault> {
         const IN_ORDER: [&str; 3] = ["concise", "detailed", "markdown"];
+        self.grades(rows, layout, [&mut *chosen, &mut *rejected])?;
         let fault = |problem| (Part::Styles, problem);
         let names: Vec<Arc<str>> = match cell(rows, layout, Part::Styles) {
             Cell::Null if layout.is_rm_bench() => IN_ORDER.iter().map(|name| self.shared.get(name)).collect(),
@@ -220,6 +221,23 @@ impl Builder {
             for (response, name) in side.iter_mut().zip(&names) {
                 response.variant = Some(name.clone());
             }
+        }
+        Ok(())
+    }
+}
+
+impl Builder {
+    /// Gold grades are variants `grade 1`, `grade 2`, …
+    fn grades(&mut self, rows: &mut dyn Rows, layout: &Layout, sides: [&mut [Response]; 2]) -> Result<(), Fault> {
+        for (part, side) in [Part::ChosenGrade, Part::RejectedGrade].into_iter().zip(sides) {
+            let grade = cell(rows, layout, part).into_number().map_err(|problem| (part, problem))?;
+            let Some(grade) = grade else { continue };
+            if grade.fract() != 0.0 || !(1.0..=9.0).contains(&grade) {
+                let found = grade.to_string();
+                return Err((part, RowProblem::Type { expected: "a grade from 1 to 9", found }));
+            }
+            let name = self.shared.get(&format!("grade {grade:.0}"));
+            side.iter_mut().for_each(|response| response.variant = Some(name.clone()));
         }
         Ok(())
     }

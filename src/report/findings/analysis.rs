@@ -103,7 +103,7 @@ impl<'a> Analysis<'a> {
             let binary: Vec<bool> = self.scores[run].iter().map(|o| o.binary).collect();
             self.draft(run, "accuracy", &scopes, &placed, &binary, Basis::Outcomes);
             self.spread(run, &placed);
-            for rule in [Rule::StyleMatrix, Rule::Ties] {
+            for rule in [Rule::StyleMatrix, Rule::Ties, Rule::TwoOrders] {
                 self.parts(run, rule, &columns);
             }
             let columns = all_columns(design, &longest[run], &mut self.sheet);

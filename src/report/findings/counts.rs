@@ -85,12 +85,14 @@ fn tidy(table: &ItemTable, design: &Design, protocol: &Protocol, run: usize) -> 
                     (Rule::StyleMatrix, _) => (complete && item.chosen.len() == 3 && item.rejected.len() == 3, 0.0),
                     (Rule::Ties, Members::Ties { .. }) => (complete, 0.0),
                     (Rule::Ties, Members::One(_)) => (false, 0.0),
+                    (Rule::Graded, _) => (complete && crate::metric::graded::is_graded(&item), 0.0),
+                    (Rule::TwoOrders, _) => (item.seen && item.chosen.len() == item.rejected.len(), 0.0),
                 };
                 let begin = item.key.offset as usize;
                 rows.group.push(group);
                 rows.outcome.push(outcome);
                 rows.complete.push(complete);
-                rows.missing.push(!complete);
+                rows.missing.push(!complete && !outcome);
                 rows.tie.push(complete && has_tie(&item));
                 rows.truncated.push(truncated[begin..begin + item.key.n_responses()].contains(&true));
                 rows.credit.push(credit);

@@ -84,6 +84,17 @@ impl Default for PretrainingSettings {
 pub struct AuxiliarySettings {
     pub lm_weight: f64,
     pub mismatched_share: f64,
+    /// Stand-ins come beside the rejected response, as a second comparison of the chosen one, and not in
+    /// its place.
+    pub mismatched_beside: bool,
+}
+
+impl AuxiliarySettings {
+    /// Stand-ins in place of all rejected responses would leave no preference to learn.
+    pub fn leaves_preferences(&self) -> bool {
+        let share = self.mismatched_share;
+        (0.0..1.0).contains(&share) || (self.mismatched_beside && share == 1.0)
+    }
 }
 
 /// Changes to the preset of `--model init:PRESET`; absent: as the preset has it.

@@ -23,6 +23,12 @@ fn rows_for(metric: &dyn Metric, seed: u64, n: usize, change: &dyn Fn(f32) -> f3
         } else if id.starts_with("ties") {
             rows.push(Row::comparison("s", &format!("ref:{i}"), &rewards(1), &rewards(2)));
             rows.push(Row::comparison("s", &format!("tied:{i}"), &rewards(3), &rewards(2)));
+        } else if id.starts_with("grade") {
+            let grades: Vec<f32> = rewards(2).iter().map(|r| 1.0 + r.abs().floor() % 5.0).collect();
+            let all = if id.starts_with("graded") { rewards(2) } else { grades };
+            rows.push(Row::comparison("s", &format!("i{i}"), &all[..1], &all[1..]));
+        } else if id.starts_with("two-orders") {
+            rows.push(Row::comparison("s", &format!("i{i}"), &rewards(2), &rewards(2)));
         } else {
             let m = if i % 2 == 0 { 1 } else { 3 };
             rows.push(Row::comparison("s", &format!("i{i}"), &rewards(1), &rewards(m)));
@@ -31,12 +37,25 @@ fn rows_for(metric: &dyn Metric, seed: u64, n: usize, change: &dyn Fn(f32) -> f3
     rows
 }
 
+/// With gold grades from the length of the responses' ids, so that they follow their rows.
+fn graded(rows: &[Row]) -> ItemTable {
+    let mut table = table(rows);
+    let grade = |row: &Row, i: usize| 1 + ((row.id.bytes().map(usize::from).sum::<usize>() + 3 * i) % 5) as u8;
+    let slots = |row: &Row| usize::from(row.n_chosen + row.n_rejected);
+    table.grades = rows.iter().flat_map(|row| (0..slots(row)).map(move |i| grade(row, i))).collect();
+    table
+}
+
 fn rule_of(metric: &dyn Metric) -> Manifest {
     let id = metric.id();
     if id.starts_with("style-matrix") {
         open("style-matrix", "loss")
     } else if id.starts_with("ties") {
         open("ties", "loss")
+    } else if id.starts_with("grade") {
+        open("graded", "loss")
+    } else if id.starts_with("two-orders") {
+        open("two-orders", "loss")
     } else {
         open("accuracy", "one-over-k")
     }
@@ -55,7 +74,7 @@ fn row_order_does_not_matter() {
         let rows = rows_for(*metric, 1, 40, &|r| r);
         let mut shuffled = rows.clone();
         shuffled.sort_by_key(|row| row.id.bytes().rev().collect::<Vec<_>>());
-        let (a, b) = (value_of(*metric, &table(&rows)).unwrap(), value_of(*metric, &table(&shuffled)).unwrap());
+        let (a, b) = (value_of(*metric, &graded(&rows)).unwrap(), value_of(*metric, &graded(&shuffled)).unwrap());
         assert!((a - b).abs() < 1e-12, "{}: {a} and {b}", metric.id());
     }
 }
@@ -63,9 +82,10 @@ fn row_order_does_not_matter() {
 /// Rewards are multiples of 1/8, so adding 16 is exact.
 #[test]
 fn a_constant_added_to_every_reward_does_not_matter() {
-    for metric in METRICS {
-        let plain = value_of(*metric, &table(&rows_for(*metric, 2, 40, &|r| r)));
-        let shifted = value_of(*metric, &table(&rows_for(*metric, 2, 40, &|r| r + 16.0)));
+    // A grade is what it is.
+    for metric in METRICS.iter().filter(|metric| !metric.id().starts_with("grade-")) {
+        let plain = value_of(*metric, &graded(&rows_for(*metric, 2, 40, &|r| r)));
+        let shifted = value_of(*metric, &graded(&rows_for(*metric, 2, 40, &|r| r + 16.0)));
         assert!(plain.is_some());
         assert_eq!(plain, shifted, "{}", metric.id());
     }

@@ -176,6 +176,8 @@ pub fn findings(runs: usize, langs: usize, categories: usize) -> Findings {
         runs: (0..runs).map(run).collect(),
         benchmarks: vec![benchmark],
         findings: all,
+        panel: Vec::new(),
+        protocols: Vec::new(),
         differences: Vec::new(),
         replicates: 1000,
         seed: 0,

@@ -1,0 +1,179 @@
+//! Numbers as others publish them beside those that are comparable: the gap to English's own published score,
+//! the disparity of languages.
+
+use crate::benchmark::manifest::Rule;
+use rayon::prelude::*;
+
+use crate::lang::Lang;
+use crate::metric::aggregate::Form;
+use crate::metric::design::Cell;
+use crate::metric::graded;
+use crate::metric::margin::MeanMargin;
+use crate::metric::observe::Observed;
+use crate::metric::outcome::Evidence;
+use crate::metric::sheet::NodeId;
+use crate::metric::{Metric, score_of};
+use crate::report::findings::analysis::{Analysis, Basis};
+use crate::report::findings::counts::Count;
+use crate::report::findings::draft::{Draft, Method};
+use crate::report::findings::place::{CellColumns, Gaps, Layout, Number, Slot};
+use crate::report::findings::{Finding, Languages, Scope};
+
+/// The weights under which English scores were published.
+const ENGLISH_WEIGHTS: &str = "rb1";
+
+/// Score in the language minus RewardBench's own score: all English items, its weights.
+pub const GAP: &str = "gap-to-published-english";
+/// 100 (M − E) / E of M-RewardBench's older script, as a fraction.
+pub const GAP_PERCENT: &str = "gap-to-published-english-percent";
+pub const DISPARITY: &str = "language-disparity";
+
+impl Analysis<'_> {
+    /// Where the English originals are a benchmark of their own: the drop as it is published, which is not on
+    /// the same items, by category and overall.
+    pub fn against_published_english(&mut self) {
+        let (design, manifest) = (self.design(), self.layout.manifest);
+        if manifest.english.is_none() || !manifest.weights.contains_key(ENGLISH_WEIGHTS) || !design.has_english() {
+            return;
+        }
+        let english_layout = Layout::new(design, manifest, Some(ENGLISH_WEIGHTS), self.layout.compat);
+        let metric = |rule| score_of(rule, Evidence::Rewards);
+        for run in self.runs.clone() {
+            let mut english: CellColumns = vec![None; design.cells.len()];
+            for (number, cell) in design.cells.iter().enumerate() {
+                let own = design.cell(cell.subset, cell.lang) == Some(number);
+                english[number] =
+                    design.english(cell.subset).filter(|_| own).and_then(|e| self.columns[run][e].clone());
+            }
+            let own = self.columns[run].clone();
+            let wanted = |scope: &Scope| !matches!(scope, Scope::Subset(_));
+            let scopes: Vec<_> = self.layout.scopes.iter().filter(|(s, _)| wanted(s)).cloned().collect();
+            let english_scopes: Vec<_> = english_layout.scopes.iter().filter(|(s, _)| wanted(s)).cloned().collect();
+            let own = self.layout.place(&mut self.sheet, &scopes, &own, &metric, Gaps::Refuse);
+            let english = english_layout.place(&mut self.sheet, &english_scopes, &english, &metric, Gaps::Refuse);
+            let languages: Vec<Languages> = self.layout.languages().collect();
+            for (at, (scope, _)) in scopes.iter().enumerate() {
+                for (place, over) in languages.iter().enumerate() {
+                    let (Some(Slot::Number(here)), Some(Slot::Number(there))) =
+                        (own.slots[at].get(place), english.slots[at].get(place))
+                    else {
+                        continue;
+                    };
+                    let difference = self.sheet.difference(here.node, there.node);
+                    let percent = self.sheet.quotient(difference, there.node);
+                    for (metric, node) in [(GAP, difference), (GAP_PERCENT, percent)] {
+                        self.draft_of(run, metric, scope.clone(), over.clone(), here, node);
+                    }
+                }
+            }
+        }
+    }
+
+    /// MM-Eval's language disparity index, and the mean margins it is made of. Rewards of a model that gives no
+    /// rewards say nothing here.
+    pub fn disparity(&mut self) {
+        let design = self.design();
+        if design.langs.len() < 2 || self.layout.manifest.open {
+            return;
+        }
+        let everything = Form::Pooled { subsets: (0..design.subsets.len()).collect(), complete: false };
+        let scopes = [(Scope::Overall, everything)];
+        for run in self.runs.clone() {
+            if self.table.runs[run].info.kind == "generative" {
+                continue;
+            }
+            let columns = self.columns_of(run, &MeanMargin);
+            let placed = self.layout.place(&mut self.sheet, &scopes, &columns, &|_| &MeanMargin, Gaps::Skip);
+            let Some(row) = placed.slots.first() else { continue };
+            let mut margins: Vec<NodeId> = Vec::new();
+            let mut all = Number {
+                node: 0,
+                cells: Vec::new(),
+                skipped: Vec::new(),
+                plain: false,
+                effective_n: 0.0,
+                without: Vec::new(),
+            };
+            let langs: Vec<Lang> = design.langs.clone();
+            for (lang, slot) in langs.iter().zip(row) {
+                let Slot::Number(number) = slot else { continue };
+                margins.push(number.node);
+                all.cells.extend_from_slice(&number.cells);
+                all.effective_n = all.effective_n.max(number.effective_n);
+                self.draft_of(run, MeanMargin.id(), Scope::Overall, Languages::One(*lang), number, number.node);
+            }
+            let average = self.layout.averages.iter().find(|average| !average.pooled).map(|a| a.name.clone());
+            if let (true, Some(average)) = (margins.len() > 1, average) {
+                let mean = self.sheet.plain_mean(&margins);
+                let largest = self.sheet.largest(margins);
+                let node = self.sheet.quotient(mean, largest);
+                self.draft_of(run, DISPARITY, Scope::Overall, Languages::Average(average), &all, node);
+            }
+        }
+    }
+
+    /// Of graded benchmarks: how a judge's grades agree with people's. Rewards that are no grades have none.
+    pub fn grades(&mut self) {
+        let design = self.design();
+        if !design.subsets.iter().all(|subset| subset.rule == Rule::Graded) {
+            return;
+        }
+        let scopes = self.layout.scopes.clone();
+        for run in self.runs.clone() {
+            let columns = self.columns_of(run, &graded::MACRO_F1);
+            if columns.iter().all(Option::is_none) {
+                continue;
+            }
+            for metric in [&graded::MACRO_F1, &graded::EXACT] {
+                let placed = self.layout.place(
+                    &mut self.sheet,
+                    &scopes,
+                    &columns,
+                    &|_| metric as &'static dyn Metric,
+                    Gaps::Refuse,
+                );
+                self.draft(run, metric.id(), &scopes, &placed, &[], Basis::Outcomes);
+            }
+        }
+    }
+
+    /// A metric's sums of one run by cell.
+    fn columns_of(&mut self, run: usize, metric: &'static dyn Metric) -> CellColumns {
+        let design = self.design();
+        let (table, protocol) = (self.table, &self.protocol);
+        let observe = |cell: &Cell| Observed::new(table, run, cell, metric, protocol);
+        let observed: Vec<Observed> = design.cells.par_iter().map(observe).collect();
+        let columns = |(cell, observed): (&Cell, &Observed)| {
+            observed.any().then(|| observed.columns(cell, &mut self.sheet.columns, |_| true))
+        };
+        design.cells.iter().zip(&observed).map(columns).collect()
+    }
+
+    /// A number that is no share, with the counts of its cells.
+    fn draft_of(
+        &mut self,
+        run: usize,
+        metric: &str,
+        scope: Scope,
+        languages: Languages,
+        number: &Number,
+        node: NodeId,
+    ) {
+        let count: Count = number.cells.iter().map(|cell| self.counts[run][*cell]).sum();
+        let of = Finding {
+            run,
+            benchmark: self.benchmark.clone(),
+            metric: metric.to_owned(),
+            scope,
+            languages,
+            estimate: None,
+            why: None,
+            n_ties: count.ties,
+            n_truncated: count.truncated,
+        };
+        let effective_n = number.effective_n.min(count.n as f64);
+        let method = Method::Resampled { share: false, effective_n };
+        let (n, n_missing) = (count.n, count.missing);
+        self.findings.push(Draft { of, node: Some(node), method, n, n_missing, why: None });
+    }
+}

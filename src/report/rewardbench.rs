@@ -1,0 +1,117 @@
+//! Results in the files that RewardBench's own readers take: `eval-set/<model>.json` with an accuracy per subset,
+//! `eval-set-scores/<model>.json` with parallel arrays of items. Pairs are written as v1 (`scores_chosen`,
+//! `scores_rejected`), best-of-N as v2 (`scores`, `num_correct`). Texts are not in a score table and are left out.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
+
+use crate::benchmark::manifest::{Manifest, Rule};
+use crate::lang::Lang;
+use crate::metric::accuracy::credit;
+use crate::metric::design::Design;
+use crate::metric::observe::Observed;
+use crate::metric::outcome::Evidence;
+use crate::metric::{Metric, Protocol, score_of};
+use crate::table::item::{Item, ItemTable, Symbol};
+
+/// One benchmark in one language as one run scored it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RewardBenchFiles {
+    pub benchmark: String,
+    pub lang: Lang,
+    pub summary: Value,
+    pub items: Value,
+}
+
+/// The files of a run; benchmarks that are neither pairs nor best-of-N have none.
+pub fn rewardbench(table: &ItemTable, run: usize, manifest: &dyn Fn(&str) -> Manifest) -> Vec<RewardBenchFiles> {
+    let mut benchmarks: Vec<Symbol> = Vec::new();
+    for key in &table.items {
+        if !benchmarks.contains(&key.benchmark) {
+            benchmarks.push(key.benchmark);
+        }
+    }
+    let mut files = Vec::new();
+    for symbol in benchmarks {
+        let name = table.symbols.name(symbol);
+        let manifest = manifest(name);
+        let design = Design::new(table, symbol, &manifest);
+        let fits = |subset: &crate::metric::design::SubsetHere| matches!(subset.rule, Rule::Accuracy | Rule::Ties);
+        if !design.subsets.iter().all(fits) {
+            continue;
+        }
+        for lang in design.langs.iter().copied() {
+            files.push(RewardBenchFiles {
+                benchmark: name.to_owned(),
+                lang,
+                summary: summary(table, run, &design, &manifest, lang),
+                items: items(table, run, symbol, &design, &manifest, lang),
+            });
+        }
+    }
+    files
+}
+
+/// What both files begin with.
+fn head(table: &ItemTable, run: usize) -> Map<String, Value> {
+    let info = &table.runs[run].info;
+    let kind = match info.kind.as_str() {
+        "implicit" => "DPO",
+        "generative" => "Generative RM",
+        _ => "Seq. Classifier",
+    };
+    let mut head = Map::new();
+    head.insert("model".to_owned(), json!(info.model));
+    head.insert("model_type".to_owned(), json!(kind));
+    head.insert("chat_template".to_owned(), Value::Null);
+    head
+}
+
+fn summary(table: &ItemTable, run: usize, design: &Design, manifest: &Manifest, lang: Lang) -> Value {
+    let protocol = Protocol::of(manifest);
+    let mut out = head(table, run);
+    for cell in design.cells.iter().filter(|cell| cell.lang == lang) {
+        let subset = &design.subsets[cell.subset];
+        let metric: &dyn Metric = score_of(subset.rule, Evidence::Rewards);
+        let observed = Observed::new(table, run, cell, metric, &protocol);
+        if let Some(score) = metric.finish(&observed.totals()[..metric.width()]) {
+            out.insert(subset.name.clone(), json!(score));
+        }
+    }
+    Value::Object(out)
+}
+
+fn items(table: &ItemTable, run: usize, benchmark: Symbol, design: &Design, manifest: &Manifest, lang: Lang) -> Value {
+    let protocol = Protocol::of(manifest);
+    let here = table.items.iter().enumerate().filter(|(_, key)| key.benchmark == benchmark && key.lang == lang);
+    let found: Vec<Item<'_>> = here.map(|(index, _)| table.item(run, index)).filter(|item| item.seen).collect();
+    let pairs = found.iter().all(|item| item.chosen.len() == 1 && item.rejected.len() == 1);
+    let of_ties: BTreeSet<&str> =
+        design.subsets.iter().filter(|s| s.rule == Rule::Ties).map(|s| s.name.as_str()).collect();
+    let name = |symbol: Symbol| table.symbols.name(symbol);
+    let id = |item: &Item<'_>| match name(item.key.item) {
+        // v1 has whole numbers, v2 strings.
+        id if pairs => id.parse::<i64>().map_or_else(|_| json!(id), |number| json!(number)),
+        id => json!(id),
+    };
+    let result = |item: &Item<'_>| {
+        let scored = Evidence::Rewards.extremes(item).and_then(|extremes| credit(&extremes, protocol.ties));
+        // A per-item result of Ties would mean nothing.
+        scored.filter(|_| !of_ties.contains(name(item.key.subset)))
+    };
+    let column = |of: &dyn Fn(&Item<'_>) -> Value| Value::Array(found.iter().map(of).collect());
+    let mut out = head(table, run);
+    out.insert("id".to_owned(), column(&|item| id(item)));
+    out.insert("subset".to_owned(), column(&|item| json!(name(item.key.subset))));
+    out.insert("results".to_owned(), column(&|item| json!(result(item))));
+    if pairs {
+        out.insert("scores_chosen".to_owned(), column(&|item| json!(item.chosen[0])));
+        out.insert("scores_rejected".to_owned(), column(&|item| json!(item.rejected[0])));
+    } else {
+        let all = |item: &Item<'_>| json!(item.chosen.iter().chain(item.rejected).collect::<Vec<_>>());
+        out.insert("scores".to_owned(), column(&all));
+        out.insert("num_correct".to_owned(), column(&|item| json!(item.chosen.len())));
+    }
+    Value::Object(out)
+}

@@ -1,0 +1,91 @@
+//! What is exported reads back as the same results, and the command line does both.
+
+use rmbench::benchmark::catalog;
+use rmbench::report::rewardbench::rewardbench;
+use rmbench::table::import::{ImportFormat, ImportOptions};
+use rmbench::table::item::ItemTable;
+use rmbench::table::store::write_table;
+use serde_json::json;
+
+use super::{imported, write};
+use crate::command::{run, transcript};
+
+/// Items of v1 and v2: import, export, import again.
+#[test]
+fn rewardbench_files_read_back() {
+    let v1 = json!({
+        "model": "org/rm", "model_type": "Seq. Classifier", "chat_template": null, "id": [0, 1, 2],
+        "subset": ["donotanswer", "donotanswer", "hep-go"], "scores_chosen": [1.5, 0.25, 3.0],
+        "scores_rejected": [1.0, 0.25, null], "results": [1, 0, null],
+    });
+    let v2 = json!({
+        "model": "org/rm", "model_type": "Seq. Classifier", "id": ["5", "6", "ref:0", "tied:0"],
+        "subset": ["Math", "Math", "Ties", "Ties"], "num_correct": [1, 1, 1, 2],
+        "scores": [[1.0, 1.0, 0.0, 0.5], [3.0, 1.0, 2.0, 0.0], [2.0, 1.0], [3.0, 2.5, 1.0]], "results": [0.5, 1, 1, 1],
+    });
+    for (file, expected) in [(v1, json!([1.0, 0.0, null])), (v2, json!([0.5, 1.0, null, null]))] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = write(dir.path(), "rm.json", &file.to_string());
+        let first = imported(ImportFormat::Rewardbench, &[path], &ImportOptions::default());
+        let table = dir.path().join("scores.parquet");
+        write_table(&table, &first[0].info, &first[0].rows).unwrap();
+        let table = ItemTable::load(&[table]).unwrap();
+        let files = rewardbench(&table, 0, &|name| catalog::find(name).unwrap());
+        assert_eq!(files.len(), 1);
+        assert_eq!(files[0].items["results"], expected);
+        assert_eq!(files[0].items["id"], file["id"], "whole numbers in v1, strings in v2");
+        let again = write(dir.path(), "again.json", &files[0].items.to_string());
+        let second = imported(ImportFormat::Rewardbench, &[again], &ImportOptions::default());
+        let rewards = |runs: &[rmbench::table::import::Imported]| {
+            let rows = runs[0].rows.iter();
+            rows.map(|r| (r.item_id.to_string(), r.side, r.response_index, r.reward)).collect::<Vec<_>>()
+        };
+        assert_eq!(rewards(&first), rewards(&second));
+    }
+}
+
+#[test]
+fn the_command_line_imports_reports_and_exports() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut text = String::from("id,language,subset,model,score_chosen,score_rejected\n");
+    for i in 0..40 {
+        for (model, right) in [("org/good", i % 8 != 0), ("poor", i % 2 == 0)] {
+            let lang = if i < 20 { "de" } else { "tr" };
+            text.push_str(&format!("{i},{lang},s,{model},{},0.5\n", u8::from(right)));
+        }
+    }
+    write(dir.path(), "scores.csv", &text);
+    write(dir.path(), "one.json", &json!({"model": "x"}).to_string());
+    let commands: &[&[&str]] = &[
+        &["import", "table", "scores.csv", "--out", "runs"],
+        &["import", "table", "scores.csv", "--out", "runs"],
+        &["import", "table", "scores.csv", "--out", "other", "--column", "score-chosen"],
+        &["import", "table", "scores.csv", "--out", "other", "--column", "score-choosen=x"],
+        &["import", "table", "absent.csv", "--out", "other"],
+        &["import", "rewardbench", "one.json", "--out", "other"],
+        &["import", "m-rewardbench", "one.json", "--out", "other"],
+        &["import", "pdf", "one.json", "--out", "other"],
+        &["export", "runs/org_good", "--format", "rewardbench", "--out", "eval"],
+        &["export", "runs/org_good", "runs/poor", "--format", "csv", "--out", "csv"],
+        &["export", "runs/org_good", "runs/poor", "--format", "markdown", "--out", "tables"],
+        &["export", "runs/org_good", "runs/poor", "--format", "latex", "--out", "tables"],
+        &["export", "absent", "--format", "csv", "--out", "csv"],
+    ];
+    let said: Vec<String> = commands.iter().map(|args| transcript(dir.path(), args)).collect();
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path("../../snapshots");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!("exchange", said.join("\n")));
+    let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap();
+    assert!(read("csv/poor.csv").starts_with("benchmark,benchmark_version,subset,category,lang,item_id,"));
+    assert_eq!(read("csv/poor.csv").lines().count(), 81);
+    assert!(read("tables/tables.md").contains("| org/good |"), "{}", read("tables/tables.md"));
+    assert!(read("tables/tables.tex").contains("\\begin{tabular}"));
+    let summary: serde_json::Value =
+        serde_json::from_str(&read("eval/scores/eval-set/org_good-deu_Latn.json")).unwrap();
+    assert_eq!((summary["s"].as_f64(), summary["model"].as_str()), (Some(17.0 / 20.0), Some("org/good")));
+    let report = run(dir.path(), &["report", "runs/org_good", "runs/poor", "--out", "report", "--format", "latex,md"]);
+    assert!(report.status.success(), "{}", String::from_utf8_lossy(&report.stderr));
+    assert!(read("report/report.tex").ends_with("\\end{document}\n"));
+}
