@@ -124,7 +124,7 @@ impl Dots {
         let native = widest(
             &mut self.rows.iter().filter_map(|r| r.label.native(frame)).map(|(name, _)| width(name, SIZE).min(130.0)),
         );
-        let (page, most) = if frame.is_narrow() { (NARROW, 120.0) } else { (WIDTH, 260.0) };
+        let (page, most) = if frame.is_narrow() { (NARROW, 138.0) } else { (WIDTH, 260.0) };
         let label = widest(&mut self.rows.iter().map(|r| width(r.label.shown(frame), SIZE).min(most)));
         let values = if self.prints_values(frame) {
             widest(&mut self.rows.iter().flat_map(|r| &r.dots).map(|d| width(&value_text(d, self.unit), SMALL)))
