@@ -23,6 +23,13 @@ demo *ARGS: build
 test: setup
     cargo test --locked --workspace
 
+# The HTML report in headless Chromium; what it needs is installed once (apt, npm).
+test-browser: setup
+    @tools/browser.sh
+    rm -rf target/browser-pages
+    RMBENCH_BROWSER_PAGES="$PWD/target/browser-pages" cargo test --locked --quiet --test it report::write_browser_pages -- --ignored
+    cd tests/browser && RMBENCH_BROWSER_PAGES="$PWD/../../target/browser-pages" node --test --test-reporter=spec --test-concurrency=1
+
 # What a commit must pass before anything else.
 lint: setup
     cargo fmt --check

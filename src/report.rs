@@ -9,6 +9,7 @@ mod csv;
 pub mod figure;
 pub mod findings;
 mod html;
+pub mod items;
 mod json;
 mod language;
 mod latex;
@@ -29,6 +30,7 @@ use crate::files::{self, FileError};
 use crate::progress::Progress;
 use crate::report::block::Block;
 use crate::report::figure::{Figure, FigureError};
+use crate::report::items::Items;
 use crate::report::section::Filled;
 
 pub use findings::Findings;
@@ -40,7 +42,7 @@ pub use select::headline;
 pub enum Format {
     /// `report.html`, self-contained.
     Html,
-    /// `figures/*.png`.
+    /// `figures/*.png`; `*-column.png` are as wide as one column of a paper.
     Png,
     /// `figures/*.svg`.
     Svg,
@@ -126,6 +128,20 @@ pub fn write(
     formats: &[Format],
     progress: &mut dyn Progress,
 ) -> Result<Vec<PathBuf>, ReportError> {
+    write_with_items(findings, None, out, formats, progress)
+}
+
+/// The same with the items behind the numbers, for the page's browser.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_with_items(
+    findings: &Findings,
+    items: Option<&Items<'_>>,
+    out: &Path,
+    formats: &[Format],
+    progress: &mut dyn Progress,
+) -> Result<Vec<PathBuf>, ReportError> {
     check(findings)?;
     let sections = section::fill(findings);
     let wants = |format: Format| formats.contains(&format);
@@ -137,7 +153,7 @@ pub fn write(
         Ok(())
     };
     if wants(Format::Html) {
-        put("report.html", html::render(findings, &sections).as_bytes())?;
+        put("report.html", html::render(findings, items, &sections)?.as_bytes())?;
     }
     if wants(Format::Md) {
         let figures = [Format::Svg, Format::Png].into_iter().find(|f| wants(*f)).map(Format::name);
@@ -209,19 +225,31 @@ fn write_figures(
     progress.begin("drawing", figures.len() as u64, "figures");
     let mut written = Vec::new();
     for batch in figures.chunks(rayon::current_num_threads().max(1)) {
-        let paths: Result<Vec<PathBuf>, ReportError> = batch
-            .par_iter()
-            .map(|figure| {
-                let path = out.join("figures").join(format!("{}.{}", figure.id, format.name()));
-                let bytes = if format == Format::Png { figure.png()? } else { figure.svg_file().into_bytes() };
-                files::write_bytes(&path, &bytes)?;
-                Ok(path)
-            })
-            .collect();
-        written.extend(paths?);
+        let paths: Result<Vec<Vec<PathBuf>>, ReportError> =
+            batch.par_iter().map(|figure| write_figure(figure, out, format)).collect();
+        written.extend(paths?.into_iter().flatten());
         progress.advance(batch.len() as u64);
     }
     progress.finish();
+    Ok(written)
+}
+
+/// `ID.png`, and `ID-column.png` for one column of a paper where the figure can be that narrow.
+fn write_figure(figure: &Figure, out: &Path, format: Format) -> Result<Vec<PathBuf>, ReportError> {
+    let mut written = Vec::new();
+    let mut put = |name: String, bytes: &[u8]| -> Result<(), ReportError> {
+        let path = out.join("figures").join(name);
+        files::write_bytes(&path, bytes)?;
+        written.push(path);
+        Ok(())
+    };
+    let bytes = if format == Format::Png { figure.png()? } else { figure.svg_file().into_bytes() };
+    put(format!("{}.{}", figure.id, format.name()), &bytes)?;
+    if let Some(scene) = figure.column() {
+        let bytes =
+            if format == Format::Png { figure.column_png(&scene)? } else { figure.column_svg(&scene).into_bytes() };
+        put(format!("{}-column.{}", figure.id, format.name()), &bytes)?;
+    }
     Ok(written)
 }
 

@@ -213,6 +213,10 @@ pub struct ReportArgs {
     /// The run that the others are compared with
     #[arg(long, value_name = "RUN", value_hint = ValueHint::AnyPath)]
     pub baseline: Option<PathBuf>,
+    /// Put the items' texts into the page: from the data that the runs name, or from a file or directory.
+    /// Whoever gets the page gets the texts
+    #[arg(long, value_name = "DATA", num_args = 0.., require_equals = true, value_delimiter = ',', value_hint = ValueHint::AnyPath)]
+    pub items: Option<Vec<PathBuf>>,
     /// Exit with 1 unless every run's accuracy on every benchmark is at least X percent
     #[arg(long, value_name = "X")]
     pub fail_under: Option<f64>,

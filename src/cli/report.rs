@@ -1,5 +1,7 @@
 //! `rmbench report`.
 
+mod texts;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -16,6 +18,7 @@ use crate::files;
 use crate::metric::aggregate::Compat;
 use crate::progress::Progress;
 use crate::report::findings::{FindingOptions, Findings, Scope};
+use crate::report::items::{Items, Texts};
 use crate::report::{self, Format, headline};
 use crate::score::directory::{MANIFESTS, SETTINGS_FILE};
 use crate::table::item::ItemTable;
@@ -35,6 +38,18 @@ pub struct ReportSettings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compat: Option<Compat>,
     pub manifests: Vec<PathBuf>,
+    /// Most items in the page's browser; 0 for none.
+    pub items: usize,
+    pub text_megabytes: f64,
+}
+
+/// What a report is made from.
+pub struct Input<'a> {
+    pub runs: &'a [PathBuf],
+    /// Which of `runs`.
+    pub baseline: Option<usize>,
+    /// Where item texts come from; empty for what the runs name, `None` for no texts.
+    pub items: Option<&'a [PathBuf]>,
 }
 
 pub fn run(args: &ReportArgs, message: &mut Message) -> anyhow::Result<Outcome> {
@@ -47,27 +62,46 @@ pub fn run(args: &ReportArgs, message: &mut Message) -> anyhow::Result<Outcome> 
         config::resolve(DEFAULTS, args.config.config.as_deref(), &args.config.set, Table::new())?;
     let bar = args.fail_under.map(bar).transpose()?;
     let (runs, baseline) = runs(args)?;
-    let findings = report(&runs, baseline, out, &formats(&args.format), &settings, message)?;
+    let input = Input { runs: &runs, baseline, items: args.items.as_deref() };
+    let findings = report(&input, out, &formats(&args.format), &settings, message)?;
     Ok(bar.map_or(Outcome::Done, |bar| hold_against(&findings, bar, message)))
 }
 
-/// Loads, computes, writes; used by the demonstration too. `baseline`: which of `runs`.
+/// Loads, computes, writes; used by the demonstration too.
 pub fn report(
-    runs: &[PathBuf],
-    baseline: Option<usize>,
+    input: &Input<'_>,
     out: &Path,
     formats: &[Format],
     settings: &ReportSettings,
     progress: &mut dyn Progress,
 ) -> anyhow::Result<Findings> {
-    let findings = self::findings(runs, baseline, settings, progress)?;
-    let written = report::write(&findings, out, formats, progress)?;
+    let table = table(input.runs)?;
+    let texts = texts(input, settings, &table, progress)?;
+    let findings = of_table(&table, input.runs, input.baseline, settings, progress)?;
+    let items = Items::of(&table, settings.items).with_texts(texts);
+    let written = report::write_with_items(&findings, Some(&items), out, formats, progress)?;
     let settings = toml::to_string(settings)?;
     files::write_bytes(&out.join(SETTINGS_FILE), settings.as_bytes())?;
     if let Some(first) = written.first() {
         progress.line(&format!("report: `{}` ({} files in `{}`)", first.display(), written.len(), out.display()));
     }
     Ok(findings)
+}
+
+/// What the items say, where that was asked for.
+fn texts(
+    input: &Input<'_>,
+    settings: &ReportSettings,
+    table: &ItemTable,
+    progress: &mut dyn Progress,
+) -> anyhow::Result<Option<Texts>> {
+    let megabytes = settings.text_megabytes;
+    if !(0.0..=1000.0).contains(&megabytes) {
+        return Err(CliError::new(format!("text-megabytes = {megabytes}"), "give a number from 0 to 1000").into());
+    }
+    // Between 0 and 10^9: a whole number of bytes.
+    let budget = (megabytes * 1e6) as usize;
+    input.items.map(|given| texts::read(table, given, budget, progress)).transpose()
 }
 
 /// Loads and computes; what a reader must know is said.
@@ -77,11 +111,25 @@ pub(super) fn findings(
     settings: &ReportSettings,
     progress: &mut dyn Progress,
 ) -> anyhow::Result<Findings> {
+    of_table(&table(runs)?, runs, baseline, settings, progress)
+}
+
+fn table(runs: &[PathBuf]) -> anyhow::Result<ItemTable> {
     let mut table = ItemTable::load(runs)?;
     name_apart(&mut table, runs);
-    let manifests = Manifests::of(runs, &settings.manifests, &table, progress)?;
+    Ok(table)
+}
+
+fn of_table(
+    table: &ItemTable,
+    runs: &[PathBuf],
+    baseline: Option<usize>,
+    settings: &ReportSettings,
+    progress: &mut dyn Progress,
+) -> anyhow::Result<Findings> {
+    let manifests = Manifests::of(runs, &settings.manifests, table, progress)?;
     let options = options(settings, baseline.map(|run| table.runs[run].info.name.clone()));
-    let findings = Findings::compute(&table, &|name| manifests.find(name), &options, progress)?;
+    let findings = Findings::compute(table, &|name| manifests.find(name), &options, progress)?;
     findings.warnings.iter().for_each(|warning| progress.warn(warning));
     Ok(findings)
 }
@@ -124,7 +172,8 @@ fn formats(asked: &[ReportFormat]) -> Vec<Format> {
 }
 
 fn options(settings: &ReportSettings, baseline: Option<String>) -> FindingOptions {
-    let ReportSettings { replicates, seed, level, weights, ties, compat, manifests: _ } = settings.clone();
+    let ReportSettings { replicates, seed, level, weights, ties, compat, manifests: _, items: _, text_megabytes: _ } =
+        settings.clone();
     FindingOptions { replicates, seed, level, baseline, weights, ties, compat }
 }
 

@@ -51,6 +51,19 @@ pub enum Frame {
     SvgFile,
     /// Pixels: words are drawn here, and only in scripts that need no shaping.
     Pixels,
+    /// A file as wide as one column of a paper, whose caption is the title. Words as in pixels.
+    Column,
+}
+
+impl Frame {
+    /// Little width: no printed values, no native names.
+    pub fn is_narrow(self) -> bool {
+        matches!(self, Frame::NarrowPage | Frame::Column)
+    }
+
+    fn is_drawn_here(self) -> bool {
+        matches!(self, Frame::Pixels | Frame::Column)
+    }
 }
 
 /// The name of a row, a column or a series.
@@ -85,7 +98,7 @@ impl Label {
     }
 
     fn shown(&self, frame: Frame) -> &str {
-        if frame == Frame::Pixels && !self.text.chars().all(png::can_draw) { &self.stand_in } else { &self.text }
+        if frame.is_drawn_here() && !self.text.chars().all(png::can_draw) { &self.stand_in } else { &self.text }
     }
 
     /// The language's own name, where it says more and the frame can shape it.
@@ -133,6 +146,19 @@ impl Figure {
     /// A PNG at two pixels per unit.
     pub fn png(&self) -> Result<Vec<u8>, FigureError> {
         png::paint(&self.id, &self.scene(Frame::Pixels))
+    }
+
+    /// The drawing for one column of a paper, for plots that can be laid out in so little width.
+    pub fn column(&self) -> Option<Scene> {
+        matches!(self.plot, Plot::Dots(_)).then(|| self.scene(Frame::Column))
+    }
+
+    pub fn column_svg(&self, scene: &Scene) -> String {
+        svg::write(self, scene, svg::Style::File)
+    }
+
+    pub fn column_png(&self, scene: &Scene) -> Result<Vec<u8>, FigureError> {
+        png::paint(&self.id, scene)
     }
 }
 
@@ -224,7 +250,7 @@ mod tests {
         for (i, plot) in plots.into_iter().enumerate() {
             let title = "A figure".to_owned();
             let figure = Figure { id: "f".to_owned(), title, caption: Inline::new(), alt: String::new(), plot };
-            for frame in [Frame::Page, Frame::NarrowPage, Frame::SvgFile, Frame::Pixels] {
+            for frame in [Frame::Page, Frame::NarrowPage, Frame::SvgFile, Frame::Pixels, Frame::Column] {
                 let scene = figure.scene(frame);
                 let boxes = boxes(&scene);
                 for (n, a) in boxes.iter().enumerate() {

@@ -3,24 +3,62 @@
 //! All text goes through maud's escaping. `PreEscaped` is used for our own style sheet and script and for
 //! figures, whose writer escapes every word itself.
 
+mod base64;
 mod inline;
+mod items;
+mod payload;
 mod policy;
 mod table;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+use crate::report::ReportError;
 use crate::report::block::{Block, KeyFigure, visible};
 use crate::report::figure::Figure;
 use crate::report::findings::Findings;
+use crate::report::items::Items;
 use crate::report::section::Filled;
 use crate::report::select::run_name;
 use crate::report::title::{langs, lede, title};
 
-const STYLE: &str = include_str!("../../assets/report/style.css");
-const SCRIPT: &str = include_str!("../../assets/report/script.js");
+const STYLE: &str = concat!(
+    include_str!("../../assets/report/style.css"),
+    include_str!("../../assets/report/items.css"),
+    include_str!("../../assets/report/print.css"),
+);
+/// One strict script; each part is a block of its own that hangs what others use on `rmbench`.
+const SCRIPT: &str = concat!(
+    include_str!("../../assets/report/core.js"),
+    include_str!("../../assets/report/theme.js"),
+    include_str!("../../assets/report/tables.js"),
+    include_str!("../../assets/report/filter.js"),
+    include_str!("../../assets/report/folds.js"),
+    include_str!("../../assets/report/tips.js"),
+    include_str!("../../assets/report/contents.js"),
+    include_str!("../../assets/report/payload.js"),
+    include_str!("../../assets/report/choice.js"),
+    include_str!("../../assets/report/list.js"),
+    include_str!("../../assets/report/item.js"),
+    include_str!("../../assets/report/compare.js"),
+    include_str!("../../assets/report/browser.js"),
+);
+/// Sections that stand after the items: about the report rather than the runs.
+const AFTER_ITEMS: [&str; 3] = ["coverage", "method", "provenance"];
 
-pub fn render(findings: &Findings, sections: &[Filled]) -> String {
+/// The page. `items`: what its item browser shows; without, it has none.
+///
+/// # Errors
+/// Items that cannot be written as JSON.
+pub fn render(findings: &Findings, items: Option<&Items<'_>>, sections: &[Filled]) -> Result<String, ReportError> {
     let title = title(findings);
+    let items = items.filter(|items| !items.kept.is_empty());
+    let (about, rest): (Vec<&Filled>, Vec<&Filled>) =
+        sections.iter().partition(|section| AFTER_ITEMS.contains(&section.id.as_str()));
+    let names = |part: &[&Filled]| part.iter().map(|s| (s.id.clone(), s.title.to_owned())).collect::<Vec<_>>();
+    let own = items.map(items::titles).unwrap_or_default();
+    let own = own.into_iter().map(|(id, title)| (id.to_owned(), title.to_owned()));
+    let contents: Vec<(String, String)> = names(&rest).into_iter().chain(own).chain(names(&about)).collect();
+    let data = items.map(|items| payload::blocks(findings, items)).transpose()?;
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -45,24 +83,31 @@ pub fn render(findings: &Findings, sections: &[Filled]) -> String {
                 }
                 div.frame {
                     nav.contents aria-label="Sections" {
-                        ol { @for section in sections { li { a href={ "#" (section.id) } { (section.title) } } } }
+                        ol { @for (id, title) in &contents { li { a href={ "#" (id) } { (title) } } } }
                     }
                     main #content tabindex="-1" {
-                        @for section in sections {
-                            section #(section.id) aria-labelledby={ (section.id) "-title" } {
-                                h2 id={ (section.id) "-title" } { (section.title) }
-                                @for block in &section.blocks { (self::block(block)) }
-                            }
-                        }
+                        @for section in rest { (self::section(section)) }
+                        @if let Some(items) = items { (items::sections(findings, items)) }
+                        @for section in about { (self::section(section)) }
                         @if sections.is_empty() { p { "There is nothing to report." } }
                         footer { p { "Made by rmbench " (crate::provenance::VERSION) ". This file needs no network." } }
                     }
                 }
+                @if let Some(data) = data { (data) }
                 script { (PreEscaped(SCRIPT)) }
             }
         }
     };
-    page.into_string()
+    Ok(page.into_string())
+}
+
+fn section(section: &Filled) -> Markup {
+    html! {
+        section #(section.id) aria-labelledby={ (section.id) "-title" } {
+            h2 id={ (section.id) "-title" } { (section.title) }
+            @for block in &section.blocks { (self::block(block)) }
+        }
+    }
 }
 
 /// Filter and theme; shown by the script, since they do nothing without it.

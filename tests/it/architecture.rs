@@ -52,6 +52,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("tch", &["backbone", "device", "objective", "reward", "score", "selfcheck", "train"]),
     ("polars", &["benchmark/reader", "table", "report/findings"]),
     ("plotters", &["report/figure"]),
+    ("flate2", &["report/html"]),
     ("ureq", &["hub"]),
     ("indicatif", &["cli/message"]),
     ("clap", &["cli"]),

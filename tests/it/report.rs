@@ -2,13 +2,15 @@
 
 mod invented;
 mod markup;
+mod pages;
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use rmbench::progress::Silent;
 use rmbench::report::findings::Scope;
-use rmbench::report::{Findings, Format, ReportError, write};
+use rmbench::report::items::Items;
+use rmbench::report::{Findings, Format, ReportError, write, write_with_items};
 
 use markup::{Tag, balance, tags};
 
@@ -66,6 +68,77 @@ fn render_samples() {
         let size = std::fs::metadata(&html[0]).unwrap().len() / 1024;
         println!("{name}: html {size} KiB in {took:.2?}; all {} files in {:.2?}", written.len(), start.elapsed());
     }
+}
+
+/// Writes the pages that `tests/browser` opens below `$RMBENCH_BROWSER_PAGES`.
+#[test]
+#[ignore = "writes pages for the browser tests; set RMBENCH_BROWSER_PAGES"]
+fn write_browser_pages() {
+    let Some(out) = std::env::var_os("RMBENCH_BROWSER_PAGES") else {
+        crate::say_skipped("RMBENCH_BROWSER_PAGES");
+        return;
+    };
+    let out = Path::new(&out);
+    // (name, runs, languages, items, megabytes of text)
+    for (name, runs, langs, n, megabytes) in [
+        ("large", 25, 24, 66_787, 16),
+        ("small", 3, 15, 1_200, 16),
+        ("single", 1, 3, 300, 16),
+        ("no-texts", 2, 5, 500, 0),
+    ] {
+        let (findings, table, texts) = pages::page(runs, langs, n, megabytes);
+        let items = Items::of(&table, 100_000).with_texts((megabytes > 0).then_some(texts));
+        write_with_items(&findings, Some(&items), &out.join(name), &[Format::Html], &mut Silent).unwrap();
+    }
+    write(&sample("hostile"), &out.join("hostile"), &[Format::Html], &mut Silent).unwrap();
+}
+
+/// A page with items, texts included: well-formed, nothing foreign in it, its columns as documented.
+#[test]
+fn items_are_data_in_the_page() {
+    let (findings, table, texts) = pages::page(3, 4, 240, 16);
+    let dir = tempfile::tempdir().unwrap();
+    let items = Items::of(&table, 100).with_texts(Some(texts));
+    write_with_items(&findings, Some(&items), dir.path(), &[Format::Html], &mut Silent).unwrap();
+    let html = std::fs::read_to_string(dir.path().join("report.html")).unwrap();
+    balance(&html).unwrap();
+    assert!(!html.contains("window.hacked"), "texts of items are not in the page as text");
+    assert!(html.contains("The 100 items of 240 about which runs disagree most"));
+    let index: serde_json::Value = serde_json::from_str(markup::content(&html, "data-index")).unwrap();
+    assert_eq!((index["n"].as_u64(), index["runs"].as_array().map(Vec::len)), (Some(100), Some(3)));
+
+    let outcomes = pages::unpacked(markup::content(&html, "data-outcomes"));
+    let codes = |run: usize| &outcomes[100 * run..][..100];
+    for (at, item) in items.kept.iter().enumerate() {
+        for run in 0..3 {
+            let key = table.item(run, *item);
+            let expected = match (key.chosen[0], key.rejected[0]) {
+                (None, _) | (_, None) => 0,
+                (Some(a), Some(b)) if a > b => 1,
+                (Some(a), Some(b)) if a < b => 2,
+                _ => 3,
+            };
+            assert_eq!(codes(run)[at], expected, "run {run}, item {item}");
+        }
+    }
+    let keys = pages::unpacked(markup::content(&html, "data-keys"));
+    assert_eq!(keys.len(), 100 * (4 + 7 * 2));
+    let (lowest, step) = (index["runs"][1]["lowest"].as_f64().unwrap(), index["runs"][1]["step"].as_f64().unwrap());
+    let rewards = pages::unpacked(markup::content(&html, "data-rewards-1"));
+    let codes = rewards.chunks(2).map(|b| u16::from_le_bytes([b[0], b[1]]));
+    let scored = items.kept.iter().flat_map(|i| &table.runs[1].rewards[2 * i..2 * i + 2]);
+    for (code, reward) in codes.zip(scored) {
+        match reward {
+            None => assert_eq!(code, 0),
+            Some(reward) => {
+                let shown = lowest + f64::from(code - 1) * step;
+                assert!((shown - f64::from(*reward)).abs() <= 0.5001 * step, "{shown} for {reward}");
+            }
+        }
+    }
+    let texts: serde_json::Value =
+        serde_json::from_slice(&pages::unpacked(markup::content(&html, "data-texts-0"))).unwrap();
+    assert_eq!(texts[0][0][0][0], "user");
 }
 
 #[test]
@@ -200,7 +273,7 @@ fn nothing_is_loaded_and_nothing_foreign_runs() {
         let html = text(&sample(name), Format::Html);
         let tags = tags(&html);
         let count = |name: &str| tags.iter().filter(|t| t.name == name).count();
-        assert_eq!((count("script"), count("style")), (1, 1), "{name}");
+        assert_eq!((count("script"), count("style")), (1, 1), "{name}: without items there are no data");
         for forbidden in ["img", "iframe", "object", "embed", "base", "form", "audio", "video", "image", "use"] {
             assert_eq!(count(forbidden), 0, "{name}: <{forbidden}>");
         }

@@ -324,6 +324,51 @@ fn scores_become_a_report_that_can_be_held_against_a_bar() {
 }
 
 #[test]
+fn texts_of_items_come_from_the_data_that_were_scored() {
+    let dir = tempfile::tempdir().unwrap();
+    let pairs = dir.path().join("pairs.jsonl");
+    write_pairs(&pairs, 12);
+    assert!(run(dir.path(), &score(&["--out", "length"])).status.success());
+    let report = |more: &[&str]| {
+        let args = ["report", "length", "--out", "report", "--format", "html", "--set", "replicates=100"];
+        let output = run(dir.path(), &[&args[..], more].concat());
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let page = || fs::read_to_string(dir.path().join("report/report.html")).unwrap();
+    assert_eq!(report(&[]).0, Some(0));
+    assert!(page().contains("All 36 items. Item texts are not in score tables") && !page().contains("data-texts-0"));
+    assert_eq!(report(&["--set", "items=0"]).0, Some(0));
+    assert!(!page().contains("id=\"data-keys\""), "no items, no browser");
+    assert_eq!(report(&["--items"]).0, Some(0));
+    assert!(page().contains("All 36 items. With their texts.") && page().contains("data-texts-0"));
+    assert_eq!(report(&["--items", "--set", "text-megabytes=0.0001"]).0, Some(0));
+    assert!(page().contains("of them; the data had 36"), "a budget of 100 bytes");
+
+    // Other responses under the same ids are not what was scored.
+    let text = fs::read_to_string(&pairs).unwrap();
+    let changed = text.replacen("word word word", "words", 1);
+    assert_ne!(text, changed);
+    fs::write(&pairs, changed).unwrap();
+    let (code, said) = report(&["--items"]);
+    assert_eq!(code, Some(0));
+    assert!(
+        said.contains("is not the file that was scored") && said.contains("1 items have other responses"),
+        "{said}"
+    );
+
+    fs::rename(&pairs, dir.path().join("moved.jsonl")).unwrap();
+    let (code, said) = report(&["--items"]);
+    assert_eq!(code, Some(2));
+    assert!(said.contains("pairs.jsonl") && said.contains("hint: name the data with --items=FILE"), "{said}");
+    assert_eq!(report(&["--items=moved.jsonl"]).0, Some(0));
+    assert!(page().contains("With the texts of 35 of them"));
+    fs::write(dir.path().join("none.jsonl"), text.replace("item-", "other-")).unwrap();
+    let (code, said) = report(&["--items=none.jsonl"]);
+    assert_eq!(code, Some(2));
+    assert!(said.contains("the data have none of the runs' items (36 others)"), "{said}");
+}
+
+#[test]
 fn a_run_brings_its_own_manifest_to_the_report() {
     let dir = tempfile::tempdir().unwrap();
     write_benchmark(dir.path());

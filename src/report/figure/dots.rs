@@ -65,7 +65,7 @@ struct Columns {
 
 impl Dots {
     pub fn scene(&self, frame: Frame, title: Option<&str>) -> Scene {
-        let mut scene = Scene::new(if frame == Frame::NarrowPage { NARROW } else { WIDTH });
+        let mut scene = Scene::new(if frame.is_narrow() { NARROW } else { WIDTH });
         let columns = self.columns(frame);
         let axis = Axis::covering(self.values(), self.unit, columns.plot.0 + 6.0, columns.plot.1 - 6.0);
         let mut y = 8.0;
@@ -98,7 +98,7 @@ impl Dots {
     }
 
     fn prints_values(&self, frame: Frame) -> bool {
-        self.print_values && frame != Frame::NarrowPage
+        self.print_values && !frame.is_narrow()
     }
 
     fn row_height(&self) -> f64 {
@@ -124,7 +124,7 @@ impl Dots {
         let native = widest(
             &mut self.rows.iter().filter_map(|r| r.label.native(frame)).map(|(name, _)| width(name, SIZE).min(130.0)),
         );
-        let (page, most) = if frame == Frame::NarrowPage { (NARROW, 120.0) } else { (WIDTH, 260.0) };
+        let (page, most) = if frame.is_narrow() { (NARROW, 138.0) } else { (WIDTH, 260.0) };
         let label = widest(&mut self.rows.iter().map(|r| width(r.label.shown(frame), SIZE).min(most)));
         let values = if self.prints_values(frame) {
             widest(&mut self.rows.iter().flat_map(|r| &r.dots).map(|d| width(&value_text(d, self.unit), SMALL)))

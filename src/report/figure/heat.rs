@@ -44,12 +44,15 @@ const SMALL: f64 = 11.0;
 const ROW: f64 = 24.0;
 const GAP: f64 = 2.0;
 const LEGEND: f64 = 180.0;
+/// More columns than this print whole numbers and short codes: the figure must be legible on a page of paper.
+const MANY: usize = 16;
 
 impl Heat {
     pub fn scene(&self, frame: Frame, title: Option<&str>) -> Scene {
         let column = self.column_width(frame);
         let native = self.widest(|l| l.native(frame).map_or(0.0, |(name, _)| width(name, SIZE).min(130.0)));
-        let label = self.widest(|l| width(l.shown(frame), SIZE).min(210.0));
+        let most = if self.is_dense() { 170.0 } else { 210.0 };
+        let label = self.widest(|l| width(l.shown(frame), SIZE).min(most));
         let label_end = 2.0 + native + if native > 0.0 { 12.0 } else { 0.0 } + label;
         let left = label_end + 12.0;
         let right = left + self.columns.len() as f64 * column;
@@ -69,7 +72,7 @@ impl Heat {
             y += 28.0;
         }
         let headers: Vec<Vec<String>> =
-            self.columns.iter().map(|l| wrap(l.shown(frame), SMALL, column - 4.0, 3)).collect();
+            self.columns.iter().map(|l| wrap(self.heading(l, frame), SMALL, column - 4.0, 3)).collect();
         let depth = headers.iter().map(Vec::len).max().unwrap_or(0) as f64;
         let top = y + depth * 13.0 + 8.0;
         for (c, lines) in headers.iter().enumerate() {
@@ -111,12 +114,44 @@ impl Heat {
         let word = self
             .columns
             .iter()
-            .flat_map(|l| l.shown(frame).split_whitespace())
-            .map(|word| width(word, SMALL) + 8.0)
+            .flat_map(|l| self.heading(l, frame).split_whitespace())
+            .map(|word| width(word, SMALL) + if self.is_dense() { 5.0 } else { 8.0 })
             .fold(0.0, f64::max);
-        let value = if self.unit == Unit::Points { 42.0 } else { 39.0 };
+        let value = match (self.unit, self.is_dense()) {
+            (Unit::Points, false) => 42.0,
+            (_, false) => 39.0,
+            (_, true) => 28.0,
+        };
         let most = if self.columns.len() > 8 { 64.0 } else { 92.0 };
         word.clamp(value, most)
+    }
+
+    /// Whether there is no room for decimals. Plain numbers would be lost without.
+    fn is_dense(&self) -> bool {
+        self.columns.len() > MANY && self.unit != Unit::Plain
+    }
+
+    /// What stands above a column; of a language the script too only where another column needs telling apart.
+    fn heading<'a>(&self, label: &'a Label, frame: Frame) -> &'a str {
+        let shown = label.shown(frame);
+        let Some((code, _)) = shown.split_once(' ').filter(|_| label.lang.is_some() && self.is_dense()) else {
+            return shown;
+        };
+        let twins = self.columns.iter().filter(|l| l.shown(frame).split_once(' ').is_some_and(|(c, _)| c == code));
+        if twins.count() > 1 { shown } else { code }
+    }
+
+    fn text(&self, value: f64) -> String {
+        if !self.is_dense() {
+            return number::point(value, self.unit);
+        }
+        let whole = (100.0 * value).round().abs();
+        match (self.unit, value) {
+            _ if whole == 0.0 => "0".to_owned(),
+            (_, x) if x < 0.0 => format!("−{whole}"),
+            (Unit::Points, _) => format!("+{whole}"),
+            _ => format!("{whole}"),
+        }
     }
 
     fn range(&self) -> (f64, f64) {
@@ -146,7 +181,7 @@ impl Heat {
         let shapes = match &cell.estimate {
             Some(e) => {
                 let fill = self.colour(e.point, range);
-                let text = number::point(e.point, self.unit);
+                let text = self.text(e.point);
                 vec![Shape::Rect { at, size, fill }, words(text, middle, Anchor::Middle, SMALL, fill.words_on())]
             }
             None => vec![words(number::ABSENT, middle, Anchor::Middle, SMALL, Ink::Muted)],

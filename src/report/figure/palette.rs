@@ -139,6 +139,67 @@ mod tests {
         }
     }
 
+    /// CIELAB (D65) of linear sRGB.
+    fn lab(linear: [f64; 3]) -> [f64; 3] {
+        const XYZ: [[f64; 3]; 3] =
+            [[0.412_456, 0.357_576, 0.180_437], [0.212_673, 0.715_152, 0.072_175], [0.019_334, 0.119_192, 0.950_304]];
+        const WHITE_POINT: [f64; 3] = [0.950_47, 1.0, 1.088_83];
+        let f = |row: usize| {
+            let t = (0..3).map(|i| XYZ[row][i] * linear[i]).sum::<f64>() / WHITE_POINT[row];
+            if t > 0.008_856 { t.cbrt() } else { 7.787 * t + 16.0 / 116.0 }
+        };
+        [116.0 * f(1) - 16.0, 500.0 * (f(0) - f(1)), 200.0 * (f(1) - f(2))]
+    }
+
+    /// As people see it who lack one kind of cone (Machado, Oliveira and Fernandes 2009, severity 1).
+    #[test]
+    fn series_stay_apart_without_one_kind_of_cone() {
+        const LACKING: [(&str, [[f64; 3]; 3]); 3] = [
+            (
+                "long",
+                [
+                    [0.152_286, 1.052_583, -0.204_868],
+                    [0.114_503, 0.786_281, 0.099_216],
+                    [-0.003_882, -0.048_116, 1.051_998],
+                ],
+            ),
+            (
+                "medium",
+                [
+                    [0.367_322, 0.860_646, -0.227_968],
+                    [0.280_085, 0.672_501, 0.047_413],
+                    [-0.011_82, 0.042_94, 0.968_881],
+                ],
+            ),
+            (
+                "short",
+                [
+                    [1.255_528, -0.076_749, -0.178_779],
+                    [-0.078_411, 0.930_809, 0.147_602],
+                    [0.004_733, 0.691_367, 0.303_9],
+                ],
+            ),
+        ];
+        let linear = |v: u8| {
+            let v = f64::from(v) / 255.0;
+            if v <= 0.04045 { v / 12.92 } else { ((v + 0.055) / 1.055).powf(2.4) }
+        };
+        for (cone, matrix) in LACKING {
+            let seen = |Rgb(r, g, b): Rgb| {
+                let rgb = [linear(r), linear(g), linear(b)];
+                lab(matrix.map(|row| (0..3).map(|i| row[i] * rgb[i]).sum::<f64>().clamp(0.0, 1.0)))
+            };
+            for (i, a) in SERIES.iter().enumerate() {
+                for (j, b) in SERIES[..i].iter().enumerate() {
+                    let (a, b) = (seen(*a), seen(*b));
+                    let apart = (0..3).map(|k| (a[k] - b[k]).powi(2)).sum::<f64>().sqrt();
+                    // A just noticeable difference is about 2.3.
+                    assert!(apart > 10.0, "without {cone} cones series {i} and {j} are {apart:.1} apart");
+                }
+            }
+        }
+    }
+
     #[test]
     fn series_are_legible_on_white() {
         for i in 0..4 {

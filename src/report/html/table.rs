@@ -8,15 +8,18 @@ use crate::report::number;
 
 /// More columns than this put intervals under their points.
 const INLINE_COLUMNS: usize = 7;
+/// More columns than this are printed across, and small.
+const UPRIGHT_COLUMNS: usize = 12;
 
 pub fn table(table: &Table) -> Markup {
     let reasons = table.reasons();
     let caption = format!("{}-caption", table.id);
     let sortable = table.rows.iter().filter(|row| !row.pinned).count() > 1;
     let class = if table.columns.len() > INLINE_COLUMNS { "stacked" } else { "" };
+    let frame = if table.columns.len() > UPRIGHT_COLUMNS { "table across" } else { "table" };
     let (pinned, rest): (Vec<&Row>, Vec<&Row>) = table.rows.iter().partition(|row| row.pinned);
     html! {
-        div.table tabindex="0" role="region" aria-labelledby=(caption) {
+        div class=(frame) tabindex="0" role="region" aria-labelledby=(caption) {
             table id=(table.id) class=(class) {
                 caption id=(caption) { (inline(&table.caption)) }
                 thead { tr { @for column in &table.columns { (header(column, sortable)) } } }

@@ -132,7 +132,9 @@ impl Context<'_> {
         Figure {
             id: benchmark_id(id, self.benchmark, self.i),
             title: visible(&format!("{title}, {}", self.benchmark.title)),
-            caption: "Points only; intervals are in the table and on hover.".into(),
+            caption:
+                "Points only, without decimals where there are many languages; intervals are in the table and on hover."
+                    .into(),
             alt: format!(
                 "{} runs by {} languages; the table below has the numbers.",
                 self.runs.len(),

@@ -101,6 +101,13 @@ pub fn balance(text: &str) -> Result<(), String> {
     if open.is_empty() { Ok(()) } else { Err(format!("never closed: {open:?}")) }
 }
 
+/// What the element with this id holds.
+pub fn content<'a>(text: &'a str, id: &str) -> &'a str {
+    let at = text.find(&format!(" id=\"{id}\"")).unwrap_or_else(|| panic!("no element `{id}`"));
+    let start = at + text[at..].find('>').unwrap() + 1;
+    &text[start..start + text[start..].find("</").unwrap()]
+}
+
 /// The text without the content of the named elements.
 pub fn without(text: &str, name: &str) -> String {
     let mut out = String::new();

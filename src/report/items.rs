@@ -1,0 +1,252 @@
+//! The items behind the numbers, for the browser in the page: which run is right about which item, by how
+//! much and, where the data are at hand, what the item says.
+//!
+//! The score table has no texts. [`Texts`] takes them from whoever reads the benchmark's data, up to a
+//! budget, and keeps those of the items that runs disagree about most.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::lang::Lang;
+use crate::metric::outcome::{Evidence, Outcome};
+use crate::preference::Comparison;
+use crate::random;
+use crate::table::item::{ItemTable, Symbol};
+
+/// What a page shows of a table's items.
+#[derive(Debug)]
+pub struct Items<'a> {
+    pub table: &'a ItemTable,
+    /// Indices into the table's items, in its order.
+    pub kept: Vec<usize>,
+    /// `None`: nobody asked for texts.
+    pub texts: Option<Texts>,
+}
+
+impl<'a> Items<'a> {
+    /// At most `limit` items: those that runs disagree about most.
+    pub fn of(table: &'a ItemTable, limit: usize) -> Self {
+        let mut kept = by_interest(table);
+        kept.truncate(limit);
+        kept.sort_unstable();
+        Self { table, kept, texts: None }
+    }
+
+    pub fn with_texts(mut self, texts: Option<Texts>) -> Self {
+        self.texts = texts;
+        self
+    }
+}
+
+/// What one run makes of one item.
+pub fn outcome(table: &ItemTable, run: usize, item: usize) -> Option<Outcome> {
+    Evidence::Rewards.extremes(&table.item(run, item)).map(|extremes| extremes.outcome())
+}
+
+/// All items, those first about which as many runs are right as are not. A single run is most interesting
+/// where it is wrong. Equals come in an order that does not depend on language or subset.
+fn by_interest(table: &ItemTable) -> Vec<usize> {
+    let interest = |item: usize| {
+        let outcomes = (0..table.runs.len()).filter_map(|run| outcome(table, run, item));
+        let (right, other) = outcomes.fold((0, 0), |(right, other), outcome| match outcome {
+            Outcome::ChosenWins => (right + 1, other),
+            Outcome::RejectedWins | Outcome::Tie => (right, other + 1),
+        });
+        if table.runs.len() == 1 { other } else { std::cmp::min(right, other) }
+    };
+    let draws = random::permutation(table.items.len(), 0, "items", "");
+    let mut place = vec![0; draws.len()];
+    for (at, item) in draws.into_iter().enumerate() {
+        place[item] = at;
+    }
+    let mut order: Vec<(usize, usize)> = (0..table.items.len()).map(|item| (interest(item), item)).collect();
+    order.sort_unstable_by_key(|(interest, item)| (std::cmp::Reverse(*interest), place[*item]));
+    order.into_iter().map(|(_, item)| item).collect()
+}
+
+/// What an item says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ItemText {
+    /// Role and text of each turn.
+    pub prompt: Vec<(&'static str, String)>,
+    /// Chosen first, then rejected.
+    pub responses: Vec<String>,
+}
+
+impl ItemText {
+    fn of(comparison: &Comparison) -> Self {
+        Self {
+            prompt: comparison.prompt.0.iter().map(|turn| (turn.role.as_str(), turn.content.clone())).collect(),
+            responses: comparison.responses().map(|response| response.text.clone()).collect(),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        self.prompt.iter().map(|(_, text)| text).chain(&self.responses).map(String::len).sum()
+    }
+}
+
+/// What became of an offered text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Offer {
+    /// It is an item of the table (kept, if the budget reaches so far).
+    Known,
+    /// No run scored such an item.
+    Unknown,
+    /// There is such an item, but its responses have other lengths: other data under the same name.
+    Differs,
+}
+
+/// Texts by item, as many as a budget of bytes allows, the most interesting first.
+#[derive(Debug)]
+pub struct Texts {
+    budget: usize,
+    used: usize,
+    /// By place in the order of interest.
+    kept: BTreeMap<usize, (usize, ItemText)>,
+    keys: HashMap<(Symbol, Symbol, Lang, Symbol), usize>,
+    /// By item: its place in the order of interest.
+    places: Vec<usize>,
+    /// Items of the table whose text was offered.
+    pub n_known: usize,
+}
+
+impl Texts {
+    /// Room for `budget` bytes of UTF-8.
+    pub fn new(table: &ItemTable, budget: usize) -> Self {
+        let mut places = vec![0; table.items.len()];
+        for (place, item) in by_interest(table).into_iter().enumerate() {
+            places[item] = place;
+        }
+        let key =
+            |(i, key): (usize, &crate::table::item::ItemKey)| ((key.benchmark, key.subset, key.lang, key.item), i);
+        let keys = table.items.iter().enumerate().map(key).collect();
+        Self { budget, used: 0, kept: BTreeMap::new(), keys, places, n_known: 0 }
+    }
+
+    /// Takes what `comparison` of `benchmark` says, where the table has that very item: the number of
+    /// responses and their lengths in characters must be those that were scored.
+    pub fn offer(&mut self, table: &ItemTable, benchmark: &str, comparison: &Comparison) -> Offer {
+        let symbol = |name: &str| table.symbols.get(name);
+        let key = (symbol(benchmark), symbol(comparison.subset.as_str()), symbol(comparison.id.as_str()));
+        let (Some(benchmark), Some(subset), Some(id)) = key else { return Offer::Unknown };
+        let Some(&item) = self.keys.get(&(benchmark, subset, comparison.lang, id)) else { return Offer::Unknown };
+        let key = &table.items[item];
+        let sides = (comparison.chosen.len(), comparison.rejected.len());
+        let scored = &table.n_chars[key.offset as usize..][..key.n_responses()];
+        let lengths = comparison.responses().map(|response| response.text.chars().count() as u64);
+        if sides != (usize::from(key.n_chosen), usize::from(key.n_rejected))
+            // 0: a length that is not known.
+            || !lengths.zip(scored).all(|(found, n)| *n == 0 || found == u64::from(*n))
+        {
+            return Offer::Differs;
+        }
+        let text = ItemText::of(comparison);
+        let bytes = text.bytes();
+        if let Some((_, before)) = self.kept.insert(self.places[item], (item, text)) {
+            self.used -= before.bytes();
+        } else {
+            self.n_known += 1;
+        }
+        self.used += bytes;
+        while self.used > self.budget
+            && let Some((_, (_, least))) = self.kept.pop_last()
+        {
+            self.used -= least.bytes();
+        }
+        Offer::Known
+    }
+
+    /// The texts that are kept, by item.
+    pub fn by_item(&self) -> BTreeMap<usize, &ItemText> {
+        self.kept.values().map(|(item, text)| (*item, text)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::preference::{Conversation, Response};
+    use crate::provenance::RunInfo;
+    use crate::table::item::{ItemKey, RunColumn};
+
+    /// Items of one chosen and one rejected response of 4 characters, and what each run gives them.
+    fn table(rewards: &[&[(f32, f32)]]) -> ItemTable {
+        let mut table = ItemTable::default();
+        let [benchmark, subset] = ["bench", "all"].map(|name| table.symbols.intern(name));
+        for i in 0..rewards[0].len() {
+            let item = table.symbols.intern(&format!("item {i}"));
+            let (source, offset) = (item, 2 * i as u32);
+            let (lang, category) = (Lang::ENGLISH, None);
+            table.items.push(ItemKey {
+                benchmark,
+                subset,
+                category,
+                lang,
+                item,
+                source,
+                n_chosen: 1,
+                n_rejected: 1,
+                offset,
+            });
+        }
+        table.n_chars = vec![4; 2 * rewards[0].len()];
+        for run in rewards {
+            let mut column = RunColumn::absent(RunInfo::of_this_binary("run", "mock", "mock"), table.n_chars.len());
+            column.rewards = run.iter().flat_map(|(chosen, rejected)| [Some(*chosen), Some(*rejected)]).collect();
+            table.runs.push(column);
+        }
+        table
+    }
+
+    fn comparison(id: &str, chosen: &str) -> Comparison {
+        Comparison {
+            id: id.into(),
+            source: id.into(),
+            lang: Lang::ENGLISH,
+            subset: "all".into(),
+            category: None,
+            prompt: Conversation::from_prompt("why"),
+            chosen: vec![Response::new(chosen)],
+            rejected: vec![Response::new("nope")],
+            margin: None,
+            row: 0,
+        }
+    }
+
+    #[test]
+    fn disagreement_comes_first_and_a_single_runs_mistakes() {
+        let agreed_disputed_agreed = [&[(1.0, 0.0), (1.0, 0.0), (0.0, 1.0)][..], &[(1.0, 0.0), (0.0, 1.0), (0.0, 1.0)]];
+        let two = table(&agreed_disputed_agreed);
+        assert_eq!(by_interest(&two)[0], 1);
+        assert_eq!(Items::of(&two, 1).kept, [1]);
+        let one = table(&[&[(1.0, 0.0), (0.0, 0.0), (1.0, 0.0)]]);
+        assert_eq!(Items::of(&one, 1).kept, [1], "a tie is not right");
+    }
+
+    #[test]
+    fn texts_are_taken_where_the_item_is_the_scored_one() {
+        let table = table(&[&[(1.0, 0.0), (0.0, 1.0)]]);
+        let mut texts = Texts::new(&table, 1000);
+        assert_eq!(texts.offer(&table, "bench", &comparison("item 0", "good")), Offer::Known);
+        assert_eq!(texts.offer(&table, "bench", &comparison("item 0", "good")), Offer::Known);
+        assert_eq!(texts.offer(&table, "bench", &comparison("item 1", "longer")), Offer::Differs);
+        assert_eq!(texts.offer(&table, "other", &comparison("item 1", "good")), Offer::Unknown);
+        assert_eq!(texts.offer(&table, "bench", &comparison("item 7", "good")), Offer::Unknown);
+        let kept = texts.by_item();
+        assert_eq!(
+            (texts.n_known, kept.len(), kept[&0].responses.as_slice()),
+            (1, 1, &["good".into(), "nope".into()][..])
+        );
+    }
+
+    #[test]
+    fn a_small_budget_keeps_the_interesting() {
+        let table = table(&[&[(1.0, 0.0), (0.0, 1.0), (1.0, 0.0)]]);
+        // Each text has 11 bytes.
+        let mut texts = Texts::new(&table, 15);
+        for id in ["item 0", "item 1", "item 2"] {
+            texts.offer(&table, "bench", &comparison(id, "good"));
+        }
+        assert_eq!((texts.n_known, texts.by_item().keys().copied().collect::<Vec<_>>()), (3, vec![1]));
+    }
+}
