@@ -118,7 +118,11 @@ fn list() -> anyhow::Result<String> {
         rows.push(vec![
             name.to_owned(),
             manifest.total_items.map_or("-".to_owned(), count),
-            count(manifest.langs.len() as u64),
+            // Open manifests have the languages of their data.
+            match (manifest.langs.len(), manifest.data.language) {
+                (0, None) => "-".to_owned(),
+                (n, _) => count(n.max(1) as u64),
+            },
             known(&manifest.data.licence),
             known(&manifest.data.hub),
         ]);

@@ -87,7 +87,7 @@ fn as_grade(reward: Option<f64>) -> Option<usize> {
 impl Metric for Grades {
     fn id(&self) -> &'static str {
         match self.part {
-            Part::MacroF1 => "grade-macro-f1",
+            Part::MacroF1 => "grade-macro-f",
             Part::Exact => "grade-exact",
         }
     }

@@ -124,7 +124,7 @@ pub static MEASURES: &[Measure] = &[
         about: "Mean hyperbolic tangent of how far wrong responses lie below right ones, relative to the spread of the right ones, less 1.",
     },
     Measure {
-        id: "grade-macro-f1",
+        id: "grade-macro-f",
         title: "Macro-F1 of grades",
         unit: Unit::Percent,
         about: "Mean over grades of F1 between a judge's grades and people's, where rewards are grades.",

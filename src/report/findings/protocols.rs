@@ -131,14 +131,14 @@ pub fn protocols(
                 drafts.push(draft(of, number, &counts, why));
             }
         }
-        for at in first..drafts.len() {
-            let node = drafts[at].node.zip(own).map(|(node, own)| sheet.difference(node, own));
-            let method = match drafts[at].method {
+        for (at, draft) in drafts.iter().enumerate().skip(first) {
+            let node = draft.node.zip(own).map(|(node, own)| sheet.difference(node, own));
+            let method = match draft.method {
                 Method::Resampled { effective_n, .. } => Method::Resampled { share: false, effective_n },
                 other => other,
             };
-            let (n, n_missing) = (drafts[at].n, drafts[at].n_missing);
-            let wanted = node.filter(|_| !drafts[at].of.own);
+            let (n, n_missing) = (draft.n, draft.n_missing);
+            let wanted = node.filter(|_| !draft.of.own);
             differences.push(wanted.map(|node| Draft { of: at, node: Some(node), method, n, n_missing, why: None }));
         }
     }
@@ -203,7 +203,8 @@ fn columns_of(
     ties: TiePolicy,
     sheet: &mut Sheet,
 ) -> CellColumns {
-    let protocol = Protocol { ties, ..Protocol::of(manifest) };
+    let mut protocol = Protocol::of(manifest);
+    protocol.ties = ties;
     let metric = |cell: &Cell| score_of(design.subsets[cell.subset].rule, Evidence::Rewards);
     let observe = |cell: &Cell| Observed::new(table, run, cell, metric(cell), &protocol);
     let observed: Vec<Observed> = design.cells.par_iter().map(observe).collect();

@@ -1,9 +1,9 @@
 //! Numbers as others publish them beside those that are comparable: the gap to English's own published score,
 //! the disparity of languages.
 
-use crate::benchmark::manifest::Rule;
 use rayon::prelude::*;
 
+use crate::benchmark::manifest::Rule;
 use crate::lang::Lang;
 use crate::metric::aggregate::Form;
 use crate::metric::design::Cell;

@@ -253,6 +253,9 @@ struct File<'a> {
     shared: Shared,
 }
 
+/// Of the chosen and of the rejected responses.
+pub(super) type Rewards = (Vec<Option<f64>>, Vec<Option<f64>>);
+
 /// One row as it stands.
 struct Row {
     id: Option<String>,
@@ -316,7 +319,7 @@ impl File<'_> {
         })
     }
 
-    fn scores(&mut self) -> Result<(Vec<Option<f64>>, Vec<Option<f64>>), ImportError> {
+    fn scores(&mut self) -> Result<Rewards, ImportError> {
         if let (Some(chosen), Some(rejected)) =
             (self.layout.get(Part::ScoreChosen), self.layout.get(Part::ScoreRejected))
         {

@@ -73,8 +73,11 @@ impl Name {
     }
 }
 
+/// Rewards of the chosen and the rejected response.
+type Pair = (Option<f64>, Option<f64>);
+
 /// `{"chosen": f, "rejected": f}` per line.
-fn pairs(path: &Path) -> Result<Vec<(Option<f64>, Option<f64>)>, ImportError> {
+fn pairs(path: &Path) -> Result<Vec<Pair>, ImportError> {
     let mut records = Records::open(path)?;
     let column = |name: &str| records.columns().iter().position(|column| column == name);
     let (Some(chosen), Some(rejected)) = (column("chosen"), column("rejected")) else {
@@ -87,13 +90,7 @@ fn pairs(path: &Path) -> Result<Vec<(Option<f64>, Option<f64>)>, ImportError> {
     Ok(pairs)
 }
 
-fn in_order(
-    path: &Path,
-    lang: Lang,
-    pairs: &[(Option<f64>, Option<f64>)],
-    source: &Source<'_>,
-    own: &mut Found,
-) -> Result<(), ImportError> {
+fn in_order(path: &Path, lang: Lang, pairs: &[Pair], source: &Source<'_>, own: &mut Found) -> Result<(), ImportError> {
     let known = source.items.in_order(Some(lang), None);
     if known.is_empty() {
         let problem = format!("has scores in the order of the data, and there are no data of {lang}");

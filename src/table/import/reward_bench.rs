@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::columns::Rewards;
 use super::entry::{Answer, Entry};
 use super::object::{self, Object};
 use super::{ByModel, Found, ImportError, Source, columns, outcome, summary};
@@ -23,10 +24,10 @@ const TIES: &str = "Ties";
 
 /// Which edition's data the files belong to, for reading --items; `None` where none of them says.
 pub(super) fn edition(paths: &[PathBuf]) -> Result<Option<&'static str>, ImportError> {
-    for path in paths.iter().filter(|path| !is_lines(path)) {
-        return Ok(Some(edition_of(&object::read(path, "a RewardBench result")?)));
+    match paths.iter().find(|path| !is_lines(path)) {
+        Some(path) => Ok(Some(edition_of(&object::read(path, "a RewardBench result")?))),
+        None => Ok(None),
     }
-    Ok(None)
 }
 
 fn is_lines(path: &Path) -> bool {
@@ -175,8 +176,6 @@ struct Arrays<'a> {
     results: Option<&'a [Value]>,
     right: Option<&'a [Value]>,
 }
-
-type Rewards = (Vec<Option<f64>>, Vec<Option<f64>>);
 
 impl Arrays<'_> {
     /// The rewards of item `i`; `None` where it has neither scores nor a result that says something.

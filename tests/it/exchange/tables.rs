@@ -166,7 +166,7 @@ fn graded_responses() {
     let swahili = Languages::One(Lang::from_code("swh_Latn").unwrap());
     let point = |metric: &str| find(&found, 0, metric, &Scope::Subset("tone".into()), &swahili).estimate.unwrap().point;
     assert_eq!(point("accuracy"), 0.5);
-    assert!((point("grade-macro-f1") - (0.8 + 2.0 / 3.0) / 5.0).abs() < 1e-12, "{}", point("grade-macro-f1"));
+    assert!((point("grade-macro-f") - (0.8 + 2.0 / 3.0) / 5.0).abs() < 1e-12, "{}", point("grade-macro-f"));
     assert!((point("grade-exact") - 3.0 / 8.0).abs() < 1e-12);
 }
 

@@ -227,3 +227,33 @@ fn the_gap_to_published_english() {
     let percent = of("gap-to-published-english-percent", Scope::Overall);
     assert!((percent - (here - there) / 4.0 / ((3.0 + there) / 4.0)).abs() < 1e-12, "{percent}");
 }
+
+/// Four runs. Item x: win win loss loss in German, win loss loss loss in English, κ = ½ (worked in the module); on y
+/// nothing varies; z has no English partner.
+#[test]
+fn kappa_item_by_item_over_runs() {
+    let of = |right: [bool; 4]| right.map(|right| if right { (1.0, 0.0) } else { (0.0, 1.0) });
+    let rows = [
+        Row::pair("p", "s", "deu_Latn", "x", &of([true, true, false, false])),
+        Row::pair("p", "s", "deu_Latn", "y", &of([true; 4])),
+        Row::pair("p", "s", "deu_Latn", "z", &of([true, false, true, false])),
+        Row::pair("p", "s", "eng_Latn", "x", &of([true, false, false, false])),
+        Row::pair("p", "s", "eng_Latn", "y", &of([true; 4])),
+    ];
+    let findings = Findings::compute(&table(&rows), &|_| None, &options(), &mut Silent).unwrap();
+    let [only] = findings.panel.as_slice() else { panic!("{:?}", findings.panel) };
+    assert_eq!((only.metric.as_str(), only.runs), ("kappa-with-english-by-item", 4));
+    assert_eq!(only.languages, Languages::One(Lang::from_code("deu_Latn").unwrap()));
+    let estimate = only.estimate.unwrap();
+    assert_eq!((estimate.point, estimate.n, estimate.n_missing), (0.5, 1, 1));
+    // With two runs there is nothing to take a kappa over.
+    let two: Vec<Row> = rows
+        .iter()
+        .cloned()
+        .map(|mut row| {
+            row.rewards.truncate(2);
+            row
+        })
+        .collect();
+    assert!(Findings::compute(&table(&two), &|_| None, &options(), &mut Silent).unwrap().panel.is_empty());
+}
