@@ -35,19 +35,14 @@ pub fn render(findings: &Findings) -> Result<Vec<u8>, csv::Error> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(COLUMNS)?;
     for f in &findings.findings {
-        let (scope, scope_name) = match &f.scope {
-            Scope::Subset(name) => ("subset", name.as_str()),
-            Scope::Category(name) => ("category", name.as_str()),
-            Scope::Overall => ("overall", ""),
-        };
-        let mut row = keys(findings, f.run, None, &f.benchmark, &f.metric, (scope, scope_name), &f.languages);
+        let mut row = keys(findings, f.run, None, &f.benchmark, &f.metric, &f.scope, &f.languages);
         row.extend(numbers(f.estimate.as_ref()));
         row.extend([f.n_ties.to_string(), f.n_truncated.to_string(), f.why.clone().unwrap_or_default()]);
         writer.write_record(&row)?;
     }
     for d in &findings.differences {
         let baseline = Some(d.baseline);
-        let mut row = keys(findings, d.run, baseline, &d.benchmark, DIFFERENCE, ("overall", ""), &d.languages);
+        let mut row = keys(findings, d.run, baseline, &d.benchmark, DIFFERENCE, &d.scope, &d.languages);
         row.extend(numbers(d.estimate.as_ref()));
         row.extend([String::new(), String::new(), d.why.clone().unwrap_or_default()]);
         writer.write_record(&row)?;
@@ -61,9 +56,14 @@ fn keys(
     baseline: Option<usize>,
     benchmark: &str,
     metric: &str,
-    (scope, scope_name): (&str, &str),
+    scope: &Scope,
     languages: &Languages,
 ) -> Vec<String> {
+    let (scope, scope_name) = match scope {
+        Scope::Subset(name) => ("subset", name.as_str()),
+        Scope::Category(name) => ("category", name.as_str()),
+        Scope::Overall => ("overall", ""),
+    };
     let version = findings.benchmarks.iter().find(|b| b.name == benchmark).map_or("", |b| b.version.as_str());
     let model = findings.runs.get(run).map_or("", |r| r.model.as_str());
     let (over, code, name) = match languages {

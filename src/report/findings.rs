@@ -7,9 +7,15 @@ mod compare;
 mod counts;
 mod describe;
 mod draft;
+mod omnibus;
 mod options;
+mod pairs;
 mod place;
+mod significance;
+mod standing;
 mod warnings;
+
+use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
@@ -18,14 +24,16 @@ use crate::benchmark::manifest::Manifest;
 use crate::lang::Lang;
 use crate::metric::Estimate;
 use crate::metric::design::Design;
+use crate::metric::sheet::NodeId;
 use crate::progress::Progress;
 use crate::provenance::RunInfo;
 use crate::table::item::{ItemTable, Symbol};
 
 use analysis::Analysis;
-use draft::{Draft, Method, Resolver};
+use draft::{Draft, Resolver};
 
 pub use options::{FindingError, FindingOptions};
+pub use significance::{ChiSquare, EqualityTest, McNemar, PairTests, Rank, Ranking};
 
 /// What part of a benchmark a finding is about.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -91,19 +99,35 @@ pub struct PairedDifference {
     pub run: usize,
     pub baseline: usize,
     pub benchmark: String,
+    #[serde(default = "overall")]
+    pub scope: Scope,
     pub languages: Languages,
     /// run − baseline, paired over shared items.
     pub estimate: Option<Estimate>,
     pub why: Option<String>,
+    #[serde(default)]
+    pub tests: PairTests,
+}
+
+fn overall() -> Scope {
+    Scope::Overall
 }
 
 /// All that a report is made from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Findings {
     pub runs: Vec<RunInfo>,
     pub benchmarks: Vec<BenchmarkInfo>,
     pub findings: Vec<Finding>,
+    /// The run that others are compared with in detail.
+    #[serde(default)]
+    pub baseline: usize,
     pub differences: Vec<PairedDifference>,
+    /// Of two or more runs, in every language and average.
+    #[serde(default)]
+    pub rankings: Vec<Ranking>,
+    #[serde(default)]
+    pub equality: Vec<EqualityTest>,
     /// Bootstrap replicates, seed and interval level behind every interval.
     pub replicates: usize,
     pub seed: u64,
@@ -145,7 +169,10 @@ impl Findings {
             runs: infos.iter().map(|info| (*info).clone()).collect(),
             benchmarks: Vec::new(),
             findings: Vec::new(),
+            baseline,
             differences: Vec::new(),
+            rankings: Vec::new(),
+            equality: Vec::new(),
             replicates: options.replicates,
             seed: options.seed,
             level: options.level,
@@ -172,17 +199,23 @@ impl Findings {
         let mut analysis = Analysis::new(table, &design, &here.manifest, here.name, options)?;
         analysis.scores();
         analysis.against_english();
-        analysis.against_baseline(baseline);
+        analysis.compare_runs(baseline);
         self.benchmarks.push(describe::benchmark_info(&analysis, options));
         self.warnings.extend(analysis.warnings());
-        let Analysis { sheet, findings, differences, .. } = analysis;
-        let nodes = findings.iter().filter_map(resampled).chain(differences.iter().filter_map(resampled));
-        let resolver = Resolver::new(&sheet, &design, nodes, options, progress);
+        self.equality.extend(analysis.tests_of_equality());
+        let Analysis { sheet, findings, differences, rankings, .. } = analysis;
+        let resampled = findings.iter().filter_map(Draft::resampled);
+        let resampled = resampled.chain(differences.iter().filter_map(Draft::resampled));
+        let operands = |node| sheet.operands(node);
+        let ranked: Vec<NodeId> = rankings.iter().flat_map(|ranking| ranking.kept(operands)).collect();
+        let known: HashSet<NodeId> = ranked.iter().copied().collect();
+        let is_new = |node: &NodeId| !operands(*node).is_some_and(|(a, b)| known.contains(&a) && known.contains(&b));
+        let compared = differences.iter().filter_map(Draft::resampled).filter(is_new);
+        let kept = ranked.iter().copied().chain(compared);
+        let resolver = Resolver::new(&sheet, &options.bootstrap(&design), resampled, kept, progress);
+        self.rankings.extend(standing::rankings(&rankings, here.name, &resolver, options.level));
+        self.differences.extend(standing::differences(differences, &resolver, options.level));
         self.findings.extend(findings.into_iter().map(|draft| draft::finding(resolver.resolve(draft))));
-        self.differences.extend(differences.into_iter().map(|draft| {
-            let resolved = resolver.resolve(draft);
-            PairedDifference { estimate: resolved.estimate, why: resolved.why, ..resolved.of }
-        }));
         Ok(())
     }
 }
@@ -192,10 +225,6 @@ struct Here<'a> {
     symbol: Symbol,
     name: &'a str,
     manifest: Manifest,
-}
-
-fn resampled<T>(draft: &Draft<T>) -> Option<crate::metric::sheet::NodeId> {
-    draft.node.filter(|_| matches!(draft.method, Method::Resampled { .. }))
 }
 
 /// The benchmarks of a table, in order of their items.

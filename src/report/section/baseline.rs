@@ -6,7 +6,7 @@ use super::matrix::{self, MatrixRow};
 use super::{benchmark_id, per_benchmark};
 use crate::report::block::{Block, Column, Inline, Table, Value, visible};
 use crate::report::figure::{Dot, DotRow, Dots, Figure, Label, Plot, Reference};
-use crate::report::findings::{BenchmarkInfo, Findings, Languages, PairedDifference};
+use crate::report::findings::{BenchmarkInfo, Findings, Languages, PairedDifference, Scope};
 use crate::report::measure::Unit;
 use crate::report::number;
 use crate::report::select::{headline, ranking, run_name};
@@ -14,11 +14,11 @@ use crate::report::select::{headline, ranking, run_name};
 pub fn section(findings: &Findings) -> Option<Vec<Block>> {
     per_benchmark(findings, |benchmark, i| {
         let here: Vec<&PairedDifference> =
-            findings.differences.iter().filter(|d| d.benchmark == benchmark.name).collect();
-        let baselines: BTreeSet<usize> = here.iter().map(|d| d.baseline).collect();
+            findings.differences.iter().filter(|d| d.benchmark == benchmark.name && d.scope == Scope::Overall).collect();
+        let baseline = findings.baseline;
+        let differences: Vec<&PairedDifference> = here.into_iter().filter(|d| d.baseline == baseline).collect();
         let mut blocks = Vec::new();
-        for baseline in baselines {
-            let differences: Vec<&PairedDifference> = here.iter().copied().filter(|d| d.baseline == baseline).collect();
+        if !differences.is_empty() {
             blocks.push(Block::Paragraph(
                 Inline::new()
                     .text("Accuracy minus the accuracy of ")
