@@ -8,3 +8,4 @@ mod real;
 mod references;
 mod scale;
 mod ties;
+mod validity;

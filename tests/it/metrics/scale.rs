@@ -67,6 +67,14 @@ fn write_run(path: &Path, run: usize) -> usize {
     rows.len() / 2
 }
 
+/// Processor seconds of this process, all threads.
+fn cpu_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |at: usize| fields.get(at).and_then(|t| t.parse::<f64>().ok()).unwrap_or(0.0);
+    (ticks(11) + ticks(12)) / 100.0
+}
+
 /// Peak resident memory of this process in MB.
 fn peak_mb() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -90,14 +98,16 @@ fn a_whole_leaderboard() {
     let begin = Instant::now();
     let table = ItemTable::load(&paths).unwrap();
     let (read, read_mb) = (begin.elapsed(), peak_mb());
-    let begin = Instant::now();
-    let options = FindingOptions::default();
+    let (begin, cpu) = (Instant::now(), cpu_seconds());
+    let replicates = std::env::var("RMBENCH_SCALE_REPLICATES").ok().and_then(|n| n.parse().ok()).unwrap_or(10_000);
+    let options = FindingOptions { replicates, ..FindingOptions::default() };
     let findings = Findings::compute(&table, &|name| catalog::find(name).ok(), &options, &mut Silent).unwrap();
     let computed = begin.elapsed();
     eprintln!(
         "{RUNS} runs x {items} items, {} replicates: read {read:.2?} ({read_mb} MB), findings {computed:.2?} \
-         ({} MB), {} findings",
+         ({:.1} CPU s, {} MB), {} findings",
         options.replicates,
+        cpu_seconds() - cpu,
         peak_mb(),
         findings.findings.len()
     );

@@ -3,7 +3,7 @@
 use rmbench::lang::Lang;
 use rmbench::metric::{Estimate, Interval};
 use rmbench::provenance::RunInfo;
-use rmbench::report::findings::{BenchmarkInfo, Finding, Findings, Languages, PairedDifference, Scope};
+use rmbench::report::findings::{BenchmarkInfo, Finding, Findings, Languages, PairTests, PairedDifference, Scope};
 
 pub const LANGS: [&str; 24] = [
     "eng_Latn", "arb_Arab", "ces_Latn", "deu_Latn", "ell_Grek", "fra_Latn", "heb_Hebr", "hin_Deva", "ind_Latn",
@@ -176,7 +176,10 @@ pub fn findings(runs: usize, langs: usize, categories: usize) -> Findings {
         runs: (0..runs).map(run).collect(),
         benchmarks: vec![benchmark],
         findings: all,
+        baseline: 0,
         differences: Vec::new(),
+        rankings: Vec::new(),
+        equality: Vec::new(),
         replicates: 1000,
         seed: 0,
         level: 0.95,
@@ -193,6 +196,7 @@ pub fn against(mut findings: Findings, baseline: usize) -> Findings {
         .map(|a| Languages::Average(a.clone()))
         .chain(findings.benchmarks[0].langs.iter().map(|l| Languages::One(*l)))
         .collect();
+    findings.baseline = baseline;
     for run in (0..findings.runs.len()).filter(|run| *run != baseline) {
         for over in &languages {
             let average = matches!(over, Languages::Average(_));
@@ -202,9 +206,11 @@ pub fn against(mut findings: Findings, baseline: usize) -> Findings {
                 run,
                 baseline,
                 benchmark: "invented-bench".to_owned(),
+                scope: Scope::Overall,
                 languages: over.clone(),
                 estimate: Some(estimate(point, n, 0, if average { 0.7 } else { 0.6 })),
                 why: None,
+                tests: PairTests::default(),
             });
         }
     }
