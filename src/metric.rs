@@ -23,6 +23,7 @@ pub mod power;
 pub mod ranking;
 pub mod sheet;
 pub mod stuart_maxwell;
+pub mod student;
 pub mod style_matrix;
 pub mod ties;
 

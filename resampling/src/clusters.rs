@@ -1,13 +1,20 @@
 //! What is drawn: clusters within strata.
 
+use std::ops::Range;
+
 use crate::LANES;
 use crate::random::Stream;
+
+/// The jackknife leaves out clusters one by one up to so many, groups of them beyond.
+const MAX_GROUPS: usize = 4096;
 
 /// Clusters by stratum; every cluster is in exactly one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Clusters {
     n: usize,
     strata: Vec<Vec<u32>>,
+    /// What the jackknife leaves out at a time: a stratum and places in it, stratum by stratum.
+    groups: Vec<(usize, Range<usize>)>,
 }
 
 /// How a replicate weighs clusters.
@@ -17,7 +24,7 @@ pub enum Scheme {
     /// n/(n − 1): then the variance over replicates is the unbiased one, also in small strata (Rao and Wu
     /// 1988). A stratum of one cluster keeps it and adds no variance.
     Bootstrap { key: [u64; 4] },
-    /// Replicate r leaves cluster r out; the others of its stratum take over its weight.
+    /// Replicate r leaves group r out; the others of its stratum take over its weight.
     Jackknife,
 }
 
@@ -30,7 +37,28 @@ impl Clusters {
             assert!(!std::mem::replace(&mut seen[*cluster as usize], true), "cluster {cluster} in two strata");
         }
         assert!(!seen.contains(&false), "a cluster is in no stratum");
-        Self { n, strata }
+        let size = n.div_ceil(MAX_GROUPS).max(1);
+        let groups = strata.iter().enumerate().flat_map(|(number, stratum)| {
+            // At least two groups, or leaving one out leaves nothing.
+            let size = size.min(stratum.len().div_ceil(2)).max(1);
+            (0..stratum.len()).step_by(size).map(move |begin| (number, begin..(begin + size).min(stratum.len())))
+        });
+        Self { n, groups: groups.collect(), strata }
+    }
+
+    /// Replicates of the jackknife.
+    pub fn n_groups(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// The jackknife's replicates by stratum, with the number of clusters of the stratum.
+    pub fn groups_by_stratum(&self) -> impl Iterator<Item = (usize, Range<usize>)> + '_ {
+        let mut begin = 0;
+        self.groups.chunk_by(|a, b| a.0 == b.0).map(move |groups| {
+            let range = begin..begin + groups.len();
+            begin = range.end;
+            (self.strata[groups[0].0].len(), range)
+        })
     }
 
     pub fn len(&self) -> usize {
@@ -83,15 +111,11 @@ impl Clusters {
             }
             Scheme::Jackknife => {
                 out.resize(self.n, [1.0; LANES]);
-                for stratum in &self.strata {
-                    let share = stratum.len() as f32 / (stratum.len() as f32 - 1.0);
-                    for left_out in stratum {
-                        let Some(lane) = (*left_out as usize).checked_sub(first).filter(|lane| *lane < lanes) else {
-                            continue;
-                        };
-                        for cluster in stratum {
-                            out[*cluster as usize][lane] = if cluster == left_out { 0.0 } else { share };
-                        }
+                for (lane, (stratum, left_out)) in self.groups[first..first + lanes].iter().enumerate() {
+                    let stratum = &self.strata[*stratum];
+                    let share = stratum.len() as f32 / (stratum.len() - left_out.len()) as f32;
+                    for (place, cluster) in stratum.iter().enumerate() {
+                        out[*cluster as usize][lane] = if left_out.contains(&place) { 0.0 } else { share };
                     }
                 }
             }
@@ -120,6 +144,9 @@ mod tests {
         }
         assert_eq!(weights[4][4], 0.0);
         assert_eq!((weights[3][4], weights[5][4]), (1.5, 1.5));
+        assert_eq!(clusters.groups_by_stratum().collect::<Vec<_>>(), [(3, 0..3), (3, 3..6), (1, 6..7)]);
+        let many = Clusters::new(10_000, vec![(0..9_999).collect(), vec![9_999]]);
+        assert!(many.n_groups() <= MAX_GROUPS && many.groups[0] == (0, 0..3), "{}", many.n_groups());
         assert_eq!(clusters.draw([1, 2, 3, 4], 9).iter().sum::<u32>(), 2 + 2 + 1);
     }
 

@@ -5,7 +5,8 @@ use crate::summary::Summary;
 
 /// One member of a family.
 pub struct Member<'a> {
-    pub point: f64,
+    /// How far it lies from 0, in standard deviations of its replicates.
+    pub statistic: f64,
     /// Its replicates' deviations, of the same replicates as all others.
     pub deviations: &'a [f32],
 }
@@ -13,14 +14,14 @@ pub struct Member<'a> {
 /// Adjusted p of "this number is 0", in the order of the members; `None` for members about which
 /// resampling says nothing, which are no part of the family.
 ///
-/// |t| = |point|/sd is compared with the largest |deviation|/sd among the members that are no more
+/// |statistic| is compared with the largest |deviation|/sd among the members that are no more
 /// extreme, replicate by replicate, from the least extreme member up.
 pub fn adjusted(members: &[Member<'_>]) -> Vec<Option<f64>> {
     let sd: Vec<Option<f64>> = members.iter().map(|m| Summary::new(m.deviations).map(|s| s.sd)).collect();
     let mut order: Vec<(usize, f64, f64)> = Vec::with_capacity(members.len());
     for (place, sd) in sd.iter().enumerate() {
-        if let Some(sd) = sd.filter(|_| members[place].point.is_finite()) {
-            order.push((place, members[place].point.abs() / sd, sd));
+        if let Some(sd) = sd.filter(|_| !members[place].statistic.is_nan()) {
+            order.push((place, members[place].statistic.abs(), sd));
         }
     }
     order.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
@@ -60,30 +61,29 @@ mod tests {
     #[test]
     fn one_member_is_not_adjusted() {
         let deviations = wave(101, 0);
-        let point = 0.4;
-        let p = adjusted(&[Member { point, deviations: &deviations }]);
-        let single = Summary::new(&deviations).unwrap().p_of_zero(point);
+        let p = adjusted(&[Member { statistic: 1.4, deviations: &deviations }]);
+        let single = Summary::new(&deviations).unwrap().p_of(1.4);
         assert!((p[0].unwrap() - single).abs() < 1e-12);
     }
 
     #[test]
     fn copies_cost_nothing_and_strangers_do() {
         let (a, b) = (wave(101, 0), wave(89, 5));
-        let alone = adjusted(&[Member { point: 0.45, deviations: &a }])[0].unwrap();
-        let copies = adjusted(&[Member { point: 0.45, deviations: &a }, Member { point: 0.45, deviations: &a }]);
+        let alone = adjusted(&[Member { statistic: 1.6, deviations: &a }])[0].unwrap();
+        let copies = adjusted(&[Member { statistic: 1.6, deviations: &a }, Member { statistic: 1.6, deviations: &a }]);
         assert_eq!(copies, [Some(alone), Some(alone)]);
-        let both = adjusted(&[Member { point: 0.45, deviations: &a }, Member { point: 0.1, deviations: &b }]);
+        let both = adjusted(&[Member { statistic: 1.6, deviations: &a }, Member { statistic: 0.3, deviations: &b }]);
         assert!(both[0].unwrap() > alone, "another member raises the bar");
         assert!(both[0] <= both[1], "order of p follows order of evidence");
         // The least extreme member is compared with itself only.
-        let single = Summary::new(&b).unwrap().p_of_zero(0.1);
+        let single = Summary::new(&b).unwrap().p_of(0.3);
         assert!((both[1].unwrap() - single.max(both[0].unwrap())).abs() < 1e-12);
     }
 
     #[test]
     fn what_does_not_vary_is_no_member() {
         let a = wave(101, 0);
-        let p = adjusted(&[Member { point: 1.0, deviations: &[0.0; 999] }, Member { point: 0.4, deviations: &a }]);
+        let p = adjusted(&[Member { statistic: 9.0, deviations: &[0.0; 999] }, Member { statistic: 1.4, deviations: &a }]);
         assert_eq!(p[0], None);
         assert!(p[1].is_some());
     }

@@ -1,5 +1,7 @@
 //! What replicates of one number say.
 
+use crate::clusters::Clusters;
+
 /// Share of replicates that may be undefined before they say nothing.
 pub const MAX_UNDEFINED: f64 = 0.05;
 
@@ -59,31 +61,46 @@ impl Summary {
         if next.is_finite() { value + (f64::from(next) - value) * (at - low as f64) } else { value }
     }
 
-    /// Two-sided p of "the number is 0", from replicates around it: how often resampling alone moves it as
-    /// far as it lies from 0, the number itself counted in (Davison and Hinkley 1997, section 4.4).
-    pub fn p_of_zero(&self, point: f64) -> f64 {
-        let far = point.abs() - 1e-5 * self.sd;
-        let reached = self.deviations.iter().filter(|x| f64::from(x.abs()) >= far).count();
+    /// Two-sided p of a statistic in standard deviations: how often resampling alone moves the number as far,
+    /// the number itself counted in (Davison and Hinkley 1997, section 4.4).
+    pub fn p_of(&self, statistic: f64) -> f64 {
+        let far = ((statistic.abs() - 1e-5) * self.sd) as f32;
+        let reached = self.deviations.iter().filter(|x| x.abs() >= far).count();
         (1 + reached) as f64 / (1 + self.deviations.len()) as f64
     }
 }
 
-/// The acceleration of BCa intervals from jackknife deviations, stratum by stratum (Davison and Hinkley
-/// 1997, section 5.3.2): Σ l³/n³ / (6 (Σ l²/n²)^{3/2}) with l = (n − 1)(mean − value). `None` where some are
-/// undefined or nothing varies.
-pub fn acceleration(deviations: &[f32], strata: &[Vec<u32>]) -> Option<f64> {
-    let (mut cubes, mut squares) = (0.0, 0.0);
-    for stratum in strata.iter().filter(|stratum| stratum.len() > 1) {
-        let n = stratum.len() as f64;
-        let mean = stratum.iter().map(|c| f64::from(deviations[*c as usize])).sum::<f64>() / n;
-        for cluster in stratum {
-            let l = (n - 1.0) * (mean - f64::from(deviations[*cluster as usize])) / n;
-            squares += l * l;
-            cubes += l * l * l;
+/// What leaving clusters out says of a number.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Jackknife {
+    /// Skewness term of BCa intervals (Davison and Hinkley 1997, section 5.3.2):
+    /// Σ l³/n³ / (6 (Σ l²/n²)^{3/2}), l = (n − 1)(mean − value), n by stratum.
+    pub acceleration: f64,
+    /// Degrees of freedom of its variance: (Σ v)² / Σ v²/(n − 1), v the share of each stratum
+    /// (Satterthwaite 1946). Few where a small stratum carries most of the weight.
+    pub freedom: f64,
+}
+
+impl Jackknife {
+    /// From the jackknife's deviations; `None` where some are undefined or nothing varies.
+    pub fn new(deviations: &[f32], clusters: &Clusters) -> Option<Self> {
+        let (mut cubes, mut squares, mut shares) = (0.0, 0.0, 0.0);
+        for (n_clusters, range) in clusters.groups_by_stratum().filter(|(_, range)| range.len() > 1) {
+            let values = &deviations[range];
+            let n = values.len() as f64;
+            let mean = values.iter().map(|x| f64::from(*x)).sum::<f64>() / n;
+            let mut own = 0.0;
+            for value in values {
+                let l = (n - 1.0) * (mean - f64::from(*value)) / n;
+                own += l * l;
+                cubes += l * l * l;
+            }
+            squares += own;
+            shares += own * own / (n_clusters as f64 - 1.0);
         }
+        let found = Self { acceleration: cubes / (6.0 * squares.powf(1.5)), freedom: squares * squares / shares };
+        (found.acceleration.is_finite() && found.freedom.is_finite()).then_some(found)
     }
-    let a = cubes / (6.0 * squares.powf(1.5));
-    a.is_finite().then_some(a)
 }
 
 #[cfg(test)]
@@ -97,8 +114,8 @@ mod tests {
         assert!((summary.sd - 2.5f64.sqrt()).abs() < 1e-12);
         assert_eq!(summary.quantiles([0.0, 0.5, 0.625, 1.0]), [-1.0, 1.0, 1.5, 3.0]);
         // |deviation| ≥ 2: two of five, and the number itself.
-        assert_eq!(summary.p_of_zero(2.0), 3.0 / 6.0);
-        assert_eq!(summary.p_of_zero(-9.0), 1.0 / 6.0);
+        assert_eq!(summary.p_of(2.0 / summary.sd), 3.0 / 6.0);
+        assert_eq!(summary.p_of(-9.0), 1.0 / 6.0);
     }
 
     #[test]
@@ -113,8 +130,20 @@ mod tests {
     #[test]
     fn acceleration_of_a_mean() {
         let third = 1.0 / 3.0;
-        let a = acceleration(&[third, third, third, -1.0], &[vec![0, 1, 2, 3]]).unwrap();
-        assert!((a - 24.0 / (6.0 * 12f64.powf(1.5))).abs() < 1e-7, "{a}");
-        assert_eq!(acceleration(&[0.0; 4], &[vec![0, 1, 2, 3]]), None);
+        let clusters = Clusters::new(4, vec![vec![0, 1, 2, 3]]);
+        let found = Jackknife::new(&[third, third, third, -1.0], &clusters).unwrap();
+        assert!((found.acceleration - 24.0 / (6.0 * 12f64.powf(1.5))).abs() < 1e-7, "{found:?}");
+        assert!((found.freedom - 3.0).abs() < 1e-9);
+        assert_eq!(Jackknife::new(&[0.0; 4], &clusters), None);
+    }
+
+    /// Two strata with equal shares of the variance, 2 and 4 clusters: (1 + 1)² / (1/1 + 1/3) = 3.
+    #[test]
+    fn freedom_of_two_strata() {
+        let clusters = Clusters::new(6, vec![vec![0, 1], vec![2, 3, 4, 5]]);
+        // Σ l² = ((n−1)/n)² Σ(x − mean)²: 2 a²/4 and 4 b² 9/16.
+        let (a, b) = (3.0, 3.0 * (0.5f32 / 2.25).sqrt());
+        let found = Jackknife::new(&[a, -a, b, -b, b, -b], &clusters).unwrap();
+        assert!((found.freedom - 3.0).abs() < 1e-6, "{found:?}");
     }
 }

@@ -5,7 +5,10 @@
 //! is the replicate's weight row, so resampled sums are weights \[replicates × clusters\] times
 //! contributions \[clusters × sums\], and one set of replicates serves every number and every difference of
 //! numbers. Of the n clusters of a stratum n − 1 are drawn and weighed n/(n − 1) (Rao and Wu 1988):
-//! otherwise intervals of a score over many small subsets would be too narrow by √((n − 1)/n).
+//! otherwise intervals of a score over many small subsets would be too narrow by √((n − 1)/n). A jackknife
+//! over the same clusters tells how many degrees of freedom stand behind a number's variance; intervals and
+//! tests are widened from the normal to Student's t by them (without it, tests of 200 items in four subsets
+//! rejected 5.7 % instead of 5, and families of fifteen 6.7 %: `benchmarks/results`).
 //!
 //! Weights of replicate r are a function of (seed, r) alone: neither threads nor the number of replicates
 //! change them. The loops are in [`rmbench_resampling`].
@@ -14,11 +17,12 @@ use rand::Rng;
 use rayon::prelude::*;
 use rmbench_resampling::clusters::{Clusters, Scheme};
 use rmbench_resampling::resample::{Replicates, resample};
-use rmbench_resampling::summary::{Summary, acceleration};
+use rmbench_resampling::summary::{Jackknife, Summary};
 
 use crate::metric::Interval;
 use crate::metric::interval::{Reading, bca, percentile};
 use crate::metric::sheet::{NodeId, Sheet};
+use crate::metric::student::as_normal;
 
 /// Replicates that are held at a time, in values (192 MB).
 const HELD: usize = 48 << 20;
@@ -38,17 +42,49 @@ pub struct Bootstrap {
 pub struct Spread {
     /// Standard error: the standard deviation of the replicates.
     pub error: f64,
+    /// Degrees of freedom behind the error.
+    pub freedom: f64,
     pub interval: Interval,
     /// Two-sided p of "the number is 0".
     pub p_of_zero: f64,
+}
+
+/// Replicates of one number, to be compared with those of others.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Kept {
+    /// Deviations of bootstrap replicates from the number.
+    pub deviations: Vec<f32>,
+    pub jackknife: Vec<f32>,
+}
+
+impl Kept {
+    /// Replicates of this number minus another.
+    pub fn minus(&self, other: &Kept) -> Kept {
+        let minus = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a - b).collect();
+        Kept {
+            deviations: minus(&self.deviations, &other.deviations),
+            jackknife: minus(&self.jackknife, &other.jackknife),
+        }
+    }
+
+    /// How far a number with these replicates lies from 0, in standard errors on the normal scale; NaN
+    /// where resampling says nothing of it.
+    pub fn statistic(&self, point: f64, clusters: &Clusters) -> f64 {
+        let found = Summary::new(&self.deviations).zip(Jackknife::new(&self.jackknife, clusters));
+        found.map_or(f64::NAN, |(summary, jackknife)| statistic(point, summary.sd, &jackknife))
+    }
+}
+
+fn statistic(point: f64, error: f64, jackknife: &Jackknife) -> f64 {
+    as_normal(point / error, jackknife.freedom.max(1.0))
 }
 
 /// What was asked of a bootstrap, in the order of asking.
 pub struct Resampled {
     /// By wanted number; `None` where too many replicates are undefined or all agree.
     pub spreads: Vec<Option<Spread>>,
-    /// By kept number: deviations of the replicates from the number.
-    pub kept: Vec<Vec<f32>>,
+    /// By kept number.
+    pub kept: Vec<Kept>,
 }
 
 impl Bootstrap {
@@ -84,7 +120,7 @@ impl Bootstrap {
             of
         };
         let (wanted_at, kept_at) = (place(wanted), place(kept));
-        let mut out = Resampled { spreads: vec![None; wanted.len()], kept: vec![Vec::new(); kept.len()] };
+        let mut out = Resampled { spreads: vec![None; wanted.len()], kept: vec![Kept::default(); kept.len()] };
         let (mut computed, mut told) = (0, 0);
         for round in rounds {
             let mut step = |more: u64| {
@@ -95,11 +131,11 @@ impl Bootstrap {
             let program = sheet.program(round);
             let scheme = Scheme::Bootstrap { key: self.key() };
             let replicates = resample(&program, &self.clusters, scheme, self.replicates, &mut step);
-            let jackknife = (self.reading == Reading::Bca)
-                .then(|| resample(&program, &self.clusters, Scheme::Jackknife, self.clusters.len(), &mut |_| {}));
+            let n_groups = self.clusters.n_groups();
+            let jackknife = resample(&program, &self.clusters, Scheme::Jackknife, n_groups, &mut |_| {});
             let spread = |(k, node): (usize, &NodeId)| {
                 let asked = wanted_at[*node as usize] != usize::MAX;
-                asked.then(|| self.spread(&replicates, jackknife.as_ref(), k)).flatten()
+                asked.then(|| self.spread(&replicates, &jackknife, k)).flatten()
             };
             let spreads: Vec<Option<Spread>> = round.par_iter().enumerate().map(spread).collect();
             for (k, (node, spread)) in round.iter().zip(spreads).enumerate() {
@@ -107,7 +143,7 @@ impl Bootstrap {
                     *place = spread;
                 }
                 if let Some(place) = out.kept.get_mut(kept_at[*node as usize]) {
-                    *place = replicates.of(k).to_vec();
+                    *place = Kept { deviations: replicates.of(k).to_vec(), jackknife: jackknife.of(k).to_vec() };
                 }
             }
         }
@@ -118,17 +154,16 @@ impl Bootstrap {
         out
     }
 
-    fn spread(&self, replicates: &Replicates, jackknife: Option<&Replicates>, k: usize) -> Option<Spread> {
+    fn spread(&self, replicates: &Replicates, jackknife: &Replicates, k: usize) -> Option<Spread> {
         let point = replicates.points()[k];
         let mut summary = Summary::new(replicates.of(k))?;
-        let interval = match jackknife {
-            None => percentile(point, &mut summary, self.level),
-            Some(jackknife) => {
-                let acceleration = acceleration(jackknife.of(k), self.clusters.strata())?;
-                bca(point, &mut summary, acceleration, self.level)?
-            }
+        let jackknife = Jackknife::new(jackknife.of(k), &self.clusters)?;
+        let interval = match self.reading {
+            Reading::Percentile => percentile(point, &mut summary, &jackknife, self.level),
+            Reading::Bca => bca(point, &mut summary, &jackknife, self.level)?,
         };
-        Some(Spread { error: summary.sd, interval, p_of_zero: summary.p_of_zero(point) })
+        let p_of_zero = summary.p_of(statistic(point, summary.sd, &jackknife));
+        Some(Spread { error: summary.sd, freedom: jackknife.freedom, interval, p_of_zero })
     }
 }
 

@@ -1,9 +1,10 @@
 //! Intervals: percentiles and BCa of resampled values, Wilson's for a share of independent items.
 
-use rmbench_resampling::summary::Summary;
+use rmbench_resampling::summary::{Jackknife, Summary};
 
 use crate::metric::Interval;
 use crate::metric::gamma::normal_cdf;
+use crate::metric::student::from_normal;
 
 /// The q-quantile of sorted values by linear interpolation (NumPy's default, Hyndman and Fan's type 7).
 /// `None` for no values.
@@ -27,21 +28,26 @@ pub enum Reading {
     Bca,
 }
 
-/// The middle `level` of a number's replicates.
-pub fn percentile(point: f64, replicates: &mut Summary, level: f64) -> Interval {
-    let tail = (1.0 - level) / 2.0;
-    let [low, high] = replicates.quantiles([tail, 1.0 - tail]);
+/// Where the tails of an interval begin, as normal quantiles: Student's t, so that few degrees of freedom
+/// make it wider (the expanded percentile interval, Hesterberg 2015, with Satterthwaite's degrees of freedom).
+fn tails(jackknife: &Jackknife, level: f64) -> [f64; 2] {
+    let t = from_normal(normal_quantile(0.5 + level / 2.0), jackknife.freedom.max(1.0));
+    [-t, t]
+}
+
+/// The middle `level` of a number's replicates, expanded for few degrees of freedom.
+pub fn percentile(point: f64, replicates: &mut Summary, jackknife: &Jackknife, level: f64) -> Interval {
+    let [low, high] = replicates.quantiles(tails(jackknife, level).map(normal_cdf));
     Interval { low: point + low, high: point + high, level }
 }
 
-/// The BCa interval; `None` where the number lies outside all its replicates.
-pub fn bca(point: f64, replicates: &mut Summary, acceleration: f64, level: f64) -> Option<Interval> {
+/// The BCa interval, expanded likewise; `None` where the number lies outside all its replicates.
+pub fn bca(point: f64, replicates: &mut Summary, jackknife: &Jackknife, level: f64) -> Option<Interval> {
     let bias = normal_quantile(replicates.below);
-    let moved = |tail: f64| {
-        let z = bias + normal_quantile(tail);
-        normal_cdf(bias + z / (1.0 - acceleration * z))
-    };
-    let levels = [moved((1.0 - level) / 2.0), moved(0.5 + level / 2.0)];
+    let levels = tails(jackknife, level).map(|tail| {
+        let z = bias + tail;
+        normal_cdf(bias + z / (1.0 - jackknife.acceleration * z))
+    });
     if levels.iter().any(|level| level.is_nan()) {
         return None;
     }

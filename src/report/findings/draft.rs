@@ -1,8 +1,11 @@
 //! Findings before their numbers: what is wanted from the sheet, then points and intervals for all.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
-use crate::metric::bootstrap::{Bootstrap, Spread};
+use rmbench_resampling::clusters::Clusters;
+
+use crate::metric::bootstrap::{Bootstrap, Kept, Spread};
 use crate::metric::interval::wilson;
 use crate::metric::power::design_effect;
 use crate::metric::sheet::{NodeId, Sheet};
@@ -59,7 +62,8 @@ pub struct Resolver<'a> {
     sheet: &'a Sheet,
     points: Vec<Option<f64>>,
     spreads: HashMap<NodeId, Option<Spread>>,
-    kept: HashMap<NodeId, Vec<f32>>,
+    kept: HashMap<NodeId, Kept>,
+    pub clusters: Clusters,
     level: f64,
 }
 
@@ -87,6 +91,7 @@ impl<'a> Resolver<'a> {
             points,
             spreads: wanted.into_iter().zip(found.spreads).collect(),
             kept: kept.into_iter().zip(found.kept).collect(),
+            clusters: bootstrap.clusters.clone(),
             level: bootstrap.level,
         }
     }
@@ -95,14 +100,13 @@ impl<'a> Resolver<'a> {
         self.points[node as usize]
     }
 
-    /// Deviations of a number's replicates: kept, or the difference of two kept ones.
-    pub fn deviations(&self, node: NodeId) -> Option<Vec<f32>> {
+    /// A number's replicates: kept, or the difference of two kept ones.
+    pub fn replicates(&self, node: NodeId) -> Option<Cow<'_, Kept>> {
         if let Some(kept) = self.kept.get(&node) {
-            return Some(kept.clone());
+            return Some(Cow::Borrowed(kept));
         }
         let (a, b) = self.sheet.operands(node)?;
-        let (a, b) = (self.kept.get(&a)?, self.kept.get(&b)?);
-        Some(a.iter().zip(b).map(|(a, b)| a - b).collect())
+        Some(Cow::Owned(self.kept.get(&a)?.minus(self.kept.get(&b)?)))
     }
 
     pub fn resolve<T>(&self, draft: Draft<T>) -> Resolved<T> {

@@ -1,10 +1,12 @@
 //! After resampling: p adjusted within their families, and rankings.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use rayon::prelude::*;
 use rmbench_resampling::stepdown::{Member, adjusted};
 
+use crate::metric::bootstrap::Kept;
 use crate::metric::multiplicity::{benjamini_hochberg, holm};
 use crate::metric::power::minimum_detectable_effect;
 use crate::metric::ranking::{chance_of_best, letters, rank_interval, tie_groups};
@@ -41,16 +43,10 @@ pub fn differences(drafts: Vec<Draft<PairedDifference>>, resolver: &Resolver<'_>
     }
     let adjust = |members: Vec<usize>| {
         let p: Vec<f64> = members.iter().filter_map(|at| out[*at].tests.p).collect();
-        let deviations: Vec<Vec<f32>> = members
-            .iter()
-            .map(|at| nodes[*at].and_then(|node| resolver.deviations(node)).unwrap_or_default())
-            .collect();
+        let replicates: Vec<_> = members.iter().map(|at| nodes[*at].and_then(|node| resolver.replicates(node))).collect();
         let point = |at: &usize| out[*at].estimate.map_or(f64::NAN, |e| e.point);
-        let family: Vec<Member<'_>> = members
-            .iter()
-            .zip(&deviations)
-            .map(|(at, deviations)| Member { point: point(at), deviations })
-            .collect();
+        let family = members.iter().zip(&replicates).map(|(at, replicates)| member(point(at), replicates, resolver));
+        let family: Vec<Member<'_>> = family.collect();
         (holm(&p), benjamini_hochberg(&p), adjusted(&family), members)
     };
     let found: Vec<_> = families.into_values().collect::<Vec<_>>().into_par_iter().map(adjust).collect();
@@ -66,6 +62,14 @@ pub fn differences(drafts: Vec<Draft<PairedDifference>>, resolver: &Resolver<'_>
     out
 }
 
+/// A number without replicates is no member of its family.
+fn member<'a>(point: f64, replicates: &'a Option<Cow<'_, Kept>>, resolver: &Resolver<'_>) -> Member<'a> {
+    match replicates {
+        Some(kept) => Member { statistic: kept.statistic(point, &resolver.clusters), deviations: &kept.deviations },
+        None => Member { statistic: f64::NAN, deviations: &[] },
+    }
+}
+
 /// Ranks, chances of being the best and tie groups, one ranking per language and average.
 pub fn rankings(drafts: &[RankingDraft], benchmark: &str, resolver: &Resolver<'_>, level: f64) -> Vec<Ranking> {
     drafts.par_iter().map(|draft| ranking(draft, benchmark, resolver, level)).collect()
@@ -74,10 +78,10 @@ pub fn rankings(drafts: &[RankingDraft], benchmark: &str, resolver: &Resolver<'_
 fn ranking(draft: &RankingDraft, benchmark: &str, resolver: &Resolver<'_>, level: f64) -> Ranking {
     let n = draft.runs.len();
     let nodes: Vec<NodeId> = draft.pairs.iter().filter_map(|(.., node)| *node).collect();
-    let deviations: Vec<Vec<f32>> = nodes.iter().map(|node| resolver.deviations(*node).unwrap_or_default()).collect();
+    let replicates: Vec<_> = nodes.iter().map(|node| resolver.replicates(*node)).collect();
     let points: Vec<f64> = nodes.iter().map(|node| resolver.point(*node).unwrap_or(f64::NAN)).collect();
     let members: Vec<Member<'_>> =
-        points.iter().zip(&deviations).map(|(point, deviations)| Member { point: *point, deviations }).collect();
+        points.iter().zip(&replicates).map(|(point, replicates)| member(*point, replicates, resolver)).collect();
     // better[a][b]: a is significantly better than b. A pair without a test is not told apart.
     let mut better = vec![vec![false; n]; n];
     for ((i, j, _), (p, point)) in
@@ -97,7 +101,7 @@ fn ranking(draft: &RankingDraft, benchmark: &str, resolver: &Resolver<'_>, level
         .iter()
         .zip(&scores)
         .map(|((_, node), score)| {
-            Some(resolver.deviations(*node)?.into_iter().map(|d| score + f64::from(d)).collect())
+            Some(resolver.replicates(*node)?.deviations.iter().map(|d| score + f64::from(*d)).collect())
         })
         .collect();
     let chance = replicates.and_then(|replicates| chance_of_best(&replicates));
