@@ -29,9 +29,30 @@ pub fn section(findings: &Findings) -> Option<Vec<Block>> {
                 blocks.push(figure.into());
             }
             blocks.push(table(findings, benchmark, i, baseline, &differences).into());
+            blocks.extend(tests(findings, benchmark, i, &differences));
         }
         (!blocks.is_empty()).then_some(blocks)
     })
+}
+
+/// Tests of every difference that is not over the headline's languages, which the comparisons hold.
+fn tests(
+    findings: &Findings,
+    benchmark: &BenchmarkInfo,
+    i: usize,
+    differences: &[&PairedDifference],
+) -> Option<Block> {
+    let one = |d: &&&PairedDifference| matches!(d.languages, Languages::One(_)) && d.tests.family > 0;
+    let tested: Vec<&PairedDifference> = differences.iter().filter(one).copied().collect();
+    let family = tested.first()?.tests.family;
+    let caption = format!(
+        "Differences in percentage points with {} % intervals; p adjusted over {} comparisons.",
+        number::level(findings.level),
+        number::count(family)
+    );
+    let table =
+        super::comparisons::table(findings, benchmark_id("baseline-tests", benchmark, i), caption, &tested, true);
+    Some(Block::Fold { summary: "Tests in each language".into(), blocks: vec![table.into()], open: false })
 }
 
 fn value(difference: Option<&&PairedDifference>) -> Value {

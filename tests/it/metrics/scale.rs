@@ -11,12 +11,17 @@ use std::time::Instant;
 
 use rmbench::benchmark::catalog;
 use rmbench::lang::Lang;
+use rmbench::metric::accuracy::ACCURACY;
+use rmbench::metric::bootstrap::Bootstrap;
+use rmbench::metric::interval::Reading;
+use rmbench::metric::sheet::{Finish, NodeId, Sheet};
 use rmbench::progress::Silent;
 use rmbench::provenance::RunInfo;
 use rmbench::report::findings::{FindingOptions, Findings};
 use rmbench::table::item::ItemTable;
 use rmbench::table::score::{FILE_NAME, ScoreRow, Side};
 use rmbench::table::store::write_table;
+use rmbench_resampling::clusters::Clusters;
 
 use super::items::Draws;
 
@@ -114,4 +119,74 @@ fn a_whole_leaderboard() {
     assert!(findings.findings.iter().any(|f| f.metric == "gap-to-english" && f.estimate.is_some()));
     let english = findings.benchmarks.iter().find(|info| info.name == "rewardbench").unwrap();
     assert_eq!(english.langs, [Lang::ENGLISH]);
+}
+
+/// The bootstrap and nothing else, on the problem that `benchmarks/bootstrap_peers.py` gives NumPy and
+/// pandas: categories and scores of 25 runs in 23 languages, averages, and 95 % intervals of all of them.
+#[test]
+#[ignore = "a measurement; see benchmarks/report_scale.sh"]
+fn the_bootstrap_alone() {
+    let manifest = catalog::find("m-rewardbench").unwrap();
+    let mut draws = Draws::new(1);
+    let mut sheet = Sheet::default();
+    // By run and language: weighted categories, then the score.
+    let mut parts: Vec<Vec<(f64, NodeId)>> = vec![Vec::new(); RUNS * 23];
+    let (mut strata, mut wanted): (Vec<Vec<u32>>, Vec<NodeId>) = (Vec::new(), Vec::new());
+    let mut scores: Vec<Vec<NodeId>> = vec![Vec::new(); RUNS * 23];
+    let mut next = 0u32;
+    for category in &manifest.categories {
+        for subset in &category.subsets {
+            let items: Vec<u32> = (next..next + subset.n.unwrap_or(0) as u32).collect();
+            next += items.len() as u32;
+            let easy: Vec<f32> = items.iter().map(|_| draws.reward()).collect();
+            let all: Vec<(u32, f64)> = items.iter().map(|item| (*item, 1.0)).collect();
+            for (place, parts) in parts.iter_mut().enumerate() {
+                let credit: Vec<(u32, f64)> = items
+                    .iter()
+                    .zip(&easy)
+                    .map(|(item, easy)| {
+                        let margin = easy + draws.reward() + 0.1 * (place / 23) as f32;
+                        (*item, f64::from(u8::from(margin > 0.0)))
+                    })
+                    .collect();
+                let columns = vec![sheet.columns.insert(&credit), sheet.columns.insert(&all)];
+                let node = sheet.finish(Finish::Metric(&ACCURACY), columns);
+                parts.push((subset.weights.get("mrb").copied().unwrap_or(1.0), node));
+            }
+            strata.push(items);
+        }
+        for (parts, scores) in parts.iter_mut().zip(&mut scores) {
+            scores.push(sheet.mean(&std::mem::take(parts)));
+        }
+    }
+    for own in &mut scores {
+        own.push(sheet.plain_mean(own));
+        wanted.extend_from_slice(own);
+    }
+    for run in scores.chunks(23) {
+        for part in 0..run[0].len() {
+            let members: Vec<NodeId> = run.iter().map(|own| own[part]).collect();
+            wanted.push(sheet.plain_mean(&members));
+        }
+    }
+    let bootstrap = Bootstrap {
+        clusters: Clusters::new(next as usize, strata),
+        replicates: 10_000,
+        seed: 0,
+        level: 0.95,
+        reading: Reading::Percentile,
+    };
+    for _ in 0..3 {
+        let (begin, cpu) = (Instant::now(), cpu_seconds());
+        let found = bootstrap.run(&sheet, &wanted, &[], &mut |_| {});
+        let intervals = found.spreads.iter().flatten().count();
+        let (wall, used) = (begin.elapsed().as_secs_f64(), cpu_seconds() - cpu);
+        assert_eq!(intervals, wanted.len());
+        eprintln!(
+            "{{\"who\": \"rmbench\", \"wall\": {wall:.3}, \"cpu\": {used:.2}, \"intervals\": {intervals}, \
+             \"entries\": {}, \"peak_mb\": {}}}",
+            sheet.columns.n_entries(),
+            peak_mb()
+        );
+    }
 }
