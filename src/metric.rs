@@ -31,9 +31,9 @@ use crate::benchmark::manifest::{Manifest, Rule};
 use crate::table::item::Item;
 
 pub use crate::benchmark::manifest::TiePolicy;
-pub use rmbench_resampling::columns;
 pub use estimate::{Estimate, Interval};
 use outcome::Evidence;
+pub use rmbench_resampling::columns;
 
 /// How a benchmark turns rewards into outcomes; comes from its manifest.
 #[derive(Debug, Clone, PartialEq)]

@@ -83,7 +83,8 @@ mod tests {
     #[test]
     fn what_does_not_vary_is_no_member() {
         let a = wave(101, 0);
-        let p = adjusted(&[Member { statistic: 9.0, deviations: &[0.0; 999] }, Member { statistic: 1.4, deviations: &a }]);
+        let p =
+            adjusted(&[Member { statistic: 9.0, deviations: &[0.0; 999] }, Member { statistic: 1.4, deviations: &a }]);
         assert_eq!(p[0], None);
         assert!(p[1].is_some());
     }

@@ -253,7 +253,8 @@ mod tests {
         let credit = sheet.columns.add((0..5).zip(values));
         let all = sheet.columns.add((0..5).map(|cluster| (cluster, 1.0)));
         let mean = sheet.finish(Finish::Metric(&ACCURACY), vec![credit, all]);
-        let found = bootstrap(Clusters::new(5, vec![(0..5).collect()]), 40_000, 3).run(&sheet, &[mean], &[], &mut |_| {});
+        let found =
+            bootstrap(Clusters::new(5, vec![(0..5).collect()]), 40_000, 3).run(&sheet, &[mean], &[], &mut |_| {});
         let s2 = values.iter().map(|x| (x - 0.7f64).powi(2)).sum::<f64>() / 4.0;
         let error = found.spreads[0].unwrap().error;
         assert!((error / (s2 / 5.0).sqrt() - 1.0).abs() < 0.02, "{error}");

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use rmbench_resampling::program::{Op, Program};
 
-use crate::metric::columns::{ColumnId, Columns};
 use crate::metric::Metric;
+use crate::metric::columns::{ColumnId, Columns};
 
 pub type NodeId = u32;
 
@@ -248,7 +248,8 @@ impl Sheet {
     pub fn independent_variance(&self, node: NodeId) -> Option<f64> {
         match self.nodes.get(node as usize)? {
             Node::Finish { finish, columns } if finish.is_ratio() => {
-                let sum = |of: &[f64], at: usize| columns.iter().skip(at).step_by(2).map(|c| of[*c as usize]).sum::<f64>();
+                let sum =
+                    |of: &[f64], at: usize| columns.iter().skip(at).step_by(2).map(|c| of[*c as usize]).sum::<f64>();
                 let (credit, n) = (sum(self.columns.totals(), 0), sum(self.columns.totals(), 1));
                 let mean = credit / n;
                 let spread = sum(self.columns.squares(), 0) / n - mean * mean;

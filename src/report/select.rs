@@ -103,9 +103,8 @@ pub fn headline_difference<'a>(
     b: usize,
 ) -> Option<(&'a PairedDifference, bool)> {
     let headline = headline(benchmark)?;
-    let about = |d: &&PairedDifference| {
-        d.benchmark == benchmark.name && d.scope == Scope::Overall && d.languages == headline
-    };
+    let about =
+        |d: &&PairedDifference| d.benchmark == benchmark.name && d.scope == Scope::Overall && d.languages == headline;
     findings.differences.iter().filter(about).find_map(|d| match (d.run, d.baseline) {
         pair if pair == (a, b) => Some((d, true)),
         pair if pair == (b, a) => Some((d, false)),

@@ -26,9 +26,7 @@ impl RankingDraft {
     /// Numbers whose replicates a ranking looks at; a difference of two scores needs none of its own.
     pub fn kept(&self, operands: impl Fn(NodeId) -> Option<(NodeId, NodeId)>) -> Vec<NodeId> {
         let scores: Vec<NodeId> = self.runs.iter().map(|(_, node)| *node).collect();
-        let own = |node: &NodeId| {
-            !operands(*node).is_some_and(|(a, b)| scores.contains(&a) && scores.contains(&b))
-        };
+        let own = |node: &NodeId| !operands(*node).is_some_and(|(a, b)| scores.contains(&a) && scores.contains(&b));
         let pairs: Vec<NodeId> = self.pairs.iter().filter_map(|(.., node)| *node).filter(own).collect();
         scores.into_iter().chain(pairs).collect()
     }
@@ -62,13 +60,16 @@ impl Analysis<'_> {
                 let rows = self.pair(run, other, scopes.clone());
                 for (scope, (row, shared)) in scopes.zip(rows) {
                     for (at, (slot, n)) in row.into_iter().zip(shared).enumerate() {
-                        if scope == overall && let Slot::Number(number) = &slot {
+                        if scope == overall
+                            && let Slot::Number(number) = &slot
+                        {
                             let place = |run: usize| rankings[at].runs.iter().position(|(r, _)| *r == run);
                             if let (Some(i), Some(j)) = (place(run), place(other)) {
                                 rankings[at].pairs.push((i, j, Some(number.node)));
                             }
                         }
-                        let is_average = matches!(languages[at], Languages::Average(_)) || self.layout.averages.is_empty();
+                        let is_average =
+                            matches!(languages[at], Languages::Average(_)) || self.layout.averages.is_empty();
                         if in_detail || is_average {
                             self.draft_pair((run, other), scope, &languages[at], slot, n);
                         }

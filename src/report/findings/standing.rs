@@ -43,7 +43,8 @@ pub fn differences(drafts: Vec<Draft<PairedDifference>>, resolver: &Resolver<'_>
     }
     let adjust = |members: Vec<usize>| {
         let p: Vec<f64> = members.iter().filter_map(|at| out[*at].tests.p).collect();
-        let replicates: Vec<_> = members.iter().map(|at| nodes[*at].and_then(|node| resolver.replicates(node))).collect();
+        let replicates: Vec<_> =
+            members.iter().map(|at| nodes[*at].and_then(|node| resolver.replicates(node))).collect();
         let point = |at: &usize| out[*at].estimate.map_or(f64::NAN, |e| e.point);
         let family = members.iter().zip(&replicates).map(|(at, replicates)| member(point(at), replicates, resolver));
         let family: Vec<Member<'_>> = family.collect();

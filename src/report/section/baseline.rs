@@ -13,8 +13,11 @@ use crate::report::select::{headline, ranking, run_name};
 
 pub fn section(findings: &Findings) -> Option<Vec<Block>> {
     per_benchmark(findings, |benchmark, i| {
-        let here: Vec<&PairedDifference> =
-            findings.differences.iter().filter(|d| d.benchmark == benchmark.name && d.scope == Scope::Overall).collect();
+        let here: Vec<&PairedDifference> = findings
+            .differences
+            .iter()
+            .filter(|d| d.benchmark == benchmark.name && d.scope == Scope::Overall)
+            .collect();
         let baseline = findings.baseline;
         let differences: Vec<&PairedDifference> = here.into_iter().filter(|d| d.baseline == baseline).collect();
         let mut blocks = Vec::new();
@@ -36,12 +39,7 @@ pub fn section(findings: &Findings) -> Option<Vec<Block>> {
 }
 
 /// Tests of every difference that is not over the headline's languages, which the comparisons hold.
-fn tests(
-    findings: &Findings,
-    benchmark: &BenchmarkInfo,
-    i: usize,
-    differences: &[&PairedDifference],
-) -> Option<Block> {
+fn tests(findings: &Findings, benchmark: &BenchmarkInfo, i: usize, differences: &[&PairedDifference]) -> Option<Block> {
     let one = |d: &&&PairedDifference| matches!(d.languages, Languages::One(_)) && d.tests.family > 0;
     let tested: Vec<&PairedDifference> = differences.iter().filter(one).copied().collect();
     let family = tested.first()?.tests.family;

@@ -120,7 +120,8 @@ pub fn table(
             (Languages::Average(name), true) => vec![Inline::new().name(name).into(), run.into()],
             (_, false) => vec![run.into(), Inline::new().name(run_name(findings, d.baseline)).into()],
         };
-        let value = Value { estimate: d.estimate, why: d.why.as_deref().map(visible), ..Value::absent(Unit::Points, "") };
+        let value =
+            Value { estimate: d.estimate, why: d.why.as_deref().map(visible), ..Value::absent(Unit::Points, "") };
         cells.push(value.into());
         cells.extend([d.tests.p, d.tests.p_romano_wolf, d.tests.p_holm, d.tests.p_bh].map(p_cell));
         cells.push(d.tests.detectable.map_or_else(
@@ -128,7 +129,9 @@ pub fn table(
             |effect| Inline::from(number::point(effect, Unit::Percent)).into(),
         ));
         if has_tables {
-            let counts = d.tests.mcnemar.map(|m| format!("{} : {}", number::count(m.only_run as usize), number::count(m.only_baseline as usize)));
+            let counts = d.tests.mcnemar.map(|m| {
+                format!("{} : {}", number::count(m.only_run as usize), number::count(m.only_baseline as usize))
+            });
             let none = || Cell::Absent("items of several languages, or not right or wrong".to_owned());
             cells.push(counts.map_or_else(none, |text| Inline::from(text).into()));
             cells.push(d.tests.mcnemar.map_or_else(none, |m| p_cell(Some(m.exact_p))));
@@ -155,10 +158,8 @@ fn leaders(findings: &Findings, benchmark: &BenchmarkInfo, i: usize, blocks: &mu
             Languages::One(lang) => (Inline::new().lang(*lang), Some(*lang)),
             Languages::Average(name) => (Inline::new().name(name), None),
         };
-        let tied: Vec<Inline> = level_with_first(ranking)
-            .into_iter()
-            .map(|run| Inline::new().name(run_name(findings, run)))
-            .collect();
+        let tied: Vec<Inline> =
+            level_with_first(ranking).into_iter().map(|run| Inline::new().name(run_name(findings, run))).collect();
         let tied = match tied.len() {
             0 => Inline::from("none"),
             n if n > MOST_NAMED => Inline::from(format!("{n} runs")),
@@ -204,7 +205,9 @@ fn equality(findings: &Findings, benchmark: &BenchmarkInfo, i: usize, blocks: &m
     let rows = here.iter().map(|test| {
         let (label, lang) = match (test.run, &test.languages) {
             (Some(run), _) => (Inline::new().name(run_name(findings, run)).text(": languages are equally hard"), None),
-            (None, Some(Languages::One(lang))) => (Inline::new().lang(*lang).text(": runs are equally good"), Some(*lang)),
+            (None, Some(Languages::One(lang))) => {
+                (Inline::new().lang(*lang).text(": runs are equally good"), Some(*lang))
+            }
             (None, _) => (Inline::from("runs are equally good"), None),
         };
         let why = || Cell::Absent(test.why.clone().unwrap_or_else(|| "not enough data".to_owned()));
@@ -257,8 +260,7 @@ mod tests {
             groups: groups.iter().map(|g| (*g).to_owned()).collect(),
         };
         let ranks = vec![rank(4, &["a"]), rank(2, &["a", "b"]), rank(0, &["b"])];
-        let ranking =
-            Ranking { benchmark: "b".into(), languages: Languages::Average("macro".into()), pairs: 3, ranks };
+        let ranking = Ranking { benchmark: "b".into(), languages: Languages::Average("macro".into()), pairs: 3, ranks };
         assert_eq!(level_with_first(&ranking), [2]);
     }
 }

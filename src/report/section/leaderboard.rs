@@ -162,11 +162,7 @@ fn table(findings: &Findings, benchmark: &BenchmarkInfo, i: usize, (accuracy, or
 }
 
 /// The ranking over some languages, where two or more runs have one.
-pub fn ranking_of<'a>(
-    findings: &'a Findings,
-    benchmark: &BenchmarkInfo,
-    languages: &Languages,
-) -> Option<&'a Ranking> {
+pub fn ranking_of<'a>(findings: &'a Findings, benchmark: &BenchmarkInfo, languages: &Languages) -> Option<&'a Ranking> {
     findings.rankings.iter().find(|r| r.benchmark == benchmark.name && r.languages == *languages)
 }
 

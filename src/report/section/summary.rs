@@ -135,7 +135,9 @@ fn tied(findings: &Findings, benchmark: &BenchmarkInfo, headline: &Languages) ->
     let first = ranking.ranks.first()?;
     let name = Inline::new().name(run_name(findings, first.run));
     let sure = match first.chance_of_best {
-        Some(chance) => name.text(format!(" is the best run in {} % of resamples; ", number::point(chance, Unit::Percent))),
+        Some(chance) => {
+            name.text(format!(" is the best run in {} % of resamples; ", number::point(chance, Unit::Percent)))
+        }
         None => name.text(": "),
     };
     let level: Vec<Inline> =

@@ -15,7 +15,7 @@ use rmbench::metric::accuracy::ACCURACY;
 use rmbench::metric::bootstrap::Bootstrap;
 use rmbench::metric::interval::Reading;
 use rmbench::metric::sheet::{Finish, NodeId, Sheet};
-use rmbench::progress::Silent;
+use rmbench::progress::Progress;
 use rmbench::provenance::RunInfo;
 use rmbench::report::findings::{FindingOptions, Findings};
 use rmbench::table::item::ItemTable;
@@ -72,6 +72,39 @@ fn write_run(path: &Path, run: usize) -> usize {
     rows.len() / 2
 }
 
+/// Says what each stage of the findings took, in processor seconds.
+struct Stages {
+    last: f64,
+    resampling: bool,
+}
+
+impl Stages {
+    fn stage(&mut self, what: &str) {
+        let now = cpu_seconds();
+        eprintln!("  {what}: {:.1} CPU s", now - self.last);
+        self.last = now;
+    }
+}
+
+impl Progress for Stages {
+    fn begin(&mut self, label: &str, _: u64, _: &str) {
+        self.stage("resolving and before");
+        eprintln!("{label}");
+        self.resampling = false;
+    }
+    fn advance(&mut self, _: u64) {
+        if !std::mem::replace(&mut self.resampling, true) {
+            self.stage("drafting, counting and the first replicates");
+        }
+    }
+    fn finish(&mut self) {
+        self.stage("resampling, intervals, tests, rankings");
+    }
+    fn note(&mut self, _: &str) {}
+    fn line(&mut self, _: &str) {}
+    fn warn(&mut self, _: &str) {}
+}
+
 /// Processor seconds of this process, all threads.
 fn cpu_seconds() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
@@ -106,7 +139,8 @@ fn a_whole_leaderboard() {
     let (begin, cpu) = (Instant::now(), cpu_seconds());
     let replicates = std::env::var("RMBENCH_SCALE_REPLICATES").ok().and_then(|n| n.parse().ok()).unwrap_or(10_000);
     let options = FindingOptions { replicates, ..FindingOptions::default() };
-    let findings = Findings::compute(&table, &|name| catalog::find(name).ok(), &options, &mut Silent).unwrap();
+    let mut stages = Stages { last: cpu, resampling: false };
+    let findings = Findings::compute(&table, &|name| catalog::find(name).ok(), &options, &mut stages).unwrap();
     let computed = begin.elapsed();
     eprintln!(
         "{RUNS} runs x {items} items, {} replicates: read {read:.2?} ({read_mb} MB), findings {computed:.2?} \

@@ -78,7 +78,10 @@ fn coverage(n: usize, simulations: usize, replicates: usize) -> Vec<Coverage> {
             let sample = world.draw(simulation);
             let n_right = sample.right(2).iter().flatten().filter(|right| **right).count() as f64;
             let interval = wilson(n_right / n as f64, n as f64, 0.95).unwrap();
-            let mut row = vec![(interval.low <= world.pooled(2) && world.pooled(2) <= interval.high, interval.high - interval.low)];
+            let mut row = vec![(
+                interval.low <= world.pooled(2) && world.pooled(2) <= interval.high,
+                interval.high - interval.low,
+            )];
             let mut sheet = Sheet::default();
             let (nodes, truth) = numbers(&world, &sample, &mut sheet);
             for (_, reading) in readings {
@@ -86,7 +89,9 @@ fn coverage(n: usize, simulations: usize, replicates: usize) -> Vec<Coverage> {
                 let bootstrap = Bootstrap { clusters, replicates, seed: simulation, level: 0.95, reading };
                 let spreads = bootstrap.run(&sheet, &nodes, &[], &mut |_| {}).spreads;
                 row.extend(spreads.iter().zip(&truth).map(|(spread, truth)| match spread {
-                    Some(s) => (s.interval.low <= *truth && *truth <= s.interval.high, s.interval.high - s.interval.low),
+                    Some(s) => {
+                        (s.interval.low <= *truth && *truth <= s.interval.high, s.interval.high - s.interval.low)
+                    }
                     None => (false, f64::NAN),
                 }));
             }
@@ -144,7 +149,8 @@ fn full() {
         }
         writeln!(text, "\n| test at 5 % | situation | rejects | aim |\n|---|---|--:|---|").unwrap();
         for rate in rates(n, simulations, replicates) {
-            writeln!(text, "| {} | {} | {:.2} % | {} |", rate.what, rate.situation, 100.0 * rate.share(), rate.aim).unwrap();
+            writeln!(text, "| {} | {} | {:.2} % | {} |", rate.what, rate.situation, 100.0 * rate.share(), rate.aim)
+                .unwrap();
             if !rate.holds() {
                 failed.push(format!("{n}: {rate:?}"));
             }

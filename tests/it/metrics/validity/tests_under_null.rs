@@ -144,9 +144,8 @@ fn under_differences(world: &World, number: u64, replicates: usize) -> Vec<bool>
     let family = family(world, &world.draw(number), replicates, number);
     let truth: Vec<f64> = (0..RUNS).map(|run| world.score(run * LANGUAGES)).collect();
     let pairs = pairs();
-    let false_finding = |p: &[f64]| {
-        pairs.iter().zip(p).any(|((a, b), p)| *p <= 0.05 && (truth[*a] - truth[*b]).abs() < 1e-12)
-    };
+    let false_finding =
+        |p: &[f64]| pairs.iter().zip(p).any(|((a, b), p)| *p <= 0.05 && (truth[*a] - truth[*b]).abs() < 1e-12);
     let better = |a: usize, b: usize| {
         let at = pairs.iter().position(|pair| *pair == (a.min(b), a.max(b))).unwrap();
         let ahead = if a < b { family.points[at] > 0.0 } else { family.points[at] < 0.0 };

@@ -24,8 +24,7 @@ impl World {
     /// latent margins of two columns on one item.
     pub fn new(sizes: Vec<usize>, weights: Vec<f64>, ability: Vec<Vec<f64>>, correlation: f64) -> Self {
         let total: f64 = weights.iter().sum();
-        let difficulty: Vec<f64> =
-            (0..STEPS).map(|step| normal_quantile((step as f64 + 0.5) / STEPS as f64)).collect();
+        let difficulty: Vec<f64> = (0..STEPS).map(|step| normal_quantile((step as f64 + 0.5) / STEPS as f64)).collect();
         let given = |ability: f64, difficulty: f64| {
             normal_cdf((ability + correlation.sqrt() * difficulty) / (1.0 - correlation).sqrt())
         };
