@@ -10,7 +10,7 @@ pub mod accuracy;
 pub mod aggregate;
 pub mod agreement;
 pub mod bootstrap;
-pub mod columns;
+pub mod cochran;
 pub mod design;
 pub mod estimate;
 pub mod gamma;
@@ -18,9 +18,14 @@ pub mod graded;
 pub mod interval;
 pub mod margin;
 pub mod mcnemar;
+pub mod multiplicity;
 pub mod observe;
 pub mod outcome;
+pub mod power;
+pub mod ranking;
 pub mod sheet;
+pub mod stuart_maxwell;
+pub mod student;
 pub mod style_matrix;
 pub mod ties;
 pub mod two_orders;
@@ -31,6 +36,7 @@ use crate::table::item::Item;
 pub use crate::benchmark::manifest::TiePolicy;
 pub use estimate::{Estimate, Interval};
 use outcome::Evidence;
+pub use rmbench_resampling::columns;
 
 /// How a benchmark turns rewards into outcomes; comes from its manifest.
 #[derive(Debug, Clone, PartialEq)]
@@ -77,6 +83,10 @@ pub trait Metric: Sync {
     fn contribute(&self, group: &Group<'_>, protocol: &Protocol, sums: &mut [f64]) -> bool;
     /// The metric from the sums; `None` where it is undefined.
     fn finish(&self, sums: &[f64]) -> Option<f64>;
+    /// Whether it is first sum / second sum, undefined where the second is 0: evaluated without a call.
+    fn is_ratio(&self) -> bool {
+        false
+    }
 }
 
 /// No metric keeps more sums than this, so that sums fit on the stack.
@@ -155,6 +165,9 @@ mod tests {
             assert!((1..=MAX_WIDTH).contains(&metric.width()), "{}", metric.id());
             let nothing = [0.0; MAX_WIDTH];
             assert_eq!(metric.finish(&nothing[..metric.width()]), None, "{}: no items, no number", metric.id());
+            if metric.is_ratio() {
+                assert_eq!((metric.width(), metric.finish(&[3.0, 4.0])), (2, Some(0.75)), "{}", metric.id());
+            }
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::benchmark::catalog;
 use crate::benchmark::manifest::{Manifest, TiePolicy};
 use crate::files;
 use crate::metric::aggregate::Compat;
+use crate::metric::interval::Reading;
 use crate::progress::Progress;
 use crate::report::findings::{FindingOptions, Findings, Scope};
 use crate::report::items::{Items, Texts};
@@ -37,6 +38,7 @@ pub struct ReportSettings {
     pub ties: Option<TiePolicy>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compat: Option<Compat>,
+    pub intervals: Reading,
     pub manifests: Vec<PathBuf>,
     /// Most items in the page's browser; 0 for none.
     pub items: usize,
@@ -172,9 +174,19 @@ fn formats(asked: &[ReportFormat]) -> Vec<Format> {
 }
 
 fn options(settings: &ReportSettings, baseline: Option<String>) -> FindingOptions {
-    let ReportSettings { replicates, seed, level, weights, ties, compat, manifests: _, items: _, text_megabytes: _ } =
-        settings.clone();
-    FindingOptions { replicates, seed, level, baseline, weights, ties, compat }
+    let ReportSettings {
+        replicates,
+        seed,
+        level,
+        weights,
+        ties,
+        compat,
+        intervals,
+        manifests: _,
+        items: _,
+        text_megabytes: _,
+    } = settings.clone();
+    FindingOptions { replicates, seed, level, baseline, weights, ties, compat, reading: intervals }
 }
 
 /// Runs of one name also get their directory, so that a reader can tell them apart.

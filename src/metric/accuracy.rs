@@ -64,6 +64,10 @@ impl Metric for Accuracy {
     fn finish(&self, sums: &[f64]) -> Option<f64> {
         (sums[1] > 0.0).then(|| sums[0] / sums[1])
     }
+
+    fn is_ratio(&self) -> bool {
+        true
+    }
 }
 
 /// Share of items in which a chosen and a rejected response have exactly the same reward.
@@ -94,6 +98,10 @@ impl Metric for TieRate {
 
     fn finish(&self, sums: &[f64]) -> Option<f64> {
         (sums[1] > 0.0).then(|| sums[0] / sums[1])
+    }
+
+    fn is_ratio(&self) -> bool {
+        true
     }
 }
 

@@ -9,6 +9,8 @@
 
 use std::collections::HashMap;
 
+use rmbench_resampling::clusters::Clusters;
+
 use crate::benchmark::manifest::{Manifest, Rule};
 use crate::lang::Lang;
 use crate::metric::Group;
@@ -140,6 +142,11 @@ impl Design {
                 units.all(|unit| !std::mem::replace(&mut seen[unit.cluster as usize], true))
             }
         }
+    }
+
+    /// What resampling draws.
+    pub fn clusters(&self) -> Clusters {
+        Clusters::new(self.n_clusters, self.strata.clone())
     }
 
     pub fn has_english(&self) -> bool {
@@ -283,5 +290,32 @@ fn strata(cells: &[Cell], n_clusters: usize) -> Vec<Vec<u32>> {
         }
         strata[stratum].push(cluster as u32);
     }
-    strata
+    joined(strata)
+}
+
+/// A stratum of one cluster has no variance to resample: such strata are joined, or the only one with the
+/// smallest other (collapsed strata, Cochran 1977, section 5A.12). What rests on its one cluster alone is then
+/// often undefined in replicates and gets no interval, instead of one that is too narrow.
+fn joined(strata: Vec<Vec<u32>>) -> Vec<Vec<u32>> {
+    let (single, mut kept): (Vec<Vec<u32>>, Vec<Vec<u32>>) = strata.into_iter().partition(|s| s.len() == 1);
+    let mut single = single.concat();
+    match (single.len(), kept.iter_mut().min_by_key(|stratum| stratum.len())) {
+        (0, _) => {}
+        (1, Some(smallest)) => smallest.append(&mut single),
+        _ => kept.push(single),
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn single_clusters_are_drawn_with_others() {
+        assert_eq!(joined(vec![vec![0], vec![1, 2, 3], vec![4, 5], vec![6]]), [vec![1, 2, 3], vec![4, 5], vec![0, 6]]);
+        assert_eq!(joined(vec![vec![0], vec![1, 2, 3], vec![4, 5]]), [vec![1, 2, 3], vec![4, 5, 0]]);
+        assert_eq!(joined(vec![vec![0]]), [vec![0]]);
+        assert_eq!(joined(Vec::new()), Vec::<Vec<u32>>::new());
+    }
 }

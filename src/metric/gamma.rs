@@ -35,6 +35,51 @@ pub fn binomial_half_cdf(k: u64, n: u64) -> f64 {
     sum.min(1.0)
 }
 
+/// P(X = k) for X ~ Binomial(n, ½).
+pub fn binomial_half_pmf(k: u64, n: u64) -> f64 {
+    if k > n {
+        return 0.0;
+    }
+    let ln = |x: u64| ln_gamma(x as f64 + 1.0);
+    (ln(n) - ln(k) - ln(n - k) - n as f64 * std::f64::consts::LN_2).exp()
+}
+
+/// P(X ≥ x) for X ~ χ² with `df` degrees of freedom: the regularised upper incomplete gamma function
+/// Q(df/2, x/2), by its series below df/2 + 1 and by its continued fraction above.
+pub fn chi2_tail(x: f64, df: f64) -> f64 {
+    if x <= 0.0 {
+        return 1.0;
+    }
+    let (a, x) = (df / 2.0, x / 2.0);
+    let front = (a * x.ln() - x - ln_gamma(a)).exp();
+    if x < a + 1.0 {
+        let (mut term, mut sum, mut k) = (1.0 / a, 1.0 / a, a);
+        while term > sum * 1e-17 {
+            k += 1.0;
+            term *= x / k;
+            sum += term;
+        }
+        return 1.0 - front * sum;
+    }
+    // Lentz's method on 1/(x + 1 − a − 1(1 − a)/(x + 3 − a − …)).
+    let mut b = x + 1.0 - a;
+    let mut c = 1e300;
+    let mut d = 1.0 / b;
+    let mut fraction = d;
+    for i in 1..500 {
+        let i = f64::from(i);
+        let numerator = -i * (i - a);
+        b += 2.0;
+        d = 1.0 / (numerator * d + b);
+        c = b + numerator / c;
+        fraction *= d * c;
+        if (d * c - 1.0).abs() < 1e-16 {
+            break;
+        }
+    }
+    front * fraction
+}
+
 /// Φ(x) by the series of the error function near 0 and its continued fraction far out.
 pub fn normal_cdf(x: f64) -> f64 {
     let z = x.abs();
@@ -76,6 +121,17 @@ mod tests {
         assert!((binomial_half_cdf(2, 4) - 11.0 / 16.0).abs() < 1e-14);
         assert_eq!(binomial_half_cdf(4, 4), 1.0);
         assert!((binomial_half_cdf(0, 50) - 0.5f64.powi(50)).abs() < 1e-28);
+    }
+
+    /// With two degrees of freedom the tail is exp(−x/2), with one it is 2(1 − Φ(√x)).
+    #[test]
+    fn chi2_tails_by_hand() {
+        for x in [0.1, 1.0, 2.9, 3.1, 10.0, 80.0] {
+            assert!((chi2_tail(x, 2.0) / (-x / 2.0f64).exp() - 1.0).abs() < 1e-12, "{x}");
+            assert!((chi2_tail(x, 1.0) / (2.0 * normal_cdf(-x.sqrt())) - 1.0).abs() < 1e-11, "{x}");
+        }
+        assert_eq!(chi2_tail(0.0, 3.0), 1.0);
+        assert!((binomial_half_pmf(2, 4) - 6.0 / 16.0).abs() < 1e-14);
     }
 
     #[test]

@@ -1,6 +1,10 @@
-//! Intervals: percentiles of resampled values, Wilson's for a share of independent items.
+//! Intervals: percentiles and BCa of resampled values, Wilson's for a share of independent items.
+
+use rmbench_resampling::summary::{Jackknife, Summary};
 
 use crate::metric::Interval;
+use crate::metric::gamma::normal_cdf;
+use crate::metric::student::from_normal;
 
 /// The q-quantile of sorted values by linear interpolation (NumPy's default, Hyndman and Fan's type 7).
 /// `None` for no values.
@@ -12,11 +16,43 @@ pub fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
     Some(a + (b - a) * (at - low as f64))
 }
 
-/// The middle `level` of resampled values; sorts them.
-pub fn percentile(values: &mut [f64], level: f64) -> Option<Interval> {
-    values.sort_unstable_by(f64::total_cmp);
-    let tail = (1.0 - level) / 2.0;
-    Some(Interval { low: quantile(values, tail)?, high: quantile(values, 1.0 - tail)?, level })
+/// How an interval is read off replicates.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reading {
+    /// The middle `level` of the replicates (Efron and Tibshirani 1993, ch. 13).
+    #[default]
+    Percentile,
+    /// Bias-corrected and accelerated (Efron 1987): the levels are moved by the share of replicates below
+    /// the number and by its skewness, which the jackknife measures.
+    Bca,
+}
+
+/// Where the tails of an interval begin, as normal quantiles: Student's t, so that few degrees of freedom
+/// make it wider (the expanded percentile interval, Hesterberg 2015, with Satterthwaite's degrees of freedom).
+fn tails(jackknife: &Jackknife, level: f64) -> [f64; 2] {
+    let t = from_normal(normal_quantile(0.5 + level / 2.0), jackknife.freedom.max(1.0));
+    [-t, t]
+}
+
+/// The middle `level` of a number's replicates, expanded for few degrees of freedom.
+pub fn percentile(point: f64, replicates: &mut Summary, jackknife: &Jackknife, level: f64) -> Interval {
+    let [low, high] = replicates.quantiles(tails(jackknife, level).map(normal_cdf));
+    Interval { low: point + low, high: point + high, level }
+}
+
+/// The BCa interval, expanded likewise; `None` where the number lies outside all its replicates.
+pub fn bca(point: f64, replicates: &mut Summary, jackknife: &Jackknife, level: f64) -> Option<Interval> {
+    let bias = normal_quantile(replicates.below);
+    let levels = tails(jackknife, level).map(|tail| {
+        let z = bias + tail;
+        normal_cdf(bias + z / (1.0 - jackknife.acceleration * z))
+    });
+    if levels.iter().any(|level| level.is_nan()) {
+        return None;
+    }
+    let [low, high] = replicates.quantiles(levels);
+    Some(Interval { low: point + low, high: point + high, level })
 }
 
 /// Wilson's score interval for a share p of n independent items (Wilson 1927); n may be an effective
@@ -73,7 +109,7 @@ pub fn normal_quantile(p: f64) -> f64 {
         let r = q * q;
         horner(&A, r) * q / (horner(&B, r) * r + 1.0)
     };
-    let error = crate::metric::gamma::normal_cdf(guess) - p;
+    let error = normal_cdf(guess) - p;
     let step = error * (2.0 * std::f64::consts::PI).sqrt() * (guess * guess / 2.0).exp();
     guess - step / (1.0 + guess * step / 2.0)
 }

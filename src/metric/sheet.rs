@@ -5,9 +5,12 @@
 //! evaluation only and makes whatever depends on it undefined.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use rmbench_resampling::program::{Op, Program};
+
+use crate::metric::Metric;
 use crate::metric::columns::{ColumnId, Columns};
-use crate::metric::{MAX_WIDTH, Metric};
 
 pub type NodeId = u32;
 
@@ -38,12 +41,26 @@ impl Finish {
         }
     }
 
-    fn value(&self, sums: &[f64]) -> f64 {
-        let value = match self {
-            Finish::Metric(metric) => metric.finish(sums),
-            Finish::Function { function, .. } => function(sums),
-        };
-        value.unwrap_or(f64::NAN)
+    fn is_ratio(&self) -> bool {
+        matches!(self, Finish::Metric(metric) if metric.is_ratio())
+    }
+
+    /// The operation, its columns renumbered.
+    fn op(&self, columns: Vec<u32>) -> Op {
+        let width = self.width();
+        match *self {
+            Finish::Metric(metric) if metric.is_ratio() => {
+                Op::Ratio(columns.chunks_exact(2).map(|cell| [cell[0], cell[1]]).collect())
+            }
+            Finish::Metric(metric) => {
+                let function = Arc::new(|sums: &[f64]| metric.finish(sums).unwrap_or(f64::NAN));
+                Op::Function { function, width, columns }
+            }
+            Finish::Function { function, .. } => {
+                let function = Arc::new(move |sums: &[f64]| function(sums).unwrap_or(f64::NAN));
+                Op::Function { function, width, columns }
+            }
+        }
     }
 }
 
@@ -80,6 +97,16 @@ enum Key {
 }
 
 impl Node {
+    fn operands(&self, each: &mut dyn FnMut(NodeId)) {
+        match self {
+            Node::Given(_) | Node::Finish { .. } => {}
+            Node::Mean(parts) => parts.iter().for_each(|(_, part)| each(*part)),
+            Node::Difference(a, b) | Node::Quotient(a, b) => [*a, *b].into_iter().for_each(each),
+            Node::Variance(parts) | Node::Largest(parts) => parts.iter().copied().for_each(each),
+            Node::Root(node) | Node::Scaled(_, node) => each(*node),
+        }
+    }
+
     fn key(&self) -> Key {
         match self {
             Node::Given(value) => Key::Given(value.to_bits()),
@@ -176,84 +203,82 @@ impl Sheet {
 
     /// All numbers on the total sums; `None` where undefined.
     pub fn points(&self) -> Vec<Option<f64>> {
-        let totals: Vec<[f64; 1]> = self.columns.totals().iter().map(|total| [*total]).collect();
-        let mut values = Vec::new();
-        self.evaluate(&totals, &mut values);
-        values.into_iter().map(|[value]| (!value.is_nan()).then_some(value)).collect()
+        let all: Vec<NodeId> = (0..self.len() as NodeId).collect();
+        self.program(&all).points().into_iter().map(|value| (!value.is_nan()).then_some(value)).collect()
     }
 
-    /// All numbers for some replicates at once, NaN where undefined; `sums` holds a row per column.
-    pub(super) fn evaluate<const LANES: usize>(&self, sums: &[[f64; LANES]], values: &mut Vec<[f64; LANES]>) {
-        values.clear();
-        values.reserve(self.nodes.len());
-        for node in &self.nodes {
-            let value = match node {
-                Node::Given(value) => [*value; LANES],
-                Node::Finish { finish, columns } => finish_lanes(finish, columns, sums),
-                Node::Mean(parts) => {
-                    let mut sum = [0.0; LANES];
-                    for (weight, part) in parts {
-                        let part = &values[*part as usize];
-                        for lane in 0..LANES {
-                            sum[lane] += weight * part[lane];
-                        }
-                    }
-                    if parts.is_empty() { [f64::NAN; LANES] } else { sum }
+    /// What `wanted` numbers need, ready to be evaluated many times.
+    pub fn program(&self, wanted: &[NodeId]) -> Program {
+        const NOT: u32 = u32::MAX;
+        let mut place = vec![NOT; self.nodes.len()];
+        for node in wanted {
+            place[*node as usize] = 0;
+        }
+        // Operands stand before what is made of them.
+        for at in (0..self.nodes.len()).rev() {
+            if place[at] != NOT {
+                self.nodes[at].operands(&mut |operand| place[operand as usize] = 0);
+            }
+        }
+        let mut column_place = vec![NOT; self.columns.len()];
+        let mut columns: Vec<ColumnId> = Vec::new();
+        let mut ops = Vec::new();
+        for (at, node) in self.nodes.iter().enumerate() {
+            if place[at] == NOT {
+                continue;
+            }
+            let mut column = |id: &ColumnId| {
+                let found = &mut column_place[*id as usize];
+                if *found == NOT {
+                    *found = columns.len() as u32;
+                    columns.push(*id);
                 }
-                Node::Difference(a, b) => {
-                    let (a, b) = (&values[*a as usize], &values[*b as usize]);
-                    std::array::from_fn(|lane| a[lane] - b[lane])
-                }
-                Node::Variance(parts) => {
-                    let n = parts.len() as f64;
-                    std::array::from_fn(|lane| {
-                        let part = |id: &NodeId| values[*id as usize][lane];
-                        let mean = parts.iter().map(part).sum::<f64>() / n;
-                        let squares: f64 = parts.iter().map(|id| (part(id) - mean).powi(2)).sum();
-                        if parts.len() < 2 { f64::NAN } else { squares / (n - 1.0) }
-                    })
-                }
-                Node::Root(node) => values[*node as usize].map(f64::sqrt),
-                Node::Scaled(factor, node) => values[*node as usize].map(|value| factor * value),
-                Node::Largest(parts) => std::array::from_fn(|lane| {
-                    let all = parts.iter().map(|id| values[*id as usize][lane]);
-                    all.fold(f64::NEG_INFINITY, |a, b| if b.is_nan() || a.is_nan() { f64::NAN } else { a.max(b) })
-                }),
-                Node::Quotient(a, b) => {
-                    let (a, b) = (&values[*a as usize], &values[*b as usize]);
-                    std::array::from_fn(|lane| if b[lane] > 0.0 { a[lane] / b[lane] } else { f64::NAN })
-                }
+                *found
             };
-            values.push(value);
+            let earlier = |node: &NodeId| place[*node as usize];
+            let op = match node {
+                Node::Given(value) => Op::Given(*value),
+                Node::Finish { finish, columns } => finish.op(columns.iter().map(&mut column).collect()),
+                Node::Mean(parts) => Op::Mean(parts.iter().map(|(weight, part)| (*weight, earlier(part))).collect()),
+                Node::Difference(a, b) => Op::Difference(earlier(a), earlier(b)),
+                Node::Variance(parts) => Op::Variance(parts.iter().map(earlier).collect()),
+                Node::Root(node) => Op::Root(earlier(node)),
+                Node::Scaled(factor, node) => Op::Scaled(*factor, earlier(node)),
+                Node::Largest(parts) => Op::Largest(parts.iter().map(earlier).collect()),
+                Node::Quotient(a, b) => Op::Quotient(earlier(a), earlier(b)),
+            };
+            place[at] = ops.len() as u32;
+            ops.push(op);
         }
+        Program::new(&self.columns, &columns, ops, wanted.iter().map(|node| place[*node as usize]).collect())
     }
-}
 
-fn finish_lanes<const LANES: usize>(finish: &Finish, columns: &[ColumnId], sums: &[[f64; LANES]]) -> [f64; LANES] {
-    let width = finish.width();
-    let read = |sums: &dyn Fn(usize, usize) -> f64| {
-        std::array::from_fn(|lane| {
-            let mut own = [0.0; MAX_WIDTH];
-            for (place, value) in own.iter_mut().take(width).enumerate() {
-                *value = sums(place, lane);
-            }
-            finish.value(&own[..width])
-        })
-    };
-    // One cell is by far the most frequent case: nothing to pool.
-    if columns.len() == width {
-        return read(&|place, lane| sums[columns[place] as usize][lane]);
-    }
-    let mut pooled = [[0.0; LANES]; MAX_WIDTH];
-    for cell in columns.chunks_exact(width.max(1)) {
-        for (total, column) in pooled.iter_mut().zip(cell) {
-            let column = &sums[*column as usize];
-            for lane in 0..LANES {
-                total[lane] += column[lane];
-            }
+    /// The two numbers whose difference a number is.
+    pub fn operands(&self, node: NodeId) -> Option<(NodeId, NodeId)> {
+        match self.nodes.get(node as usize) {
+            Some(Node::Difference(a, b)) => Some((*a, *b)),
+            _ => None,
         }
     }
-    read(&|place, lane| pooled[place][lane])
+
+    /// Variance of a weighted mean of shares if every item were independent of every other: Σ w² σ²/n, σ² over
+    /// the items of a share. `None` for numbers of another form.
+    pub fn independent_variance(&self, node: NodeId) -> Option<f64> {
+        match self.nodes.get(node as usize)? {
+            Node::Finish { finish, columns } if finish.is_ratio() => {
+                let sum =
+                    |of: &[f64], at: usize| columns.iter().skip(at).step_by(2).map(|c| of[*c as usize]).sum::<f64>();
+                let (credit, n) = (sum(self.columns.totals(), 0), sum(self.columns.totals(), 1));
+                let mean = credit / n;
+                let spread = sum(self.columns.squares(), 0) / n - mean * mean;
+                (n > 1.0).then(|| spread.max(0.0) / (n - 1.0))
+            }
+            Node::Mean(parts) => {
+                parts.iter().map(|(weight, part)| Some(weight * weight * self.independent_variance(*part)?)).sum()
+            }
+            _ => None,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -7,12 +7,18 @@ mod compare;
 mod counts;
 mod describe;
 mod draft;
+mod omnibus;
 mod options;
+mod pairs;
 mod panel;
 mod place;
 mod protocols;
 mod published;
+mod significance;
+mod standing;
 mod warnings;
+
+use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
@@ -21,16 +27,18 @@ use crate::benchmark::manifest::Manifest;
 use crate::lang::Lang;
 use crate::metric::Estimate;
 use crate::metric::design::Design;
+use crate::metric::sheet::NodeId;
 use crate::progress::Progress;
 use crate::provenance::RunInfo;
 use crate::table::item::{ItemTable, Symbol};
 
 use analysis::Analysis;
-use draft::{Draft, Method, Resolver};
+use draft::{Draft, Resolver};
 
 pub use options::{FindingError, FindingOptions};
 pub use panel::PanelFinding;
 pub use protocols::{Averaging, ProtocolName, ProtocolScore};
+pub use significance::{ChiSquare, EqualityTest, McNemar, PairTests, Rank, Ranking};
 
 /// What part of a benchmark a finding is about.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -96,18 +104,29 @@ pub struct PairedDifference {
     pub run: usize,
     pub baseline: usize,
     pub benchmark: String,
+    #[serde(default = "overall")]
+    pub scope: Scope,
     pub languages: Languages,
     /// run − baseline, paired over shared items.
     pub estimate: Option<Estimate>,
     pub why: Option<String>,
+    #[serde(default)]
+    pub tests: PairTests,
+}
+
+fn overall() -> Scope {
+    Scope::Overall
 }
 
 /// All that a report is made from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Findings {
     pub runs: Vec<RunInfo>,
     pub benchmarks: Vec<BenchmarkInfo>,
     pub findings: Vec<Finding>,
+    /// The run that others are compared with in detail.
+    #[serde(default)]
+    pub baseline: usize,
     pub differences: Vec<PairedDifference>,
     /// What the runs say together.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -115,6 +134,11 @@ pub struct Findings {
     /// Scores under other protocols than the benchmarks' own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub protocols: Vec<ProtocolScore>,
+    /// Of two or more runs, in every language and average.
+    #[serde(default)]
+    pub rankings: Vec<Ranking>,
+    #[serde(default)]
+    pub equality: Vec<EqualityTest>,
     /// Bootstrap replicates, seed and interval level behind every interval.
     pub replicates: usize,
     pub seed: u64,
@@ -156,9 +180,12 @@ impl Findings {
             runs: infos.iter().map(|info| (*info).clone()).collect(),
             benchmarks: Vec::new(),
             findings: Vec::new(),
+            baseline,
             differences: Vec::new(),
             panel: Vec::new(),
             protocols: Vec::new(),
+            rankings: Vec::new(),
+            equality: Vec::new(),
             replicates: options.replicates,
             seed: options.seed,
             level: options.level,
@@ -185,23 +212,29 @@ impl Findings {
         let mut analysis = Analysis::new(table, &design, &here.manifest, here.name, options)?;
         analysis.scores();
         analysis.against_english();
-        analysis.against_baseline(baseline);
         analysis.against_published_english();
         analysis.disparity();
         analysis.grades();
+        analysis.compare_runs(baseline);
         let runs = analysis.runs.clone();
         let panel = analysis.kappa_by_item();
         self.benchmarks.push(describe::benchmark_info(&analysis, options));
         self.warnings.extend(analysis.warnings());
-        let Analysis { sheet, findings, differences, .. } = analysis;
-        let nodes = findings.iter().filter_map(resampled).chain(differences.iter().filter_map(resampled));
-        let nodes = nodes.chain(panel.iter().filter_map(resampled));
-        let resolver = Resolver::new(&sheet, &design, nodes, options, progress);
+        self.equality.extend(analysis.tests_of_equality());
+        let Analysis { sheet, findings, differences, rankings, .. } = analysis;
+        let resampled = findings.iter().filter_map(Draft::resampled);
+        let resampled = resampled.chain(differences.iter().filter_map(Draft::resampled));
+        let resampled = resampled.chain(panel.iter().filter_map(Draft::resampled));
+        let operands = |node| sheet.operands(node);
+        let ranked: Vec<NodeId> = rankings.iter().flat_map(|ranking| ranking.kept(operands)).collect();
+        let known: HashSet<NodeId> = ranked.iter().copied().collect();
+        let is_new = |node: &NodeId| !operands(*node).is_some_and(|(a, b)| known.contains(&a) && known.contains(&b));
+        let compared = differences.iter().filter_map(Draft::resampled).filter(is_new);
+        let kept = ranked.iter().copied().chain(compared);
+        let resolver = Resolver::new(&sheet, &options.bootstrap(&design), resampled, kept, progress);
+        self.rankings.extend(standing::rankings(&rankings, here.name, &resolver, options.level));
+        self.differences.extend(standing::differences(differences, &resolver, options.level));
         self.findings.extend(findings.into_iter().map(|draft| draft::finding(resolver.resolve(draft))));
-        self.differences.extend(differences.into_iter().map(|draft| {
-            let resolved = resolver.resolve(draft);
-            PairedDifference { estimate: resolved.estimate, why: resolved.why, ..resolved.of }
-        }));
         self.panel.extend(panel.into_iter().map(|draft| panel::finding(resolver.resolve(draft))));
         let of = (here.name, runs.as_slice());
         self.protocols.extend(protocols::protocols(table, &design, &here.manifest, of, options, progress));
@@ -214,10 +247,6 @@ struct Here<'a> {
     symbol: Symbol,
     name: &'a str,
     manifest: Manifest,
-}
-
-fn resampled<T>(draft: &Draft<T>) -> Option<crate::metric::sheet::NodeId> {
-    draft.node.filter(|_| matches!(draft.method, Method::Resampled { .. }))
 }
 
 /// The benchmarks of a table, in order of their items.

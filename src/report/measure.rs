@@ -76,6 +76,12 @@ pub static MEASURES: &[Measure] = &[
         about: "The square of the spread over languages.",
     },
     Measure {
+        id: "design-effect",
+        title: "Design effect",
+        unit: Unit::Plain,
+        about: "Resampled variance of the average over the variance if every item were independent: translations of one source item are not.",
+    },
+    Measure {
         id: "style-matrix-easy",
         title: "Easy",
         unit: Unit::Percent,

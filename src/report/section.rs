@@ -4,6 +4,7 @@
 
 mod baseline;
 mod categories;
+mod comparisons;
 mod coverage;
 mod gap;
 mod languages;
@@ -27,6 +28,7 @@ pub type Section = fn(&Findings) -> Option<Vec<Block>>;
 pub static SECTIONS: &[(&str, Section)] = &[
     ("Summary", summary::section),
     ("Leaderboard", leaderboard::section),
+    ("Comparisons", comparisons::section),
     ("Accuracy by language", languages::section),
     ("Gap to English", gap::section),
     ("Languages and categories", categories::section),

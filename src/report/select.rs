@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use crate::lang::Lang;
 use crate::report::block::Value;
-use crate::report::findings::{BenchmarkInfo, Finding, Findings, Languages, Scope};
+use crate::report::findings::{BenchmarkInfo, Finding, Findings, Languages, PairedDifference, Scope};
 use crate::report::measure::{self, Unit};
 
 /// One metric of one benchmark, by run, scope and languages.
@@ -101,13 +101,13 @@ pub fn headline_difference<'a>(
     benchmark: &BenchmarkInfo,
     a: usize,
     b: usize,
-) -> Option<(&'a crate::report::findings::PairedDifference, bool)> {
+) -> Option<(&'a PairedDifference, bool)> {
     let headline = headline(benchmark)?;
-    findings.differences.iter().filter(|d| d.benchmark == benchmark.name && d.languages == headline).find_map(
-        |d| match (d.run, d.baseline) {
-            pair if pair == (a, b) => Some((d, true)),
-            pair if pair == (b, a) => Some((d, false)),
-            _ => None,
-        },
-    )
+    let about =
+        |d: &&PairedDifference| d.benchmark == benchmark.name && d.scope == Scope::Overall && d.languages == headline;
+    findings.differences.iter().filter(about).find_map(|d| match (d.run, d.baseline) {
+        pair if pair == (a, b) => Some((d, true)),
+        pair if pair == (b, a) => Some((d, false)),
+        _ => None,
+    })
 }

@@ -9,3 +9,4 @@ mod real;
 mod references;
 mod scale;
 mod ties;
+mod validity;

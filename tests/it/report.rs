@@ -20,13 +20,13 @@ fn sample(name: &str) -> Findings {
     match name {
         "one" => invented::findings(1, 24, 4),
         "three" => {
-            let mut findings = invented::against(invented::findings(3, 24, 4), 0);
+            let mut findings = invented::ranked(invented::against(invented::findings(3, 24, 4), 0));
             findings.warnings.push("larch-rm-2b has no scores for French; averages leave it out.".to_owned());
             findings
         }
-        "many" => invented::against(invented::findings(25, 24, 4), 3),
+        "many" => invented::ranked(invented::against(invented::findings(25, 24, 4), 3)),
         "single" => invented::findings(1, 1, 4),
-        "small" => invented::against(invented::findings(2, 7, 2), 0),
+        "small" => invented::ranked(invented::against(invented::findings(2, 7, 2), 0)),
         "tiny" => invented::against(invented::findings(2, 2, 1), 0),
         "two" => invented::twice(invented::against(invented::findings(2, 7, 2), 0)),
         "hostile" => invented::hostile(),

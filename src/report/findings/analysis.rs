@@ -6,13 +6,14 @@ use crate::benchmark::manifest::{Manifest, Rule};
 use crate::metric::accuracy::TieRate;
 use crate::metric::aggregate::Form;
 use crate::metric::design::Design;
-use crate::metric::observe::Observed;
+use crate::metric::observe::{Observed, labels};
 use crate::metric::outcome::Evidence;
 use crate::metric::sheet::Sheet;
 use crate::metric::{Metric, Protocol, parts_of, score_of};
 use crate::report::findings::counts::{Count, counts};
 use crate::report::findings::draft::{Draft, Method};
 use crate::report::findings::options::{FindingError, FindingOptions};
+use crate::report::findings::pairs::RankingDraft;
 use crate::report::findings::place::{CellColumns, Gaps, Layout, Number, Placed, Slot};
 use crate::report::findings::{Finding, PairedDifference, Scope};
 use crate::table::item::ItemTable;
@@ -42,9 +43,16 @@ pub struct Analysis<'a> {
     pub scores: Vec<Vec<Observed>>,
     /// By run and cell: the columns of `scores`.
     pub columns: Vec<CellColumns>,
+    /// By run: equal where runs have outcomes for the same items.
+    pub presence: Vec<usize>,
+    /// By run and cell: loss, win or tie.
+    pub labels: Vec<Vec<Vec<u8>>>,
+    /// By run: scores as placed, scope by scope.
+    pub placed: Vec<Vec<Vec<Slot>>>,
     pub sheet: Sheet,
     pub findings: Vec<Draft<Finding>>,
     pub differences: Vec<Draft<PairedDifference>>,
+    pub rankings: Vec<RankingDraft>,
 }
 
 impl<'a> Analysis<'a> {
@@ -70,12 +78,19 @@ impl<'a> Analysis<'a> {
             benchmark: benchmark.to_owned(),
             runs: (0..table.runs.len()).filter(has_row).collect(),
             counts: counts(table, design, &protocol)?,
+            presence: presence(&scores),
+            labels: (0..table.runs.len())
+                .into_par_iter()
+                .map(|run| design.cells.iter().map(|cell| labels(table, run, cell)).collect())
+                .collect(),
+            placed: vec![Vec::new(); table.runs.len()],
             scores,
             columns,
             sheet,
             protocol,
             findings: Vec::new(),
             differences: Vec::new(),
+            rankings: Vec::new(),
         })
     }
 
@@ -103,6 +118,8 @@ impl<'a> Analysis<'a> {
             let binary: Vec<bool> = self.scores[run].iter().map(|o| o.binary).collect();
             self.draft(run, "accuracy", &scopes, &placed, &binary, Basis::Outcomes);
             self.spread(run, &placed);
+            self.design_effects(run, &placed);
+            self.placed[run] = placed.slots;
             for rule in [Rule::StyleMatrix, Rule::Ties, Rule::TwoOrders] {
                 self.parts(run, rule, &columns);
             }
@@ -165,6 +182,20 @@ impl<'a> Analysis<'a> {
                 let (n, n_missing) = (count.n, count.missing);
                 self.findings.push(Draft { of, node: Some(node), method, n, n_missing, why: None });
             }
+        }
+    }
+
+    /// How many times wider the variance of an average is than that of as many independent items.
+    fn design_effects(&mut self, run: usize, placed: &Placed) {
+        let Some(row) = placed.slots.last() else { return };
+        for (languages, slot) in self.layout.languages().zip(row) {
+            let (Slot::Number(number), crate::report::findings::Languages::Average(_)) = (slot, &languages) else {
+                continue;
+            };
+            let count: Count = number.cells.iter().map(|cell| self.counts[run][*cell]).sum();
+            let of = finding(&self.benchmark, run, "design-effect", Scope::Overall, languages, &count);
+            let (node, method) = (Some(number.node), Method::DesignEffect);
+            self.findings.push(Draft { of, node, method, n: count.n, n_missing: count.missing, why: None });
         }
     }
 
@@ -244,6 +275,12 @@ fn observe(
         cells.map(|cell| Observed::new(table, run, cell, metric(design.subsets[cell.subset].rule), protocol)).collect()
     };
     (0..table.runs.len()).into_par_iter().map(of_run).collect()
+}
+
+/// Numbers runs by the items they have outcomes for.
+fn presence(scores: &[Vec<Observed>]) -> Vec<usize> {
+    let same = |a: &[Observed], b: &[Observed]| a.iter().zip(b).all(|(a, b)| a.present == b.present);
+    (0..scores.len()).map(|run| (0..run).find(|other| same(&scores[run], &scores[*other])).unwrap_or(run)).collect()
 }
 
 fn all_columns(design: &Design, observed: &[Observed], sheet: &mut Sheet) -> CellColumns {

@@ -1,18 +1,16 @@
-//! Comparisons from the same replicates: with English on shared source items, with a baseline run on
-//! shared items.
+//! Languages compared with English on shared source items.
 
 use crate::lang::Lang;
 use crate::metric::agreement::kappa_of_outcomes;
-use crate::metric::columns::ColumnId;
 use crate::metric::design::Cell;
-use crate::metric::observe::{NO_LABEL, labels, shared};
+use crate::metric::observe::NO_LABEL;
 use crate::metric::outcome::Evidence;
 use crate::metric::score_of;
 use crate::metric::sheet::Finish;
 use crate::report::findings::analysis::{Analysis, Basis};
 use crate::report::findings::draft::{Draft, Method};
 use crate::report::findings::place::{CellColumns, Gaps, Placed, Slot};
-use crate::report::findings::{Finding, Languages, PairedDifference, Scope};
+use crate::report::findings::{Finding, Languages, Scope};
 
 /// Score in the language minus score in English on the source items that both have.
 pub const GAP: &str = "gap-to-english";
@@ -67,14 +65,16 @@ impl Analysis<'_> {
             let metric = |rule| score_of(rule, Evidence::Rewards);
             let own = self.layout.place(&mut self.sheet, &scopes, &own, &metric, Gaps::Skip);
             let there = self.layout.place(&mut self.sheet, &scopes, &english, &metric, Gaps::Skip);
-            let gap = self.difference(own, &there, "no source item has an outcome both here and in English");
+            let why = "no source item has an outcome both here and in English";
+            let gap = Placed { slots: self.difference(own.slots, &there.slots, why), members: Vec::new() };
             let gap = self.without_english(gap);
             self.draft(run, GAP, &scopes, &gap, &[], Basis::Shared(&n_shared));
 
             let overall = [scopes[scopes.len() - 1].clone()];
             let all = self.layout.place(&mut self.sheet, &overall, &own_all, &metric, Gaps::Skip);
             let there = self.layout.place(&mut self.sheet, &overall, &english_all, &metric, Gaps::Skip);
-            let gap = self.difference(all, &there, "there is no score in English");
+            let slots = self.difference(all.slots, &there.slots, "there is no score in English");
+            let gap = Placed { slots, members: Vec::new() };
             let gap = self.without_pools(self.without_english(gap));
             self.draft(run, GAP_ALL, &overall, &gap, &[], Basis::Outcomes);
             self.kappa(run);
@@ -109,9 +109,9 @@ impl Analysis<'_> {
     }
 
     /// a − b, slot by slot.
-    fn difference(&mut self, a: Placed, b: &Placed, why: &str) -> Placed {
-        let mut slots = Vec::with_capacity(a.slots.len());
-        for (row, other) in a.slots.into_iter().zip(&b.slots) {
+    pub fn difference(&mut self, a: Vec<Vec<Slot>>, b: &[Vec<Slot>], why: &str) -> Vec<Vec<Slot>> {
+        let mut slots = Vec::with_capacity(a.len());
+        for (row, other) in a.into_iter().zip(b) {
             let mut out = Vec::with_capacity(row.len());
             for (slot, other) in row.into_iter().zip(other) {
                 out.push(match (slot, other) {
@@ -127,7 +127,7 @@ impl Analysis<'_> {
             }
             slots.push(out);
         }
-        Placed { slots, members: a.members }
+        slots
     }
 
     /// English has no gap to itself, and is not missed where it has none.
@@ -161,75 +161,27 @@ impl Analysis<'_> {
     /// both (labels loss, win, tie as in M-RewardBench's Figure 2).
     fn kappa(&mut self, run: usize) {
         let design = self.design();
-        let label: Vec<Vec<u8>> = design.cells.iter().map(|cell| labels(self.table, run, cell)).collect();
         for lang in design.langs.iter().copied().filter(|lang| *lang != Lang::ENGLISH) {
-            let mut pooled: Vec<ColumnId> = Vec::new();
-            let mut n = 0;
+            // By kind of pair; the sums of subsets add up.
+            let mut kinds: [Vec<(u32, f64)>; 9] = Default::default();
             for subset in 0..design.subsets.len() {
                 let (Some(here), Some(there)) = (design.cell(subset, lang), design.english(subset)) else { continue };
-                let pairs = paired_labels(
-                    &design.cells[here],
-                    &label[here],
-                    &design.cells[there],
-                    &label[there],
-                    design.n_clusters,
-                );
-                n += pairs.len();
-                for kind in 0..9u8 {
-                    let of_kind = pairs.iter().filter(|(_, found)| *found == kind).map(|(cluster, _)| (*cluster, 1.0));
-                    pooled.push(self.sheet.columns.add(of_kind));
+                let label = &self.labels[run];
+                let (cell, other) = (&design.cells[here], &design.cells[there]);
+                for (cluster, kind) in paired_labels(cell, &label[here], other, &label[there], design.n_clusters) {
+                    kinds[usize::from(kind)].push((cluster, 1.0));
                 }
             }
+            let n: usize = kinds.iter().map(Vec::len).sum();
             if n == 0 {
                 continue;
             }
             let finish = Finish::Function { id: KAPPA, width: 9, function: kappa_of_outcomes };
+            let pooled = kinds.iter().map(|kind| self.sheet.columns.insert(kind)).collect();
             let node = Some(self.sheet.finish(finish, pooled));
             let of = self.blank(run, KAPPA, Languages::One(lang));
             let method = Method::Resampled { share: false, effective_n: n as f64 };
             self.findings.push(Draft { of, node, method, n, n_missing: 0, why: None });
-        }
-    }
-
-    /// Every run minus the baseline, on the items both scored.
-    pub fn against_baseline(&mut self, baseline: usize) {
-        if !self.runs.contains(&baseline) {
-            return;
-        }
-        let design = self.design();
-        let overall = [self.layout.scopes[self.layout.scopes.len() - 1].clone()];
-        let metric = |rule| score_of(rule, Evidence::Rewards);
-        for run in self.runs.clone().into_iter().filter(|run| *run != baseline) {
-            let n_cells = design.cells.len();
-            let (mut own, mut other): (CellColumns, CellColumns) = (vec![None; n_cells], vec![None; n_cells]);
-            let mut n_shared = vec![0; n_cells];
-            for (number, cell) in design.cells.iter().enumerate() {
-                let (a, b) = (&self.scores[run][number], &self.scores[baseline][number]);
-                let both = shared(a, b);
-                n_shared[number] = both.iter().filter(|shared| **shared).count();
-                if n_shared[number] > 0 {
-                    own[number] = Some(a.columns(cell, &mut self.sheet.columns, |unit| both[unit]));
-                    other[number] = Some(b.columns(cell, &mut self.sheet.columns, |unit| both[unit]));
-                }
-            }
-            let own = self.layout.place(&mut self.sheet, &overall, &own, &metric, Gaps::Skip);
-            let other = self.layout.place(&mut self.sheet, &overall, &other, &metric, Gaps::Skip);
-            let placed = self.difference(own, &other, "the two runs share no item with an outcome");
-            let rows = self.layout.languages().zip(placed.slots.into_iter().flatten()).collect::<Vec<_>>();
-            for (languages, slot) in rows {
-                let (number, why) = match slot {
-                    Slot::Nowhere => continue,
-                    Slot::Absent(why) => (None, Some(why)),
-                    Slot::Number(number) => (Some(number), None),
-                };
-                let n = number.iter().flat_map(|n| &n.cells).map(|cell| n_shared[*cell]).sum::<usize>();
-                let effective_n = number.as_ref().map_or(0.0, |n| n.effective_n).min(n as f64);
-                let benchmark = self.benchmark.clone();
-                let of = PairedDifference { run, baseline, benchmark, languages, estimate: None, why: None };
-                let node = number.map(|n| n.node);
-                let method = Method::Resampled { share: false, effective_n };
-                self.differences.push(Draft { of, node, method, n, n_missing: 0, why });
-            }
         }
     }
 }

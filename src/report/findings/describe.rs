@@ -2,6 +2,7 @@
 
 use crate::benchmark::manifest::{Manifest, TiePolicy};
 use crate::metric::aggregate::Compat;
+use crate::metric::interval::Reading;
 use crate::report::findings::analysis::Analysis;
 use crate::report::findings::options::FindingOptions;
 use crate::report::findings::{BenchmarkInfo, Findings, Languages, Scope};
@@ -82,8 +83,12 @@ fn sentences(manifest: &Manifest, analysis: &Analysis<'_>, options: &FindingOpti
             None => "The gap to English is taken on the source items that both languages have.".to_owned(),
         });
     }
+    let reading = match options.reading {
+        Reading::Percentile => "percentiles",
+        Reading::Bca => "bias-corrected and accelerated percentiles",
+    };
     out.push(format!(
-        "Intervals cover {} %: Wilson's for shares of independent items, otherwise percentiles of {} bootstrap replicates that draw source items within subsets, with all their languages and runs.",
+        "Intervals cover {} %: Wilson's for shares of independent items, otherwise {reading} of {} bootstrap replicates that draw source items within subsets, with all their languages and runs.",
         options.level * 100.0,
         options.replicates
     ));

@@ -1,15 +1,17 @@
 //! Findings before their numbers: what is wanted from the sheet, then points and intervals for all.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
-use crate::metric::bootstrap::{Replicates, replicate};
-use crate::metric::design::Design;
+use rmbench_resampling::clusters::Clusters;
+
+use crate::metric::bootstrap::{Bootstrap, Kept, Spread};
 use crate::metric::interval::wilson;
+use crate::metric::power::design_effect;
 use crate::metric::sheet::{NodeId, Sheet};
 use crate::metric::{Estimate, Interval};
 use crate::progress::Progress;
 use crate::report::findings::Finding;
-use crate::report::findings::options::FindingOptions;
 
 /// Fewer effective items than this give no resampled interval: their percentiles mean nothing.
 const MIN_ITEMS: f64 = 10.0;
@@ -19,9 +21,11 @@ const MIN_ITEMS: f64 = 10.0;
 pub enum Method {
     /// Share of independent items that are right or wrong.
     Wilson,
-    /// Percentiles of the bootstrap. Where every replicate agrees on 0 or 1 and the number is a share,
+    /// Read off the bootstrap. Where every replicate agrees on 0 or 1 and the number is a share,
     /// Wilson's interval for the effective number of items stands in: resampling cannot see beyond.
     Resampled { share: bool, effective_n: f64 },
+    /// Not the number itself but its resampled variance over the one that independent items would give.
+    DesignEffect,
     /// None, and why.
     Without(&'static str),
 }
@@ -37,57 +41,104 @@ pub struct Draft<T> {
     pub why: Option<String>,
 }
 
+impl<T> Draft<T> {
+    /// The number whose replicates are needed.
+    pub fn resampled(&self) -> Option<NodeId> {
+        self.node.filter(|_| matches!(self.method, Method::Resampled { .. } | Method::DesignEffect))
+    }
+}
+
 /// What a draft becomes.
 pub struct Resolved<T> {
     pub of: T,
     pub estimate: Option<Estimate>,
     pub why: Option<String>,
+    /// Where enough items stand behind it.
+    pub spread: Option<Spread>,
 }
 
 /// Points and intervals of all drafts from one set of replicates.
-pub struct Resolver {
+pub struct Resolver<'a> {
+    sheet: &'a Sheet,
     points: Vec<Option<f64>>,
-    places: HashMap<NodeId, usize>,
-    replicates: Replicates,
+    spreads: HashMap<NodeId, Option<Spread>>,
+    kept: HashMap<NodeId, Kept>,
+    pub clusters: Clusters,
     level: f64,
 }
 
-impl Resolver {
+impl<'a> Resolver<'a> {
+    /// `resampled`: numbers that need an interval; `kept`: numbers whose replicates are compared with each other.
     pub fn new(
-        sheet: &Sheet,
-        design: &Design,
+        sheet: &'a Sheet,
+        bootstrap: &Bootstrap,
         resampled: impl Iterator<Item = NodeId>,
-        options: &FindingOptions,
+        kept: impl Iterator<Item = NodeId>,
         progress: &mut dyn Progress,
     ) -> Self {
         let points = sheet.points();
-        let mut wanted: Vec<NodeId> = resampled.filter(|node| points[*node as usize].is_some()).collect();
-        wanted.sort_unstable();
-        wanted.dedup();
-        let places = wanted.iter().enumerate().map(|(place, node)| (*node, place)).collect();
-        let mut done = |n| progress.advance(n);
-        let replicates =
-            replicate(sheet, &design.strata, design.n_clusters, &wanted, options.replicates, options.seed, &mut done);
-        Self { points, places, replicates, level: options.level }
+        let once = |nodes: &mut dyn Iterator<Item = NodeId>| {
+            let mut nodes: Vec<NodeId> = nodes.filter(|node| points[*node as usize].is_some()).collect();
+            nodes.sort_unstable();
+            nodes.dedup();
+            nodes
+        };
+        let (mut resampled, mut kept) = (resampled, kept);
+        let (wanted, kept) = (once(&mut resampled), once(&mut kept));
+        let found = bootstrap.run(sheet, &wanted, &kept, &mut |k| progress.advance(k));
+        Self {
+            sheet,
+            points,
+            spreads: wanted.into_iter().zip(found.spreads).collect(),
+            kept: kept.into_iter().zip(found.kept).collect(),
+            clusters: bootstrap.clusters.clone(),
+            level: bootstrap.level,
+        }
+    }
+
+    pub fn point(&self, node: NodeId) -> Option<f64> {
+        self.points[node as usize]
+    }
+
+    /// A number's replicates: kept, or the difference of two kept ones.
+    pub fn replicates(&self, node: NodeId) -> Option<Cow<'_, Kept>> {
+        if let Some(kept) = self.kept.get(&node) {
+            return Some(Cow::Borrowed(kept));
+        }
+        let (a, b) = self.sheet.operands(node)?;
+        Some(Cow::Owned(self.kept.get(&a)?.minus(self.kept.get(&b)?)))
     }
 
     pub fn resolve<T>(&self, draft: Draft<T>) -> Resolved<T> {
         let Draft { of, node, method, n, n_missing, why } = draft;
-        let Some(point) = node.and_then(|node| self.points[node as usize]) else {
+        let Some((node, point)) = node.and_then(|node| Some((node, self.points[node as usize]?))) else {
             let why = why.or_else(|| Some("undefined for these items".to_owned()));
-            return Resolved { of, estimate: None, why };
+            return Resolved { of, estimate: None, why, spread: None };
         };
-        let (interval, no_interval) = self.interval(node, point, method, n);
+        let spread = self.spreads.get(&node).copied().flatten();
+        if method == Method::DesignEffect {
+            let independent = self.sheet.independent_variance(node);
+            let effect = spread.zip(independent).and_then(|(s, v)| design_effect(s.error, v));
+            let estimate = effect.map(|point| Estimate { point, interval: None, n, n_missing });
+            let why = match effect {
+                Some(_) => "no interval: a ratio of two variances",
+                None => "nothing varies, or the score is no mean of shares",
+            };
+            return Resolved { of, estimate, why: Some(why.to_owned()), spread };
+        }
+        let (interval, no_interval) = self.interval(spread, point, method, n);
         let why = match (why, no_interval) {
             (Some(why), Some(more)) => Some(format!("{why}; {more}")),
             (why, more) => why.or(more),
         };
-        Resolved { of, estimate: Some(Estimate { point, interval, n, n_missing }), why }
+        let enough = matches!(method, Method::Resampled { effective_n, .. } if effective_n >= MIN_ITEMS);
+        let estimate = Some(Estimate { point, interval, n, n_missing });
+        Resolved { of, estimate, why, spread: spread.filter(|_| enough) }
     }
 
     fn interval(
         &self,
-        node: Option<NodeId>,
+        spread: Option<Spread>,
         point: f64,
         method: Method,
         n: usize,
@@ -95,17 +146,16 @@ impl Resolver {
         let (share, effective_n) = match method {
             Method::Wilson => return (wilson(point, n as f64, self.level), None),
             Method::Without(why) => return (None, Some(format!("no interval: {why}"))),
+            Method::DesignEffect => return (None, None),
             Method::Resampled { share, effective_n } => (share, effective_n),
         };
         if effective_n < MIN_ITEMS {
             return (None, Some("no interval: fewer than 10 items".to_owned()));
         }
-        let place = node.and_then(|node| self.places.get(&node));
-        let found = place.and_then(|place| self.replicates.interval(*place, self.level));
-        match found {
-            Some(interval) => (Some(around(interval, point)), None),
+        match spread {
+            Some(spread) => (Some(around(spread.interval, point)), None),
             None if share && (point == 0.0 || point == 1.0) => (wilson(point, effective_n, self.level), None),
-            None => (None, Some("no interval: resampling does not change this number".to_owned())),
+            None => (None, Some("no interval: resampling does not change this number, or often loses it".to_owned())),
         }
     }
 }

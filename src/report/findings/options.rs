@@ -3,6 +3,9 @@
 use crate::benchmark::manifest::{ManifestError, TiePolicy};
 use crate::lang::suggest::{did_you_mean, nearest};
 use crate::metric::aggregate::Compat;
+use crate::metric::bootstrap::Bootstrap;
+use crate::metric::design::Design;
+use crate::metric::interval::Reading;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct FindingOptions {
@@ -18,11 +21,35 @@ pub struct FindingOptions {
     /// What ties are worth, instead of what the manifests say.
     pub ties: Option<TiePolicy>,
     pub compat: Option<Compat>,
+    /// How intervals are read off replicates.
+    pub reading: Reading,
+}
+
+impl FindingOptions {
+    /// The bootstrap of a benchmark.
+    pub fn bootstrap(&self, design: &Design) -> Bootstrap {
+        Bootstrap {
+            clusters: design.clusters(),
+            replicates: self.replicates,
+            seed: self.seed,
+            level: self.level,
+            reading: self.reading,
+        }
+    }
 }
 
 impl Default for FindingOptions {
     fn default() -> Self {
-        Self { replicates: 1_000, seed: 0, level: 0.95, baseline: None, weights: None, ties: None, compat: None }
+        Self {
+            replicates: 1_000,
+            seed: 0,
+            level: 0.95,
+            baseline: None,
+            weights: None,
+            ties: None,
+            compat: None,
+            reading: Reading::default(),
+        }
     }
 }
 

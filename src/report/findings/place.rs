@@ -19,6 +19,7 @@ pub struct Layout<'a> {
 }
 
 /// A scope in some languages.
+#[derive(Clone)]
 pub enum Slot {
     /// There are no such items, by design or in the data: nothing to report.
     Nowhere,

@@ -19,7 +19,7 @@ use crate::progress::Progress;
 use crate::report::findings::draft::{Draft, Method, Resolver};
 use crate::report::findings::options::FindingOptions;
 use crate::report::findings::place::{CellColumns, Gaps, Layout, Number, Slot};
-use crate::report::findings::{Languages, Scope, resampled};
+use crate::report::findings::{Languages, Scope};
 use crate::table::item::ItemTable;
 
 /// Replicates behind the matrix: its intervals need no third digit, and it has many numbers.
@@ -145,8 +145,9 @@ pub fn protocols(
     let options = FindingOptions { replicates: options.replicates.min(MOST_REPLICATES), ..options.clone() };
     progress.finish();
     progress.begin(&format!("resampling protocols of {benchmark}"), options.replicates as u64, "replicates");
-    let nodes = drafts.iter().filter_map(resampled).chain(differences.iter().flatten().filter_map(resampled));
-    let resolver = Resolver::new(&sheet, design, nodes, &options, progress);
+    let nodes = drafts.iter().filter_map(Draft::resampled);
+    let nodes = nodes.chain(differences.iter().flatten().filter_map(Draft::resampled));
+    let resolver = Resolver::new(&sheet, &options.bootstrap(design), nodes, std::iter::empty(), progress);
     let resolved = drafts.into_iter().zip(differences).map(|(draft, difference)| {
         let own = resolver.resolve(draft);
         let difference = difference.and_then(|draft| resolver.resolve(draft).estimate);

@@ -6,19 +6,22 @@ use super::matrix::{self, MatrixRow};
 use super::{benchmark_id, per_benchmark};
 use crate::report::block::{Block, Column, Inline, Table, Value, visible};
 use crate::report::figure::{Dot, DotRow, Dots, Figure, Label, Plot, Reference};
-use crate::report::findings::{BenchmarkInfo, Findings, Languages, PairedDifference};
+use crate::report::findings::{BenchmarkInfo, Findings, Languages, PairedDifference, Scope};
 use crate::report::measure::Unit;
 use crate::report::number;
 use crate::report::select::{headline, ranking, run_name};
 
 pub fn section(findings: &Findings) -> Option<Vec<Block>> {
     per_benchmark(findings, |benchmark, i| {
-        let here: Vec<&PairedDifference> =
-            findings.differences.iter().filter(|d| d.benchmark == benchmark.name).collect();
-        let baselines: BTreeSet<usize> = here.iter().map(|d| d.baseline).collect();
+        let here: Vec<&PairedDifference> = findings
+            .differences
+            .iter()
+            .filter(|d| d.benchmark == benchmark.name && d.scope == Scope::Overall)
+            .collect();
+        let baseline = findings.baseline;
+        let differences: Vec<&PairedDifference> = here.into_iter().filter(|d| d.baseline == baseline).collect();
         let mut blocks = Vec::new();
-        for baseline in baselines {
-            let differences: Vec<&PairedDifference> = here.iter().copied().filter(|d| d.baseline == baseline).collect();
+        if !differences.is_empty() {
             blocks.push(Block::Paragraph(
                 Inline::new()
                     .text("Accuracy minus the accuracy of ")
@@ -29,9 +32,25 @@ pub fn section(findings: &Findings) -> Option<Vec<Block>> {
                 blocks.push(figure.into());
             }
             blocks.push(table(findings, benchmark, i, baseline, &differences).into());
+            blocks.extend(tests(findings, benchmark, i, &differences));
         }
         (!blocks.is_empty()).then_some(blocks)
     })
+}
+
+/// Tests of every difference that is not over the headline's languages, which the comparisons hold.
+fn tests(findings: &Findings, benchmark: &BenchmarkInfo, i: usize, differences: &[&PairedDifference]) -> Option<Block> {
+    let one = |d: &&&PairedDifference| matches!(d.languages, Languages::One(_)) && d.tests.family > 0;
+    let tested: Vec<&PairedDifference> = differences.iter().filter(one).copied().collect();
+    let family = tested.first()?.tests.family;
+    let caption = format!(
+        "Differences in percentage points with {} % intervals; p adjusted over {} comparisons.",
+        number::level(findings.level),
+        number::count(family)
+    );
+    let table =
+        super::comparisons::table(findings, benchmark_id("baseline-tests", benchmark, i), caption, &tested, true);
+    Some(Block::Fold { summary: "Tests in each language".into(), blocks: vec![table.into()], open: false })
 }
 
 fn value(difference: Option<&&PairedDifference>) -> Value {

@@ -4,7 +4,7 @@ use super::{benchmark_id, matrix, per_benchmark};
 use crate::lang::Lang;
 use crate::report::block::{Block, Cell, Column, Inline, Row, Table, Value, common_n, visible};
 use crate::report::figure::{Dot, DotRow, Dots, Figure, Label, Plot, Reference};
-use crate::report::findings::{BenchmarkInfo, Findings, Languages, Scope};
+use crate::report::findings::{BenchmarkInfo, Findings, Languages, Ranking, Scope};
 use crate::report::measure::{ACCURACY, LONGEST, Unit};
 use crate::report::number;
 use crate::report::select::{Lookup, headline, ranking, run_name};
@@ -110,6 +110,7 @@ fn table(findings: &Findings, benchmark: &BenchmarkInfo, i: usize, (accuracy, or
     // What each column shows: a lookup, a scope and languages.
     let mut shown: Vec<(&Lookup<'_>, Scope, Languages)> = vec![(accuracy, Scope::Overall, headline.clone())];
     columns.push(Column::right(title(headline)).about("The benchmark's headline number, in percent"));
+    let standing = ranking_of(findings, benchmark, headline);
     for average in benchmark.averages.iter().skip(1) {
         let languages = Languages::Average(average.clone());
         columns.push(Column::right(Inline::new().name(average)).about("Another average over languages, in percent"));
@@ -139,18 +140,50 @@ fn table(findings: &Findings, benchmark: &BenchmarkInfo, i: usize, (accuracy, or
     let common: Vec<Option<usize>> =
         (0..shown.len()).map(|c| common_n(values.iter().filter_map(|row| row.get(c)))).collect();
     let columns = columns.into_iter().zip(std::iter::once(None).chain(common.iter().copied()));
+    let mut columns: Vec<Column> = columns.map(|(column, n)| column.with_n(n)).collect();
+    if let Some(ranking) = standing {
+        columns.splice(2..2, rank_columns(findings, ranking));
+    }
     let rows = order.iter().zip(values).map(|(run, values)| {
         let mut cells = vec![Cell::Text(Inline::new().name(run_name(findings, *run)))];
         cells.extend(values.into_iter().zip(&common).map(|(value, n)| Cell::Value(value.beside(*n))));
+        if let Some(ranking) = standing {
+            cells.splice(2..2, rank_cells(ranking, *run));
+        }
         Row { cells, lang: None, run: Some(*run), pinned: false }
     });
     Table {
         id: benchmark_id("leaderboard-table", benchmark, i),
         caption: format!("Accuracy in percent with {} % intervals, highest first.", number::level(findings.level))
             .into(),
-        columns: columns.map(|(column, n)| column.with_n(n)).collect(),
+        columns,
         rows: rows.collect(),
     }
+}
+
+/// The ranking over some languages, where two or more runs have one.
+pub fn ranking_of<'a>(findings: &'a Findings, benchmark: &BenchmarkInfo, languages: &Languages) -> Option<&'a Ranking> {
+    findings.rankings.iter().find(|r| r.benchmark == benchmark.name && r.languages == *languages)
+}
+
+fn rank_columns(findings: &Findings, ranking: &Ranking) -> [Column; 3] {
+    let level = number::level(findings.level);
+    [
+        Column::right("Rank").about(format!(
+            "Ranks the run may have, {level} %: all of them hold together ({} pairs, Romano-Wolf)",
+            number::count(ranking.pairs)
+        )),
+        Column::right("Best, %").about("Share of replicates in which the run is the best"),
+        Column::left("Tie group").about("Runs that share a letter are not significantly different"),
+    ]
+}
+
+fn rank_cells(ranking: &Ranking, run: usize) -> [Cell; 3] {
+    let none = || Cell::Absent("not enough data for a rank".to_owned());
+    let Some(rank) = ranking.ranks.iter().find(|rank| rank.run == run) else { return [none(), none(), none()] };
+    let range = if rank.low == rank.high { rank.low.to_string() } else { format!("{}–{}", rank.low, rank.high) };
+    let best = rank.chance_of_best.map_or_else(none, |p| Inline::from(number::point(p, Unit::Percent)).into());
+    [Inline::from(range).into(), best, Inline::from(rank.groups.join(" ")).into()]
 }
 
 fn title(languages: &Languages) -> Inline {

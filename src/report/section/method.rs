@@ -37,7 +37,9 @@ fn intervals(findings: &Findings) -> String {
     format!(
         "Intervals cover {} %. Where they come from resampling ({} replicates, seed {}), source items are drawn with \
          replacement, and all translations, runs and responses of a source item travel together, because they are not \
-         independent of each other. A dash stands where a number is undefined; the note below the table says why.",
+         independent of each other. Their bounds are widened for few degrees of freedom (Student's t), where a small \
+         subset carries much of the weight. Two runs are compared on the items both scored, all p-values of a table are \
+         adjusted together, and rank intervals and tie groups follow from those tests. A dash stands where a number is undefined; the note below the table says why.",
         number::level(findings.level),
         number::count(findings.replicates),
         findings.seed

@@ -1,5 +1,7 @@
 //! Who leads, whether that is established, and where the leader fails. In words, from estimates.
 
+use super::comparisons::level_with_first;
+use super::leaderboard::ranking_of;
 use super::per_benchmark;
 use crate::lang::Lang;
 use crate::metric::{Estimate, Interval};
@@ -49,6 +51,7 @@ fn of_benchmark(findings: &Findings, benchmark: &BenchmarkInfo) -> Vec<Block> {
     }];
     let mut sentences = vec![standing(findings, benchmark, &order, (&accuracy, &headline), best)];
 
+    sentences.extend(tied(findings, benchmark, &headline));
     let by_language = languages_by_accuracy(&accuracy, benchmark, leader);
     let scored: Vec<(Lang, Value)> = by_language
         .into_iter()
@@ -124,6 +127,27 @@ fn standing(
         (Some(_), Some(_)) => start.text(". Their intervals do not overlap."),
         _ => start.text(". Without intervals for both, the order is not established."),
     }
+}
+
+/// How sure it is that the leader is the best, and who might be as good.
+fn tied(findings: &Findings, benchmark: &BenchmarkInfo, headline: &Languages) -> Option<Inline> {
+    let ranking = ranking_of(findings, benchmark, headline)?;
+    let first = ranking.ranks.first()?;
+    let name = Inline::new().name(run_name(findings, first.run));
+    let sure = match first.chance_of_best {
+        Some(chance) => {
+            name.text(format!(" is the best run in {} % of resamples; ", number::point(chance, Unit::Percent)))
+        }
+        None => name.text(": "),
+    };
+    let level: Vec<Inline> =
+        level_with_first(ranking).into_iter().map(|run| Inline::new().name(run_name(findings, run))).collect();
+    let tests = format!(" ({} pairs, Romano-Wolf).", number::count(ranking.pairs));
+    Some(match level.len() {
+        0 => sure.text("every other run is significantly worse").text(tests),
+        n if n > MOST_NAMED => sure.text(format!("{n} runs cannot be told apart from it")).text(tests),
+        _ => sure.list(level).text(" cannot be told apart from it").text(tests),
+    })
 }
 
 fn weakest(findings: &Findings, leader: usize, scored: &[(Lang, Value)]) -> Inline {

@@ -1,10 +1,14 @@
-//! Statistics against scipy, scikit-learn and NumPy (`tests/fixtures/stats.json`).
+//! Statistics against scipy, scikit-learn, statsmodels and NumPy (`tests/fixtures/stats.json`, `paired_tests.json`).
 
 use std::path::Path;
 
 use rmbench::metric::agreement::kappa;
+use rmbench::metric::gamma::chi2_tail;
 use rmbench::metric::interval::{normal_quantile, quantile, wilson};
-use rmbench::metric::mcnemar::exact_p;
+use rmbench::metric::mcnemar::{exact_p, mid_p};
+use rmbench::metric::multiplicity::{benjamini_hochberg, holm};
+use rmbench::metric::student::from_normal;
+use rmbench::metric::{cochran, stuart_maxwell};
 use serde_json::Value;
 
 fn fixture(name: &str) -> Vec<Value> {
@@ -75,5 +79,87 @@ fn quantiles_equal_numpy() {
         for (level, expected) in numbers(&case["levels"]).into_iter().zip(case["quantiles"].as_array().unwrap()) {
             close(quantile(&values, level).unwrap(), expected, 1e-12);
         }
+    }
+}
+
+fn paired(name: &str) -> Vec<Value> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/paired_tests.json");
+    let all: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let cases = all[name].as_array().unwrap().clone();
+    assert!(!cases.is_empty());
+    cases
+}
+
+fn counts(value: &Value) -> Vec<u64> {
+    value.as_array().unwrap().iter().map(|x| x.as_u64().unwrap()).collect()
+}
+
+#[test]
+fn mcnemar_and_its_mid_p_equal_statsmodels() {
+    for case in paired("mcnemar") {
+        let [b, c] = ["b", "c"].map(|name| case[name].as_u64().unwrap());
+        close(exact_p(b, c), &case["p"], 1e-9);
+        close(mid_p(b, c), &case["mid_p"], 1e-9);
+    }
+}
+
+#[test]
+fn wilson_equals_proportion_confint() {
+    for case in paired("wilson") {
+        let (k, n) = (case["successes"].as_f64().unwrap(), case["n"].as_f64().unwrap());
+        let interval = wilson(k / n, n, case["level"].as_f64().unwrap()).unwrap();
+        close(interval.low, &case["low"], 1e-9);
+        close(interval.high, &case["high"], 1e-9);
+    }
+}
+
+#[test]
+fn cochrans_q_equals_statsmodels() {
+    for case in paired("cochran") {
+        let found = cochran::q(&counts(&case["right"]), &counts(&case["by_item"])).unwrap();
+        close(found.statistic, &case["statistic"], 1e-9);
+        close(found.p, &case["p"], 1e-9);
+        assert_eq!(found.df as u64, case["df"].as_u64().unwrap());
+    }
+}
+
+#[test]
+fn stuart_maxwell_equals_statsmodels() {
+    for case in paired("stuart_maxwell") {
+        let found = stuart_maxwell::test(&numbers(&case["table"]), case["k"].as_u64().unwrap() as usize).unwrap();
+        close(found.statistic, &case["statistic"], 1e-9);
+        close(found.p, &case["p"], 1e-9);
+        assert_eq!(found.df as u64, case["df"].as_u64().unwrap());
+    }
+}
+
+#[test]
+fn kappa_equals_statsmodels() {
+    for case in paired("kappa") {
+        let found = kappa(&numbers(&case["table"]), case["k"].as_u64().unwrap() as usize).unwrap();
+        close(found, &case["kappa"], 1e-9);
+    }
+}
+
+#[test]
+fn adjusted_p_equal_statsmodels() {
+    for case in paired("adjusted") {
+        let p = numbers(&case["p"]);
+        for (ours, theirs) in [(holm(&p), &case["holm"]), (benjamini_hochberg(&p), &case["bh"])] {
+            for (ours, theirs) in ours.into_iter().zip(theirs.as_array().unwrap()) {
+                close(ours, theirs, 1e-12);
+            }
+        }
+    }
+}
+
+#[test]
+fn tails_equal_scipy() {
+    for case in paired("chi2") {
+        close(chi2_tail(case["x"].as_f64().unwrap(), case["df"].as_f64().unwrap()), &case["p"], 1e-9);
+    }
+    for case in paired("student") {
+        let freedom = case["df"].as_f64().unwrap();
+        close(from_normal(normal_quantile(case["level"].as_f64().unwrap()), freedom), &case["t"], 1e-9);
     }
 }

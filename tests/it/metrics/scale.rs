@@ -11,12 +11,17 @@ use std::time::Instant;
 
 use rmbench::benchmark::catalog;
 use rmbench::lang::Lang;
-use rmbench::progress::Silent;
+use rmbench::metric::accuracy::ACCURACY;
+use rmbench::metric::bootstrap::Bootstrap;
+use rmbench::metric::interval::Reading;
+use rmbench::metric::sheet::{Finish, NodeId, Sheet};
+use rmbench::progress::Progress;
 use rmbench::provenance::RunInfo;
 use rmbench::report::findings::{FindingOptions, Findings};
 use rmbench::table::item::ItemTable;
 use rmbench::table::score::{FILE_NAME, ScoreRow, Side};
 use rmbench::table::store::write_table;
+use rmbench_resampling::clusters::Clusters;
 
 use super::items::Draws;
 
@@ -67,6 +72,47 @@ fn write_run(path: &Path, run: usize) -> usize {
     rows.len() / 2
 }
 
+/// Says what each stage of the findings took, in processor seconds.
+struct Stages {
+    last: f64,
+    resampling: bool,
+}
+
+impl Stages {
+    fn stage(&mut self, what: &str) {
+        let now = cpu_seconds();
+        eprintln!("  {what}: {:.1} CPU s", now - self.last);
+        self.last = now;
+    }
+}
+
+impl Progress for Stages {
+    fn begin(&mut self, label: &str, _: u64, _: &str) {
+        self.stage("resolving and before");
+        eprintln!("{label}");
+        self.resampling = false;
+    }
+    fn advance(&mut self, _: u64) {
+        if !std::mem::replace(&mut self.resampling, true) {
+            self.stage("drafting, counting and the first replicates");
+        }
+    }
+    fn finish(&mut self) {
+        self.stage("resampling, intervals, tests, rankings");
+    }
+    fn note(&mut self, _: &str) {}
+    fn line(&mut self, _: &str) {}
+    fn warn(&mut self, _: &str) {}
+}
+
+/// Processor seconds of this process, all threads.
+fn cpu_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |at: usize| fields.get(at).and_then(|t| t.parse::<f64>().ok()).unwrap_or(0.0);
+    (ticks(11) + ticks(12)) / 100.0
+}
+
 /// Peak resident memory of this process in MB.
 fn peak_mb() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -90,18 +136,91 @@ fn a_whole_leaderboard() {
     let begin = Instant::now();
     let table = ItemTable::load(&paths).unwrap();
     let (read, read_mb) = (begin.elapsed(), peak_mb());
-    let begin = Instant::now();
-    let options = FindingOptions::default();
-    let findings = Findings::compute(&table, &|name| catalog::find(name).ok(), &options, &mut Silent).unwrap();
+    let (begin, cpu) = (Instant::now(), cpu_seconds());
+    let replicates = std::env::var("RMBENCH_SCALE_REPLICATES").ok().and_then(|n| n.parse().ok()).unwrap_or(10_000);
+    let options = FindingOptions { replicates, ..FindingOptions::default() };
+    let mut stages = Stages { last: cpu, resampling: false };
+    let findings = Findings::compute(&table, &|name| catalog::find(name).ok(), &options, &mut stages).unwrap();
     let computed = begin.elapsed();
     eprintln!(
         "{RUNS} runs x {items} items, {} replicates: read {read:.2?} ({read_mb} MB), findings {computed:.2?} \
-         ({} MB), {} findings",
+         ({:.1} CPU s, {} MB), {} findings",
         options.replicates,
+        cpu_seconds() - cpu,
         peak_mb(),
         findings.findings.len()
     );
     assert!(findings.findings.iter().any(|f| f.metric == "gap-to-english" && f.estimate.is_some()));
     let english = findings.benchmarks.iter().find(|info| info.name == "rewardbench").unwrap();
     assert_eq!(english.langs, [Lang::ENGLISH]);
+}
+
+/// The bootstrap and nothing else, on the problem that `benchmarks/bootstrap_peers.py` gives NumPy and
+/// pandas: categories and scores of 25 runs in 23 languages, averages, and 95 % intervals of all of them.
+#[test]
+#[ignore = "a measurement; see benchmarks/report_scale.sh"]
+fn the_bootstrap_alone() {
+    let manifest = catalog::find("m-rewardbench").unwrap();
+    let mut draws = Draws::new(1);
+    let mut sheet = Sheet::default();
+    // By run and language: weighted categories, then the score.
+    let mut parts: Vec<Vec<(f64, NodeId)>> = vec![Vec::new(); RUNS * 23];
+    let (mut strata, mut wanted): (Vec<Vec<u32>>, Vec<NodeId>) = (Vec::new(), Vec::new());
+    let mut scores: Vec<Vec<NodeId>> = vec![Vec::new(); RUNS * 23];
+    let mut next = 0u32;
+    for category in &manifest.categories {
+        for subset in &category.subsets {
+            let items: Vec<u32> = (next..next + subset.n.unwrap_or(0) as u32).collect();
+            next += items.len() as u32;
+            let easy: Vec<f32> = items.iter().map(|_| draws.reward()).collect();
+            let all: Vec<(u32, f64)> = items.iter().map(|item| (*item, 1.0)).collect();
+            for (place, parts) in parts.iter_mut().enumerate() {
+                let credit: Vec<(u32, f64)> = items
+                    .iter()
+                    .zip(&easy)
+                    .map(|(item, easy)| {
+                        let margin = easy + draws.reward() + 0.1 * (place / 23) as f32;
+                        (*item, f64::from(u8::from(margin > 0.0)))
+                    })
+                    .collect();
+                let columns = vec![sheet.columns.insert(&credit), sheet.columns.insert(&all)];
+                let node = sheet.finish(Finish::Metric(&ACCURACY), columns);
+                parts.push((subset.weights.get("mrb").copied().unwrap_or(1.0), node));
+            }
+            strata.push(items);
+        }
+        for (parts, scores) in parts.iter_mut().zip(&mut scores) {
+            scores.push(sheet.mean(&std::mem::take(parts)));
+        }
+    }
+    for own in &mut scores {
+        own.push(sheet.plain_mean(own));
+        wanted.extend_from_slice(own);
+    }
+    for run in scores.chunks(23) {
+        for part in 0..run[0].len() {
+            let members: Vec<NodeId> = run.iter().map(|own| own[part]).collect();
+            wanted.push(sheet.plain_mean(&members));
+        }
+    }
+    let bootstrap = Bootstrap {
+        clusters: Clusters::new(next as usize, strata),
+        replicates: 10_000,
+        seed: 0,
+        level: 0.95,
+        reading: Reading::Percentile,
+    };
+    for _ in 0..3 {
+        let (begin, cpu) = (Instant::now(), cpu_seconds());
+        let found = bootstrap.run(&sheet, &wanted, &[], &mut |_| {});
+        let intervals = found.spreads.iter().flatten().count();
+        let (wall, used) = (begin.elapsed().as_secs_f64(), cpu_seconds() - cpu);
+        assert_eq!(intervals, wanted.len());
+        eprintln!(
+            "{{\"who\": \"rmbench\", \"wall\": {wall:.3}, \"cpu\": {used:.2}, \"intervals\": {intervals}, \
+             \"entries\": {}, \"peak_mb\": {}}}",
+            sheet.columns.n_entries(),
+            peak_mb()
+        );
+    }
 }

@@ -3,7 +3,10 @@
 use rmbench::lang::Lang;
 use rmbench::metric::{Estimate, Interval};
 use rmbench::provenance::RunInfo;
-use rmbench::report::findings::{BenchmarkInfo, Finding, Findings, Languages, PairedDifference, Scope};
+use rmbench::report::findings::{
+    BenchmarkInfo, ChiSquare, EqualityTest, Finding, Findings, Languages, McNemar, PairTests, PairedDifference, Rank,
+    Ranking, Scope,
+};
 
 pub const LANGS: [&str; 24] = [
     "eng_Latn", "arb_Arab", "ces_Latn", "deu_Latn", "ell_Grek", "fra_Latn", "heb_Hebr", "hin_Deva", "ind_Latn",
@@ -178,7 +181,10 @@ pub fn findings(runs: usize, langs: usize, categories: usize) -> Findings {
         findings: all,
         panel: Vec::new(),
         protocols: Vec::new(),
+        baseline: 0,
         differences: Vec::new(),
+        rankings: Vec::new(),
+        equality: Vec::new(),
         replicates: 1000,
         seed: 0,
         level: 0.95,
@@ -195,6 +201,7 @@ pub fn against(mut findings: Findings, baseline: usize) -> Findings {
         .map(|a| Languages::Average(a.clone()))
         .chain(findings.benchmarks[0].langs.iter().map(|l| Languages::One(*l)))
         .collect();
+    findings.baseline = baseline;
     for run in (0..findings.runs.len()).filter(|run| *run != baseline) {
         for over in &languages {
             let average = matches!(over, Languages::Average(_));
@@ -204,12 +211,67 @@ pub fn against(mut findings: Findings, baseline: usize) -> Findings {
                 run,
                 baseline,
                 benchmark: "invented-bench".to_owned(),
+                scope: Scope::Overall,
                 languages: over.clone(),
                 estimate: Some(estimate(point, n, 0, if average { 0.7 } else { 0.6 })),
                 why: None,
+                tests: if average { tests(point) } else { PairTests::default() },
             });
         }
     }
+    findings
+}
+
+/// What tests of a difference might say.
+fn tests(point: f64) -> PairTests {
+    PairTests {
+        error: Some(0.0036),
+        detectable: Some(0.0101),
+        p: Some((0.02 - point.abs()).clamp(0.0004, 1.0)),
+        family: 3,
+        p_holm: Some(0.03),
+        p_bh: Some(0.02),
+        p_romano_wolf: Some(0.0277),
+        mcnemar: Some(McNemar { only_run: 1_204, only_baseline: 1_093, exact_p: 0.0217, mid_p: 0.0206 }),
+        stuart_maxwell: Some(ChiSquare { statistic: 5.31, df: 2, p: 0.0703 }),
+    }
+}
+
+/// Adds rankings of all runs, best first as they come, two by two in tie groups, and tests of equality.
+pub fn ranked(mut findings: Findings) -> Findings {
+    let n = findings.runs.len();
+    let benchmark = findings.benchmarks[0].clone();
+    let averages = benchmark.averages.iter().cloned().map(Languages::Average);
+    for languages in averages.chain(benchmark.langs.iter().take(2).map(|lang| Languages::One(*lang))) {
+        let rank = |run: usize| Rank {
+            run,
+            low: run.max(1),
+            high: (run + 2).min(n),
+            chance_of_best: (run != 2).then_some(0.5 / (run + 1) as f64),
+            groups: [run.checked_sub(1), Some(run).filter(|run| run + 1 < n)]
+                .into_iter()
+                .flatten()
+                .map(|group| char::from(b'a' + group as u8).to_string())
+                .collect(),
+        };
+        findings.rankings.push(Ranking {
+            benchmark: benchmark.name.clone(),
+            languages,
+            pairs: n * (n - 1) / 2,
+            ranks: (0..n).map(rank).collect(),
+        });
+    }
+    let test = |run: Option<usize>, found: Option<ChiSquare>| EqualityTest {
+        test: "cochran-q".to_owned(),
+        benchmark: benchmark.name.clone(),
+        run,
+        languages: run.is_none().then(|| Languages::One(benchmark.langs[0])),
+        n: 281,
+        found,
+        why: found.is_none().then(|| "no item tells them apart".to_owned()),
+    };
+    findings.equality.push(test(Some(0), Some(ChiSquare { statistic: 41.27, df: 3, p: 5.7e-9 })));
+    findings.equality.push(test(None, None));
     findings
 }
 

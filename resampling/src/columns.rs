@@ -5,7 +5,6 @@
 //! Equal columns are stored once: all runs that scored everything share their item counts.
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hasher};
 
 pub type ColumnId = u32;
 
@@ -16,6 +15,7 @@ pub struct Columns {
     clusters: Vec<u32>,
     values: Vec<f32>,
     totals: Vec<f64>,
+    squares: Vec<f64>,
     by_content: HashMap<u64, Vec<ColumnId>>,
 }
 
@@ -26,6 +26,7 @@ impl Default for Columns {
             clusters: Vec::new(),
             values: Vec::new(),
             totals: Vec::new(),
+            squares: Vec::new(),
             by_content: HashMap::new(),
         }
     }
@@ -35,20 +36,25 @@ impl Columns {
     /// Adds a column of (cluster, value), or finds the equal one that is there. A cluster may repeat: its
     /// values add up.
     pub fn add(&mut self, entries: impl Iterator<Item = (u32, f64)>) -> ColumnId {
+        let entries: Vec<(u32, f64)> = entries.collect();
+        self.insert(&entries)
+    }
+
+    /// The same, from a slice.
+    pub fn insert(&mut self, entries: &[(u32, f64)]) -> ColumnId {
         let begin = self.clusters.len();
-        let mut total = 0.0;
-        for (cluster, value) in entries {
+        let (mut total, mut squares, mut content) = (0.0, 0.0, 0xcbf2_9ce4_8422_2325u64);
+        for &(cluster, value) in entries {
             total += value;
+            squares += value * value;
             if value != 0.0 {
+                let value = value as f32;
                 self.clusters.push(cluster);
-                self.values.push(value as f32);
+                self.values.push(value);
+                content ^= u64::from(cluster) << 32 | u64::from(value.to_bits());
+                content = content.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
             }
         }
-        let mut hasher = DefaultHasher::new();
-        for (cluster, value) in self.clusters[begin..].iter().zip(&self.values[begin..]) {
-            hasher.write_u64(u64::from(*cluster) << 32 | u64::from(value.to_bits()));
-        }
-        let content = hasher.finish();
         let same = |id: &ColumnId| {
             let (clusters, values) = self.column(*id);
             clusters == &self.clusters[begin..]
@@ -63,6 +69,7 @@ impl Columns {
         let id = self.totals.len() as ColumnId;
         self.starts.push(self.clusters.len());
         self.totals.push(total);
+        self.squares.push(squares);
         self.by_content.entry(content).or_default().push(id);
         id
     }
@@ -75,34 +82,25 @@ impl Columns {
         self.totals.is_empty()
     }
 
+    /// Entries that are stored: the multiplications of one replicate.
+    pub fn n_entries(&self) -> usize {
+        self.clusters.len()
+    }
+
     /// Sums over all clusters, one per column.
     pub fn totals(&self) -> &[f64] {
         &self.totals
     }
 
-    fn column(&self, id: ColumnId) -> (&[u32], &[f32]) {
-        let range = self.starts[id as usize]..self.starts[id as usize + 1];
-        (&self.clusters[range.clone()], &self.values[range])
+    /// Sums of squared entries, one per column.
+    pub fn squares(&self) -> &[f64] {
+        &self.squares
     }
 
-    /// Weighted sums of every column: `out[column][lane] = Σ weights[cluster][lane] · value`.
-    ///
-    /// One replicate per lane; a block of lanes stays in registers while a column streams by. The order of
-    /// additions is fixed, so the result does not depend on how blocks are spread over threads.
-    pub fn weighted<const LANES: usize>(&self, weights: &[[f32; LANES]], out: &mut Vec<[f64; LANES]>) {
-        out.clear();
-        out.reserve(self.len());
-        for id in 0..self.len() as ColumnId {
-            let (clusters, values) = self.column(id);
-            let mut sums = [0.0f32; LANES];
-            for (cluster, value) in clusters.iter().zip(values) {
-                let weights = &weights[*cluster as usize];
-                for lane in 0..LANES {
-                    sums[lane] += weights[lane] * value;
-                }
-            }
-            out.push(sums.map(f64::from));
-        }
+    /// Clusters and values of a column.
+    pub(crate) fn column(&self, id: ColumnId) -> (&[u32], &[f32]) {
+        let range = self.starts[id as usize]..self.starts[id as usize + 1];
+        (&self.clusters[range.clone()], &self.values[range])
     }
 }
 
@@ -119,8 +117,7 @@ mod tests {
         assert_eq!(a, b);
         assert_ne!(a, c);
         assert_eq!(columns.totals(), [1.5, 2.5]);
-        let mut out = Vec::new();
-        columns.weighted(&[[2.0, 0.0], [9.0, 9.0], [1.0, 4.0]], &mut out);
-        assert_eq!(out, [[2.5, 2.0], [3.5, 6.0]]);
+        assert_eq!(columns.squares(), [1.25, 3.25]);
+        assert_eq!(columns.n_entries(), 4);
     }
 }

@@ -1,0 +1,160 @@
+//! What is drawn: clusters within strata.
+
+use std::ops::Range;
+
+use crate::LANES;
+use crate::random::Stream;
+
+/// The jackknife leaves out clusters one by one up to so many, groups of them beyond.
+const MAX_GROUPS: usize = 4096;
+
+/// Clusters by stratum; every cluster is in exactly one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Clusters {
+    n: usize,
+    strata: Vec<Vec<u32>>,
+    /// What the jackknife leaves out at a time: a stratum and places in it, stratum by stratum.
+    groups: Vec<(usize, Range<usize>)>,
+}
+
+/// How a replicate weighs clusters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// n − 1 draws with replacement from the n clusters of each stratum, each drawn one weighing
+    /// n/(n − 1): then the variance over replicates is the unbiased one, also in small strata (Rao and Wu
+    /// 1988). A stratum of one cluster keeps it and adds no variance.
+    Bootstrap { key: [u64; 4] },
+    /// Replicate r leaves group r out; the others of its stratum take over its weight.
+    Jackknife,
+}
+
+impl Clusters {
+    /// # Panics
+    /// Where a cluster is in no stratum or in two: then the design is wrong.
+    pub fn new(n: usize, strata: Vec<Vec<u32>>) -> Self {
+        let mut seen = vec![false; n];
+        for cluster in strata.iter().flatten() {
+            assert!(!std::mem::replace(&mut seen[*cluster as usize], true), "cluster {cluster} in two strata");
+        }
+        assert!(!seen.contains(&false), "a cluster is in no stratum");
+        let size = n.div_ceil(MAX_GROUPS).max(1);
+        let groups = strata.iter().enumerate().flat_map(|(number, stratum)| {
+            // At least two groups, or leaving one out leaves nothing.
+            let size = size.min(stratum.len().div_ceil(2)).max(1);
+            (0..stratum.len()).step_by(size).map(move |begin| (number, begin..(begin + size).min(stratum.len())))
+        });
+        Self { n, groups: groups.collect(), strata }
+    }
+
+    /// Replicates of the jackknife.
+    pub fn n_groups(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// The jackknife's replicates by stratum, with the number of clusters of the stratum.
+    pub fn groups_by_stratum(&self) -> impl Iterator<Item = (usize, Range<usize>)> + '_ {
+        let mut begin = 0;
+        self.groups.chunk_by(|a, b| a.0 == b.0).map(move |groups| {
+            let range = begin..begin + groups.len();
+            begin = range.end;
+            (self.strata[groups[0].0].len(), range)
+        })
+    }
+
+    pub fn len(&self) -> usize {
+        self.n
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.n == 0
+    }
+
+    pub fn strata(&self) -> &[Vec<u32>] {
+        &self.strata
+    }
+
+    /// How often a bootstrap replicate draws each cluster.
+    pub fn draw(&self, key: [u64; 4], replicate: u64) -> Vec<u32> {
+        let mut counts = vec![0; self.n];
+        self.draws(key, replicate, |cluster, _| counts[cluster as usize] += 1);
+        counts
+    }
+
+    /// Calls `drawn` with every cluster drawn and what a draw weighs.
+    #[inline]
+    fn draws(&self, key: [u64; 4], replicate: u64, mut drawn: impl FnMut(u32, f32)) {
+        let mut stream = Stream::new(key, replicate);
+        for stratum in &self.strata {
+            let n = stratum.len() as u32;
+            if n == 1 {
+                drawn(stratum[0], 1.0);
+                continue;
+            }
+            let weight = n as f32 / (n - 1) as f32;
+            for _ in 1..n {
+                drawn(stratum[stream.below(n) as usize], weight);
+            }
+        }
+    }
+
+    /// Weights of replicates `first..first + LANES`, those below `n`: a row of lanes per cluster.
+    pub(crate) fn weights(&self, scheme: Scheme, first: usize, n: usize, out: &mut Vec<[f32; LANES]>) {
+        out.clear();
+        let lanes = LANES.min(n - first);
+        match scheme {
+            Scheme::Bootstrap { key } => {
+                out.resize(self.n, [0.0; LANES]);
+                for lane in 0..lanes {
+                    let replicate = (first + lane) as u64;
+                    self.draws(key, replicate, |cluster, weight| out[cluster as usize][lane] += weight);
+                }
+            }
+            Scheme::Jackknife => {
+                out.resize(self.n, [1.0; LANES]);
+                for (lane, (stratum, left_out)) in self.groups[first..first + lanes].iter().enumerate() {
+                    let stratum = &self.strata[*stratum];
+                    let share = stratum.len() as f32 / (stratum.len() - left_out.len()) as f32;
+                    for (place, cluster) in stratum.iter().enumerate() {
+                        out[*cluster as usize][lane] = if left_out.contains(&place) { 0.0 } else { share };
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn clusters() -> Clusters {
+        Clusters::new(7, vec![vec![0, 1, 2], vec![3, 4, 5], vec![6]])
+    }
+
+    #[test]
+    fn every_stratum_keeps_its_weight() {
+        let clusters = clusters();
+        let mut weights = Vec::new();
+        for scheme in [Scheme::Bootstrap { key: [1, 2, 3, 4] }, Scheme::Jackknife] {
+            clusters.weights(scheme, 0, 7, &mut weights);
+            for lane in 0..6 {
+                let sum = |of: std::ops::Range<usize>| weights[of].iter().map(|row| row[lane]).sum::<f32>();
+                assert!((sum(0..3) - 3.0).abs() < 1e-6 && (sum(3..6) - 3.0).abs() < 1e-6, "{scheme:?}");
+            }
+        }
+        assert_eq!(weights[4][4], 0.0);
+        assert_eq!((weights[3][4], weights[5][4]), (1.5, 1.5));
+        assert_eq!(clusters.groups_by_stratum().collect::<Vec<_>>(), [(3, 0..3), (3, 3..6), (1, 6..7)]);
+        let many = Clusters::new(10_000, vec![(0..9_999).collect(), vec![9_999]]);
+        assert!(many.n_groups() <= MAX_GROUPS && many.groups[0] == (0, 0..3), "{}", many.n_groups());
+        assert_eq!(clusters.draw([1, 2, 3, 4], 9).iter().sum::<u32>(), 2 + 2 + 1);
+    }
+
+    #[test]
+    fn draws_are_functions_of_key_and_number() {
+        let clusters = clusters();
+        assert_eq!(clusters.draw([1; 4], 3), clusters.draw([1; 4], 3));
+        let others: Vec<Vec<u32>> = (0..20).map(|r| clusters.draw([1; 4], r)).collect();
+        assert!(others.iter().any(|other| *other != others[0]));
+    }
+}

@@ -1,0 +1,22 @@
+//! Resampling of many numbers at once: weights [replicates × clusters] times contributions
+//! [clusters × sums], then every number as a function of the sums.
+//!
+//! A package of its own so that these loops are optimised in the development profile, too; nothing generic
+//! stands at its surface, because generic code is optimised, or not, with its caller. It knows clusters,
+//! columns and programs, and nothing of benchmarks.
+//!
+//! In order of use: [`columns`] holds what clusters add to sums, [`program`] what is computed from the
+//! sums, [`clusters`] draws weights, [`resample`] multiplies and evaluates, [`summary`] reads replicates,
+//! [`stepdown`] tests families of them.
+
+pub mod clusters;
+pub mod columns;
+mod product;
+pub mod program;
+mod random;
+pub mod resample;
+pub mod stepdown;
+pub mod summary;
+
+/// Replicates computed together, one per lane of a vector register.
+pub const LANES: usize = 32;

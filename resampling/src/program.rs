@@ -1,0 +1,205 @@
+//! What is computed from sums: numbers, each a function of sums or of numbers before it.
+
+use std::sync::Arc;
+
+use crate::LANES;
+use crate::columns::{ColumnId, Columns};
+use crate::product::Matrix;
+
+/// A pure function of sums; NaN where it is undefined.
+pub type Function = Arc<dyn Fn(&[f64]) -> f64 + Send + Sync>;
+
+/// Operands are places of earlier numbers, columns places among the program's columns.
+#[derive(Clone)]
+pub enum Op {
+    Given(f64),
+    /// Σ first / Σ second over the pooled (first, second) columns; undefined where the second sum is 0.
+    Ratio(Vec<[u32; 2]>),
+    /// Of the pooled columns, `width` after `width`.
+    Function {
+        function: Function,
+        width: usize,
+        columns: Vec<u32>,
+    },
+    /// Σ w x.
+    Mean(Vec<(f64, u32)>),
+    Difference(u32, u32),
+    /// Sample variance (n − 1); undefined for fewer than two.
+    Variance(Vec<u32>),
+    Root(u32),
+    Scaled(f64, u32),
+    /// The largest; undefined where one of them is.
+    Largest(Vec<u32>),
+    /// a / b; undefined unless b is positive.
+    Quotient(u32, u32),
+}
+
+/// Numbers that are evaluated together, one after the other, on many sets of sums.
+pub struct Program {
+    matrix: Matrix,
+    totals: Vec<f64>,
+    ops: Vec<Op>,
+    wanted: Vec<u32>,
+    max_width: usize,
+}
+
+impl Program {
+    /// `columns` are the columns that the operations number; `wanted` the places of operations whose values
+    /// are kept.
+    pub fn new(all: &Columns, columns: &[ColumnId], ops: Vec<Op>, wanted: Vec<u32>) -> Self {
+        let width = |op: &Op| if let Op::Function { width, .. } = op { *width } else { 0 };
+        Self {
+            matrix: Matrix::new(all, columns),
+            totals: columns.iter().map(|id| all.totals()[*id as usize]).collect(),
+            max_width: ops.iter().map(width).max().unwrap_or(0),
+            ops,
+            wanted,
+        }
+    }
+
+    /// How many values are kept.
+    pub fn n_wanted(&self) -> usize {
+        self.wanted.len()
+    }
+
+    /// Values of the wanted numbers on the total sums, NaN where undefined.
+    pub fn points(&self) -> Vec<f64> {
+        let mut values = Vec::new();
+        let totals: Vec<[f64; 1]> = self.totals.iter().map(|total| [*total]).collect();
+        self.evaluate(&totals, &mut values);
+        self.wanted.iter().map(|place| values[*place as usize][0]).collect()
+    }
+
+    /// Multiplies and evaluates; `kept` gets a row of lanes per wanted number.
+    pub(crate) fn replicates(&self, weights: &[[f32; LANES]], buffers: &mut Buffers, kept: &mut Vec<[f64; LANES]>) {
+        self.matrix.multiply(weights, &mut buffers.sums);
+        self.evaluate(&buffers.sums, &mut buffers.values);
+        kept.clear();
+        kept.extend(self.wanted.iter().map(|place| buffers.values[*place as usize]));
+    }
+
+    fn evaluate<S: Copy + Into<f64>, const N: usize>(&self, sums: &[[S; N]], values: &mut Vec<[f64; N]>) {
+        values.clear();
+        values.reserve(self.ops.len());
+        let mut pooled = vec![[0.0; N]; self.max_width];
+        let mut own = vec![0.0; self.max_width];
+        for op in &self.ops {
+            let value = match op {
+                Op::Given(value) => [*value; N],
+                Op::Ratio(cells) => {
+                    let (mut first, mut second) = ([0.0; N], [0.0; N]);
+                    for [a, b] in cells {
+                        let (a, b) = (&sums[*a as usize], &sums[*b as usize]);
+                        for lane in 0..N {
+                            first[lane] += a[lane].into();
+                            second[lane] += b[lane].into();
+                        }
+                    }
+                    // 0/0 is NaN, as undefined numbers are here.
+                    std::array::from_fn(|lane| first[lane] / if second[lane] > 0.0 { second[lane] } else { f64::NAN })
+                }
+                Op::Function { function, width, columns } => {
+                    let pooled = &mut pooled[..*width];
+                    pooled.fill([0.0; N]);
+                    for cell in columns.chunks_exact((*width).max(1)) {
+                        for (total, column) in pooled.iter_mut().zip(cell) {
+                            let column = &sums[*column as usize];
+                            for lane in 0..N {
+                                total[lane] += column[lane].into();
+                            }
+                        }
+                    }
+                    let own = &mut own[..*width];
+                    std::array::from_fn(|lane| {
+                        for (value, pooled) in own.iter_mut().zip(&*pooled) {
+                            *value = pooled[lane];
+                        }
+                        function(own)
+                    })
+                }
+                Op::Mean(parts) if parts.is_empty() => [f64::NAN; N],
+                Op::Mean(parts) => {
+                    let mut sum = [0.0; N];
+                    for (weight, part) in parts {
+                        let part = &values[*part as usize];
+                        for lane in 0..N {
+                            sum[lane] += weight * part[lane];
+                        }
+                    }
+                    sum
+                }
+                Op::Difference(a, b) => {
+                    let (a, b) = (&values[*a as usize], &values[*b as usize]);
+                    std::array::from_fn(|lane| a[lane] - b[lane])
+                }
+                Op::Variance(parts) if parts.len() < 2 => [f64::NAN; N],
+                Op::Variance(parts) => {
+                    let n = parts.len() as f64;
+                    std::array::from_fn(|lane| {
+                        let part = |place: &u32| values[*place as usize][lane];
+                        let mean = parts.iter().map(part).sum::<f64>() / n;
+                        parts.iter().map(|place| (part(place) - mean).powi(2)).sum::<f64>() / (n - 1.0)
+                    })
+                }
+                Op::Root(place) => values[*place as usize].map(f64::sqrt),
+                Op::Scaled(factor, place) => values[*place as usize].map(|value| factor * value),
+                Op::Largest(parts) => std::array::from_fn(|lane| {
+                    let all = parts.iter().map(|place| values[*place as usize][lane]);
+                    all.fold(f64::NEG_INFINITY, |a, b| if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) })
+                }),
+                Op::Quotient(a, b) => {
+                    let (a, b) = (&values[*a as usize], &values[*b as usize]);
+                    std::array::from_fn(|lane| if b[lane] > 0.0 { a[lane] / b[lane] } else { f64::NAN })
+                }
+            };
+            values.push(value);
+        }
+    }
+}
+
+/// Memory that a thread uses again for every block.
+#[derive(Default)]
+pub(crate) struct Buffers {
+    sums: Vec<[f32; LANES]>,
+    values: Vec<[f64; LANES]>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_by_hand() {
+        let mut columns = Columns::default();
+        let right = columns.insert(&[(0, 1.0), (1, 0.5)]);
+        let all = columns.insert(&[(0, 1.0), (1, 1.0)]);
+        let none = columns.insert(&[]);
+        let product: Function = Arc::new(|sums| sums[0] * sums[1]);
+        let ops = vec![
+            Op::Ratio(vec![[0, 1]]),
+            Op::Given(0.25),
+            Op::Difference(0, 1),
+            Op::Mean(vec![(0.5, 0), (0.5, 1)]),
+            Op::Variance(vec![0, 1]),
+            Op::Root(4),
+            Op::Scaled(10.0, 2),
+            Op::Function { function: product, width: 2, columns: vec![0, 1, 0, 1] },
+            Op::Largest(vec![0, 1, 6]),
+            Op::Quotient(0, 1),
+            Op::Ratio(vec![[2, 2]]),
+            Op::Mean(Vec::new()),
+            Op::Variance(vec![0]),
+            Op::Largest(vec![0, 10]),
+            Op::Quotient(0, 10),
+            Op::Given(-1.0),
+            Op::Quotient(0, 15),
+        ];
+        let wanted = (0..ops.len() as u32).collect();
+        let points = Program::new(&columns, &[right, all, none], ops, wanted).points();
+        assert_eq!(points[..4], [0.75, 0.25, 0.5, 0.5]);
+        assert_eq!(points[4..8], [0.125, 0.125f64.sqrt(), 5.0, 12.0]);
+        assert_eq!(points[8..10], [5.0, 3.0]);
+        assert_eq!(points[15], -1.0);
+        assert!(points[10..15].iter().chain(&points[16..]).all(|x| x.is_nan()));
+    }
+}
