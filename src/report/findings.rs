@@ -2,10 +2,12 @@
 //!
 //! Sections and renderers read findings only; they compute nothing.
 
+mod analyses;
 mod analysis;
 mod compare;
 mod counts;
 mod describe;
+mod detail;
 mod draft;
 mod options;
 mod place;
@@ -25,6 +27,7 @@ use crate::table::item::{ItemTable, Symbol};
 use analysis::Analysis;
 use draft::{Draft, Method, Resolver};
 
+pub use detail::{About, Detail};
 pub use options::{FindingError, FindingOptions};
 
 /// What part of a benchmark a finding is about.
@@ -104,6 +107,9 @@ pub struct Findings {
     pub benchmarks: Vec<BenchmarkInfo>,
     pub findings: Vec<Finding>,
     pub differences: Vec<PairedDifference>,
+    /// Numbers of further analyses.
+    #[serde(default)]
+    pub details: Vec<Detail>,
     /// Bootstrap replicates, seed and interval level behind every interval.
     pub replicates: usize,
     pub seed: u64,
@@ -146,6 +152,7 @@ impl Findings {
             benchmarks: Vec::new(),
             findings: Vec::new(),
             differences: Vec::new(),
+            details: Vec::new(),
             replicates: options.replicates,
             seed: options.seed,
             level: options.level,
@@ -175,9 +182,12 @@ impl Findings {
         analysis.against_baseline(baseline);
         self.benchmarks.push(describe::benchmark_info(&analysis, options));
         self.warnings.extend(analysis.warnings());
+        self.details.extend(analyses::of_items(&analysis, options, progress));
         let Analysis { sheet, findings, differences, .. } = analysis;
         let nodes = findings.iter().filter_map(resampled).chain(differences.iter().filter_map(resampled));
+        let nodes = nodes.chain(analyses::nodes(&findings));
         let resolver = Resolver::new(&sheet, &design, nodes, options, progress);
+        self.details.extend(analyses::of_scores(&findings, &resolver, options));
         self.findings.extend(findings.into_iter().map(|draft| draft::finding(resolver.resolve(draft))));
         self.differences.extend(differences.into_iter().map(|draft| {
             let resolved = resolver.resolve(draft);

@@ -2,10 +2,13 @@
 //!
 //! To add one, write the function and put a line in [`SECTIONS`]; every format prints it from then on.
 
+mod agreement;
 mod baseline;
 mod categories;
 mod coverage;
+mod details;
 mod gap;
+mod groups;
 mod languages;
 mod leaderboard;
 mod matrix;
@@ -27,6 +30,8 @@ pub static SECTIONS: &[(&str, Section)] = &[
     ("Leaderboard", leaderboard::section),
     ("Accuracy by language", languages::section),
     ("Gap to English", gap::section),
+    ("Groups of languages", groups::section),
+    ("Agreement of languages", agreement::section),
     ("Languages and categories", categories::section),
     ("Against the baseline", baseline::section),
     ("Subsets", subsets::section),

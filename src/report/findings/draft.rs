@@ -71,6 +71,12 @@ impl Resolver {
         Self { points, places, replicates, level: options.level }
     }
 
+    /// A number's point and its value in every replicate, where it was resampled.
+    pub fn replicates(&self, node: NodeId) -> Option<(f64, &[f32])> {
+        let point = self.points[node as usize]?;
+        Some((point, self.replicates.of(*self.places.get(&node)?)))
+    }
+
     pub fn resolve<T>(&self, draft: Draft<T>) -> Resolved<T> {
         let Draft { of, node, method, n, n_missing, why } = draft;
         let Some(point) = node.and_then(|node| self.points[node as usize]) else {
