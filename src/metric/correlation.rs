@@ -55,7 +55,15 @@ pub fn kendall(x: &[f64], y: &[f64]) -> Option<f64> {
     let (mut score, mut in_x, mut in_y) = (0.0, 0.0, 0.0);
     for i in 0..n {
         for j in 0..i {
-            let sign = |a: f64, b: f64| if a > b { 1.0 } else if a < b { -1.0 } else { 0.0f64 };
+            let sign = |a: f64, b: f64| {
+                if a > b {
+                    1.0
+                } else if a < b {
+                    -1.0
+                } else {
+                    0.0f64
+                }
+            };
             let (dx, dy) = (sign(x[i], x[j]), sign(y[i], y[j]));
             score += dx * dy;
             in_x += dx * dx;

@@ -33,8 +33,8 @@ pub fn average_linkage(distances: &[f64], n: usize) -> Vec<Merge> {
         let (Some((left, left_size)), Some((right, right_size))) = (here[i], here[j]) else { break };
         let size = left_size + right_size;
         for other in (0..n).filter(|other| *other != i && *other != j && here[*other].is_some()) {
-            let joined = (left_size as f64 * between[i * n + other] + right_size as f64 * between[j * n + other])
-                / size as f64;
+            let joined =
+                (left_size as f64 * between[i * n + other] + right_size as f64 * between[j * n + other]) / size as f64;
             between[j * n + other] = joined;
             between[other * n + j] = joined;
         }

@@ -94,10 +94,8 @@ mod tests {
         let strata = vec![(0..40).collect::<Vec<u32>>()];
         let right = |cluster: u32| f64::from(u8::from(cluster % 3 != 0));
         let mut sheet = Sheet::default();
-        let columns = vec![
-            sheet.columns.add((0..40).map(|c| (c, right(c)))),
-            sheet.columns.add((0..40).map(|c| (c, 1.0))),
-        ];
+        let columns =
+            vec![sheet.columns.add((0..40).map(|c| (c, right(c)))), sheet.columns.add((0..40).map(|c| (c, 1.0)))];
         let node = sheet.finish(Finish::Metric(&ACCURACY), columns);
         let product = replicate(&sheet, &strata, 40, &[node], 300, 3, &mut |_| {}).interval(0, 0.95).unwrap();
         let found = plan(&strata, 300).run(1, 40, &|counts, out| {

@@ -4,6 +4,7 @@
 
 mod analyses;
 mod analysis;
+mod behaviour;
 mod compare;
 mod counts;
 mod describe;
@@ -178,6 +179,7 @@ impl Findings {
         let design = Design::new(table, here.symbol, &here.manifest);
         let mut analysis = Analysis::new(table, &design, &here.manifest, here.name, options)?;
         analysis.scores();
+        analysis.behaviour();
         analysis.against_english();
         analysis.against_baseline(baseline);
         self.benchmarks.push(describe::benchmark_info(&analysis, options));
@@ -187,7 +189,7 @@ impl Findings {
         let nodes = findings.iter().filter_map(resampled).chain(differences.iter().filter_map(resampled));
         let nodes = nodes.chain(analyses::nodes(&findings));
         let resolver = Resolver::new(&sheet, &design, nodes, options, progress);
-        self.details.extend(analyses::of_scores(&findings, &resolver, options));
+        self.details.extend(analyses::of_scores(&findings, &self.runs, &resolver, options));
         self.findings.extend(findings.into_iter().map(|draft| draft::finding(resolver.resolve(draft))));
         self.differences.extend(differences.into_iter().map(|draft| {
             let resolved = resolver.resolve(draft);

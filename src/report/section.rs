@@ -4,19 +4,26 @@
 
 mod agreement;
 mod baseline;
+mod calibration;
 mod categories;
+mod comparability;
 mod coverage;
 mod details;
+mod ensembles;
 mod gap;
 mod groups;
+mod items;
 mod languages;
 mod leaderboard;
+mod length;
 mod matrix;
 mod measures;
 mod method;
 mod provenance;
 mod subsets;
 mod summary;
+mod tokens;
+mod transfer;
 
 use crate::report::block::{Block, Inline, slug};
 use crate::report::findings::{BenchmarkInfo, Findings};
@@ -35,6 +42,13 @@ pub static SECTIONS: &[(&str, Section)] = &[
     ("Languages and categories", categories::section),
     ("Against the baseline", baseline::section),
     ("Subsets", subsets::section),
+    ("Length", length::section),
+    ("Calibration", calibration::section),
+    ("Tokens", tokens::section),
+    ("Comparability of rewards", comparability::section),
+    ("Transfer between languages", transfer::section),
+    ("Ensembles", ensembles::section),
+    ("Suspicious translations", items::section),
     ("Other measures", measures::section),
     ("Coverage", coverage::section),
     ("Method", method::section),

@@ -1,5 +1,6 @@
 //! Metrics, aggregation, intervals and findings: published numbers, hand-worked cases, properties.
 
+mod analyses;
 mod findings;
 mod items;
 mod properties;

@@ -90,7 +90,12 @@ impl Curves {
         y + 20.0
     }
 
-    fn grid(&self, scene: &mut Scene, (x_axis, y_axis): (&Axis, &Axis), (left, right, top, bottom): (f64, f64, f64, f64)) {
+    fn grid(
+        &self,
+        scene: &mut Scene,
+        (x_axis, y_axis): (&Axis, &Axis),
+        (left, right, top, bottom): (f64, f64, f64, f64),
+    ) {
         let mut shapes = Vec::new();
         for tick in &x_axis.ticks {
             let x = x_axis.at(*tick);
@@ -100,7 +105,8 @@ impl Curves {
         for tick in &y_axis.ticks {
             let y = y_axis.at(*tick);
             shapes.push(line((left, y), (right, y), Ink::Rule, 1.0));
-            let label = words(y_axis.label(*tick, self.unit), (left - 6.0, baseline(y, SMALL)), Anchor::End, SMALL, Ink::Muted);
+            let label =
+                words(y_axis.label(*tick, self.unit), (left - 6.0, baseline(y, SMALL)), Anchor::End, SMALL, Ink::Muted);
             shapes.push(label);
         }
         if self.diagonal {

@@ -71,7 +71,8 @@ impl Tree {
             let (Some(a), Some(b)) = (of(branch.a), of(branch.b)) else { continue };
             let x = axis.at(branch.at);
             let ink = Ink::Series(0);
-            let shapes = vec![line(a, (x, a.1), ink, 1.5), line(b, (x, b.1), ink, 1.5), line((x, a.1), (x, b.1), ink, 1.5)];
+            let shapes =
+                vec![line(a, (x, a.1), ink, 1.5), line(b, (x, b.1), ink, 1.5), line((x, a.1), (x, b.1), ink, 1.5)];
             scene.groups.push(Group { shapes, hover: Some(format!("meet at {:.3}", branch.at)), ..Group::default() });
             if let Some(place) = places.get_mut(self.leaves.len() + i) {
                 *place = Some((x, (a.1 + b.1) / 2.0));

@@ -5,13 +5,22 @@
 //! [`OF_ITEMS`], and a section that prints it. They resample by [`Plan`], with the same draws as scores.
 
 mod agreement;
+mod calibration;
+mod comparability;
+mod ensembles;
 mod groups;
+mod items;
+mod length;
+mod scores;
+mod tokens;
+mod transfer;
 
 use crate::metric::Protocol;
 use crate::metric::design::Design;
 use crate::metric::resample::Plan;
 use crate::metric::sheet::NodeId;
 use crate::progress::Progress;
+use crate::provenance::RunInfo;
 use crate::report::findings::analysis::Analysis;
 use crate::report::findings::detail::{About, Detail};
 use crate::report::findings::draft::{Draft, Resolver};
@@ -39,7 +48,15 @@ impl Context<'_> {
 type OfItems = fn(&Context<'_>) -> Vec<Detail>;
 
 /// Analyses of items, in the order they are shown.
-static OF_ITEMS: &[(&str, OfItems)] = &[("agreement of languages", agreement::agreement)];
+static OF_ITEMS: &[(&str, OfItems)] = &[
+    ("agreement of languages", agreement::agreement),
+    ("calibration", calibration::calibration),
+    ("length", length::length),
+    ("tokens", tokens::tokens),
+    ("comparability", comparability::comparability),
+    ("ensembles", ensembles::ensembles),
+    ("items", items::items),
+];
 
 /// All analyses of one benchmark's items.
 pub fn of_items(analysis: &Analysis<'_>, options: &FindingOptions, progress: &mut dyn Progress) -> Vec<Detail> {
@@ -64,7 +81,7 @@ fn language_scores(drafts: &[Draft<Finding>]) -> impl Iterator<Item = &Draft<Fin
     let wanted = |draft: &&Draft<Finding>| {
         draft.of.scope == Scope::Overall
             && matches!(draft.of.languages, Languages::One(_))
-            && groups::METRICS.contains(&draft.of.metric.as_str())
+            && scores::METRICS.contains(&draft.of.metric.as_str())
     };
     drafts.iter().filter(wanted)
 }
@@ -75,6 +92,14 @@ pub fn nodes(drafts: &[Draft<Finding>]) -> impl Iterator<Item = NodeId> {
 }
 
 /// All analyses of one benchmark's scores by language.
-pub fn of_scores(drafts: &[Draft<Finding>], resolver: &Resolver, options: &FindingOptions) -> Vec<Detail> {
-    groups::groups(language_scores(drafts), resolver, options)
+pub fn of_scores(
+    drafts: &[Draft<Finding>],
+    runs: &[RunInfo],
+    resolver: &Resolver,
+    options: &FindingOptions,
+) -> Vec<Detail> {
+    let scores = scores::scores(language_scores(drafts), resolver);
+    let mut details = groups::groups(&scores, options);
+    details.extend(transfer::transfer(&scores, runs, options));
+    details
 }

@@ -246,7 +246,7 @@ fn observe(
     (0..table.runs.len()).into_par_iter().map(of_run).collect()
 }
 
-fn all_columns(design: &Design, observed: &[Observed], sheet: &mut Sheet) -> CellColumns {
+pub fn all_columns(design: &Design, observed: &[Observed], sheet: &mut Sheet) -> CellColumns {
     let cells = design.cells.iter().zip(observed);
     cells.map(|(cell, observed)| observed.any().then(|| observed.columns(cell, &mut sheet.columns, |_| true))).collect()
 }

@@ -37,13 +37,22 @@ pub fn section(findings: &Findings) -> Option<Vec<Block>> {
              language decides, not the item."
                 .into(),
         )];
-        let rows = runs.iter().map(|run| {
-            details::row(&details, Some(*run), &[], Inline::new().name(run_name(findings, *run)), &OF_RUN)
-        });
-        let caption = format!("All languages together, with {}; a tie is not right; n counts source items.", details::intervals(findings));
+        let rows = runs
+            .iter()
+            .map(|run| details::row(&details, Some(*run), &[], Inline::new().name(run_name(findings, *run)), &OF_RUN));
+        let caption = format!(
+            "All languages together, with {}; a tie is not right; n counts source items.",
+            details::intervals(findings)
+        );
         blocks.push(
-            details::table(benchmark_id("agreement-runs", benchmark, i), caption.into(), "Run", &OF_RUN, rows.collect())
-                .into(),
+            details::table(
+                benchmark_id("agreement-runs", benchmark, i),
+                caption.into(),
+                "Run",
+                &OF_RUN,
+                rows.collect(),
+            )
+            .into(),
         );
         let shown = details.measured("kappa").find_map(|d| d.run);
         if let Some(run) = shown {
@@ -53,13 +62,7 @@ pub fn section(findings: &Findings) -> Option<Vec<Block>> {
     })
 }
 
-fn of_pairs(
-    findings: &Findings,
-    benchmark: &BenchmarkInfo,
-    i: usize,
-    details: &Details<'_>,
-    run: usize,
-) -> Vec<Block> {
+fn of_pairs(findings: &Findings, benchmark: &BenchmarkInfo, i: usize, details: &Details<'_>, run: usize) -> Vec<Block> {
     let mut blocks = Vec::new();
     if let Some(tests) = tests(findings, details, run) {
         blocks.push(Block::Paragraph(tests));
@@ -104,7 +107,8 @@ fn tests(findings: &Findings, details: &Details<'_>, run: usize) -> Option<Inlin
     let mut pieces = Vec::new();
     for d in details.measured("within-minus-between") {
         let (Some(e), Some(About::Name(dimension))) = (d.estimate, d.of.first()) else { continue };
-        let p = details.point(Some(run), "permutation-p", &d.of).map_or_else(String::new, |p| format!(", {}", p_value(p)));
+        let p =
+            details.point(Some(run), "permutation-p", &d.of).map_or_else(String::new, |p| format!(", {}", p_value(p)));
         let sign = if e.point < 0.0 { "−" } else { "+" };
         pieces.push(Inline::from(format!("{dimension} {sign}{:.3} ({} languages{p})", e.point.abs(), e.n)));
     }

@@ -12,7 +12,12 @@ const ANALYSIS: &str = "groups";
 
 const EVEN: [Shown; 6] = [
     ("worst-3", "Lowest three", "Mean accuracy of the three lowest languages", Unit::Percent),
-    ("worst-3-corrected", "corrected", "Less the bias of picking the lowest of noisy numbers (bootstrap)", Unit::Percent),
+    (
+        "worst-3-corrected",
+        "corrected",
+        "Less the bias of picking the lowest of noisy numbers (bootstrap)",
+        Unit::Percent,
+    ),
     ("max-min", "Best − worst", "Range over languages", Unit::Percent),
     ("max-min-corrected", "corrected", "Less the part that noise adds (bootstrap)", Unit::Percent),
     ("sd", "SD", "Standard deviation over languages", Unit::Percent),
@@ -59,9 +64,9 @@ fn breakdown(findings: &Findings, benchmark: &BenchmarkInfo, i: usize, details: 
         .iter()
         .map(|(dimension, group)| {
             let of_group = |metric: &str| {
-                details.measured("group-mean").find(|d| {
-                    name(d, 0) == Some(metric) && name(d, 1) == Some(dimension) && name(d, 2) == Some(group)
-                })
+                details
+                    .measured("group-mean")
+                    .find(|d| name(d, 0) == Some(metric) && name(d, 1) == Some(dimension) && name(d, 2) == Some(group))
             };
             let values = metrics.iter().map(|(metric, _, unit)| {
                 of_group(metric).map_or_else(
@@ -75,8 +80,10 @@ fn breakdown(findings: &Findings, benchmark: &BenchmarkInfo, i: usize, details: 
             MatrixRow { label, lang: None, run: None, pinned: false, values: values.collect() }
         })
         .collect();
-    let columns: Vec<Shown> =
-        metrics.iter().map(|(id, title, unit)| (*id, *title, "Mean over the group's languages and all runs", *unit)).collect();
+    let columns: Vec<Shown> = metrics
+        .iter()
+        .map(|(id, title, unit)| (*id, *title, "Mean over the group's languages and all runs", *unit))
+        .collect();
     let caption = format!(
         "Means over runs and over the languages of a group, with {}: the languages are these, the items are a sample. \
          Where languages have different subsets, the gap is the fairer comparison.",

@@ -106,8 +106,7 @@ fn of_run(context: &Context<'_>, run: usize, parallel: &Parallel, pairs: &[Pair]
     let mut point = [f64::NAN; 2];
     compute(&|_| 1.0, &mut point);
     let steps = pairs.iter().map(|pair| pair.shared.len()).sum::<usize>() * 8;
-    let resampled =
-        context.plan.run(2, steps, &|counts, out| compute(&|c| f64::from(counts[c as usize]), out));
+    let resampled = context.plan.run(2, steps, &|counts, out| compute(&|c| f64::from(counts[c as usize]), out));
     ["alpha-of-all", "mean-kappa"]
         .into_iter()
         .enumerate()

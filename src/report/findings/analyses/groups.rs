@@ -4,16 +4,12 @@ use crate::lang::Lang;
 use crate::metric::Interval;
 use crate::metric::interval::quantile;
 use crate::metric::permutation::{eta_squared, label_test};
+use crate::report::findings::analyses::scores::{METRICS, Score, mean, mean_by_replicate, percentiles};
 use crate::report::findings::detail::{About, Detail};
-use crate::report::findings::draft::{Draft, Resolver};
 use crate::report::findings::options::FindingOptions;
-use crate::report::findings::{Finding, Languages};
 use crate::report::language::DIMENSIONS;
 
 pub const ANALYSIS: &str = "groups";
-
-/// Scores by language that are broken down.
-pub const METRICS: [&str; 2] = ["accuracy", "gap-to-english"];
 
 /// The mean of the lowest languages is over this many.
 pub const WORST: usize = 3;
@@ -32,38 +28,16 @@ pub fn numbered(names: &[&str]) -> Vec<usize> {
     numbers
 }
 
-/// One language's score of one run.
-struct Score<'a> {
-    run: usize,
-    lang: Lang,
-    point: f64,
-    replicates: &'a [f32],
-    n: usize,
-}
-
-pub fn groups<'a>(
-    drafts: impl Iterator<Item = &'a Draft<Finding>>,
-    resolver: &Resolver,
-    options: &FindingOptions,
-) -> Vec<Detail> {
-    let drafts: Vec<&Draft<Finding>> = drafts.collect();
-    let Some(benchmark) = drafts.first().map(|draft| draft.of.benchmark.clone()) else { return Vec::new() };
+pub fn groups(scores: &[Score<'_>], options: &FindingOptions) -> Vec<Detail> {
+    let Some(benchmark) = scores.first().map(|score| score.benchmark) else { return Vec::new() };
     let mut details = Vec::new();
     for metric in METRICS {
-        let scores: Vec<Score<'_>> = drafts
-            .iter()
-            .filter(|draft| draft.of.metric == metric)
-            .filter_map(|draft| {
-                let Languages::One(lang) = draft.of.languages else { return None };
-                let (point, replicates) = resolver.replicates(draft.node?)?;
-                Some(Score { run: draft.of.run, lang, point, replicates, n: draft.n })
-            })
-            .collect();
-        let here = Here { benchmark: &benchmark, metric, options };
+        let here = Here { benchmark, metric, options };
+        let own: Vec<Score<'_>> = scores.iter().filter(|score| score.metric == metric).copied().collect();
         if metric == METRICS[0] {
-            details.extend(here.evenness(&scores));
+            details.extend(here.evenness(&own));
         }
-        details.extend(here.breakdown(&scores));
+        details.extend(here.breakdown(&own));
     }
     details
 }
@@ -150,7 +124,8 @@ impl Here<'_> {
                 details.push(detail.with(point, interval, n));
             }
             // Variance of what resampling adds, with the languages' noise as correlated as it is.
-            let means: Vec<f64> = run.iter().map(|score| mean(score.replicates.iter().map(|x| f64::from(*x)))).collect();
+            let means: Vec<f64> =
+                run.iter().map(|score| mean(score.replicates.iter().map(|x| f64::from(*x)))).collect();
             let noise = mean((0..n_replicates).map(|r| {
                 let moved: Vec<f64> = at(r).iter().zip(&means).map(|(x, mean)| x - mean).collect();
                 variance(&moved)
@@ -163,11 +138,6 @@ impl Here<'_> {
         }
         details
     }
-}
-
-fn mean(values: impl Iterator<Item = f64>) -> f64 {
-    let (sum, n) = values.filter(|x| !x.is_nan()).fold((0.0, 0.0), |(sum, n), x| (sum + x, n + 1.0));
-    sum / n
 }
 
 fn variance(values: &[f64]) -> f64 {
@@ -185,18 +155,6 @@ fn worst(values: &[f64]) -> f64 {
 fn range(values: &[f64]) -> f64 {
     let ends = values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(*x), high.max(*x)));
     ends.1 - ends.0
-}
-
-fn mean_by_replicate(scores: &[&Score<'_>]) -> Vec<f64> {
-    let n = scores.iter().map(|score| score.replicates.len()).min().unwrap_or(0);
-    let at = |r: usize| scores.iter().map(|score| f64::from(score.replicates[r])).sum::<f64>() / scores.len() as f64;
-    (0..n).map(at).collect()
-}
-
-fn percentiles(mut values: Vec<f64>, level: f64) -> Option<Interval> {
-    let all = values.len();
-    values.retain(|x| !x.is_nan());
-    (values.len() * 20 >= all * 19).then(|| crate::metric::interval::percentile(&mut values, level)).flatten()
 }
 
 /// 2 θ − mean(θ*), with the basic interval \[2 θ − q_high, 2 θ − q_low\] (Efron and Tibshirani 1993, ch. 10).
