@@ -130,6 +130,10 @@ mod tests {
             "a fixed answer"
         }
 
+        fn knows(&self, _: Lang) -> bool {
+            true
+        }
+
         fn identify(&self, _: &str) -> Option<Guess> {
             Some(Guess { lang: Lang::from_code(self.0)?, probability: self.1 })
         }

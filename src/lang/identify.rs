@@ -5,6 +5,9 @@
 //! around them. It is meant for lines of five words and more, and answers nothing where it has no evidence; a
 //! model like fastText's lid.176 can stand in for it behind the same trait.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use super::Lang;
 use super::script::Script;
 
@@ -18,6 +21,8 @@ pub struct Guess {
 pub trait Identify: Sync {
     /// What reports call it.
     fn name(&self) -> &str;
+    /// Whether it can tell this language at all.
+    fn knows(&self, lang: Lang) -> bool;
     /// The most probable language of a line; `None` without evidence.
     fn identify(&self, line: &str) -> Option<Guess>;
 }
@@ -115,6 +120,12 @@ impl Identify for BuiltIn {
         "built-in (scripts, letters, short words)"
     }
 
+    fn knows(&self, lang: Lang) -> bool {
+        let east = ["jpn_Jpan", "zho_Hans", "zho_Hant"].contains(&lang.code());
+        let shared = SHARED.iter().flat_map(|(_, profiles)| *profiles).any(|(code, ..)| *code == lang.code());
+        east || shared || ALONE.iter().any(|(_, code)| *code == lang.code())
+    }
+
     fn identify(&self, line: &str) -> Option<Guess> {
         let letters: Vec<char> = line.chars().filter(|c| c.is_alphabetic()).collect();
         let share = |code: &str| {
@@ -131,8 +142,8 @@ impl Identify for BuiltIn {
         if let Some((share, lang)) = alone.filter(|(share, _)| *share > 0.5).max_by(|a, b| a.0.total_cmp(&b.0)) {
             return Some(Guess { lang: Lang::from_code(lang)?, probability: share });
         }
-        let (script, profiles) = SHARED.iter().find(|(script, _)| share(script).is_some_and(|share| share > 0.5))?;
-        among(line, &letters, profiles, share(script)?)
+        let at = SHARED.iter().position(|(script, _)| share(script).is_some_and(|share| share > 0.5))?;
+        among(line, EVIDENCE.get(at)?, share(SHARED[at].0)?)
     }
 }
 
@@ -155,29 +166,41 @@ fn east_asian(letters: &[char]) -> Option<Guess> {
     Some(Guess { lang: Lang::from_code(if traditional { "zho_Hant" } else { "zho_Hans" })?, probability: han })
 }
 
+/// Who has a word, who has a letter: looked up once per word and letter of a line.
+struct Evidence {
+    profiles: &'static [Profile],
+    words: HashMap<&'static str, Vec<usize>>,
+    letters: HashMap<char, Vec<usize>>,
+}
+
+static EVIDENCE: LazyLock<Vec<Evidence>> = LazyLock::new(|| {
+    let of = |(_, profiles): &(&str, &'static [Profile])| {
+        let mut evidence = Evidence { profiles, words: HashMap::new(), letters: HashMap::new() };
+        for (at, (_, telling, frequent)) in profiles.iter().enumerate() {
+            telling.chars().for_each(|letter| evidence.letters.entry(letter).or_default().push(at));
+            frequent.split(' ').for_each(|word| evidence.words.entry(word).or_default().push(at));
+        }
+        evidence
+    };
+    SHARED.iter().map(of).collect()
+});
+
 /// The profile with most evidence: a telling letter counts 1, a frequent word 1 shared by the profiles that
 /// have it; the probability is the winner's share of the evidence.
-fn among(line: &str, letters: &[char], profiles: &[Profile], script_share: f64) -> Option<Guess> {
+fn among(line: &str, evidence: &Evidence, script_share: f64) -> Option<Guess> {
     let lower = line.to_lowercase();
-    let words: Vec<&str> =
-        lower.split(|c: char| !c.is_alphabetic() && !is_mark(c)).filter(|word| !word.is_empty()).collect();
-    let mut evidence: Vec<f64> = vec![0.0; profiles.len()];
-    let mut count = |has: &dyn Fn(&Profile) -> bool| {
-        let holders: Vec<usize> = (0..profiles.len()).filter(|at| has(&profiles[*at])).collect();
-        for at in &holders {
-            evidence[*at] += 1.0 / holders.len() as f64;
+    let mut found: Vec<f64> = vec![0.0; evidence.profiles.len()];
+    let mut count = |holders: Option<&Vec<usize>>| {
+        for at in holders.into_iter().flatten() {
+            found[*at] += 1.0 / holders.map_or(1.0, |holders| holders.len() as f64);
         }
     };
-    for letter in letters {
-        let letter = letter.to_lowercase().next().unwrap_or(*letter);
-        count(&|(_, telling, _)| telling.contains(letter));
-    }
-    for word in &words {
-        count(&|(_, _, frequent)| frequent.split(' ').any(|own| own == *word));
-    }
-    let total: f64 = evidence.iter().sum();
-    let (at, most) = evidence.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1))?;
-    let lang = Lang::from_code(profiles[at].0)?;
+    lower.chars().for_each(|letter| count(evidence.letters.get(&letter)));
+    let words = lower.split(|c: char| !c.is_alphabetic() && !is_mark(c));
+    words.for_each(|word| count(evidence.words.get(word)));
+    let total: f64 = found.iter().sum();
+    let (at, most) = found.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1))?;
+    let lang = Lang::from_code(evidence.profiles[at].0)?;
     (*most > 0.0).then(|| Guess { lang, probability: most / total * script_share })
 }
 
