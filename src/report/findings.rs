@@ -109,7 +109,7 @@ pub struct Findings {
     pub findings: Vec<Finding>,
     pub differences: Vec<PairedDifference>,
     /// Numbers of further analyses.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub details: Vec<Detail>,
     /// Bootstrap replicates, seed and interval level behind every interval.
     pub replicates: usize,

@@ -73,7 +73,7 @@ fn shared(context: &Context<'_>, parallel: &Parallel, run: usize, english: usize
 }
 
 fn measures(shared: &[Shared], counts: &dyn Fn(u32) -> f64) -> [f64; MEASURES.len()] {
-    let pairs = shared.iter().flat_map(|s| s.rewards.iter().map(|(x, y)| (*x, *y, counts(s.cluster))));
+    let pairs = shared.iter().flat_map(|s| s.rewards.iter().map(move |(x, y)| (*x, *y, counts(s.cluster))));
     let found = shift(pairs.clone());
     let share = |crosses: &dyn Fn(&Shared) -> bool| {
         let n: f64 = shared.iter().map(|s| counts(s.cluster)).sum();

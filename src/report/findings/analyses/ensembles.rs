@@ -99,7 +99,7 @@ fn joined(context: &Context<'_>) -> Vec<Joined> {
     let mut found = Vec::new();
     for unit in context.design.cells.iter().flat_map(|cell| &cell.units) {
         for index in unit.items() {
-            let of_run = |run: &usize| {
+            let of_run = |run: &usize| -> Option<Vec<f64>> {
                 let item = context.table.item(*run, index);
                 Evidence::Rewards.extremes(&item)?;
                 Some(item.chosen.iter().chain(item.rejected).map(|r| r.map_or(f64::NAN, f64::from)).collect())

@@ -101,7 +101,7 @@ pub fn items(context: &Context<'_>) -> Vec<Detail> {
         let here = right as f64 / answered as f64;
         let elsewhere: Vec<bool> = runs
             .iter()
-            .flat_map(|run| (0..n_langs).filter(|l| *l != lang).filter_map(|l| run.right(l, f.cluster)))
+            .flat_map(|run| (0..n_langs).filter(move |l| *l != lang).filter_map(move |l| run.right(l, f.cluster)))
             .collect();
         let there = elsewhere.iter().filter(|right| **right).count() as f64 / elsewhere.len().max(1) as f64;
         for (measure, share, n) in [("right-here", here, answered), ("right-elsewhere", there, elsewhere.len())] {

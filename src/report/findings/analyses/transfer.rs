@@ -39,10 +39,11 @@ pub fn transfer(scores: &[Score<'_>], runs: &[RunInfo], options: &FindingOptions
     }
     let mut advantages: Vec<(f64, Vec<f64>, usize)> = Vec::new();
     for target in &sources {
-        let here = own.iter().filter(|(_, score)| score.lang == *target);
-        let (native, foreign): (Vec<_>, Vec<_>) = here.partition(|(source, _)| source == target);
-        let only = |side: Vec<&(Lang, &Score<'_>)>| side.into_iter().map(|(_, score)| *score).collect::<Vec<_>>();
-        let (native, foreign): (Vec<&Score<'_>>, Vec<&Score<'_>>) = (only(native), only(foreign));
+        let here = |native: bool| -> Vec<&Score<'_>> {
+            let side = own.iter().filter(|(source, score)| score.lang == *target && (source == target) == native);
+            side.map(|(_, score)| *score).collect()
+        };
+        let (native, foreign) = (here(true), here(false));
         if native.is_empty() || foreign.is_empty() {
             continue;
         }
