@@ -1,4 +1,4 @@
-//! Trees of merges (dendrograms): leaves on the right, branches that meet the further left the nearer they are.
+//! Trees of merges (dendrograms): leaves on the right; the nearer two branches are, the nearer to the leaves they meet.
 
 use crate::report::figure::axis::Axis;
 use crate::report::figure::palette::Ink;

@@ -142,13 +142,13 @@ fn heat(
     Figure {
         id: benchmark_id("agreement", benchmark, i),
         title: visible(&format!("Agreement of languages, {}", run_name(findings, run))),
-        caption: "Cohen's κ of right and wrong over shared source items; empty where fewer than 20 are shared. \
+        caption: "Cohen's κ × 100 of right and wrong over shared source items; empty where fewer than 20 are shared. \
                   Languages that agree stand side by side."
             .into(),
         alt: format!("κ between {} languages; the table below has the numbers.", order.len()),
         plot: Plot::Heat(Heat {
-            legend: "Cohen's κ".to_owned(),
-            unit: Unit::Plain,
+            legend: "Cohen's κ × 100".to_owned(),
+            unit: Unit::Percent,
             ramp: Ramp::Sequential,
             range: None,
             rows: order.iter().map(|lang| Label::lang(*lang)).collect(),
@@ -179,7 +179,7 @@ fn tree(
     (leaves.len() > 2 && branches.len() + 1 == leaves.len()).then(|| Figure {
         id: benchmark_id("agreement-tree", benchmark, i),
         title: visible(&format!("Languages that agree, {}", run_name(findings, run))),
-        caption: "Average linkage on 1 − κ: the further left two branches meet, the more the languages agree. \
+        caption: "Average linkage on 1 − κ: the nearer to the names two branches meet, the more the languages agree. \
                   Languages without 20 shared items with each of the others are left out."
             .into(),
         alt: format!("A tree of {} languages; the table below has the numbers.", leaves.len()),
