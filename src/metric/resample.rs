@@ -16,7 +16,7 @@ use crate::metric::interval::percentile;
 pub const MIN_CLUSTERS: usize = 10;
 
 /// Steps of arithmetic that one analysis may spend on its replicates.
-const BUDGET: usize = 300_000_000;
+const BUDGET: usize = 60_000_000;
 const FEWEST: usize = 200;
 
 /// Share of replicates that may be undefined before a number gets no interval.

@@ -11,6 +11,9 @@ use crate::report::language::DIMENSIONS;
 
 pub const ANALYSIS: &str = "groups";
 
+/// Languages with fewer items are left out of extremes: theirs would be noise.
+const MIN_ITEMS: usize = 30;
+
 /// The mean of the lowest languages is over this many.
 pub const WORST: usize = 3;
 
@@ -105,6 +108,7 @@ impl Here<'_> {
     /// Worst languages, range and spread of each run; corrected for noise, which makes the lowest look lower.
     fn evenness(&self, scores: &[Score<'_>]) -> Vec<Detail> {
         let mut details = Vec::new();
+        let scores: Vec<Score<'_>> = scores.iter().filter(|score| score.n >= MIN_ITEMS).copied().collect();
         for run in scores.chunk_by(|a, b| a.run == b.run) {
             if run.len() <= WORST {
                 continue;
@@ -164,6 +168,7 @@ fn corrected(point: f64, mut resampled: Vec<f64>, level: f64) -> Option<(f64, Op
     let tail = (1.0 - level) / 2.0;
     let (low, high) = (quantile(&resampled, tail)?, quantile(&resampled, 1.0 - tail)?);
     let bias = mean(resampled.iter().copied()) - point;
-    let interval = Interval { low: 2.0 * point - high, high: 2.0 * point - low, level };
-    Some((point - bias, Some(interval)))
+    // Neither a mean of accuracies nor a range is below 0.
+    let interval = Interval { low: (2.0 * point - high).max(0.0), high: (2.0 * point - low).max(0.0), level };
+    Some(((point - bias).max(0.0), Some(interval)))
 }
