@@ -23,7 +23,7 @@ const METHODS: [(&str, &str); 5] = [
     ("mean", "Mean reward"),
     ("worst-case", "Lowest reward"),
     ("mean-minus-sd", "Mean less standard deviation"),
-    ("rank", "Mean rank"),
+    ("rank", "Mean rank, ties by mean reward"),
     ("learned", "Learned weights, cross-fitted"),
 ];
 

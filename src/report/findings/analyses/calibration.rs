@@ -28,6 +28,10 @@ const MEASURES: [&str; 8] = [
 
 pub const COVERAGES: [f64; 10] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0];
 
+/// Where the slope stands, and the measures that need the reference's.
+const SLOPE: usize = 3;
+const BY_REFERENCE: [&str; 2] = ["slope-ratio", "ece-at-reference-temperature"];
+
 /// (source, margin, weight) of every pair of responses.
 type Pairs = Vec<(u32, f64, f64)>;
 
@@ -125,6 +129,8 @@ fn by_language(context: &Context<'_>, run: usize, groups: &[Group], reference: u
     let resampled =
         context.plan.run(point.len(), steps, &|counts, out| compute(&|c| f64::from(counts[c as usize]), out));
     let mut details = Vec::new();
+    // A ratio to a slope that may be 0 says nothing.
+    let steady = resampled.interval(reference * width + SLOPE).is_some_and(|interval| interval.low > 0.0);
     for (number, group) in groups.iter().enumerate() {
         for (at, measure) in MEASURES.into_iter().enumerate() {
             // The reference's ratio to itself is no finding.
@@ -133,6 +139,9 @@ fn by_language(context: &Context<'_>, run: usize, groups: &[Group], reference: u
             }
             let detail = context.detail(ANALYSIS, Some(run), measure, vec![group.about.clone()]);
             let detail = match point[number * width + at] {
+                _ if !steady && BY_REFERENCE.contains(&measure) => {
+                    detail.because("the reference language's slope is not above 0")
+                }
                 value if value.is_nan() => detail.because("no slope fits: margins are all on one side"),
                 value => detail.with(Some(value), resampled.interval(number * width + at), group.n),
             };

@@ -169,11 +169,14 @@ fn join(method: usize, all: &[f64]) -> f64 {
     }
 }
 
-/// Mean rank of each response over runs.
+/// Sum of each response's ranks over runs; equals are told apart by the mean reward, or two runs that
+/// disagree would always tie.
 fn ranks(joined: &Joined) -> Vec<f64> {
+    const TIE_BREAK: f64 = 1e-9;
     let by_run: Vec<Vec<f64>> =
         joined.rewards.iter().map(|rewards| crate::metric::correlation::ranks(rewards)).collect();
-    (0..by_run[0].len()).map(|at| by_run.iter().map(|ranks| ranks[at]).sum::<f64>()).collect()
+    let mean = combine(joined, |all| join(0, all));
+    mean.iter().enumerate().map(|(at, mean)| by_run.iter().map(|r| r[at]).sum::<f64>() + TIE_BREAK * mean).collect()
 }
 
 /// The credit that joined rewards earn.
