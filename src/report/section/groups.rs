@@ -60,7 +60,7 @@ fn breakdown(findings: &Findings, benchmark: &BenchmarkInfo, i: usize, details: 
         }
     }
     let order = |dimension: &str| crate::report::language::DIMENSIONS.iter().position(|(name, _)| *name == dimension);
-    keys.sort_by_key(|(dimension, group)| (order(dimension), *group));
+    keys.sort_by_key(|&(dimension, group)| (order(dimension), group));
     if keys.is_empty() {
         return Vec::new();
     }
