@@ -3,6 +3,8 @@
 //! [`table`] says what is known of each (names, script, family, resource class), [`Lang::parse`] takes
 //! whatever people write, [`LangSet`] is what `--langs` means.
 
+pub mod confusion;
+pub mod identify;
 mod names;
 mod script;
 mod set;

@@ -10,19 +10,30 @@ pub mod accuracy;
 pub mod aggregate;
 pub mod agreement;
 pub mod bootstrap;
+pub mod calibration;
 pub mod cochran;
+pub mod comparable;
+pub mod correlation;
 pub mod design;
 pub mod estimate;
 pub mod gamma;
 pub mod graded;
 pub mod interval;
+pub mod irt;
+pub mod length;
+pub mod linkage;
+pub mod logistic;
 pub mod margin;
 pub mod mcnemar;
 pub mod multiplicity;
 pub mod observe;
 pub mod outcome;
+pub mod parallel;
+pub mod permutation;
 pub mod power;
 pub mod ranking;
+pub mod resample;
+pub mod selective;
 pub mod sheet;
 pub mod stuart_maxwell;
 pub mod student;
@@ -97,6 +108,13 @@ pub static METRICS: &[&dyn Metric] = &[
     &accuracy::ACCURACY,
     &accuracy::LONGEST_WINS,
     &accuracy::TieRate,
+    &calibration::BrierScore,
+    &calibration::ExpectedError,
+    &length::CHOSEN_LONGER,
+    &length::CHOSEN_SHORTER,
+    &length::BALANCED,
+    &length::MATCHED,
+    &length::ShortestWins,
     &style_matrix::MATRIX,
     &style_matrix::EASY,
     &style_matrix::NORMAL,

@@ -28,6 +28,9 @@ pub struct RunInfo {
     /// SHA-256 by role: `model/…`, `data/…`, `manifest/…`, `template`; of a model from the hub also its commit,
     /// `model/commit`.
     pub digests: BTreeMap<String, String>,
+    /// Languages that the model was trained on here, as its training named them; absent where all, or unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trained_on: Option<String>,
     /// The resolved settings, as TOML.
     pub settings: String,
 }
@@ -47,6 +50,7 @@ impl RunInfo {
             threads: 1,
             seed: 0,
             digests: BTreeMap::new(),
+            trained_on: None,
             settings: String::new(),
         }
     }

@@ -6,6 +6,7 @@
 
 pub mod block;
 mod csv;
+mod details_csv;
 pub mod figure;
 pub mod findings;
 mod html;
@@ -50,7 +51,7 @@ pub enum Format {
     Md,
     /// `report.tex`.
     Latex,
-    /// `findings.csv`.
+    /// `findings.csv`; `analyses.csv` where there are any.
     Csv,
     /// `findings.json`.
     Json,
@@ -164,6 +165,9 @@ pub fn write_with_items(
     }
     if wants(Format::Csv) {
         put("findings.csv", &csv::render(findings)?)?;
+        if !findings.details.is_empty() {
+            put("analyses.csv", &details_csv::render(findings)?)?;
+        }
     }
     if wants(Format::Json) {
         put("findings.json", &json::render(findings)?)?;
@@ -281,6 +285,15 @@ fn check(findings: &Findings) -> Result<(), ReportError> {
         let numbers = estimate.map(|e| [Some(e.point), e.interval.map(|i| i.low), e.interval.map(|i| i.high)]);
         if !numbers.into_iter().flatten().flatten().all(f64::is_finite) {
             return Err(ReportError::NotFinite { what: format!("{metric} of run {run} on `{benchmark}`") });
+        }
+    }
+    for d in &findings.details {
+        if let Some(run) = d.run.filter(|run| *run >= runs) {
+            return Err(ReportError::UnknownRun { index: run, runs });
+        }
+        let ends = d.estimate.and_then(|e| e.interval).map_or([0.0; 2], |i| [i.low, i.high]);
+        if !d.estimate.is_none_or(|e| e.point.is_finite()) || !ends.iter().all(|end| end.is_finite()) {
+            return Err(ReportError::NotFinite { what: format!("{} of the analysis {}", d.measure, d.analysis) });
         }
     }
     match findings.differences.iter().find(|d| d.baseline >= runs) {

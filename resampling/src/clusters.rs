@@ -80,6 +80,13 @@ impl Clusters {
         counts
     }
 
+    /// What a bootstrap replicate weighs each cluster, as in [`Scheme::Bootstrap`].
+    pub fn weighed(&self, key: [u64; 4], replicate: u64) -> Vec<f32> {
+        let mut weights = vec![0.0; self.n];
+        self.draws(key, replicate, |cluster, weight| weights[cluster as usize] += weight);
+        weights
+    }
+
     /// Calls `drawn` with every cluster drawn and what a draw weighs.
     #[inline]
     fn draws(&self, key: [u64; 4], replicate: u64, mut drawn: impl FnMut(u32, f32)) {

@@ -8,6 +8,8 @@ use serde::Serialize;
 use crate::benchmark::grid::grid;
 use crate::benchmark::reader::{self, ReadCounts, ReadError, ReadOptions};
 use crate::lang::Lang;
+use crate::lang::confusion::{Confusion, judge, looks_english};
+use crate::lang::identify::{BuiltIn, Identify};
 use crate::preference::Comparison;
 use crate::progress::Progress;
 
@@ -50,6 +52,30 @@ pub struct LanguageStats {
     pub prompt_chars: Option<Quantiles>,
     pub chosen_chars: Option<Quantiles>,
     pub rejected_chars: Option<Quantiles>,
+    /// Absent for languages that the identifier does not know.
+    pub chosen_language: Option<Rates>,
+    pub rejected_language: Option<Rates>,
+}
+
+/// Whether responses are in the item's language; see [`crate::lang::confusion`].
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Rates {
+    /// Responses with a line long enough to judge.
+    pub n: usize,
+    pub line_pass_rate: f64,
+    pub line_accuracy: f64,
+    pub word_pass_rate: Option<f64>,
+}
+
+impl Rates {
+    fn of(confusion: &Confusion) -> Option<Self> {
+        Some(Self {
+            n: confusion.responses - confusion.skipped,
+            line_pass_rate: confusion.lpr()?,
+            line_accuracy: confusion.line_accuracy()?,
+            word_pass_rate: confusion.wpr(),
+        })
+    }
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -66,6 +92,8 @@ struct Lengths {
     prompt: Vec<u32>,
     chosen: Vec<u32>,
     rejected: Vec<u32>,
+    chosen_language: Confusion,
+    rejected_language: Confusion,
 }
 
 /// Counts one file in one pass; memory holds lengths, never text.
@@ -113,6 +141,11 @@ impl Lengths {
         self.prompt.push(comparison.prompt.0.iter().map(|turn| chars(&turn.content)).fold(0, u32::saturating_add));
         self.chosen.extend(comparison.chosen.iter().map(|response| chars(&response.text)));
         self.rejected.extend(comparison.rejected.iter().map(|response| chars(&response.text)));
+        if BuiltIn.knows(comparison.lang) {
+            let judged = |text: &str| judge(text, comparison.lang, &BuiltIn, &looks_english);
+            comparison.chosen.iter().for_each(|response| self.chosen_language.add(judged(&response.text)));
+            comparison.rejected.iter().for_each(|response| self.rejected_language.add(judged(&response.text)));
+        }
     }
 
     fn finish(self) -> LanguageStats {
@@ -121,17 +154,20 @@ impl Lengths {
             prompt_chars: Quantiles::of(self.prompt),
             chosen_chars: Quantiles::of(self.chosen),
             rejected_chars: Quantiles::of(self.rejected),
+            chosen_language: Rates::of(&self.chosen_language),
+            rejected_language: Rates::of(&self.rejected_language),
         }
     }
 }
 
 impl Stats {
-    /// Three tables: lengths by language, items by language and category, items by category and subset.
+    /// Four tables: lengths by language, responses in the wrong language, items by language and category, items by category and subset.
     pub fn to_text(&self) -> String {
         let counts = &self.counts;
         format!(
             "{}\n{} rows: {} items, {} ties, {} bad rows left out, {} rows in languages not asked for\n\n\
-             Characters: median (5th to 95th percentile)\n{}\nItems by category\n{}\nItems by subset\n{}",
+             Characters: median (5th to 95th percentile)\n{}\n\
+             Lines in the item's language, % (responses judged), by the identifier {}\n{}\nItems by category\n{}\nItems by subset\n{}",
             self.path.display(),
             counts.rows,
             counts.comparisons,
@@ -139,6 +175,8 @@ impl Stats {
             counts.n_skipped(),
             counts.filtered,
             self.lengths(),
+            BuiltIn.name(),
+            self.confusion(),
             self.categories(),
             self.subsets()
         )
@@ -152,6 +190,25 @@ impl Stats {
         };
         let rows: Vec<_> = self.languages.iter().map(row).collect();
         grid(&["<language", "<", "items", "prompt", "chosen", "rejected"], &rows)
+    }
+
+    /// Line pass rate, line accuracy and word pass rate of responses with lines of five words or more.
+    fn confusion(&self) -> String {
+        let percent = |share: f64| format!("{:.1}", 100.0 * share);
+        let of = |rates: Option<Rates>| match rates {
+            None => ["·", "·", "·"].map(str::to_owned),
+            Some(r) => [
+                format!("{} ({})", percent(r.line_pass_rate), r.n),
+                percent(r.line_accuracy),
+                r.word_pass_rate.map_or("·".to_owned(), percent),
+            ],
+        };
+        let row = |(lang, stats): (&Lang, &LanguageStats)| {
+            let rates = [stats.chosen_language, stats.rejected_language].into_iter().flat_map(of);
+            std::iter::once(lang.to_string()).chain(rates).collect()
+        };
+        let rows: Vec<Vec<String>> = self.languages.iter().map(row).collect();
+        grid(&["<language", "chosen LPR", "lines", "WPR", "rejected LPR", "lines", "WPR"], &rows)
     }
 
     fn categories(&self) -> String {

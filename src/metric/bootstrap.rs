@@ -99,6 +99,11 @@ impl Bootstrap {
         self.clusters.draw(self.key(), r)
     }
 
+    /// What replicate `r` weighs each cluster.
+    pub fn weights(&self, r: u64) -> Vec<f32> {
+        self.clusters.weighed(self.key(), r)
+    }
+
     /// All replicates of some numbers at once.
     pub fn replicates(&self, sheet: &Sheet, wanted: &[NodeId], done: &mut dyn FnMut(u64)) -> Replicates {
         let scheme = Scheme::Bootstrap { key: self.key() };

@@ -16,6 +16,13 @@ pub fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
     Some(a + (b - a) * (at - low as f64))
 }
 
+/// The middle `level` of resampled values; sorts them.
+pub fn middle(values: &mut [f64], level: f64) -> Option<Interval> {
+    values.sort_unstable_by(f64::total_cmp);
+    let tail = (1.0 - level) / 2.0;
+    Some(Interval { low: quantile(values, tail)?, high: quantile(values, 1.0 - tail)?, level })
+}
+
 /// How an interval is read off replicates.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]

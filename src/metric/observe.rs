@@ -1,10 +1,10 @@
 //! What each unit of a cell adds to a metric's sums, for one run.
 
-use crate::metric::columns::{ColumnId, Columns};
 use crate::metric::design::{Cell, Members};
 use crate::metric::outcome::{Evidence, Outcome};
 use crate::metric::{MAX_WIDTH, Metric, Protocol};
 use crate::table::item::ItemTable;
+use rmbench_resampling::columns::{ColumnId, Columns};
 
 /// Contributions of one cell: dense, one row per unit.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use rmbench_resampling::program::{Op, Program};
 
 use crate::metric::Metric;
-use crate::metric::columns::{ColumnId, Columns};
+use rmbench_resampling::columns::{ColumnId, Columns};
 
 pub type NodeId = u32;
 

@@ -6,20 +6,24 @@
 //! plotters is what turns the scene into pixels without a font library on the machine.
 
 mod axis;
+pub mod curves;
 pub mod dots;
 pub mod heat;
 mod palette;
 mod png;
 mod scene;
 mod svg;
+pub mod tree;
 
 use crate::lang::Lang;
 use crate::report::block::{Inline, visible};
 use crate::report::language;
 
+pub use curves::{Curve, Curves};
 pub use dots::{Dot, DotRow, Dots, Reference};
 pub use heat::{Heat, HeatCell, Ramp, extent};
 pub use scene::Scene;
+pub use tree::{Branch, Tree};
 
 /// What a section wants drawn.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,6 +42,8 @@ pub struct Figure {
 pub enum Plot {
     Dots(Dots),
     Heat(Heat),
+    Curves(Curves),
+    Tree(Tree),
 }
 
 /// Where a drawing will stand.
@@ -124,6 +130,8 @@ impl Figure {
         match &self.plot {
             Plot::Dots(dots) => dots.scene(frame, title),
             Plot::Heat(heat) => heat.scene(frame, title),
+            Plot::Curves(curves) => curves.scene(frame, title),
+            Plot::Tree(tree) => tree.scene(frame, title),
         }
     }
 
@@ -134,7 +142,7 @@ impl Figure {
 
     /// The element to show in its place on a phone, for plots that can be laid out in so little width.
     pub fn svg_narrow(&self) -> Option<String> {
-        matches!(self.plot, Plot::Dots(_))
+        matches!(self.plot, Plot::Dots(_) | Plot::Curves(_) | Plot::Tree(_))
             .then(|| svg::write(self, &self.scene(Frame::NarrowPage), svg::Style::NarrowPage))
     }
 

@@ -2,10 +2,13 @@
 //!
 //! Sections and renderers read findings only; they compute nothing.
 
+mod analyses;
 mod analysis;
+mod behaviour;
 mod compare;
 mod counts;
 mod describe;
+mod detail;
 mod draft;
 mod omnibus;
 mod options;
@@ -35,6 +38,7 @@ use crate::table::item::{ItemTable, Symbol};
 use analysis::Analysis;
 use draft::{Draft, Resolver};
 
+pub use detail::{About, Detail};
 pub use options::{FindingError, FindingOptions};
 pub use panel::PanelFinding;
 pub use protocols::{Averaging, ProtocolName, ProtocolScore};
@@ -139,6 +143,9 @@ pub struct Findings {
     pub rankings: Vec<Ranking>,
     #[serde(default)]
     pub equality: Vec<EqualityTest>,
+    /// Numbers of further analyses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<Detail>,
     /// Bootstrap replicates, seed and interval level behind every interval.
     pub replicates: usize,
     pub seed: u64,
@@ -186,6 +193,7 @@ impl Findings {
             protocols: Vec::new(),
             rankings: Vec::new(),
             equality: Vec::new(),
+            details: Vec::new(),
             replicates: options.replicates,
             seed: options.seed,
             level: options.level,
@@ -211,6 +219,7 @@ impl Findings {
         let design = Design::new(table, here.symbol, &here.manifest);
         let mut analysis = Analysis::new(table, &design, &here.manifest, here.name, options)?;
         analysis.scores();
+        analysis.behaviour();
         analysis.against_english();
         analysis.against_published_english();
         analysis.disparity();
@@ -221,6 +230,7 @@ impl Findings {
         self.benchmarks.push(describe::benchmark_info(&analysis, options));
         self.warnings.extend(analysis.warnings());
         self.equality.extend(analysis.tests_of_equality());
+        self.details.extend(analyses::of_items(&analysis, options, progress));
         let Analysis { sheet, findings, differences, rankings, .. } = analysis;
         let resampled = findings.iter().filter_map(Draft::resampled);
         let resampled = resampled.chain(differences.iter().filter_map(Draft::resampled));
@@ -230,8 +240,9 @@ impl Findings {
         let known: HashSet<NodeId> = ranked.iter().copied().collect();
         let is_new = |node: &NodeId| !operands(*node).is_some_and(|(a, b)| known.contains(&a) && known.contains(&b));
         let compared = differences.iter().filter_map(Draft::resampled).filter(is_new);
-        let kept = ranked.iter().copied().chain(compared);
+        let kept = ranked.iter().copied().chain(compared).chain(analyses::nodes(&findings));
         let resolver = Resolver::new(&sheet, &options.bootstrap(&design), resampled, kept, progress);
+        self.details.extend(analyses::of_scores(&findings, &self.runs, &resolver, options));
         self.rankings.extend(standing::rankings(&rankings, here.name, &resolver, options.level));
         self.differences.extend(standing::differences(differences, &resolver, options.level));
         self.findings.extend(findings.into_iter().map(|draft| draft::finding(resolver.resolve(draft))));

@@ -25,6 +25,16 @@ pub fn script(lang: &Lang) -> &str {
     lang.code().get(4..).unwrap_or("Zyyy")
 }
 
+/// A named way to group languages; `None`: not known of a language.
+pub type Dimension = (&'static str, fn(Lang) -> Option<String>);
+
+/// Joshi et al. 2020 give the class, WALS the family (`lang/table.tsv`).
+pub const DIMENSIONS: [Dimension; 3] = [
+    ("script", |lang| lang.script().map(|script| script.name.to_owned())),
+    ("family", |lang| lang.info().map(|info| info.family.to_owned())),
+    ("resource class", |lang| lang.info().and_then(|info| info.class).map(|class| format!("class {class}"))),
+];
+
 /// BCP-47 tag for the `lang` attribute. Browsers pick Han glyphs by it and know Japanese and Korean
 /// without a script.
 pub fn tag(lang: Lang) -> String {

@@ -46,6 +46,48 @@ pub static MEASURES: &[Measure] = &[
         about: "Accuracy of always preferring the longer response; no model is involved.",
     },
     Measure {
+        id: "shortest-wins",
+        title: "Shortest wins",
+        unit: Unit::Percent,
+        about: "Accuracy of always preferring the shorter response; no model is involved.",
+    },
+    Measure {
+        id: "accuracy-chosen-longer",
+        title: "Chosen longer",
+        unit: Unit::Percent,
+        about: "Accuracy where the chosen response is the longer one.",
+    },
+    Measure {
+        id: "accuracy-chosen-shorter",
+        title: "Chosen shorter",
+        unit: Unit::Percent,
+        about: "Accuracy where the chosen response is the shorter one.",
+    },
+    Measure {
+        id: "accuracy-length-balanced",
+        title: "Length-balanced",
+        unit: Unit::Percent,
+        about: "Mean of the accuracies where the chosen response is longer and where it is shorter.",
+    },
+    Measure {
+        id: "accuracy-length-matched",
+        title: "Length-matched",
+        unit: Unit::Percent,
+        about: "Accuracy where the lengths of both responses differ by at most a tenth of the longer one.",
+    },
+    Measure {
+        id: "brier",
+        title: "Brier score",
+        unit: Unit::Plain,
+        about: "Mean squared distance of the logistic function of the margin from the preference: 0 is perfect, 0.25 is what a coin gets.",
+    },
+    Measure {
+        id: "ece",
+        title: "ECE",
+        unit: Unit::Percent,
+        about: "Expected calibration error of the logistic function of the margin, ten equal bins, both orders.",
+    },
+    Measure {
         id: "gap-to-english-all-items",
         title: "Gap to English, all items",
         unit: Unit::Points,

@@ -2,13 +2,21 @@
 //!
 //! To add one, write the function and put a line in [`SECTIONS`]; every format prints it from then on.
 
+mod agreement;
 mod baseline;
+mod calibration;
 mod categories;
+mod comparability;
 mod comparisons;
 mod coverage;
+mod details;
+mod ensembles;
 mod gap;
+mod groups;
+mod items;
 mod languages;
 mod leaderboard;
+mod length;
 mod matrix;
 mod measures;
 mod method;
@@ -17,6 +25,8 @@ mod protocols;
 mod provenance;
 mod subsets;
 mod summary;
+mod tokens;
+mod transfer;
 
 use crate::report::block::{Block, Inline, slug};
 use crate::report::findings::{BenchmarkInfo, Findings};
@@ -31,9 +41,18 @@ pub static SECTIONS: &[(&str, Section)] = &[
     ("Comparisons", comparisons::section),
     ("Accuracy by language", languages::section),
     ("Gap to English", gap::section),
+    ("Groups of languages", groups::section),
+    ("Agreement of languages", agreement::section),
     ("Languages and categories", categories::section),
     ("Against the baseline", baseline::section),
     ("Subsets", subsets::section),
+    ("Length", length::section),
+    ("Calibration", calibration::section),
+    ("Tokens", tokens::section),
+    ("Comparability of rewards", comparability::section),
+    ("Transfer between languages", transfer::section),
+    ("Ensembles", ensembles::section),
+    ("Suspicious translations", items::section),
     ("Other measures", measures::section),
     ("Agreement item by item", panel::section),
     ("Protocol matrix", protocols::section),

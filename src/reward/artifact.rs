@@ -146,6 +146,9 @@ pub struct ProvenanceCard {
     pub base: String,
     /// SHA-256 of the training data's files, in the order given.
     pub data: Vec<String>,
+    /// Languages of the data that were trained on, as the user named them; absent where all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub langs: Option<String>,
     pub seed: u64,
 }
 

@@ -28,7 +28,9 @@ pub fn scalar(
         .map_err(|e| failed(files, e.into()))?;
     model.token_budget = settings.batch_tokens;
     let digests = parts.digests().map_err(|e| failed(files, e.into()))?;
-    let info = info(spec, settings, device::name(on), &model, digests)?;
+    let mut info = info(spec, settings, device::name(on), &model, digests)?;
+    let card = parts.card().map_err(|e| failed(files, e.into()))?;
+    info.trained_on = card.and_then(|card| card.provenance).and_then(|provenance| provenance.langs);
     Ok((model, info))
 }
 

@@ -81,6 +81,9 @@ pub fn begin(
         commit: COMMIT.to_owned(),
         base: spec.to_owned(),
         data: data_digests.into_iter().map(|(_, digest)| digest).collect(),
+        langs: Some(source.langs.clone())
+            .filter(|langs| langs != "all")
+            .or_else(|| source.lang.map(|lang| lang.code().to_owned())),
         seed: settings.seed,
     };
     let objective = settings.objective.name().to_owned();

@@ -1,5 +1,7 @@
 //! Metrics, aggregation, intervals and findings: published numbers, hand-worked cases, properties.
 
+mod analyses;
+mod behaviour;
 mod findings;
 mod items;
 mod properties;

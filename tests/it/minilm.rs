@@ -97,6 +97,7 @@ fn trainable(dir: &Path, start: &BTreeMap<String, Tensor>, max_length: usize) ->
         commit: "test".into(),
         base: "minilm".into(),
         data: Vec::new(),
+        langs: None,
         seed: 0,
     };
     ScalarTrainable { model, tokenizer_dir: dir.to_owned(), objective: "bt".into(), provenance }

@@ -283,7 +283,7 @@ fn presence(scores: &[Vec<Observed>]) -> Vec<usize> {
     (0..scores.len()).map(|run| (0..run).find(|other| same(&scores[run], &scores[*other])).unwrap_or(run)).collect()
 }
 
-fn all_columns(design: &Design, observed: &[Observed], sheet: &mut Sheet) -> CellColumns {
+pub fn all_columns(design: &Design, observed: &[Observed], sheet: &mut Sheet) -> CellColumns {
     let cells = design.cells.iter().zip(observed);
     cells.map(|(cell, observed)| observed.any().then(|| observed.columns(cell, &mut sheet.columns, |_| true))).collect()
 }

@@ -109,6 +109,13 @@ impl<'a> Resolver<'a> {
         Some(Cow::Owned(self.kept.get(&a)?.minus(self.kept.get(&b)?)))
     }
 
+    /// A number's point and its value in every replicate, where these were kept.
+    pub fn values(&self, node: NodeId) -> Option<(f64, Vec<f32>)> {
+        let point = self.points[node as usize]?;
+        let kept = self.replicates(node)?;
+        Some((point, kept.deviations.iter().map(|x| (point + f64::from(*x)) as f32).collect()))
+    }
+
     pub fn resolve<T>(&self, draft: Draft<T>) -> Resolved<T> {
         let Draft { of, node, method, n, n_missing, why } = draft;
         let Some((node, point)) = node.and_then(|node| Some((node, self.points[node as usize]?))) else {

@@ -4,10 +4,10 @@ use crate::benchmark::manifest::{Average, Manifest, Rule};
 use crate::lang::Lang;
 use crate::metric::Metric;
 use crate::metric::aggregate::{Absent, Compat, Form, Forms, members};
-use crate::metric::columns::ColumnId;
 use crate::metric::design::Design;
 use crate::metric::sheet::{Finish, NodeId, Sheet};
 use crate::report::findings::{Languages, Scope};
+use rmbench_resampling::columns::ColumnId;
 
 /// What of a benchmark numbers are made for.
 pub struct Layout<'a> {

@@ -33,8 +33,10 @@ fn id(benchmark: &BenchmarkInfo, i: usize, run: usize, group: usize) -> String {
 }
 
 fn of_benchmark<'a>(findings: &'a Findings, benchmark: &'a BenchmarkInfo) -> impl Iterator<Item = &'a Finding> {
-    let elsewhere = [ACCURACY, GAP, LONGEST];
-    findings.findings.iter().filter(move |f| f.benchmark == benchmark.name && !elsewhere.contains(&f.metric.as_str()))
+    let elsewhere = [ACCURACY, GAP, LONGEST, "brier", "ece", "shortest-wins"];
+    findings.findings.iter().filter(move |f| {
+        f.benchmark == benchmark.name && !elsewhere.contains(&f.metric.as_str()) && !f.metric.starts_with("accuracy-")
+    })
 }
 
 /// Metrics that are given for the same kinds of scopes and languages share a table.

@@ -31,7 +31,10 @@ fn rows_for(metric: &dyn Metric, seed: u64, n: usize, change: &dyn Fn(f32) -> f3
             rows.push(Row::comparison("s", &format!("i{i}"), &rewards(2), &rewards(2)));
         } else {
             let m = if i % 2 == 0 { 1 } else { 3 };
-            rows.push(Row::comparison("s", &format!("i{i}"), &rewards(1), &rewards(m)));
+            let mut row = Row::comparison("s", &format!("i{i}"), &rewards(1), &rewards(m));
+            // Longer, shorter and alike, on either side.
+            row.chars = (0..1 + m as u32).map(|k| 10 + (i as u32 * 7 + k * 5) % 23).collect();
+            rows.push(row);
         }
     }
     rows

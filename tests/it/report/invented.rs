@@ -185,6 +185,7 @@ pub fn findings(runs: usize, langs: usize, categories: usize) -> Findings {
         differences: Vec::new(),
         rankings: Vec::new(),
         equality: Vec::new(),
+        details: Vec::new(),
         replicates: 1000,
         seed: 0,
         level: 0.95,

@@ -1,0 +1,74 @@
+//! Correlations of paired values: Pearson's r, Spearman's ρ, Kendall's τ-b. `None` for fewer than two
+//! pairs, or where one side does not vary.
+
+/// Pearson's r of pairs with weights; weights count pairs, so they need not sum to 1.
+pub fn weighted_pearson(pairs: impl Iterator<Item = (f64, f64, f64)> + Clone) -> Option<f64> {
+    let (mut n, mut mean_x, mut mean_y) = (0.0, 0.0, 0.0);
+    for (x, y, w) in pairs.clone() {
+        n += w;
+        mean_x += w * x;
+        mean_y += w * y;
+    }
+    if n < 2.0 {
+        return None;
+    }
+    (mean_x, mean_y) = (mean_x / n, mean_y / n);
+    let (mut xx, mut yy, mut xy) = (0.0, 0.0, 0.0);
+    for (x, y, w) in pairs {
+        xx += w * (x - mean_x) * (x - mean_x);
+        yy += w * (y - mean_y) * (y - mean_y);
+        xy += w * (x - mean_x) * (y - mean_y);
+    }
+    // Rounding leaves a trace of variance in constant values that are far from zero.
+    let floor = |mean: f64| n * (1e-14 * mean).powi(2);
+    (xx > floor(mean_x) && yy > floor(mean_y)).then(|| (xy / (xx.sqrt() * yy.sqrt())).clamp(-1.0, 1.0))
+}
+
+pub fn pearson(x: &[f64], y: &[f64]) -> Option<f64> {
+    weighted_pearson(x.iter().zip(y).map(|(x, y)| (*x, *y, 1.0)))
+}
+
+/// Pearson's r of the ranks.
+pub fn spearman(x: &[f64], y: &[f64]) -> Option<f64> {
+    pearson(&ranks(x), &ranks(y))
+}
+
+/// Ranks from 1; equals share the mean of their ranks.
+pub fn ranks(values: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|a, b| values[*a].total_cmp(&values[*b]));
+    let mut ranks = vec![0.0; values.len()];
+    let mut before = 0.0;
+    for group in order.chunk_by(|a, b| values[*a] == values[*b]) {
+        let count = group.len() as f64;
+        for index in group {
+            ranks[*index] = before + (count + 1.0) / 2.0;
+        }
+        before += count;
+    }
+    ranks
+}
+
+/// τ-b = (concordant − discordant)/√((pairs − ties in x)(pairs − ties in y)).
+pub fn kendall(x: &[f64], y: &[f64]) -> Option<f64> {
+    let n = x.len().min(y.len());
+    let (mut score, mut in_x, mut in_y) = (0.0, 0.0, 0.0);
+    for i in 0..n {
+        for j in 0..i {
+            let sign = |a: f64, b: f64| {
+                if a > b {
+                    1.0
+                } else if a < b {
+                    -1.0
+                } else {
+                    0.0f64
+                }
+            };
+            let (dx, dy) = (sign(x[i], x[j]), sign(y[i], y[j]));
+            score += dx * dy;
+            in_x += dx * dx;
+            in_y += dy * dy;
+        }
+    }
+    (in_x > 0.0 && in_y > 0.0).then(|| score / (in_x * in_y).sqrt())
+}

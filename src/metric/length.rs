@@ -1,0 +1,124 @@
+//! What length explains. Lengths are characters of responses; where a side has several, their mean.
+
+use crate::metric::accuracy::credit;
+use crate::metric::outcome::{Evidence, is_complete};
+use crate::metric::{Group, Metric, Protocol};
+use crate::table::item::Item;
+
+/// Two lengths are alike where they differ by at most this share of the longer one.
+pub const ALIKE: f64 = 0.1;
+
+/// Mean length of chosen and of rejected responses.
+pub fn lengths(item: &Item<'_>) -> Option<(f64, f64)> {
+    let mean = |chars: &[u32]| {
+        (!chars.is_empty()).then(|| chars.iter().map(|c| f64::from(*c)).sum::<f64>() / chars.len() as f64)
+    };
+    Some((mean(item.chosen_chars)?, mean(item.rejected_chars)?))
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    ChosenLonger,
+    ChosenShorter,
+    /// Mean of the two: what accuracy would be if the longer response were chosen half of the time.
+    Balanced,
+    Matched,
+}
+
+/// Accuracy by which side is longer. Sums: credit and items where chosen is longer, shorter, alike.
+pub struct ByLength(Part);
+
+pub static CHOSEN_LONGER: ByLength = ByLength(Part::ChosenLonger);
+pub static CHOSEN_SHORTER: ByLength = ByLength(Part::ChosenShorter);
+pub static BALANCED: ByLength = ByLength(Part::Balanced);
+pub static MATCHED: ByLength = ByLength(Part::Matched);
+
+impl Metric for ByLength {
+    fn id(&self) -> &'static str {
+        match self.0 {
+            Part::ChosenLonger => "accuracy-chosen-longer",
+            Part::ChosenShorter => "accuracy-chosen-shorter",
+            Part::Balanced => "accuracy-length-balanced",
+            Part::Matched => "accuracy-length-matched",
+        }
+    }
+
+    fn about(&self) -> &'static str {
+        match self.0 {
+            Part::ChosenLonger => "Accuracy where the chosen response is the longer one.",
+            Part::ChosenShorter => "Accuracy where the chosen response is the shorter one.",
+            Part::Balanced => "Mean of the accuracies where the chosen response is longer and where it is shorter.",
+            Part::Matched => "Accuracy where lengths differ by at most a tenth of the longer response.",
+        }
+    }
+
+    fn width(&self) -> usize {
+        6
+    }
+
+    fn contribute(&self, group: &Group<'_>, protocol: &Protocol, sums: &mut [f64]) -> bool {
+        let mut any = false;
+        for item in group.items() {
+            let credit = Evidence::Rewards.extremes(&item).and_then(|extremes| credit(&extremes, protocol.ties));
+            let (Some(credit), Some((chosen, rejected))) = (credit, lengths(&item)) else { continue };
+            if chosen != rejected {
+                let at = if chosen > rejected { 0 } else { 2 };
+                sums[at] += credit;
+                sums[at + 1] += 1.0;
+            }
+            if (chosen - rejected).abs() <= ALIKE * chosen.max(rejected) {
+                sums[4] += credit;
+                sums[5] += 1.0;
+            }
+            any = true;
+        }
+        any
+    }
+
+    fn finish(&self, sums: &[f64]) -> Option<f64> {
+        let share = |at: usize| (sums[at + 1] > 0.0).then(|| sums[at] / sums[at + 1]);
+        match self.0 {
+            Part::ChosenLonger => share(0),
+            Part::ChosenShorter => share(2),
+            Part::Balanced => Some((share(0)? + share(2)?) / 2.0),
+            Part::Matched => share(4),
+        }
+    }
+}
+
+/// Accuracy of always preferring the shorter response: its own number, since ties in length lose both ways.
+pub struct ShortestWins;
+
+impl Metric for ShortestWins {
+    fn id(&self) -> &'static str {
+        "shortest-wins"
+    }
+
+    fn about(&self) -> &'static str {
+        "Accuracy of always preferring the shorter response; no model is involved."
+    }
+
+    fn width(&self) -> usize {
+        2
+    }
+
+    fn contribute(&self, group: &Group<'_>, protocol: &Protocol, sums: &mut [f64]) -> bool {
+        let mut any = false;
+        for item in group.items().filter(|item| is_complete(item)) {
+            let negative = |chars: &[u32]| chars.iter().map(|c| Some(-(*c as f32))).collect::<Vec<Option<f32>>>();
+            let (chosen, rejected) = (negative(item.chosen_chars), negative(item.rejected_chars));
+            let mirrored = Item { chosen: &chosen, rejected: &rejected, ..item };
+            let credit = Evidence::Rewards.extremes(&mirrored).and_then(|extremes| credit(&extremes, protocol.ties));
+            if let Some(credit) = credit {
+                sums[0] += credit;
+                sums[1] += 1.0;
+                any = true;
+            }
+        }
+        any
+    }
+
+    fn finish(&self, sums: &[f64]) -> Option<f64> {
+        (sums[1] > 0.0).then(|| sums[0] / sums[1])
+    }
+}

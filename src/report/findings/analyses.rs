@@ -1,0 +1,105 @@
+//! Analyses beyond scores: how languages agree, whether rewards mean the same everywhere, what confidence
+//! is worth, what length explains.
+//!
+//! Each is a function from a benchmark's items to [`Detail`]s. To add one: a file here, a line in
+//! [`OF_ITEMS`], and a section that prints it. They resample by [`Plan`], with the same draws as scores.
+
+mod agreement;
+mod calibration;
+mod comparability;
+mod ensembles;
+mod groups;
+mod items;
+mod length;
+mod scores;
+mod tokens;
+mod transfer;
+
+use crate::metric::Protocol;
+use crate::metric::design::Design;
+use crate::metric::resample::Plan;
+use crate::metric::sheet::NodeId;
+use crate::progress::Progress;
+use crate::provenance::RunInfo;
+use crate::report::findings::analysis::Analysis;
+use crate::report::findings::detail::{About, Detail};
+use crate::report::findings::draft::{Draft, Resolver};
+use crate::report::findings::options::FindingOptions;
+use crate::report::findings::{Finding, Languages, Scope};
+use crate::table::item::ItemTable;
+
+/// What an analysis looks at.
+pub struct Context<'a> {
+    pub table: &'a ItemTable,
+    pub design: &'a Design,
+    pub protocol: &'a Protocol,
+    pub benchmark: &'a str,
+    /// Runs that scored any of it.
+    pub runs: &'a [usize],
+    pub plan: Plan,
+}
+
+impl Context<'_> {
+    pub fn detail(&self, analysis: &str, run: Option<usize>, measure: &str, of: Vec<About>) -> Detail {
+        Detail::new(analysis, self.benchmark, run, measure, of)
+    }
+}
+
+type OfItems = fn(&Context<'_>) -> Vec<Detail>;
+
+/// Analyses of items, in the order they are shown.
+static OF_ITEMS: &[(&str, OfItems)] = &[
+    ("agreement of languages", agreement::agreement),
+    ("calibration", calibration::calibration),
+    ("length", length::length),
+    ("tokens", tokens::tokens),
+    ("comparability", comparability::comparability),
+    ("ensembles", ensembles::ensembles),
+    ("items", items::items),
+];
+
+/// All analyses of one benchmark's items.
+pub fn of_items(analysis: &Analysis<'_>, options: &FindingOptions, progress: &mut dyn Progress) -> Vec<Detail> {
+    let context = Context {
+        table: analysis.table,
+        design: analysis.design(),
+        protocol: &analysis.protocol,
+        benchmark: &analysis.benchmark,
+        runs: &analysis.runs,
+        plan: Plan::new(options.bootstrap(analysis.design())),
+    };
+    let mut details = Vec::new();
+    for (_, of_items) in OF_ITEMS {
+        details.extend(of_items(&context));
+        progress.advance(0);
+    }
+    details
+}
+
+/// Scores of single languages: what analyses over languages start from.
+fn language_scores(drafts: &[Draft<Finding>]) -> impl Iterator<Item = &Draft<Finding>> {
+    let wanted = |draft: &&Draft<Finding>| {
+        draft.of.scope == Scope::Overall
+            && matches!(draft.of.languages, Languages::One(_))
+            && scores::METRICS.contains(&draft.of.metric.as_str())
+    };
+    drafts.iter().filter(wanted)
+}
+
+/// Numbers whose replicates analyses over languages need.
+pub fn nodes(drafts: &[Draft<Finding>]) -> impl Iterator<Item = NodeId> {
+    language_scores(drafts).filter_map(|draft| draft.node)
+}
+
+/// All analyses of one benchmark's scores by language.
+pub fn of_scores(
+    drafts: &[Draft<Finding>],
+    runs: &[RunInfo],
+    resolver: &Resolver,
+    options: &FindingOptions,
+) -> Vec<Detail> {
+    let scores = scores::scores(language_scores(drafts), resolver);
+    let mut details = groups::groups(&scores, options);
+    details.extend(transfer::transfer(&scores, runs, options));
+    details
+}

@@ -1,0 +1,77 @@
+//! Calibration and length as metrics of the same sums and the same replicates as scores.
+
+use rayon::prelude::*;
+
+use crate::benchmark::manifest::Rule;
+use crate::metric::aggregate::Form;
+use crate::metric::calibration::{BINS, BrierScore, ExpectedError};
+use crate::metric::length::{BALANCED, CHOSEN_LONGER, CHOSEN_SHORTER, MATCHED, ShortestWins};
+use crate::metric::observe::Observed;
+use crate::metric::{MAX_WIDTH, Metric};
+use crate::report::findings::Scope;
+use crate::report::findings::analysis::{Analysis, Basis, all_columns};
+use crate::report::findings::draft::Method;
+use crate::report::findings::place::{Gaps, Slot};
+
+/// A function of a metric's sums, and how many items stand behind it.
+type Function = (&'static dyn Metric, fn(&[f64]) -> f64);
+
+static CALIBRATION: [Function; 1] = [(&BrierScore, |sums| sums[1])];
+static ERROR: [Function; 1] = [(&ExpectedError, |sums| sums[BINS] / 2.0)];
+static SHORTEST: [Function; 1] = [(&ShortestWins, |sums| sums[1])];
+static LENGTH: [Function; 4] = [
+    (&CHOSEN_LONGER, |sums| sums[1]),
+    (&CHOSEN_SHORTER, |sums| sums[3]),
+    (&BALANCED, |sums| sums[1] + sums[3]),
+    (&MATCHED, |sums| sums[5]),
+];
+
+impl Analysis<'_> {
+    /// Every behaviour metric of every run: overall, and beside every subset what length alone gives.
+    pub fn behaviour(&mut self) {
+        // A composite score is no share of right preferences.
+        if self.design().subsets.iter().any(|subset| subset.rule != Rule::Accuracy) {
+            return;
+        }
+        let all = Form::Pooled { subsets: (0..self.design().subsets.len()).collect(), complete: false };
+        let overall = [(Scope::Overall, all)];
+        let scopes = self.layout.scopes.clone();
+        self.functions(&CALIBRATION, &overall);
+        self.functions(&ERROR, &overall);
+        self.functions(&SHORTEST, &scopes);
+        self.functions(&LENGTH, &overall);
+    }
+
+    /// Functions of one metric's sums.
+    fn functions(&mut self, functions: &'static [Function], scopes: &[(Scope, Form)]) {
+        let design = self.design();
+        let Some((sums, _)) = functions.first() else { return };
+        let observe = |run: usize| -> Vec<Observed> {
+            let cells = design.cells.iter();
+            cells.map(|cell| Observed::new(self.table, run, cell, *sums, &self.protocol)).collect()
+        };
+        let observed: Vec<Vec<Observed>> = (0..self.table.runs.len()).into_par_iter().map(observe).collect();
+        for run in self.runs.clone() {
+            let columns = all_columns(design, &observed[run], &mut self.sheet);
+            for (function, count) in functions {
+                let placed = self.layout.place(&mut self.sheet, scopes, &columns, &|_| *function, Gaps::Refuse);
+                let before = self.findings.len();
+                self.draft(run, function.id(), scopes, &placed, &[], Basis::Outcomes);
+                let slots = placed.slots.iter().flatten().filter(|slot| !matches!(slot, Slot::Nowhere));
+                for (draft, slot) in self.findings[before..].iter_mut().zip(slots) {
+                    let Slot::Number(number) = slot else { continue };
+                    let mut total = [0.0; MAX_WIDTH];
+                    for cell in &number.cells {
+                        let own = observed[run][*cell].totals();
+                        total.iter_mut().zip(own).for_each(|(sum, own)| *sum += own);
+                    }
+                    let n = count(&total[..function.width()]);
+                    draft.n = n.round() as usize;
+                    if let Method::Resampled { effective_n, .. } = &mut draft.method {
+                        *effective_n = effective_n.min(n);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Whether rewards mean the same in every language.
+
+use super::details::{self, Details, Shown, lang};
+use super::{benchmark_id, per_benchmark};
+use crate::report::block::{Block, Inline};
+use crate::report::findings::{About, Findings};
+use crate::report::measure::Unit;
+use crate::report::select::{ranking, run_name};
+
+const ANALYSIS: &str = "comparability";
+
+const OF_LANGUAGE: [Shown; 5] = [
+    ("shift", "Shift", "Mean reward here less in English, in standard deviations of the English rewards", Unit::Plain),
+    ("scale", "Scale", "Standard deviation of rewards here over that in English", Unit::Plain),
+    ("reward-correlation", "r", "Pearson's r of the rewards of a response and its translation", Unit::Plain),
+    (
+        "rejected-reference-wins",
+        "English rejected wins",
+        "Share of items whose rejected response in English has a higher reward than the chosen one here",
+        Unit::Percent,
+    ),
+    (
+        "rejected-language-wins",
+        "Rejected here wins",
+        "Share of items whose rejected response here has a higher reward than the chosen one in English",
+        Unit::Percent,
+    ),
+];
+
+pub fn section(findings: &Findings) -> Option<Vec<Block>> {
+    per_benchmark(findings, |benchmark, i| {
+        let details = Details::of(findings, benchmark, ANALYSIS)?;
+        let runs = details.runs("shift", &ranking(findings, benchmark));
+        let mut blocks = vec![Block::Paragraph(
+            "In a mixed-language batch, rewards of different languages are compared with each other. Where one answer \
+             gets other rewards by language alone, training pushes towards the language with the higher ones."
+                .into(),
+        )];
+        let columns: [Shown; 3] = [
+            ("response", "The response", "Between responses, whatever the language", Unit::Percent),
+            ("language", "The language", "Between languages, given the responses", Unit::Percent),
+            ("residual", "Neither", "Of this response in this language only", Unit::Percent),
+        ];
+        let rows = runs.iter().map(|run| {
+            let share =
+                |(name, _, _, unit): Shown| details.value(Some(*run), "variance-share", &[About::name(name)], unit);
+            super::matrix::MatrixRow {
+                label: Inline::new().name(run_name(findings, *run)),
+                lang: None,
+                run: Some(*run),
+                pinned: false,
+                values: columns.map(share).to_vec(),
+            }
+        });
+        let caption = format!(
+            "Share of the variance of rewards, over responses that exist in two languages or more, in percent with {}; n counts rewards.",
+            details::intervals(findings)
+        );
+        let id = benchmark_id("reward-variance", benchmark, i);
+        blocks.push(details::table(id, caption.into(), "Run", &columns, rows.collect()).into());
+        for run in runs {
+            let langs: Vec<_> =
+                details.measured("shift").filter(|d| d.run == Some(run)).filter_map(|d| lang(d, 0)).collect();
+            let rows = langs.iter().map(|lang| {
+                details::row(&details, Some(run), &[About::Lang(*lang)], Inline::new().lang(*lang), &OF_LANGUAGE)
+            });
+            let caption = Inline::new().name(run_name(findings, run)).text(format!(
+                ": rewards of the same responses here and in English, with {}; n counts shared items.",
+                details::intervals(findings)
+            ));
+            let id = format!("{}-run-{}", benchmark_id("comparability", benchmark, i), run + 1);
+            let table = details::table(id, caption, "Language", &OF_LANGUAGE, rows.collect());
+            let summary = Inline::new().text("By language: ").name(run_name(findings, run));
+            blocks.push(Block::Fold { summary, blocks: vec![table.into()], open: false });
+        }
+        Some(blocks)
+    })
+}
