@@ -94,9 +94,10 @@ pub trait Metric: Sync {
     fn contribute(&self, group: &Group<'_>, protocol: &Protocol, sums: &mut [f64]) -> bool;
     /// The metric from the sums; `None` where it is undefined.
     fn finish(&self, sums: &[f64]) -> Option<f64>;
-    /// Whether it is first sum / second sum, undefined where the second is 0: evaluated without a call.
-    fn is_ratio(&self) -> bool {
-        false
+    /// Places of two sums, where it is the first over the second, undefined where the second is 0: such
+    /// metrics are evaluated without a call.
+    fn ratio(&self) -> Option<(usize, usize)> {
+        None
     }
 }
 
@@ -183,8 +184,10 @@ mod tests {
             assert!((1..=MAX_WIDTH).contains(&metric.width()), "{}", metric.id());
             let nothing = [0.0; MAX_WIDTH];
             assert_eq!(metric.finish(&nothing[..metric.width()]), None, "{}: no items, no number", metric.id());
-            if metric.is_ratio() {
-                assert_eq!((metric.width(), metric.finish(&[3.0, 4.0])), (2, Some(0.75)), "{}", metric.id());
+            if let Some((above, below)) = metric.ratio() {
+                let mut sums = nothing;
+                (sums[above], sums[below]) = (3.0, 4.0);
+                assert_eq!(metric.finish(&sums[..metric.width()]), Some(0.75), "{}", metric.id());
             }
         }
     }

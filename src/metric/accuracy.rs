@@ -65,8 +65,8 @@ impl Metric for Accuracy {
         (sums[1] > 0.0).then(|| sums[0] / sums[1])
     }
 
-    fn is_ratio(&self) -> bool {
-        true
+    fn ratio(&self) -> Option<(usize, usize)> {
+        Some((0, 1))
     }
 }
 
@@ -100,8 +100,8 @@ impl Metric for TieRate {
         (sums[1] > 0.0).then(|| sums[0] / sums[1])
     }
 
-    fn is_ratio(&self) -> bool {
-        true
+    fn ratio(&self) -> Option<(usize, usize)> {
+        Some((0, 1))
     }
 }
 

@@ -236,6 +236,10 @@ impl Metric for BrierScore {
     fn finish(&self, sums: &[f64]) -> Option<f64> {
         (sums[1] > 0.0).then(|| sums[0] / sums[1])
     }
+
+    fn ratio(&self) -> Option<(usize, usize)> {
+        Some((0, 1))
+    }
 }
 
 /// ECE with [`BINS`] bins. Only Σ(p − y) of a bin enters, so one sum per bin will do, and N last.

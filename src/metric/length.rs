@@ -84,6 +84,15 @@ impl Metric for ByLength {
             Part::Matched => share(4),
         }
     }
+
+    fn ratio(&self) -> Option<(usize, usize)> {
+        match self.0 {
+            Part::ChosenLonger => Some((0, 1)),
+            Part::ChosenShorter => Some((2, 3)),
+            Part::Balanced => None,
+            Part::Matched => Some((4, 5)),
+        }
+    }
 }
 
 /// Accuracy of always preferring the shorter response: its own number, since ties in length lose both ways.
@@ -120,5 +129,9 @@ impl Metric for ShortestWins {
 
     fn finish(&self, sums: &[f64]) -> Option<f64> {
         (sums[1] > 0.0).then(|| sums[0] / sums[1])
+    }
+
+    fn ratio(&self) -> Option<(usize, usize)> {
+        Some((0, 1))
     }
 }

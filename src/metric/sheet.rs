@@ -41,17 +41,20 @@ impl Finish {
         }
     }
 
-    fn is_ratio(&self) -> bool {
-        matches!(self, Finish::Metric(metric) if metric.is_ratio())
+    fn ratio(&self) -> Option<(usize, usize)> {
+        match self {
+            Finish::Metric(metric) => metric.ratio(),
+            Finish::Function { .. } => None,
+        }
     }
 
     /// The operation, its columns renumbered.
     fn op(&self, columns: Vec<u32>) -> Op {
         let width = self.width();
+        if let Some((above, below)) = self.ratio() {
+            return Op::Ratio(columns.chunks_exact(width).map(|cell| [cell[above], cell[below]]).collect());
+        }
         match *self {
-            Finish::Metric(metric) if metric.is_ratio() => {
-                Op::Ratio(columns.chunks_exact(2).map(|cell| [cell[0], cell[1]]).collect())
-            }
             Finish::Metric(metric) => {
                 let function = Arc::new(|sums: &[f64]| metric.finish(sums).unwrap_or(f64::NAN));
                 Op::Function { function, width, columns }
@@ -265,12 +268,14 @@ impl Sheet {
     /// the items of a share. `None` for numbers of another form.
     pub fn independent_variance(&self, node: NodeId) -> Option<f64> {
         match self.nodes.get(node as usize)? {
-            Node::Finish { finish, columns } if finish.is_ratio() => {
-                let sum =
-                    |of: &[f64], at: usize| columns.iter().skip(at).step_by(2).map(|c| of[*c as usize]).sum::<f64>();
-                let (credit, n) = (sum(self.columns.totals(), 0), sum(self.columns.totals(), 1));
+            Node::Finish { finish, columns } => {
+                let (above, below) = finish.ratio()?;
+                let sum = |of: &[f64], at: usize| {
+                    columns.iter().skip(at).step_by(finish.width()).map(|c| of[*c as usize]).sum::<f64>()
+                };
+                let (credit, n) = (sum(self.columns.totals(), above), sum(self.columns.totals(), below));
                 let mean = credit / n;
-                let spread = sum(self.columns.squares(), 0) / n - mean * mean;
+                let spread = sum(self.columns.squares(), above) / n - mean * mean;
                 (n > 1.0).then(|| spread.max(0.0) / (n - 1.0))
             }
             Node::Mean(parts) => {

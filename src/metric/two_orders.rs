@@ -43,6 +43,18 @@ const DIFFER: usize = 3;
 const TWICE: usize = 4;
 const WITHOUT: usize = 5;
 
+impl TwoOrders {
+    /// Of the sums whose ratio it is.
+    fn places(&self) -> (usize, usize) {
+        match self.part {
+            Part::Score => (RIGHT, N),
+            Part::First => (FIRST_RIGHT, N),
+            Part::Silent => (WITHOUT, N),
+            Part::Inconsistent => (DIFFER, TWICE),
+        }
+    }
+}
+
 /// The verdict of one order: 1 right, −1 wrong, 0 tie; `None`: there is none.
 fn verdict(evidence: Evidence, item: &Item<'_>, order: usize) -> Option<i8> {
     let (chosen, rejected) = (evidence.chosen(item, order)?, evidence.rejected(item, order)?);
@@ -99,13 +111,12 @@ impl Metric for TwoOrders {
     }
 
     fn finish(&self, sums: &[f64]) -> Option<f64> {
-        let share = |part: usize, of: usize| (sums[of] > 0.0).then(|| sums[part] / sums[of]);
-        match self.part {
-            Part::Score => share(RIGHT, N),
-            Part::First => share(FIRST_RIGHT, N),
-            Part::Silent => share(WITHOUT, N),
-            Part::Inconsistent => share(DIFFER, TWICE),
-        }
+        let (part, of) = self.places();
+        (sums[of] > 0.0).then(|| sums[part] / sums[of])
+    }
+
+    fn ratio(&self) -> Option<(usize, usize)> {
+        Some(self.places())
     }
 }
 
