@@ -31,6 +31,8 @@ mod pickles;
 #[cfg(feature = "torch")]
 mod pruning;
 mod report;
+#[cfg(feature = "torch")]
+mod rewardbench;
 mod score;
 #[cfg(feature = "torch")]
 mod selfcheck;
