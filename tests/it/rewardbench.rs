@@ -106,7 +106,7 @@ fn rewards_are_rewardbenchs_whatever_the_batches() {
         for &budget in budgets {
             model.token_budget = budget;
             let (scores, cut) = scores(&model, &pairs);
-            assert!((100..1900).contains(&cut), "{name}: {cut} of {} sequences are cut", 2 * N_PAIRS);
+            assert!((50..1900).contains(&cut), "{name}: {cut} of {} sequences are cut", 2 * N_PAIRS);
             found.push((format!("budget {budget}"), scores));
         }
         for (way, ours) in &found {
