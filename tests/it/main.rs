@@ -17,6 +17,8 @@ mod encoders;
 #[cfg(feature = "torch")]
 mod heads;
 mod hub;
+#[cfg(feature = "torch")]
+mod kernels;
 mod metrics;
 #[cfg(feature = "torch")]
 mod minilm;
