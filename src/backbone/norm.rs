@@ -6,6 +6,7 @@ use tch::{Kind, Tensor};
 use super::config::NormKind;
 use super::layers::in_kind;
 use super::params::{Init, ParamError, ParamSource};
+use super::recording::may_leave_libtorch;
 use super::row_kernels::{self, Rms};
 
 /// A norm over the last dimension.
@@ -33,8 +34,11 @@ impl Norm {
         self.weight.size().last().copied().unwrap_or(1)
     }
 
-    /// What kernels need to know of it, where they have such a norm. Weights are made in f32.
-    pub fn rms(&self) -> Option<(Tensor, f64)> {
+    /// Weights in f32 and epsilon, where kernels have such a norm and take numbers like these.
+    pub fn rms(&self, x: &Tensor) -> Option<(Tensor, f64)> {
+        if !may_leave_libtorch(x.device(), x.kind()) {
+            return None;
+        }
         let weight = || self.weight.to_kind(Kind::Float);
         match self.kind {
             NormKind::Rms | NormKind::RmsWide => Some((weight(), self.eps)),
@@ -46,7 +50,7 @@ impl Norm {
     /// x + y and its norm, both [t, d].
     pub fn forward_sum(&self, x_td: &Tensor, y_td: &Tensor) -> (Tensor, Tensor) {
         let by_kernel = || {
-            let (weight, eps) = self.rms().filter(|_| self.weight.dim() == 1)?;
+            let (weight, eps) = self.rms(x_td).filter(|_| self.weight.dim() == 1)?;
             row_kernels::sum_and_norm(x_td, y_td, Rms { weight: &weight, eps })
         };
         by_kernel().unwrap_or_else(|| {
@@ -59,7 +63,7 @@ impl Norm {
     /// [..., d] → [..., d] in the kind of `x`.
     pub fn forward(&self, x: &Tensor) -> Tensor {
         let by_kernel = || {
-            let (weight, eps) = self.rms().filter(|_| self.weight.dim() == 1 && x.dim() == 2)?;
+            let (weight, eps) = self.rms(x).filter(|_| self.weight.dim() == 1 && x.dim() == 2)?;
             row_kernels::rms_norm(x, Rms { weight: &weight, eps })
         };
         by_kernel().unwrap_or_else(|| self.by_libtorch(x))

@@ -73,7 +73,7 @@ impl Projection {
     }
 
     fn finished(&self, x_thk: Tensor, norm: Option<&Norm>, turns: Option<&Turns>) -> Tensor {
-        let rms = norm.filter(|norm| norm.width() == self.width).and_then(Norm::rms);
+        let rms = norm.filter(|norm| norm.width() == self.width).and_then(|norm| norm.rms(&x_thk));
         let tables = turns.and_then(Turns::for_kernels);
         // One pass for both, or for the one there is, where kernels have it.
         if rms.is_some() == norm.is_some() && tables.is_some() == turns.is_some() && (norm.is_some() || turns.is_some())

@@ -90,7 +90,7 @@ fn finished_heads<T: RowOperand>(x_thk: &Tensor, norm: Option<Rms>, turn: Option
     });
     let mut out = like(&x_td);
     T::heads(Level::best(), rows_of(&x_td), size[2] as usize, norm, turn, numbers_mut::<T>(&mut out));
-    out.view(size.as_slice())
+    out.view_as(x_thk)
 }
 
 fn product<T: RowOperand>(act: Gate, gate: &Tensor, up: &Tensor) -> Tensor {

@@ -29,7 +29,7 @@ impl Dice {
 
 /// Numbers of a tensor in the kernels' kind.
 fn numbers<T: Element>(x: &Tensor) -> Vec<T> {
-    let wide = Vec::<f32>::try_from(x.to_kind(Kind::Float).contiguous().view(-1)).unwrap();
+    let wide = Vec::<f32>::try_from(x.to_kind(Kind::Float).contiguous().flatten(0, -1)).unwrap();
     wide.into_iter().map(T::of).collect()
 }
 
