@@ -93,9 +93,9 @@ fn heads<T: RowOperand>() {
                         y.iter_mut().enumerate().for_each(|(i, y)| *y *= factor * f64::from(weight[first + i]));
                     }
                     let before = y.clone();
-                    for i in 0..n {
+                    for (i, y) in y.iter_mut().enumerate().take(n) {
                         let turned = if i < n / 2 { -before[i + n / 2] } else { before[i - n / 2] };
-                        y[i] = before[i] * f64::from(cos[row * n + i]) + turned * f64::from(sin[row * n + i]);
+                        *y = before[i] * f64::from(cos[row * n + i]) + turned * f64::from(sin[row * n + i]);
                     }
                     expected.extend(y);
                 }

@@ -76,8 +76,8 @@ struct Reader<'a, 'b> {
 
 impl<'a> Reader<'a, '_> {
     fn read_all(&self) -> Result<(), ScoreError> {
-        let sources = self.plan.sources.iter().enumerate();
-        match sources.into_iter().try_for_each(|(index, planned)| self.read(index, planned)) {
+        let mut sources = self.plan.sources.iter().enumerate();
+        match sources.try_for_each(|(index, planned)| self.read(index, planned)) {
             Ok(()) | Err(Stop::Unwanted) => Ok(()),
             Err(Stop::Failed(error)) => Err(error),
         }
