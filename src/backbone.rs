@@ -22,6 +22,7 @@ pub mod params;
 mod projection;
 mod recording;
 pub mod rope;
+mod row_kernels;
 mod rows;
 mod soft_cap;
 pub mod weights;

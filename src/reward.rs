@@ -26,6 +26,7 @@ pub mod scalar;
 mod workers;
 
 use crate::preference::Comparison;
+use crate::text::encode::Encoded;
 
 /// What a model says of one response.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -69,6 +70,22 @@ impl RewardModel {
             RewardModel::Mock(mock) => Ok(mock.score(comparisons, done)),
             #[cfg(feature = "torch")]
             RewardModel::Scalar(model) => model.score(comparisons, done),
+        }
+    }
+
+    /// [`RewardModel::score`] where the comparisons' tokens are known already, by the model's own text
+    /// pipeline. Models that see characters do without.
+    pub fn score_encoded(
+        &self,
+        comparisons: &[Comparison],
+        encoded: &[Encoded],
+        done: &mut dyn FnMut(u64),
+    ) -> Result<Vec<Vec<ResponseScore>>, RewardError> {
+        let _ = encoded;
+        match self {
+            RewardModel::Mock(mock) => Ok(mock.score(comparisons, done)),
+            #[cfg(feature = "torch")]
+            RewardModel::Scalar(model) => model.score_encoded(encoded, done),
         }
     }
 }

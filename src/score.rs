@@ -3,6 +3,7 @@
 //! [`plan`] reads the data once and checks everything that can be checked before the model runs,
 //! [`run`] scores in shards that survive a kill, [`directory`] is the run on disk.
 
+mod ahead;
 pub mod directory;
 #[cfg(feature = "torch")]
 mod load;

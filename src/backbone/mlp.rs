@@ -6,6 +6,7 @@ use super::config::Activation;
 use super::config::names::{Gate, MlpNames};
 use super::layers::{Linear, activate};
 use super::params::{ParamError, ParamSource};
+use super::row_kernels;
 
 pub struct GatedMlp {
     gate: GateLayers,
@@ -56,6 +57,7 @@ impl GatedMlp {
                 (halves[0].shallow_clone(), halves[1].shallow_clone())
             }
         };
-        self.down.forward(&(activate(self.act, &gate_tf) * up_tf))
+        let inner_tf = row_kernels::gated(self.act, &gate_tf, &up_tf);
+        self.down.forward(&inner_tf.unwrap_or_else(|| activate(self.act, &gate_tf) * up_tf))
     }
 }

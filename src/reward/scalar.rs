@@ -12,7 +12,7 @@ use crate::text::pooling::{Pooling, Reading, TokenPattern};
 
 /// The usual token budget: enough for full speed on a CPU; the flat stream makes memory proportional to it.
 pub const TOKEN_BUDGET: usize = 4096;
-/// Comparisons encoded at a time, so that memory does not grow with the data.
+/// Comparisons that batches are made of at a time, so that memory does not grow with the data.
 const WINDOW: usize = 2048;
 
 pub struct ScalarModel {
@@ -60,12 +60,25 @@ impl ScalarModel {
         let mut scores = Vec::with_capacity(comparisons.len());
         for window in comparisons.chunks(WINDOW) {
             let encoded = self.text.encode_all(window).map_err(|e| RewardError::Model(e.to_string()))?;
-            scores.extend(self.score_encoded(&encoded, done)?);
+            scores.extend(self.score_window(&encoded, done)?);
         }
         Ok(scores)
     }
 
-    fn score_encoded(
+    /// [`ScalarModel::score`] of tokens.
+    pub fn score_encoded(
+        &self,
+        encoded: &[Encoded],
+        done: &mut dyn FnMut(u64),
+    ) -> Result<Vec<Vec<ResponseScore>>, RewardError> {
+        let mut scores = Vec::with_capacity(encoded.len());
+        for window in encoded.chunks(WINDOW) {
+            scores.extend(self.score_window(window, done)?);
+        }
+        Ok(scores)
+    }
+
+    fn score_window(
         &self,
         encoded: &[Encoded],
         done: &mut dyn FnMut(u64),

@@ -9,7 +9,7 @@ use crate::progress::Progress;
 use crate::provenance::RunInfo;
 use crate::reward::mock::{Mock, MockRule};
 use crate::reward::{ResponseScore, RewardModel};
-use crate::text::encode::TextPipeline;
+use crate::text::encode::{Encoded, TextPipeline};
 
 /// Microseconds that a mock takes per comparison, so that tests can interrupt a run.
 pub const MOCK_DELAY_VARIABLE: &str = "RMBENCH_MOCK_DELAY_US";
@@ -66,10 +66,11 @@ impl Scorer {
         Ok(Some(pipeline.encode(comparison)?.truncated.contains(&true)))
     }
 
-    /// See [`RewardModel::score`].
+    /// See [`RewardModel::score`]; `encoded` are the comparisons' tokens by [`Scorer::pipeline`].
     pub fn score(
         &self,
         comparisons: &[Comparison],
+        encoded: Option<&[Encoded]>,
         done: &mut dyn FnMut(u64),
     ) -> Result<Vec<Vec<ResponseScore>>, ScoreError> {
         let mut paced = |n: u64| {
@@ -78,7 +79,10 @@ impl Scorer {
             }
             done(n);
         };
-        Ok(self.model.score(comparisons, &mut paced)?)
+        Ok(match encoded {
+            Some(encoded) => self.model.score_encoded(comparisons, encoded, &mut paced)?,
+            None => self.model.score(comparisons, &mut paced)?,
+        })
     }
 }
 

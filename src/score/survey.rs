@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
+
 use super::ScoreError;
 use super::plan::{Cell, Check, Verdict};
 use super::scorer::Scorer;
@@ -12,8 +14,20 @@ use crate::lang::Lang;
 use crate::preference::Comparison;
 use crate::progress::Progress;
 
-/// What must be unique within a benchmark's score table: subset, language, item id.
-type Key = (Arc<str>, Lang, Arc<str>);
+/// What must be unique within a benchmark's score table: subset, language, item id. Of all of them the first
+/// 128 bits of a SHA-256 are kept, so that a hundred thousand items are a few megabytes.
+type Key = [u8; 16];
+
+fn key(subset: &str, lang: Lang, id: &str) -> Key {
+    let mut hasher = Sha256::new();
+    for part in [subset, lang.code(), id] {
+        hasher.update((part.len() as u64).to_le_bytes());
+        hasher.update(part);
+    }
+    let mut key = Key::default();
+    key.copy_from_slice(&hasher.finalize()[..16]);
+    key
+}
 
 /// What reading one benchmark found.
 #[derive(Default)]
@@ -97,7 +111,7 @@ impl Survey {
             cell.planned += 1;
             cell.responses += comparison.responses().count() as u64;
         }
-        if !seen.insert((subset.clone(), lang, comparison.id.0.clone())) {
+        if !seen.insert(key(subset, lang, &comparison.id.0)) {
             self.duplicates += 1;
             self.first_duplicate
                 .get_or_insert_with(|| format!("item `{}` ({lang}), row {}", comparison.id, comparison.row));

@@ -18,6 +18,8 @@ mod exchange;
 #[cfg(feature = "torch")]
 mod heads;
 mod hub;
+#[cfg(feature = "torch")]
+mod kernels;
 mod metrics;
 #[cfg(feature = "torch")]
 mod minilm;
@@ -32,6 +34,8 @@ mod pickles;
 #[cfg(feature = "torch")]
 mod pruning;
 mod report;
+#[cfg(feature = "torch")]
+mod rewardbench;
 mod score;
 #[cfg(feature = "torch")]
 mod selfcheck;

@@ -40,6 +40,8 @@ fn without_noise(text: &str) -> String {
     };
     let cell = |cell: &str| match cell.trim() {
         cell if is_tie(cell) => "~ / ~".to_owned(),
+        // No difference at all is a matter of rounding, too.
+        "0" => "~".to_owned(),
         cell => cell.split(' ').map(word).collect::<Vec<_>>().join(" "),
     };
     // Columns are as wide as their numbers.
