@@ -138,7 +138,11 @@ impl Encoder {
         let ids_t = Tensor::from_slice(&batch.ids).to_device(device).constant_pad_nd([0, rows]);
         let mut sum_te = self.words.forward(&ids_t, pass.compute);
         if let Some(types) = &self.types {
-            sum_te += types.forward(&ids_t.zeros_like(), pass.compute);
+            let segments_t = match batch.segments.is_empty() {
+                true => ids_t.zeros_like(),
+                false => Tensor::from_slice(&batch.segments).to_device(device).constant_pad_nd([0, rows]),
+            };
+            sum_te += types.forward(&segments_t, pass.compute);
         }
         if let Some(positions) = &self.positions {
             let positions_t = Tensor::from_slice(&self.positions_of(batch)).to_device(device);

@@ -285,6 +285,16 @@ impl Network {
                 "token id {id} is outside the model's vocabulary of {vocab}: the tokenizer does not belong to this model"
             )));
         }
+        if let (Family::Encoder(encoder), Some(&segment)) = (&self.config.family, batch.segments.iter().max()) {
+            // Models without such embeddings ignore segments, in transformers too.
+            if encoder.type_vocab > 0 && segment >= encoder.type_vocab {
+                return Err(RewardError::Model(format!(
+                    "segment id {segment} is outside the model's {} (`type_vocab_size`): the tokenizer does not \
+                     belong to this model",
+                    encoder.type_vocab
+                )));
+            }
+        }
         if batch.trees.iter().any(|tree| !self.backbone.allows(tree)) {
             let text = "sequences of a comparison share a prefix whose positions depend on their lengths";
             return Err(RewardError::Model(text.into()));

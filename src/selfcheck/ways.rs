@@ -21,6 +21,8 @@ pub struct Sequence {
     /// Comparison and response.
     pub owner: (usize, usize),
     pub ids: Vec<u32>,
+    /// `None` where all are 0.
+    pub segments: Option<Vec<u32>>,
     pub prompt_tokens: Option<usize>,
 }
 
@@ -67,8 +69,8 @@ impl<'a> Ways<'a> {
         let mut rewards = self.in_groups(&groups, sharing, progress)?;
         // Equal tokens get one reward, as `ScalarModel::score` does it.
         for (rewards, encoded) in rewards.iter_mut().zip(&self.encoded) {
-            for (index, ids) in encoded.sequences.iter().enumerate() {
-                if let Some(first) = encoded.sequences[..index].iter().position(|earlier| earlier == ids) {
+            for index in 0..rewards.len() {
+                if let Some(first) = encoded.same_as_earlier(index) {
                     rewards[index] = rewards[first];
                 }
             }
@@ -88,6 +90,7 @@ impl<'a> Ways<'a> {
         for sequence in self.sequences() {
             let one = Encoded {
                 sequences: vec![sequence.ids],
+                segments: sequence.segments.into_iter().collect(),
                 prompt_tokens: sequence.prompt_tokens.into_iter().collect(),
                 ..Encoded::default()
             };
@@ -161,6 +164,7 @@ impl<'a> Ways<'a> {
             let one = |(response, ids): (usize, &Vec<u32>)| Sequence {
                 owner: (owner, response),
                 ids: ids.clone(),
+                segments: encoded.segments.get(response).cloned(),
                 prompt_tokens: encoded.prompt_tokens.get(response).copied(),
             };
             encoded.sequences.iter().enumerate().map(one).collect()

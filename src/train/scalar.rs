@@ -87,10 +87,19 @@ impl Trainable for ScalarTrainable {
             return None;
         }
         let prompt_tokens = pair.prompt_tokens.first().map(|&n| vec![n; 2])?;
+        let segments = match pair.segments.is_empty() && donor.segments.is_empty() {
+            true => Vec::new(),
+            false => {
+                let (own, other) = (pair.segments_of(0), donor.segments_of(0));
+                let replaced = [&own[..prompt.len()], &other[*donor.prompt_tokens.first()?..]].concat();
+                vec![own, replaced]
+            }
+        };
         Some(Encoded {
             sequences: vec![pair.sequences.first()?.clone(), replaced],
             truncated: vec![pair.truncated.first().copied()?, donor.truncated.first().copied()?],
             prompt_tokens,
+            segments,
             ..pair.clone()
         })
     }

@@ -33,6 +33,8 @@ mod pruning;
 mod report;
 mod score;
 #[cfg(feature = "torch")]
+mod segments;
+#[cfg(feature = "torch")]
 mod selfcheck;
 #[cfg(feature = "torch")]
 mod sharing;

@@ -169,7 +169,7 @@ fn padding_on_either_side_changes_no_hidden_state() {
         let sequences: Vec<Sequence> = pairs
             .iter()
             .flat_map(|pair| ["chosen_ids", "rejected_ids"].map(|key| ids(pair, key)))
-            .map(|ids| Sequence { owner: (0, 0), ids, prompt_tokens: None })
+            .map(|ids| Sequence { owner: (0, 0), ids, segments: None, prompt_tokens: None })
             .collect();
         let pass = Pass::evaluation(Kind::Double);
         let hidden = |batch: &_| network.backbone().hidden(batch, pass);
