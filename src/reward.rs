@@ -26,6 +26,7 @@ pub mod scalar;
 mod workers;
 
 use crate::preference::Comparison;
+use crate::text::encode::TextError;
 
 /// What a model says of one response.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -44,8 +45,30 @@ pub struct ResponseScore {
 pub enum RewardError {
     #[error("item `{item}` ({lang}), row {row}: {problem}")]
     Item { item: String, lang: crate::lang::Lang, row: u64, problem: String },
+    #[error(transparent)]
+    Text(#[from] TextError),
     #[error("{0}")]
     Model(String),
+}
+
+impl RewardError {
+    /// What to do about it, where that can be said.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            RewardError::Text(error) => error.hint().map(str::to_owned),
+            _ => None,
+        }
+    }
+
+    /// What is wrong with one comparison.
+    pub fn of(comparison: &Comparison, problem: impl std::fmt::Display) -> Self {
+        RewardError::Item {
+            item: comparison.id.to_string(),
+            lang: comparison.lang,
+            row: comparison.row,
+            problem: problem.to_string(),
+        }
+    }
 }
 
 /// Anything that can score comparisons.

@@ -11,7 +11,7 @@ use super::config::{BackboneConfig, EncoderConfig, Positions, Projections, Relat
 use super::deberta::{Convolution, Distances, RelativeEmbeddings};
 use super::layers::{Embedding, LayerNorm, Linear, activate, drop_embedding, drop_hidden};
 use super::params::{Init, ParamError, ParamSource};
-use super::rows::{LastLayer, Rows};
+use super::rows::{LastLayer, Wanted};
 use crate::text::batch::TokenBatch;
 
 pub struct Encoder {
@@ -95,33 +95,24 @@ impl Encoder {
         })
     }
 
-    /// [t, d], or only the given rows of it; with `per_layer`, also the stream after each layer.
-    pub fn hidden(
-        &self,
-        batch: &TokenBatch,
-        rows: Option<&Rows>,
-        pass: Pass,
-        mut per_layer: Option<&mut Vec<Tensor>>,
-    ) -> Tensor {
+    /// [t, d], or only the rows that are wanted.
+    pub fn hidden(&self, batch: &TokenBatch, mut wanted: Wanted, pass: Pass) -> Tensor {
         let device = self.words.device();
         let attention = self.attention(batch, pass, device);
         let embedded_td = self.embedded(batch, pass);
         let mut x_td = embedded_td.shallow_clone();
         for (index, layer) in self.layers.iter().enumerate() {
-            let last = rows
-                .filter(|_| index + 1 == self.layers.len())
-                .map(|rows| rows.last(|rows| attention.of_rows(batch, rows, pass.compute, device), device));
+            let rows = wanted.rows_of_layer(index, self.layers.len());
+            let last = rows.map(|rows| rows.last(|rows| attention.of_rows(batch, rows, pass.compute, device), device));
             x_td = layer.forward(&x_td, &attention, last.as_ref(), &self.config, pass);
             if let Some(convolution) = self.convolution.as_ref().filter(|_| index == 0) {
                 let mixed_td = convolution.forward(&embedded_td, batch, pass);
                 let mixed_td = last.as_ref().map_or(mixed_td.shallow_clone(), |last| last.of(&mixed_td));
                 x_td = convolution.added(&x_td, &mixed_td);
             }
-            if let Some(states) = per_layer.as_deref_mut() {
-                states.push(x_td.narrow(0, 0, batch.n_tokens() as i64));
-            }
+            wanted.keep(&x_td, batch);
         }
-        if rows.is_some() { x_td } else { x_td.narrow(0, 0, batch.n_tokens() as i64) }
+        wanted.finish(x_td, batch)
     }
 
     fn attention(&self, batch: &TokenBatch, pass: Pass, device: Device) -> Attention {

@@ -59,7 +59,7 @@ impl ScalarModel {
     ) -> Result<Vec<Vec<ResponseScore>>, RewardError> {
         let mut scores = Vec::with_capacity(comparisons.len());
         for window in comparisons.chunks(WINDOW) {
-            let encoded = self.text.encode_all(window).map_err(|e| RewardError::Model(e.to_string()))?;
+            let encoded = self.text.encode_all(window)?;
             scores.extend(self.score_encoded(&encoded, done)?);
         }
         Ok(scores)

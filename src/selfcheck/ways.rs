@@ -3,7 +3,6 @@
 use tch::{Device, Kind, Tensor};
 
 use super::padded::{self, Side};
-use crate::backbone::config::Family;
 use crate::preference::Comparison;
 use crate::progress::Progress;
 use crate::random;
@@ -35,7 +34,7 @@ pub struct Ways<'a> {
 
 impl<'a> Ways<'a> {
     pub fn new(model: &'a ScalarModel, comparisons: &'a [Comparison]) -> Result<Self, RewardError> {
-        let encoded = model.text.encode_all(comparisons).map_err(|e| RewardError::Model(e.to_string()))?;
+        let encoded = model.text.encode_all(comparisons)?;
         Ok(Self { model, comparisons, encoded })
     }
 
@@ -103,12 +102,8 @@ impl<'a> Ways<'a> {
     }
 
     /// Sequences in padded rows, `rows` at a time in the order given (see [`padded`]). `None` where the
-    /// pooling rule finds nothing to read in some row, the model has no pad token, or its attention
-    /// (DeBERTa's relative positions) takes no mask.
+    /// pooling rule finds nothing to read in some row, or the model has no pad token.
     pub fn padded(&self, side: Side, rows: usize, progress: &mut dyn Progress) -> Result<Option<Rewards>, RewardError> {
-        if matches!(&self.model.network.config.family, Family::Encoder(encoder) if encoder.relative.is_some()) {
-            return Ok(None);
-        }
         let Some(pad) = self.model.pad_id() else { return Ok(None) };
         let mut rewards = self.blank();
         for group in self.sequences().chunks(rows.max(1)) {

@@ -28,7 +28,7 @@ impl Trainable for ScalarTrainable {
     type Encoded = Encoded;
 
     fn encode(&self, comparisons: &[Comparison]) -> Result<Vec<Encoded>, RewardError> {
-        self.model.text.encode_all(comparisons).map_err(|e| RewardError::Model(e.to_string()))
+        Ok(self.model.text.encode_all(comparisons)?)
     }
 
     fn size(&self, encoded: &Encoded) -> PairSize {

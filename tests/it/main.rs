@@ -8,6 +8,8 @@ mod adapters;
 mod architecture;
 #[cfg(feature = "torch")]
 mod artifact;
+#[cfg(feature = "torch")]
+mod broken;
 mod cli;
 mod command;
 mod data;
