@@ -230,7 +230,7 @@ enum TokenProjections {
     Apart([Linear; 3]),
     /// Per head the rows of its query, key and value; no bias on keys.
     Joined {
-        weight: Tensor,
+        all: Box<Linear>,
         query_bias: Tensor,
         value_bias: Tensor,
         heads: i64,
@@ -251,7 +251,7 @@ impl TokenProjections {
             Projections::Joined => {
                 let name = |name: &str| format!("{attention}{name}");
                 return Ok(Self::Joined {
-                    weight: source.take(&name("in_proj.weight"), &[3 * width, width], Init::Normal(std))?,
+                    all: Box::new(Linear::new(source, &name("in_proj"), 3 * width, width, false, std)?),
                     query_bias: source.take(&name("q_bias"), &[width], Init::Zeros)?,
                     value_bias: source.take(&name("v_bias"), &[width], Init::Zeros)?,
                     heads: config.heads,
@@ -266,15 +266,9 @@ impl TokenProjections {
     fn each(&self) -> [Linear; 3] {
         match self {
             Self::Apart(each) => each.each_ref().map(Linear::shallow_clone),
-            Self::Joined { weight, query_bias, value_bias, heads } => {
-                let width = weight.size()[1];
-                let parts = weight.view([*heads, 3, -1, width]);
-                let part = |index| parts.select(1, index).reshape([width, width]);
-                [
-                    Linear::of(part(0), Some(query_bias.shallow_clone())),
-                    Linear::of(part(1), None),
-                    Linear::of(part(2), Some(value_bias.shallow_clone())),
-                ]
+            Self::Joined { all, query_bias, value_bias, heads } => {
+                let part = |index| all.rows(|rows| rows.unflatten(0, [*heads, 3, -1]).select(1, index).flatten(0, 1));
+                [part(0).with_bias(query_bias), part(1), part(2).with_bias(value_bias)]
             }
         }
     }
