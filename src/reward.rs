@@ -26,6 +26,7 @@ pub mod scalar;
 mod workers;
 
 use crate::preference::Comparison;
+use crate::text::batch::BatchError;
 use crate::text::encode::TextError;
 
 /// What a model says of one response.
@@ -47,6 +48,8 @@ pub enum RewardError {
     Item { item: String, lang: crate::lang::Lang, row: u64, problem: String },
     #[error(transparent)]
     Text(#[from] TextError),
+    #[error(transparent)]
+    Batch(#[from] BatchError),
     #[error("{0}")]
     Model(String),
 }
@@ -60,13 +63,15 @@ impl RewardError {
         }
     }
 
-    /// What is wrong with one comparison.
-    pub fn of(comparison: &Comparison, problem: impl std::fmt::Display) -> Self {
+    /// The error with the item that it is about, where it counts comparisons of a list.
+    pub fn among(self, comparisons: &[Comparison]) -> Self {
+        let RewardError::Batch(error) = self else { return self };
+        let Some(comparison) = comparisons.get(error.owner) else { return error.into() };
         RewardError::Item {
             item: comparison.id.to_string(),
             lang: comparison.lang,
             row: comparison.row,
-            problem: problem.to_string(),
+            problem: format!("response {}: {}", error.response, error.problem),
         }
     }
 }

@@ -272,6 +272,17 @@ mod tests {
     }
 
     #[test]
+    fn experts_are_counted() {
+        let mixtral = decoder(&with("mixtral", json!({"num_local_experts": 4})));
+        assert_eq!(mixtral.experts, Some(ExpertsConfig { count: 4, used: 2 }));
+        assert_eq!((mixtral.ropes[0].clone(), mixtral.layers[0].window), (RopeConfig::plain(1e6, 8), None));
+        assert_eq!(decoder(&base("mistral")).experts, None);
+        let few = with("mixtral", json!({"num_local_experts": 2, "num_experts_per_tok": 3}));
+        let error = BackboneConfig::parse(&few).unwrap_err().to_string();
+        assert!(error.contains("num_experts_per_tok 3 does not fit num_local_experts 2"), "{error}");
+    }
+
+    #[test]
     fn padding_is_the_architectures_where_no_key_says() {
         let pad = |config: Value| BackboneConfig::parse(&config).unwrap().pad_id;
         assert_eq!([pad(base("llama")), pad(base("cohere")), pad(base("olmo2"))], [None, Some(0), Some(1)]);

@@ -28,8 +28,7 @@ pub struct ScalarModel {
 impl ScalarModel {
     /// One batch of the given comparisons: trees where the architecture shares prefixes.
     pub fn token_batch(&self, encoded: &[(usize, &Encoded)]) -> Result<TokenBatch, RewardError> {
-        TokenBatch::build(encoded, self.network.sharing(), self.reading(), self.pad_id())
-            .map_err(|e| RewardError::Model(e.to_string()))
+        Ok(TokenBatch::build(encoded, self.network.sharing(), self.reading(), self.pad_id())?)
     }
 
     /// The rows of a sequence that the head reads.
@@ -60,7 +59,7 @@ impl ScalarModel {
         let mut scores = Vec::with_capacity(comparisons.len());
         for window in comparisons.chunks(WINDOW) {
             let encoded = self.text.encode_all(window)?;
-            scores.extend(self.score_encoded(&encoded, done)?);
+            scores.extend(self.score_encoded(&encoded, done).map_err(|error| error.among(window))?);
         }
         Ok(scores)
     }

@@ -140,8 +140,7 @@ impl<'a> Ways<'a> {
     }
 
     fn build(&self, members: &[(usize, &Encoded)], sharing: Sharing) -> Result<TokenBatch, RewardError> {
-        TokenBatch::build(members, sharing, self.model.reading(), self.model.pad_id())
-            .map_err(|e| RewardError::Model(e.to_string()))
+        Ok(TokenBatch::build(members, sharing, self.model.reading(), self.model.pad_id())?)
     }
 
     fn rewards(&self, batch: &TokenBatch) -> Result<Vec<f32>, RewardError> {

@@ -269,11 +269,27 @@ fn tokenizers_and_templates() {
         .refused(&["outside the model's vocabulary of 200 (`vocab_size` in config.json)", "tokenizer does not belong"]);
 
     let broken = Broken::new();
+    broken.write(
+        "rmbench.toml",
+        "schema = 1\n[reward]\npooling = { appended-token = { id = 9 } }\n[text]\nmax-length = 1\n",
+    );
+    broken.refused(&["max-length 1 leaves no room"]);
+
+    let broken = Broken::new();
     broken.set("config.json", &json!({"pad_token_id": 382}));
     broken.set("tokenizer_config.json", &json!({"pad_token": "<|eot_id|>"}));
     let (code, text) = broken.score();
     assert_eq!(code, Some(0), "{text}");
     assert!(text.contains("the pad token `<|eot_id|>` (id 382) is also the EOS token"), "{text}");
+}
+
+#[test]
+fn what_cannot_be_pooled_is_named_by_item() {
+    let broken = Broken::new();
+    // The first token of every sequence.
+    broken.set("config.json", &json!({"pad_token_id": 379}));
+    broken.write("rmbench.toml", "schema = 1\n[reward]\npooling = \"hf-legacy-first-pad\"\n");
+    broken.refused(&["item `row-0` (eng_Latn), row 0: response 0: the sequence starts with a pad token (id 379)"]);
 }
 
 #[test]
@@ -285,15 +301,21 @@ fn responses_without_text_and_languages_without_a_name() {
     let args = ["score", "--model", "model", "--pairs", "pairs.jsonl", "--set", "lang=en", "--out", "out"];
     let said = String::from_utf8_lossy(&run(broken.dir.path(), &args).stderr).into_owned();
     assert!(said.contains("`en` is not a FLORES-200 code; it would be `eng_Latn`"), "{said}");
-    let said = String::from_utf8_lossy(&run(broken.dir.path(), &args[..5]).stderr).into_owned();
-    assert!(said.contains("error: "), "{said}");
+    let args = ["score", "--model", "model", "--pairs", "pairs.jsonl", "--out", "out"];
+    let said = String::from_utf8_lossy(&run(broken.dir.path(), &args).stderr).into_owned();
+    assert!(
+        said.contains("has no language column") && said.contains("hint: say which language it is in (`lang`"),
+        "{said}"
+    );
 }
 
 #[test]
 fn training_says_what_is_wrong_with_a_model_too() {
     let broken = Broken::new();
     broken.write("chat_template.jinja", "{% for m in messages %}{{ m.content }");
-    let args = ["train", "--model", "model", "--data", "pairs.jsonl", "--set", "lang=eng_Latn", "--out", "out"];
+    let row = json!({"language": "eng_Latn", "prompt": "Is it deep?", "chosen": "Yes.", "rejected": "no"});
+    std::fs::write(broken.dir.path().join("train.jsonl"), format!("{row}\n")).unwrap();
+    let args = ["train", "--model", "model", "--data", "train.jsonl", "--out", "out"];
     let said = String::from_utf8_lossy(&run(broken.dir.path(), &args).stderr).into_owned();
     assert!(said.contains("the chat template does not parse: line 1"), "{said}");
 }
