@@ -4,8 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rmbench::lang::Lang;
-use rmbench::preference::{Comparison, Conversation, Response};
+use rmbench::preference::Comparison;
 use rmbench::reward::artifact;
 use rmbench::reward::network::MissingHead;
 use rmbench::reward::scalar::ScalarModel;
@@ -15,6 +14,7 @@ use serde_json::{Value, json};
 use tch::{Device, Kind};
 
 use crate::command::run;
+use crate::text::pipeline::pair as pair_of;
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
@@ -35,21 +35,6 @@ fn model(architecture: &str, max_length: Option<u64>) -> ScalarModel {
     artifact::load(&dir, Device::Cpu, kind, kind, missing, Some(&settings(max_length))).unwrap()
 }
 
-fn comparison(prompt: &str, chosen: &str, rejected: &str) -> Comparison {
-    Comparison {
-        id: "q".into(),
-        source: "q".into(),
-        lang: Lang::from_code("eng_Latn").unwrap(),
-        subset: "s".into(),
-        category: None,
-        prompt: Conversation::from_prompt(prompt),
-        chosen: vec![Response::new(chosen)],
-        rejected: vec![Response::new(rejected)],
-        margin: None,
-        row: 0,
-    }
-}
-
 /// Chosen and rejected rows of one limit, as a comparison each.
 fn comparisons(rows: &[Value], limit: Option<u64>) -> (Vec<Comparison>, Vec<[&Value; 2]>) {
     let pairs = rows.chunks(2).filter(|pair| pair[0]["max_length"].as_u64() == limit);
@@ -57,7 +42,7 @@ fn comparisons(rows: &[Value], limit: Option<u64>) -> (Vec<Comparison>, Vec<[&Va
     pairs
         .map(|pair| {
             let [chosen, rejected] = [&pair[0], &pair[1]].map(|row| text(row, "response"));
-            (comparison(&text(&pair[0], "prompt"), &chosen, &rejected), [&pair[0], &pair[1]])
+            (pair_of(&text(&pair[0], "prompt"), &chosen, &rejected), [&pair[0], &pair[1]])
         })
         .unzip()
 }
@@ -153,7 +138,7 @@ fn segments_are_given_where_transformers_gives_them() {
         let keys = json!({"tokenizer_class": case["tokenizer_class"], "model_input_names": case["model_input_names"]});
         changed(dir.path(), &keys);
         let pipeline = TextPipeline::from_dir(dir.path(), &settings(None)).unwrap();
-        let encoded = pipeline.encode(&comparison("Is it deep?", "Yes.", "No.")).unwrap();
+        let encoded = pipeline.encode(&pair_of("Is it deep?", "Yes.", "No.")).unwrap();
         assert_eq!(!encoded.segments.is_empty(), case["gives"].as_bool().unwrap(), "{case}");
     }
 }
@@ -173,7 +158,7 @@ fn segments_that_the_model_has_no_row_for_are_refused() {
         .unwrap();
     let (kind, missing) = (Kind::Float, MissingHead::Refuse);
     let model = artifact::load(dir.path(), Device::Cpu, kind, kind, missing, Some(&settings(None))).unwrap();
-    let error = model.score(&[comparison("Is it deep?", "Yes.", "No.")], &mut |_| {}).unwrap_err().to_string();
+    let error = model.score(&[pair_of("Is it deep?", "Yes.", "No.")], &mut |_| {}).unwrap_err().to_string();
     assert!(error.contains("segment id 1 is outside the model's 1"), "{error}");
 }
 

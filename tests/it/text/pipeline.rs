@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::{fixtures, ids, json};
 
-fn pair(prompt: &str, chosen: &str, rejected: &str) -> Comparison {
+pub fn pair(prompt: &str, chosen: &str, rejected: &str) -> Comparison {
     Comparison {
         id: "q1".into(),
         source: "q1".into(),
