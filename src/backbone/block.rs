@@ -10,7 +10,7 @@ use super::attention::{Plan, Sight};
 use super::config::names::LAYERS;
 use super::config::{BackboneConfig, DecoderConfig};
 use super::layers::{Linear, drop_hidden};
-use super::mlp::{GatedMlp, MlpShape};
+use super::mlp::{Mlp, MlpShape};
 use super::norm::Norm;
 use super::params::{ParamError, ParamSource};
 use super::projection::Projection;
@@ -23,7 +23,7 @@ pub struct Block {
     out: Linear,
     after_attention: Option<Norm>,
     before_mlp: Option<Norm>,
-    mlp: GatedMlp,
+    mlp: Mlp,
     after_mlp: Option<Norm>,
     parallel: bool,
     scale: f64,
@@ -55,7 +55,7 @@ impl Block {
             out: Linear::new(source, &format!("{prefix}{}", names.attention.out), width, q_width, config.o_bias, std)?,
             after_attention: norm(names.norms.after_attention, source)?,
             before_mlp: norm(names.norms.before_mlp, source)?,
-            mlp: GatedMlp::new(source, &prefix, &names.mlp, mlp, config.act)?,
+            mlp: Mlp::new(source, &prefix, config, mlp)?,
             after_mlp: norm(names.norms.after_mlp, source)?,
             parallel: config.parallel,
             scale: config.attention_scale,

@@ -122,7 +122,7 @@ pub fn open(path: &Path, options: &ReadOptions) -> Result<PairReader, ReadError>
             path: path.to_owned(),
             problem: "has no language column".to_owned(),
             columns: rows.columns().iter().map(|column| column.name.clone()).collect(),
-            hint: Some("say which language it is in, or map the column that holds the language".to_owned()),
+            hint: Some("say which language it is in (`lang`, a setting or an option), or map the column that holds the language".to_owned()),
         });
     }
     let used: Vec<usize> = layout.indices.iter().map(|&(_, index)| index).collect();

@@ -174,7 +174,8 @@ fn tell(summary: &Summary, progress: &mut dyn Progress) {
         progress.warn(&format!("{} responses were cut to fit the model", count(summary.n_truncated)));
     }
     if summary.n_without_reward > 0 {
-        progress.warn(&format!("{} responses have no reward", count(summary.n_without_reward)));
+        let n = count(summary.n_without_reward);
+        progress.warn(&format!("{n} responses have no reward: what the model gives is not a finite number"));
     }
     let (items, responses) = (count(summary.n_items), count(summary.n_responses));
     if let Some(took) = summary.took {

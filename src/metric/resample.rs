@@ -50,7 +50,7 @@ impl Plan {
                 values
             })
             .collect();
-        Resampled { rows, level: self.level, few: self.n_clusters < MIN_CLUSTERS }
+        Resampled { rows, level: self.level, few: self.bootstrap.clusters.len() < MIN_CLUSTERS }
     }
 }
 

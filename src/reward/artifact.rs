@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tch::{Device, Kind, Tensor};
 
 use super::head::HeadInit;
-use super::network::{MissingHead, Network, NetworkError};
+use super::network::{Loading, MissingHead, Network, NetworkError};
 use super::options::{HeadKind, RewardOptions};
 use super::parts::{ModelParts, PartsError};
 use super::preset::{Preset, SpecialIds};
@@ -44,6 +44,9 @@ const TOKENIZER_FILES: [&str; 10] = [
     "tokenizer.model",
 ];
 
+/// What a model directory is.
+const DIRECTORY: &str = "a model directory has config.json, model.safetensors and tokenizer.json";
+
 #[derive(Debug, thiserror::Error)]
 pub enum ArtifactError {
     #[error(transparent)]
@@ -58,12 +61,27 @@ pub enum ArtifactError {
     Adapter(#[from] AdapterError),
     #[error(transparent)]
     Parts(#[from] Box<PartsError>),
-    #[error("`{}`: {source}", path.display())]
-    Toml { path: PathBuf, source: Box<toml::de::Error> },
+    #[error("`{}`: {problem}", path.display())]
+    Toml { path: PathBuf, problem: Box<toml::de::Error> },
     #[error("`{}`: {problem}", path.display())]
     Wrong { path: PathBuf, problem: String },
     #[error("`{}` is not a model directory: it has no config.json", path.display())]
     NotAModel { path: PathBuf },
+}
+
+impl ArtifactError {
+    /// What to do about it, where that can be said.
+    pub fn hint(&self) -> Option<&'static str> {
+        Some(match self {
+            ArtifactError::Network(error) => return error.hint(),
+            ArtifactError::Text(error) => return error.hint(),
+            ArtifactError::Weights(error) => return error.hint(),
+            ArtifactError::Adapter(_) => "an adapter has adapter_config.json and adapter_model.safetensors",
+            ArtifactError::Toml { .. } => "`rmbench score --print-config` explains the keys of [reward] and [text]",
+            ArtifactError::File(_) | ArtifactError::NotAModel { .. } => DIRECTORY,
+            ArtifactError::Parts(_) | ArtifactError::Wrong { .. } => return None,
+        })
+    }
 }
 
 /// `rmbench.toml`.
@@ -164,45 +182,29 @@ pub fn load(
     missing: MissingHead,
     text: Option<&TextSettings>,
 ) -> Result<ScalarModel, ArtifactError> {
-    load_with(dir, device, weights, compute, missing, text, &RewardOptions::default())
-}
-
-/// As [`load`]; `reward` overrides what the directory says of the head.
-pub fn load_with(
-    dir: &Path,
-    device: Device,
-    weights: Kind,
-    compute: Kind,
-    missing: MissingHead,
-    text: Option<&TextSettings>,
-    reward: &RewardOptions,
-) -> Result<ScalarModel, ArtifactError> {
     let parts = ModelParts::of(dir, None, &mut Silent).map_err(Box::new)?;
-    load_parts(&parts, AdapterUse::Merged, device, weights, compute, missing, text, reward)
+    let text = text.map(TextOverrides::from).unwrap_or_default();
+    let loading = Loading { device, weights, compute, missing };
+    load_parts(&parts, AdapterUse::Merged, loading, &text, &RewardOptions::default())
 }
 
-/// As [`load`], from parts that are known, with an adapter merged or kept apart; `reward` overrides what
-/// they say of the head.
-#[allow(clippy::too_many_arguments)]
+/// Loads a model from its parts, with an adapter merged or kept apart. `text` and `reward` override what
+/// they say.
 pub fn load_parts(
     parts: &ModelParts,
     usage: AdapterUse,
-    device: Device,
-    weights: Kind,
-    compute: Kind,
-    missing: MissingHead,
-    text: Option<&TextSettings>,
+    loading: Loading,
+    text: &TextOverrides,
     reward: &RewardOptions,
 ) -> Result<ScalarModel, ArtifactError> {
     if !parts.checkpoint.join("config.json").is_file() {
         return Err(ArtifactError::NotAModel { path: parts.checkpoint.clone() });
     }
     let adapter = parts.adapter.as_deref().map(|dir| Adapter::open(dir, usage)).transpose()?;
-    let card = parts.card()?;
-    let options = reward.over(card.as_ref().map(|c| c.reward.options()).unwrap_or_default());
-    let network = Network::load_with(&parts.checkpoint, adapter, device, weights, compute, missing, &options)?;
-    let settings = text.cloned().or_else(|| card.as_ref().map(|c| c.text.clone())).unwrap_or_default();
-    let text = TextPipeline::from_dir(parts.tokenizer(), &within(&settings, network.config.max_length))?;
+    let (of_head, of_text) = parts.card()?.map(|card| (card.reward.options(), card.text)).unwrap_or_default();
+    let network = Network::load_with(&parts.checkpoint, adapter, loading, &reward.over(of_head))?;
+    let settings = within(&text.over(of_text), network.config.max_length);
+    let text = TextPipeline::from_dir(parts.tokenizer(), &settings)?;
     assembled(parts.tokenizer(), network, text)
 }
 
@@ -214,9 +216,8 @@ pub fn load_to_score(
     text: &TextOverrides,
     reward: &RewardOptions,
 ) -> Result<ScalarModel, ArtifactError> {
-    let of_model = parts.card()?.map(|card| card.text);
-    let text = text.over(of_model.unwrap_or_default());
-    load_parts(parts, AdapterUse::Merged, device, kind, kind, MissingHead::Refuse, Some(&text), reward)
+    let loading = Loading { device, weights: kind, compute: kind, missing: MissingHead::Refuse };
+    load_parts(parts, AdapterUse::Merged, loading, text, reward)
 }
 
 /// Network and text pipeline as one model: the pipeline provides for what the head reads.
@@ -260,7 +261,7 @@ pub fn read_card(dir: &Path) -> Result<Option<ModelCard>, ArtifactError> {
         return Ok(None);
     }
     let card: ModelCard = toml::from_str(&files::read_text(&path)?)
-        .map_err(|e| ArtifactError::Toml { path: path.clone(), source: Box::new(e) })?;
+        .map_err(|e| ArtifactError::Toml { path: path.clone(), problem: Box::new(e) })?;
     if card.schema != SCHEMA {
         let problem = format!("schema {} is not known; this version reads schema {SCHEMA}", card.schema);
         return Err(ArtifactError::Wrong { path, problem });

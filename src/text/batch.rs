@@ -64,6 +64,8 @@ pub struct TokenBatch {
     pub ids: Vec<i64>,
     /// Position of each token within its own sequence, length T.
     pub positions: Vec<i64>,
+    /// Which of two texts each token belongs to (`token_type_ids`), length T; empty where all are 0.
+    pub segments: Vec<i64>,
     pub trees: Vec<TokenTree>,
     /// One entry per sequence (response), in the order of [`TokenBatch::owners`].
     pub pooled: Vec<Pooled>,
@@ -109,6 +111,10 @@ impl TokenBatch {
                 let pooled = pooling.position(ids, pad_id, prompt_tokens).map_err(failed)?;
                 let gate = gate.as_ref().map(|pattern| pattern.position(ids)).transpose().map_err(failed)?;
                 let branch = batch.append(&ids[prefix_len..], prefix_len);
+                if let Some(segments) = comparison.segments.get(response) {
+                    batch.set_segments(&segments[..prefix_len], prefix.start);
+                    batch.set_segments(&segments[prefix_len..], branch.start);
+                }
                 batch.pooled.push(match pooled {
                     Pooled::Token(position) => Pooled::Token(in_stream(position, &prefix, &branch)),
                     Pooled::Mean(_) if prefix.is_empty() => Pooled::Mean(vec![branch.clone()]),
@@ -126,6 +132,9 @@ impl TokenBatch {
                 batch.trees.push(TokenTree { prefix, branches });
             }
         }
+        if !batch.segments.is_empty() {
+            batch.segments.resize(batch.ids.len(), 0);
+        }
         Ok(batch)
     }
 
@@ -135,6 +144,15 @@ impl TokenBatch {
         self.ids.extend(ids.iter().map(|id| i64::from(*id)));
         self.positions.extend((position..position + ids.len()).map(|p| p as i64));
         start..self.ids.len()
+    }
+
+    /// Segments of the tokens that stand at `start` and after it.
+    fn set_segments(&mut self, segments: &[u32], start: usize) {
+        self.segments.resize(self.ids.len(), 0);
+        self.segments[start..start + segments.len()]
+            .iter_mut()
+            .zip(segments)
+            .for_each(|(to, from)| *to = i64::from(*from));
     }
 
     /// The one position of the stream that is read of each sequence, in the order of
@@ -285,6 +303,21 @@ mod tests {
         assert_eq!((error.owner, error.response), (3, 1));
         let batch = TokenBatch::build(&[(0, &pair(&[1, 2], &[1, 3]))], Sharing::Always, Pooling::Mean, None).unwrap();
         assert_eq!((batch.read_positions(), batch.gates.len()), (None, 0));
+    }
+
+    #[test]
+    fn segments_stand_with_their_tokens_shared_or_not() {
+        let plain = pair(&[5, 6], &[7]);
+        let paired = Encoded { segments: vec![vec![0, 0, 1], vec![0, 0, 1, 1]], ..pair(&[1, 2, 3], &[1, 2, 5, 6]) };
+        let built = |members: &[(usize, &Encoded)], sharing| {
+            TokenBatch::build(members, sharing, Pooling::Cls, None).unwrap().segments
+        };
+        assert_eq!(
+            built(&[(0, &plain), (1, &paired), (2, &plain)], Sharing::Never),
+            [0, 0, 0, 0, 0, 1, 0, 0, 1, 1, 0, 0, 0]
+        );
+        assert_eq!(built(&[(1, &paired), (0, &plain)], Sharing::Always), [0, 0, 1, 1, 1, 0, 0, 0]);
+        assert!(built(&[(0, &plain)], Sharing::Never).is_empty());
     }
 
     #[test]

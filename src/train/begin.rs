@@ -14,7 +14,7 @@ use crate::preference::Comparison;
 use crate::progress::Progress;
 use crate::provenance::{COMMIT, RunInfo, VERSION};
 use crate::reward::artifact::{self, ProvenanceCard};
-use crate::reward::network::MissingHead;
+use crate::reward::network::{Loading, MissingHead};
 use crate::reward::options::RewardOptions;
 use crate::reward::padding;
 use crate::reward::parts::ModelParts;
@@ -102,14 +102,10 @@ fn from_checkpoint(
     device: Device,
     progress: &mut dyn Progress,
 ) -> Result<ScalarModel, TrainError> {
-    let failed = |e: artifact::ArtifactError| TrainError::Begin(e.to_string());
-    let of_model = parts.card().map_err(failed)?.map(|card| card.text);
-    let text = settings.text.over(of_model.unwrap_or_default());
     let missing = MissingHead::Draw { init: settings.head_init, seed: settings.seed };
-    let usage = AdapterUse::Merged;
-    let reward = RewardOptions::default();
-    let mut model = artifact::load_parts(parts, usage, device, Kind::Float, compute, missing, Some(&text), &reward)
-        .map_err(failed)?;
+    let loading = Loading { device, weights: Kind::Float, compute, missing };
+    let own = RewardOptions::default();
+    let mut model = artifact::load_parts(parts, AdapterUse::Merged, loading, &settings.text, &own).map_err(Box::new)?;
     if let Some(why) = model.network.head().untrainable() {
         return Err(TrainError::Begin(why));
     }
@@ -154,7 +150,7 @@ fn from_scratch(
         progress.line(&format!("tokenizer of {size} entries trained on the data"));
     }
     let text = settings.text.over(TextSettings::default());
-    let model = artifact::init(&preset, &dir, &text, settings.head_init, settings.seed, compute, device)
-        .map_err(|e| TrainError::Begin(e.to_string()))?;
+    let model =
+        artifact::init(&preset, &dir, &text, settings.head_init, settings.seed, compute, device).map_err(Box::new)?;
     Ok((model, dir))
 }

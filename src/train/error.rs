@@ -7,6 +7,7 @@ use crate::files::FileError;
 use crate::lang::Lang;
 use crate::objective::ObjectiveError;
 use crate::reward::RewardError;
+use crate::reward::artifact::ArtifactError;
 
 use super::optimizer::OptimizerError;
 
@@ -45,6 +46,8 @@ pub enum TrainError {
     #[error(transparent)]
     Reward(#[from] RewardError),
     #[error(transparent)]
+    Model(#[from] Box<ArtifactError>),
+    #[error(transparent)]
     Weights(#[from] WeightsError),
     #[error(transparent)]
     File(#[from] FileError),
@@ -52,8 +55,10 @@ pub enum TrainError {
 
 impl TrainError {
     /// What to do about it, where that can be said.
-    pub fn hint(&self) -> Option<&'static str> {
-        Some(match self {
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            TrainError::Reward(error) => return error.hint(),
+            TrainError::Model(error) => return error.hint().map(str::to_owned),
             TrainError::Settings(_) => "`rmbench train --print-config` prints every setting with its default",
             TrainError::NotAPair { .. } => "`rmbench data pairs` turns rankings into pairs",
             TrainError::NoMargin { .. } => "set objective.margin to \"ignore\", or fill the margin column",
@@ -66,6 +71,7 @@ impl TrainError {
             }
             TrainError::NonFinite { .. } => "look at these pairs; a lower lr or clip often helps, bf16 may need f32",
             _ => return None,
-        })
+        };
+        Some(hint.to_owned())
     }
 }

@@ -28,7 +28,7 @@ impl Trainable for ScalarTrainable {
     type Encoded = Encoded;
 
     fn encode(&self, comparisons: &[Comparison]) -> Result<Vec<Encoded>, RewardError> {
-        self.model.text.encode_all(comparisons).map_err(|e| RewardError::Model(e.to_string()))
+        Ok(self.model.text.encode_all(comparisons)?)
     }
 
     fn size(&self, encoded: &Encoded) -> PairSize {
@@ -91,6 +91,15 @@ impl Trainable for ScalarTrainable {
         }
         let mut changed = pair.clone();
         let kept = if beside { changed.sequences.len() } else { 1 };
+        if !pair.segments.is_empty() || donor.is_some_and(|donor| !donor.segments.is_empty()) {
+            let own = pair.segments_of(0);
+            let tail = match donor {
+                Some(donor) => donor.segments_of(0).split_off(*donor.prompt_tokens.first()?),
+                None => vec![own.last().copied()?; other.len()],
+            };
+            changed.segments = (0..kept).map(|sequence| pair.segments_of(sequence)).collect();
+            changed.segments.push([&own[..prompt.len()], &tail].concat());
+        }
         changed.sequences.truncate(kept);
         changed.truncated.truncate(kept);
         changed.prompt_tokens.truncate(kept);

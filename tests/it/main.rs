@@ -8,6 +8,8 @@ mod adapters;
 mod architecture;
 #[cfg(feature = "torch")]
 mod artifact;
+#[cfg(feature = "torch")]
+mod broken;
 mod cli;
 mod command;
 mod data;
@@ -37,6 +39,8 @@ mod report;
 #[cfg(feature = "torch")]
 mod rewardbench;
 mod score;
+#[cfg(feature = "torch")]
+mod segments;
 #[cfg(feature = "torch")]
 mod selfcheck;
 #[cfg(feature = "torch")]
