@@ -72,7 +72,8 @@ pub struct ConfigArgs {
 #[command(after_help = "\
 Examples:
   rmbench train --data train.parquet --model init:small --out models/first --eval valid.parquet
-  rmbench train --data train.parquet --model models/first --out models/second --set lr=1e-5")]
+  rmbench train --data train.parquet --model models/first --out models/second --set lr=1e-5
+  rmbench train --data votes.jsonl --model models/first --out models/third --set objective.name=bt-votes")]
 pub struct TrainArgs {
     /// Preference pairs: Parquet, JSONL, CSV or Arrow files, or hf-data:ORG/NAME[/FILE]
     #[arg(long, value_name = "PAIRS", num_args = 1.., value_hint = ValueHint::FilePath)]
@@ -91,6 +92,9 @@ pub struct TrainArgs {
     pub eval: Vec<PathBuf>,
     #[command(flatten)]
     pub config: ConfigArgs,
+    /// Print every objective with its formula, data needs, settings and source, and stop
+    #[arg(long)]
+    pub list_objectives: bool,
     /// Continue an interrupted run in --out
     #[arg(long)]
     pub resume: bool,

@@ -243,15 +243,26 @@ impl Network {
         self.forward(batch, self.training_pass(dropout))
     }
 
-    /// Rewards as above, and the hidden states [t, d] of all tokens.
+    /// Rewards as above, what the head read [n, d], and the hidden states [t, d] of all tokens.
     pub fn forward_for_training(
         &self,
         batch: &TokenBatch,
         dropout: Option<(Dropout, DropoutKey)>,
-    ) -> Result<(Tensor, Tensor), RewardError> {
+    ) -> Result<(Tensor, Tensor, Tensor), RewardError> {
         self.check(batch)?;
         let hidden_td = self.backbone.hidden(batch, self.training_pass(dropout));
-        Ok((self.head.rewards(&HeadStates::of_stream(&hidden_td, batch)?)?, hidden_td))
+        let states = HeadStates::of_stream(&hidden_td, batch)?;
+        Ok((self.head.rewards(&states)?, states.pooled_nd, hidden_td))
+    }
+
+    /// Rewards as above, and what the head read [n, d].
+    pub fn states_for_training(
+        &self,
+        batch: &TokenBatch,
+        dropout: Option<(Dropout, DropoutKey)>,
+    ) -> Result<(Tensor, Tensor), RewardError> {
+        let states = self.states(batch, self.training_pass(dropout))?;
+        Ok((self.head.rewards(&states)?, states.pooled_nd))
     }
 
     fn training_pass(&self, dropout: Option<(Dropout, DropoutKey)>) -> Pass {
@@ -267,14 +278,17 @@ impl Network {
         self.params.get(&name).ok_or_else(|| RewardError::Model(format!("the model has no tensor `{name}`")))
     }
 
-    /// Rewards [n]; where each is read at one position, the last layer is computed for those only.
     fn forward(&self, batch: &TokenBatch, pass: Pass) -> Result<Tensor, RewardError> {
+        self.head.rewards(&self.states(batch, pass)?)
+    }
+
+    /// What the head reads; where that is one position each, the last layer is computed for those only.
+    fn states(&self, batch: &TokenBatch, pass: Pass) -> Result<HeadStates, RewardError> {
         self.check(batch)?;
-        let states = match batch.read_positions() {
-            Some(positions) => HeadStates::of_rows(self.backbone.hidden_at(batch, &positions, pass), batch),
-            None => HeadStates::of_stream(&self.backbone.hidden(batch, pass), batch)?,
-        };
-        self.head.rewards(&states)
+        match batch.read_positions() {
+            Some(positions) => Ok(HeadStates::of_rows(self.backbone.hidden_at(batch, &positions, pass), batch)),
+            None => HeadStates::of_stream(&self.backbone.hidden(batch, pass), batch),
+        }
     }
 
     /// What would otherwise be an error deep inside libtorch.

@@ -13,7 +13,7 @@ use super::template_files::NoDefault;
 use super::tokenizer_files::{TokenizerFiles, TokenizerFilesError};
 use super::tokens::Tokens;
 use crate::lang::Lang;
-use crate::preference::{Comparison, Response};
+use crate::preference::{Comparison, Conversation, Response};
 
 /// Which item an error is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -187,7 +187,8 @@ impl TextPipeline {
     /// All sequences of one comparison.
     pub fn encode(&self, comparison: &Comparison) -> Result<Encoded, TextError> {
         let mut encoded = Encoded::default();
-        let prompt_ids = if self.marks_prompts { Some(self.prompt_ids(comparison)?) } else { None };
+        let marked = |prompt| self.marks_prompts.then(|| self.prompt_ids(comparison, prompt)).transpose();
+        let prompt_ids = marked(&comparison.prompt)?;
         for (index, response) in comparison.responses().enumerate() {
             let mut tokens = self.tokens(comparison, index, response)?;
             encoded.bos_removed += self.apply_bos_policy(&mut tokens);
@@ -196,7 +197,9 @@ impl TextPipeline {
             if tokens.ids.is_empty() {
                 return Err(TextError::Empty { at: ItemRef::of(comparison), response: index });
             }
-            let mut prompt_tokens = prompt_ids.as_ref().map(|prompt| common_prefix(prompt, &tokens.ids));
+            let own = response.prompt.as_deref().map(marked).transpose()?.flatten();
+            let mut prompt_tokens =
+                own.as_ref().or(prompt_ids.as_ref()).map(|prompt| common_prefix(prompt, &tokens.ids));
             if let Some(last) = self.last {
                 tokens.end_with(last);
             }
@@ -220,8 +223,8 @@ impl TextPipeline {
     /// The text of one response with its prompt, as it goes to the tokenizer (for showing it to people).
     pub fn rendered(&self, comparison: &Comparison, response: &Response) -> Result<String, TemplateError> {
         match &self.template {
-            Some(template) => template.render(&comparison.prompt, Some(response), false),
-            None => Ok(comparison.prompt.plain_text() + &self.closed(response)),
+            Some(template) => template.render(comparison.prompt_of(response), Some(response), false),
+            None => Ok(comparison.prompt_of(response).plain_text() + &self.closed(response)),
         }
     }
 
@@ -304,11 +307,12 @@ impl TextPipeline {
     fn tokens(&self, comparison: &Comparison, index: usize, response: &Response) -> Result<Tokens, TextError> {
         let rendered = || self.rendered_at(comparison, index, response);
         let tokenizer = &self.files.tokenizer;
+        let prompt = || comparison.prompt_of(response).plain_text();
         let encoding = match self.layout {
             Layout::Chat => tokenizer.encode_fast(rendered()?, false),
             // transformers takes an empty second text for none.
-            Layout::Pair if response.text.is_empty() => tokenizer.encode_fast(comparison.prompt.plain_text(), true),
-            Layout::Pair => tokenizer.encode_fast((comparison.prompt.plain_text(), response.text.as_str()), true),
+            Layout::Pair if response.text.is_empty() => tokenizer.encode_fast(prompt(), true),
+            Layout::Pair => tokenizer.encode_fast((prompt(), response.text.as_str()), true),
             Layout::Auto | Layout::Concat => tokenizer.encode_fast(rendered()?, true),
         };
         let encoding = encoding.map_err(|e| TextError::Encode {
@@ -322,14 +326,14 @@ impl TextPipeline {
 
     /// Ids of the prompt alone as it begins every sequence: with the header of the answer in the chat
     /// layout, up to the tokens that change once a response follows.
-    fn prompt_ids(&self, comparison: &Comparison) -> Result<Vec<u32>, TextError> {
+    fn prompt_ids(&self, comparison: &Comparison, prompt: &Conversation) -> Result<Vec<u32>, TextError> {
         let at = || ItemRef::of(comparison);
         let (text, special) = match &self.template {
             Some(template) => {
-                let text = template.render(&comparison.prompt, None, true);
+                let text = template.render(prompt, None, true);
                 (text.map_err(|source| TextError::Render { at: at(), response: 0, source })?, false)
             }
-            None => (comparison.prompt.plain_text(), true),
+            None => (prompt.plain_text(), true),
         };
         let encoding = self.files.tokenizer.encode_fast(text, special);
         let encoding = encoding.map_err(|e| TextError::Encode { at: at(), response: 0, problem: e.to_string() })?;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use tch::Tensor;
 
-use super::trainable::{Forward, PairSize, Trainable};
+use super::trainable::{Ask, Forward, PairSize, Trainable};
 use crate::backbone::params::Params;
 use crate::backbone::{Dropout, DropoutKey};
 use crate::objective::language_model::{Every, NextTokens, next_token_loss};
@@ -54,25 +54,30 @@ impl Trainable for ScalarTrainable {
         &self,
         pairs: &[&Encoded],
         dropout: Option<(Dropout, DropoutKey)>,
-        next_token: Option<Every>,
+        ask: Ask,
     ) -> Result<Forward, RewardError> {
-        let Some(every) = next_token else {
-            return Ok(Forward { rewards_s: self.rewards(pairs, dropout)?, next_token: None });
+        let Some(every) = ask.next_token else {
+            if !ask.states {
+                return Ok(Forward { rewards_s: self.rewards(pairs, dropout)?, next_token: None, states_sd: None });
+            }
+            let members: Vec<(usize, &Encoded)> = pairs.iter().copied().enumerate().collect();
+            let batch = self.model.token_batch(&members)?;
+            let (rewards_s, states_sd) = self.model.network.states_for_training(&batch, dropout)?;
+            return Ok(Forward { rewards_s, next_token: None, states_sd: Some(states_sd) });
         };
         if !self.model.network.shares_prefixes() {
             return Err(RewardError::Model("next-token loss needs a causal decoder; this model is an encoder".into()));
         }
         let members: Vec<(usize, &Encoded)> = pairs.iter().copied().enumerate().collect();
         let batch = self.model.token_batch(&members)?;
-        let (rewards_s, hidden_td) = self.model.network.forward_for_training(&batch, dropout)?;
-        // The chosen response is the text worth imitating.
-        let next = NextTokens::of(&batch, |branch| branch == 0).thinned(&batch, every);
+        let (rewards_s, states_sd, hidden_td) = self.model.network.forward_for_training(&batch, dropout)?;
+        let next = NextTokens::of(&batch, |branch| branch == ask.text).thinned(&batch, every);
         let loss = next_token_loss(&hidden_td, self.model.network.embeddings()?, &next);
-        Ok(Forward { rewards_s, next_token: Some(loss) })
+        Ok(Forward { rewards_s, next_token: Some(loss), states_sd: ask.states.then_some(states_sd) })
     }
 
-    fn next_tokens(&self, encoded: &Encoded, every: Every) -> usize {
-        encoded.sequences.first().map_or(0, |ids| every.count(ids.len()))
+    fn next_tokens(&self, encoded: &Encoded, every: Every, text: usize) -> usize {
+        encoded.sequences.get(text).map_or(0, |ids| every.count(ids.len()))
     }
 
     fn mismatched(&self, pair: &Encoded, donor: Option<&Encoded>, beside: bool) -> Option<Encoded> {

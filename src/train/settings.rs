@@ -237,6 +237,11 @@ impl TrainSettings {
             return Err(TrainError::Settings("sizes in `init` should be above 0".into()));
         }
         self.objective.validate()?;
+        let auxiliary = &self.auxiliary;
+        if self.objective.lm_text() > 0 && auxiliary.mismatched_share > 0.0 && !auxiliary.mismatched_beside {
+            let why = "replaced rejected responses leave no place for rationales; set auxiliary.mismatched-beside";
+            return Err(TrainError::Settings(why.into()));
+        }
         Ok(())
     }
 

@@ -52,6 +52,7 @@ pub fn items(numbers: &Value) -> Vec<Comparison> {
                 chosen: vec![Response::new(text(&item["chosen"]))],
                 rejected: vec![Response::new(text(&item["rejected"]))],
                 margin: None,
+                evidence: Default::default(),
                 row,
             }
         })
