@@ -186,10 +186,8 @@ fn check(objective: &Objective, path: &Path, pairs: &[Comparison], layout: &Layo
         objective.name(),
         lack.what
     );
-    let hint = format!(
-        "`rmbench train --list-objectives` says what each objective needs; --set columns.{}=NAME names a column",
-        lack.part.as_str()
-    );
+    let hint = "`rmbench train --list-objectives` says what each objective needs; --set columns.PART=NAME names the \
+                column of a part";
     Err(CliError::new(problem, hint))
 }
 

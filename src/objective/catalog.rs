@@ -3,18 +3,20 @@
 mod specs;
 
 use serde::de::{DeserializeOwned, Error as _};
+use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tch::Tensor;
 use toml::Table;
 
 use super::bradley_terry::BradleyTerry;
-use super::companions::{self, Dial, LmBeside, LmText, More, Sspo};
+use super::companions::{self, Dial, LmBeside, LmText, More, Sspo, TokenHead};
 use super::gap::{Aim, Focal};
 use super::listwise::Contests;
 use super::mapl::Mapl;
-use super::pointwise::{self, Plain};
+use super::pointwise::{self, Plain, Regression};
 use super::ties::{Davidson, RaoKupper};
 use super::{ObjectiveError, Rewards};
+use crate::text::pooling::Pooling;
 
 pub use specs::SPECS;
 
@@ -32,7 +34,8 @@ pub enum Family {
     MultiPair(Plain),
     GroupContrast(Plain),
     Bce(Plain),
-    Mse(Plain),
+    Mse(Regression),
+    TokenHead(TokenHead),
     Mapl(Mapl),
     Sspo(Sspo),
     More(More),
@@ -94,6 +97,30 @@ impl Objective {
         &self.family
     }
 
+    /// Where the reward head has to read, if that is part of the objective.
+    pub fn pooling(&self) -> Option<Pooling> {
+        match &self.family {
+            Family::TokenHead(TokenHead { aggregate }) => Some(Pooling::Tokens { aggregate: *aggregate }),
+            _ => None,
+        }
+    }
+
+    /// What the reward is of the attributes that are trained, where those are several.
+    pub fn label_weights(&self) -> Option<Vec<f64>> {
+        match &self.family {
+            Family::Mse(mse) => mse.label_weights(),
+            _ => None,
+        }
+    }
+
+    /// How many attributes the head has a label for each of; 0: rewards are trained as one number.
+    pub fn n_attributes(&self) -> usize {
+        match &self.family {
+            Family::Mse(mse) => mse.attributes.len(),
+            _ => 0,
+        }
+    }
+
     /// Weight of a language-model loss that belongs to the objective.
     pub fn lm_weight(&self) -> f64 {
         match &self.family {
@@ -133,7 +160,9 @@ impl Objective {
             Family::Mse(_) => pointwise::mse(name, batch),
             Family::Mapl(mapl) => mapl.losses(name, batch),
             Family::Sspo(sspo) => sspo.losses(name, batch),
-            Family::More(_) | Family::Dial(_) | Family::LmBeside(_) => companions::plain(name, batch),
+            Family::TokenHead(_) | Family::More(_) | Family::Dial(_) | Family::LmBeside(_) => {
+                companions::plain(name, batch)
+            }
         }
     }
 
@@ -145,6 +174,7 @@ impl Objective {
             Family::Hinge(aim) | Family::SquaredMargin(aim) => aim.validate(name),
             Family::RaoKupper(ties) => ties.validate(name),
             Family::Davidson(ties) => ties.validate(name),
+            Family::Mse(mse) => mse.validate(name),
             Family::Mapl(mapl) => mapl.validate(name),
             Family::Sspo(sspo) => sspo.validate(name),
             Family::More(more) => more.validate(name),
@@ -155,7 +185,7 @@ impl Objective {
             | Family::MultiPair(_)
             | Family::GroupContrast(_)
             | Family::Bce(_)
-            | Family::Mse(_) => Ok(()),
+            | Family::TokenHead(_) => Ok(()),
         }
     }
 }
@@ -176,6 +206,7 @@ macro_rules! each {
             Family::GroupContrast($settings) => { let $wrap = Family::GroupContrast; $do }
             Family::Bce($settings) => { let $wrap = Family::Bce; $do }
             Family::Mse($settings) => { let $wrap = Family::Mse; $do }
+            Family::TokenHead($settings) => { let $wrap = Family::TokenHead; $do }
             Family::Mapl($settings) => { let $wrap = Family::Mapl; $do }
             Family::Sspo($settings) => { let $wrap = Family::Sspo; $do }
             Family::More($settings) => { let $wrap = Family::More; $do }
@@ -204,7 +235,7 @@ fn over<S: Serialize + DeserializeOwned>(settings: &S, keys: Table) -> Result<S,
 
 impl Serialize for Objective {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut table = self.family.table().map_err(serde::ser::Error::custom)?;
+        let mut table = self.family.table().map_err(S::Error::custom)?;
         table.insert("name".to_owned(), self.name.into());
         table.serialize(serializer)
     }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use super::{ObjectiveError, Rewards, bradley_terry::BradleyTerry, cost_of, refuse};
+use crate::text::pooling::Aggregate;
 
 /// What the groups of MORE are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -158,6 +159,14 @@ impl LmBeside {
     pub fn validate(&self, name: &'static str) -> Result<(), ObjectiveError> {
         refuse(name, &[("lm-weight", self.lm_weight, self.lm_weight > 0.0, "above 0")])
     }
+}
+
+/// Bradley–Terry on rewards of whole responses that are made of their tokens' rewards; where rewards are read
+/// belongs to the model, which keeps it.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct TokenHead {
+    pub aggregate: Aggregate,
 }
 
 /// The part of these objectives that is Bradley–Terry.

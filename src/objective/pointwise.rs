@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-use super::{Label, ObjectiveError, Rewards, cost_of, numbers};
+use super::{Label, ObjectiveError, Rewards, cost_of, numbers, refuse};
 
 /// What NeMo-Aligner's data hold where a rating is missing.
 const MISSING: f64 = -100.0;
@@ -17,6 +17,37 @@ const MISSING: f64 = -100.0;
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Plain {}
+
+/// Regression. With names of attributes the head has one label for each, and the reward is their weighted sum.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Regression {
+    pub attributes: Vec<String>,
+    /// What the reward is: Σ weight·attribute. Empty: their mean.
+    pub weights: Vec<f64>,
+}
+
+impl Regression {
+    pub fn validate(&self, name: &'static str) -> Result<(), ObjectiveError> {
+        let fits = self.weights.is_empty() || self.weights.len() == self.attributes.len();
+        if !fits || self.attributes.len() == 1 {
+            let problem = "attributes are two or more, and weights as many as attributes, or none";
+            return Err(ObjectiveError::Conflict { objective: name, problem });
+        }
+        let finite = self.weights.iter().all(|weight| weight.is_finite());
+        refuse(name, &[("weights", self.weights.len() as f64, finite, "finite numbers")])
+    }
+
+    /// One weight per attribute; `None` for a head of one label.
+    pub fn label_weights(&self) -> Option<Vec<f64>> {
+        let n = self.attributes.len();
+        match (n, self.weights.is_empty()) {
+            (0, _) => None,
+            (_, true) => Some(vec![1.0 / n as f64; n]),
+            _ => Some(self.weights.clone()),
+        }
+    }
+}
 
 /// Whether a rating says something.
 pub fn counts(rating: Option<f64>) -> bool {
@@ -31,7 +62,7 @@ struct Targets {
     sizes: Vec<usize>,
 }
 
-/// −Σ over targets, as losses [n].
+/// Weighted costs of rewards, added up by comparison: losses [n].
 fn sums(costs: &Tensor, targets: &Targets) -> Tensor {
     let (kind, device) = (costs.kind(), costs.device());
     let costs = costs.flatten(0, -1) * numbers(&targets.weights, kind, device);

@@ -140,9 +140,20 @@ impl Network {
         compute: Kind,
         device: Device,
     ) -> Result<Self, NetworkError> {
+        Self::init_with(config_json, &RewardOptions::default(), init, seed, compute, device)
+    }
+
+    /// As [`Network::init`], with a head as `options` say.
+    pub fn init_with(
+        config_json: Value,
+        options: &RewardOptions,
+        init: HeadInit,
+        seed: u64,
+        compute: Kind,
+        device: Device,
+    ) -> Result<Self, NetworkError> {
         let config = BackboneConfig::parse(&config_json)?;
-        let options = RewardOptions::default();
-        Self::build(config, config_json, &options, init, true, ParamSource::random(seed, device), compute, device)
+        Self::build(config, config_json, options, init, true, ParamSource::random(seed, device), compute, device)
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -243,26 +254,25 @@ impl Network {
         self.forward(batch, self.training_pass(dropout))
     }
 
-    /// Rewards as above, what the head read [n, d], and the hidden states [t, d] of all tokens.
+    /// What the head read, and the hidden states [t, d] of all tokens, on the graph.
     pub fn forward_for_training(
         &self,
         batch: &TokenBatch,
         dropout: Option<(Dropout, DropoutKey)>,
-    ) -> Result<(Tensor, Tensor, Tensor), RewardError> {
+    ) -> Result<(HeadStates, Tensor), RewardError> {
         self.check(batch)?;
         let hidden_td = self.backbone.hidden(batch, self.training_pass(dropout));
         let states = HeadStates::of_stream(&hidden_td, batch)?;
-        Ok((self.head.rewards(&states)?, states.pooled_nd, hidden_td))
+        Ok((states, hidden_td))
     }
 
-    /// Rewards as above, and what the head read [n, d].
+    /// What the head reads, on the graph.
     pub fn states_for_training(
         &self,
         batch: &TokenBatch,
         dropout: Option<(Dropout, DropoutKey)>,
-    ) -> Result<(Tensor, Tensor), RewardError> {
-        let states = self.states(batch, self.training_pass(dropout))?;
-        Ok((self.head.rewards(&states)?, states.pooled_nd))
+    ) -> Result<HeadStates, RewardError> {
+        self.states(batch, self.training_pass(dropout))
     }
 
     fn training_pass(&self, dropout: Option<(Dropout, DropoutKey)>) -> Pass {

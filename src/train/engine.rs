@@ -158,7 +158,9 @@ impl<'a, M: Trainable> Engine<'a, M> {
             let given = forward.run(self.model, &drawn, piece, micro)?;
             let compared = drawn.compared(piece);
             let labels = compared.labels(&drawn, threshold);
-            let (losses_n, rewards_s) = compared.losses(&self.settings.objective, &given.rewards_s, &labels)?;
+            let judged = given.attributes_sa.as_ref().unwrap_or(&given.rewards_s);
+            let losses_n = compared.losses(&self.settings.objective, judged, &labels)?;
+            let rewards_s = compared.rewards(&given.rewards_s);
             let weights_n = Tensor::from_slice(&compared.weights(&drawn, &factors));
             let weights_n = weights_n.to_kind(losses_n.kind()).to_device(losses_n.device());
             // The mean over the step's pairs, whatever the pieces.

@@ -24,7 +24,8 @@ impl<'a> Passes<'a> {
     pub fn of(settings: &'a TrainSettings, t: u64, lm_weight: f64, prefers: bool, states: bool) -> Self {
         let next_token = (lm_weight > 0.0).then_some(Every { stride: settings.lm_stride, offset: t });
         let text = if prefers { settings.objective.lm_text() } else { 0 };
-        Self { settings, t, ask: Ask { next_token, text, states: prefers && states } }
+        let attributes = prefers && settings.objective.n_attributes() > 0;
+        Self { settings, t, ask: Ask { next_token, text, states: prefers && states, attributes } }
     }
 
     /// Next tokens predicted of a pair: the mean is over those of the whole step.
@@ -64,7 +65,7 @@ impl<'a> Passes<'a> {
             let rewards_s = rewards_only.run(model, drawn, piece, micro)?.rewards_s;
             let compared = drawn.compared(piece);
             let labels = compared.labels(drawn, None);
-            let (losses_n, _) = compared.losses(&self.settings.objective, &rewards_s, &labels)?;
+            let losses_n = compared.losses(&self.settings.objective, &rewards_s, &labels)?;
             let mut groups: BTreeMap<&str, Vec<i64>> = BTreeMap::new();
             for (row, &pair) in compared.pair.iter().enumerate().filter(|(row, _)| !compared.is_stand_in(*row)) {
                 groups.entry(balance.group(drawn.pairs[pair])).or_default().push(row as i64);

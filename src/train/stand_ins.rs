@@ -133,14 +133,19 @@ impl Compared {
         self.pair.iter().zip(&self.stand_in).map(weight).collect()
     }
 
+    /// The micro-batch's rewards [s] by row, one row after the other.
+    pub fn rewards(&self, rewards_s: &Tensor) -> Tensor {
+        pick(rewards_s, self.places.iter().flatten().copied())
+    }
+
     /// Losses [rows] of the micro-batch's rewards [s]: of stand-ins plain Bradley–Terry, of all else the
-    /// objective; and the rewards of all rows, one row after the other.
+    /// objective.
     pub fn losses(
         &self,
         objective: &Objective,
         rewards_s: &Tensor,
         labels: &[Label],
-    ) -> Result<(Tensor, Tensor), ObjectiveError> {
+    ) -> Result<Tensor, ObjectiveError> {
         let plain = Objective::default();
         let (mut order, mut parts) = (Vec::new(), Vec::new());
         for (objective, stand_in) in [(objective, false), (&plain, true)] {
@@ -155,8 +160,7 @@ impl Compared {
         // From the order of computation back to that of rows.
         let mut back = vec![0i64; order.len()];
         order.iter().enumerate().for_each(|(place, &row)| back[row] = place as i64);
-        let losses = pick(&Tensor::cat(&parts, 0), back.into_iter());
-        Ok((losses, pick(rewards_s, self.places.iter().flatten().copied())))
+        Ok(pick(&Tensor::cat(&parts, 0), back.into_iter()))
     }
 }
 
@@ -204,8 +208,8 @@ mod tests {
         let labels = compared.labels(&step(true), None);
         // The stand-in is compared by Bradley–Terry, the pairs by what is asked for.
         let hinge = Objective::named("hinge").unwrap();
-        let (losses, picked) = compared.losses(&hinge, &rewards, &labels).unwrap();
-        assert_eq!(Vec::<f64>::try_from(picked).unwrap(), [0.0, 1.0, 2.0, 3.0, 2.0, 4.0, 5.0, 7.0]);
+        let losses = compared.losses(&hinge, &rewards, &labels).unwrap();
+        assert_eq!(Vec::<f64>::try_from(compared.rewards(&rewards)).unwrap(), [0.0, 1.0, 2.0, 3.0, 2.0, 4.0, 5.0, 7.0]);
         let losses = Vec::<f64>::try_from(losses).unwrap();
         assert_eq!((losses[0], losses[1], losses[3]), (2.0, 2.0, 3.0));
         assert!((losses[2] - crate::objective::bradley_terry::pair_loss(-2.0)).abs() < 1e-12);

@@ -32,6 +32,8 @@ pub struct Ask {
     pub text: usize,
     /// What the reward head reads.
     pub states: bool,
+    /// The head's labels, before they become one reward.
+    pub attributes: bool,
 }
 
 /// What one forward pass gives, on the graph.
@@ -42,6 +44,15 @@ pub struct Forward {
     pub next_token: Option<Tensor>,
     /// [s, d], what the reward head read.
     pub states_sd: Option<Tensor>,
+    /// [s, a], the head's labels.
+    pub attributes_sa: Option<Tensor>,
+}
+
+impl Forward {
+    /// Rewards alone.
+    pub fn of(rewards_s: Tensor) -> Self {
+        Self { rewards_s, next_token: None, states_sd: None, attributes_sa: None }
+    }
 }
 
 /// A model that gives rewards on the autograd graph.
@@ -77,10 +88,10 @@ pub trait Trainable {
         if ask.next_token.is_some() {
             return Err(RewardError::Model("this model has no next-token loss".into()));
         }
-        if ask.states {
+        if ask.states || ask.attributes {
             return Err(RewardError::Model("this model does not show what its head reads".into()));
         }
-        Ok(Forward { rewards_s: self.rewards(pairs, dropout)?, next_token: None, states_sd: None })
+        Ok(Forward::of(self.rewards(pairs, dropout)?))
     }
 
     /// Next tokens that [`Trainable::forward`] predicts for this pair over sequence `text`.

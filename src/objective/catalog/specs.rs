@@ -2,10 +2,10 @@
 
 use super::{Family, Spec};
 use crate::objective::bradley_terry::{BradleyTerry, MarginOf, MarginUse};
-use crate::objective::companions::{Dial, LmBeside, LmText, More, Sspo};
+use crate::objective::companions::{Dial, LmBeside, LmText, More, Sspo, TokenHead};
 use crate::objective::gap::{Aim, Focal};
 use crate::objective::mapl::Mapl;
-use crate::objective::pointwise::Plain;
+use crate::objective::pointwise::{Plain, Regression};
 use crate::objective::ties::{Davidson, RaoKupper};
 
 fn bt(change: fn(&mut BradleyTerry)) -> Family {
@@ -163,9 +163,16 @@ pub const SPECS: &[Spec] = &[
     Spec {
         name: "mse",
         formula: "mean of (r - y)^2 over what is rated; null and -100 do not count",
-        needs: "single responses with score, or responses with scores",
+        needs: "single responses with score (several for attributes), or responses with scores",
         paper: "NeMo-Aligner's regression reward models; arXiv 2406.08673",
-        family: || Family::Mse(Plain {}),
+        family: || Family::Mse(Regression::default()),
+    },
+    Spec {
+        name: "token-head",
+        formula: "L(z) of rewards that are the sum, mean, log-sum-exp (max) or its mirror image (min) of tokens' rewards",
+        needs: PAIRS,
+        paper: "ICML 2023's preference-grounded token-level guidance, arXiv 2306.00398",
+        family: || Family::TokenHead(TokenHead::default()),
     },
     Spec {
         name: "mapl",

@@ -92,12 +92,12 @@ impl Critic {
         let (mlp, optimizer) = self.network(width(&states_sd), states_sd.device())?;
         let signs_s = signs(sources, counts, &states_sd);
         let bracket = |mlp: &Mlp| (mlp.forward(&states_sd) * &signs_s).sum(states_sd.kind());
-        let distance = bracket(mlp).double_value(&[]);
+        let distance = bracket(&*mlp).double_value(&[]);
         for step in 0..steps {
             let mut key = t.to_le_bytes().to_vec();
             key.extend(step.to_le_bytes());
             let between = between(&states_sd, &of_source, &of_target, &mut random::stream(seed, "critic-mix", key));
-            let loss = penalised(mlp, &between) * penalty - bracket(mlp);
+            let loss = penalised(mlp, &between) * penalty - bracket(&*mlp);
             optimizer.zero_grad();
             loss.backward();
             optimizer.step(lr);
@@ -167,7 +167,8 @@ pub(super) fn penalised(mlp: &Mlp, points_nd: &Tensor) -> Tensor {
     let values = mlp.forward(&points_nd).sum(points_nd.kind());
     let mut gradients = Tensor::run_backward(&[values], &[&points_nd], true, true);
     let gradient_nd = gradients.remove(0);
-    let norm_n = gradient_nd.square().sum_dim_intlist(1, false, Kind::Float).sqrt();
+    // The root has no derivative at 0.
+    let norm_n = (gradient_nd.square().sum_dim_intlist(1, false, Kind::Float) + 1e-12).sqrt();
     (norm_n - 1.0).square().mean(Kind::Float)
 }
 

@@ -8,9 +8,12 @@ use rmbench::objective::{Objective, SPECS};
 use rmbench::preference::{Comparison, Conversation, Evidence, Message, Role};
 use rmbench::progress::Silent;
 use rmbench::random;
+use rmbench::reward::artifact;
+use rmbench::reward::network::MissingHead;
 use rmbench::train::begin::begin;
 use rmbench::train::{TrainError, TrainJob, TrainOutcome, TrainSettings};
 use serde_json::Value;
+use tch::{Device, Kind};
 
 const N: u64 = 80;
 
@@ -83,8 +86,18 @@ fn train(
     out: &Path,
     resume: bool,
 ) -> Result<TrainOutcome, TrainError> {
+    evaluated(settings, pairs, &[], out, resume)
+}
+
+fn evaluated(
+    settings: &TrainSettings,
+    pairs: &[Comparison],
+    eval: &[Comparison],
+    out: &Path,
+    resume: bool,
+) -> Result<TrainOutcome, TrainError> {
     let beginning = begin(settings, pairs, Vec::new(), out, &mut Silent)?;
-    let job = TrainJob { settings, train: pairs, eval: &[], out, resume, run: beginning.run };
+    let job = TrainJob { settings, train: pairs, eval, out, resume, run: beginning.run };
     rmbench::train::run(&beginning.trainable, job, &mut Silent)
 }
 
@@ -150,6 +163,40 @@ fn steps_do_not_depend_on_the_pieces() {
                 assert!((a - b).abs() <= 2e-3 * b.abs().max(1e-3), "{name}, {key}: {a} and {b}");
             }
         }
+    }
+}
+
+/// Rewards of tokens, and of attributes: what was trained is what is loaded and scored.
+#[test]
+fn what_is_trained_is_what_is_scored() {
+    let Some(pairs) = pairs() else { return };
+    let (train, eval) = pairs.split_at(60);
+    let token_heads = ["sum", "mean", "max", "min"].map(|a| ("token-head", format!("aggregate = '{a}'")));
+    let attributes = ("mse", "attributes = ['helpful', 'brief']\nweights = [1.0, -0.5]".to_owned());
+    for (name, more) in token_heads.into_iter().chain([attributes]) {
+        let dir = tempfile::tempdir().unwrap();
+        let mut data = train.to_vec();
+        if name == "mse" {
+            let rating = |pair: &Comparison, i: u8| random::uniform(i.into(), "rating", pair.id.as_str());
+            for pair in &mut data {
+                pair.evidence.ratings = vec![Some(rating(pair, 0)), None, Some(rating(pair, 2)), Some(rating(pair, 3))];
+            }
+        }
+        let mut settings = settings(name, "eval-overlap = 'keep'");
+        let mut table: toml::Table = more.parse().unwrap();
+        table.insert("name".into(), name.into());
+        settings.objective = table.try_into().unwrap();
+        let outcome = evaluated(&settings, &data, eval, dir.path(), false).unwrap();
+        let TrainOutcome::Trained(summary) = outcome else { panic!("{name}") };
+        let trained = summary.evaluation.unwrap().overall;
+        let model = artifact::load(dir.path(), Device::Cpu, Kind::Float, Kind::Float, MissingHead::Refuse, None).unwrap();
+        let scores = model.score(eval, &mut |_| ()).unwrap();
+        let margins: Vec<f64> =
+            scores.iter().map(|s| f64::from(s[0].reward.unwrap()) - f64::from(s[1].reward.unwrap())).collect();
+        let mean = margins.iter().sum::<f64>() / margins.len() as f64;
+        let expected = trained.mean_margin().unwrap();
+        assert!((mean - expected).abs() < 1e-4 * expected.abs().max(1.0), "{name} {more}: {mean} not {expected}");
+        assert!(margins.iter().any(|margin| margin.abs() > 1e-4), "{name} {more}");
     }
 }
 
