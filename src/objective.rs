@@ -121,9 +121,7 @@ fn at_least_f32(tensor: &Tensor) -> Tensor {
 /// The first setting that does not hold, as an error.
 fn refuse(objective: &'static str, checks: &[(&'static str, f64, bool, &'static str)]) -> Result<(), ObjectiveError> {
     match checks.iter().find(|(_, found, holds, _)| !holds || !found.is_finite()) {
-        Some(&(setting, found, _, expected)) => {
-            Err(ObjectiveError::Setting { objective, setting, expected, found })
-        }
+        Some(&(setting, found, _, expected)) => Err(ObjectiveError::Setting { objective, setting, expected, found }),
         None => Ok(()),
     }
 }

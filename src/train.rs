@@ -18,6 +18,7 @@ pub mod journal;
 pub mod optimizer;
 pub mod overlap;
 mod passes;
+pub mod personal;
 pub mod phase;
 pub mod prepare;
 pub mod run;

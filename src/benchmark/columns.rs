@@ -203,12 +203,7 @@ impl ColumnMap {
             Part::Rationale => self.rationale.as_deref(),
             Part::User => self.user.as_deref(),
             Part::Criteria => self.criteria.as_deref(),
-            Part::Context
-            | Part::ModelA
-            | Part::ModelB
-            | Part::Styles
-            | Part::NumCorrect
-            | Part::Individual => None,
+            Part::Context | Part::ModelA | Part::ModelB | Part::Styles | Part::NumCorrect | Part::Individual => None,
         }
     }
 }

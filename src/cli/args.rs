@@ -343,6 +343,22 @@ pub enum ModelVerb {
     /// Write a LoRA adapter and its base as one ordinary checkpoint
     #[command(after_help = "Example:\n  rmbench model merge-adapter --model models/adapter --out models/merged")]
     MergeAdapter(MergeAdapterArgs),
+    /// Write one user's rewards, of a model trained with objective individual, as an ordinary checkpoint
+    #[command(after_help = "Example:\n  rmbench model personal --model models/all --user anna --out models/anna")]
+    Personal(PersonalArgs),
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct PersonalArgs {
+    /// A model directory with users.safetensors
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub model: PathBuf,
+    /// Whose rewards
+    #[arg(long, value_name = "NAME")]
+    pub user: String,
+    /// Directory for the checkpoint
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub out: PathBuf,
 }
 
 #[derive(Debug, ClapArgs)]

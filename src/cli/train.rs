@@ -161,7 +161,11 @@ fn read(
         let counts = reader.counts();
         if counts.ties > 0 {
             let name = objective.name();
-            progress.line(&format!("`{}`: {} ties left out; `{name}` has no use for them", path.display(), counts.ties));
+            progress.line(&format!(
+                "`{}`: {} ties left out; `{name}` has no use for them",
+                path.display(),
+                counts.ties
+            ));
         }
         if counts.n_skipped() > 0 {
             progress.warn(&format!("`{}`: {} rows skipped", path.display(), counts.n_skipped()));

@@ -9,7 +9,7 @@ use tch::Tensor;
 use toml::Table;
 
 use super::bradley_terry::BradleyTerry;
-use super::companions::{self, Dial, LmBeside, LmText, More, Sspo, TokenHead};
+use super::companions::{self, Dial, Individual, LmBeside, LmText, More, Sspo, TokenHead};
 use super::gap::{Aim, Focal};
 use super::listwise::Contests;
 use super::mapl::Mapl;
@@ -41,6 +41,7 @@ pub enum Family {
     More(More),
     Dial(Dial),
     LmBeside(LmBeside),
+    Individual(Individual),
 }
 
 /// A name: what it stands for, what it needs, where it comes from.
@@ -160,7 +161,7 @@ impl Objective {
             Family::Mse(_) => pointwise::mse(name, batch),
             Family::Mapl(mapl) => mapl.losses(name, batch),
             Family::Sspo(sspo) => sspo.losses(name, batch),
-            Family::TokenHead(_) | Family::More(_) | Family::Dial(_) | Family::LmBeside(_) => {
+            Family::TokenHead(_) | Family::More(_) | Family::Dial(_) | Family::LmBeside(_) | Family::Individual(_) => {
                 companions::plain(name, batch)
             }
         }
@@ -180,6 +181,7 @@ impl Objective {
             Family::More(more) => more.validate(name),
             Family::Dial(dial) => dial.validate(name),
             Family::LmBeside(lm) => lm.validate(name),
+            Family::Individual(own) => own.validate(name),
             Family::PlackettLuce(_)
             | Family::KWise(_)
             | Family::MultiPair(_)
@@ -194,24 +196,82 @@ impl Objective {
 macro_rules! each {
     ($family:expr, |$settings:ident, $wrap:ident| $do:expr) => {
         match $family {
-            Family::BradleyTerry($settings) => { let $wrap = Family::BradleyTerry; $do }
-            Family::Focal($settings) => { let $wrap = Family::Focal; $do }
-            Family::Hinge($settings) => { let $wrap = Family::Hinge; $do }
-            Family::SquaredMargin($settings) => { let $wrap = Family::SquaredMargin; $do }
-            Family::RaoKupper($settings) => { let $wrap = Family::RaoKupper; $do }
-            Family::Davidson($settings) => { let $wrap = Family::Davidson; $do }
-            Family::PlackettLuce($settings) => { let $wrap = Family::PlackettLuce; $do }
-            Family::KWise($settings) => { let $wrap = Family::KWise; $do }
-            Family::MultiPair($settings) => { let $wrap = Family::MultiPair; $do }
-            Family::GroupContrast($settings) => { let $wrap = Family::GroupContrast; $do }
-            Family::Bce($settings) => { let $wrap = Family::Bce; $do }
-            Family::Mse($settings) => { let $wrap = Family::Mse; $do }
-            Family::TokenHead($settings) => { let $wrap = Family::TokenHead; $do }
-            Family::Mapl($settings) => { let $wrap = Family::Mapl; $do }
-            Family::Sspo($settings) => { let $wrap = Family::Sspo; $do }
-            Family::More($settings) => { let $wrap = Family::More; $do }
-            Family::Dial($settings) => { let $wrap = Family::Dial; $do }
-            Family::LmBeside($settings) => { let $wrap = Family::LmBeside; $do }
+            Family::BradleyTerry($settings) => {
+                let $wrap = Family::BradleyTerry;
+                $do
+            }
+            Family::Focal($settings) => {
+                let $wrap = Family::Focal;
+                $do
+            }
+            Family::Hinge($settings) => {
+                let $wrap = Family::Hinge;
+                $do
+            }
+            Family::SquaredMargin($settings) => {
+                let $wrap = Family::SquaredMargin;
+                $do
+            }
+            Family::RaoKupper($settings) => {
+                let $wrap = Family::RaoKupper;
+                $do
+            }
+            Family::Davidson($settings) => {
+                let $wrap = Family::Davidson;
+                $do
+            }
+            Family::PlackettLuce($settings) => {
+                let $wrap = Family::PlackettLuce;
+                $do
+            }
+            Family::KWise($settings) => {
+                let $wrap = Family::KWise;
+                $do
+            }
+            Family::MultiPair($settings) => {
+                let $wrap = Family::MultiPair;
+                $do
+            }
+            Family::GroupContrast($settings) => {
+                let $wrap = Family::GroupContrast;
+                $do
+            }
+            Family::Bce($settings) => {
+                let $wrap = Family::Bce;
+                $do
+            }
+            Family::Mse($settings) => {
+                let $wrap = Family::Mse;
+                $do
+            }
+            Family::TokenHead($settings) => {
+                let $wrap = Family::TokenHead;
+                $do
+            }
+            Family::Mapl($settings) => {
+                let $wrap = Family::Mapl;
+                $do
+            }
+            Family::Sspo($settings) => {
+                let $wrap = Family::Sspo;
+                $do
+            }
+            Family::More($settings) => {
+                let $wrap = Family::More;
+                $do
+            }
+            Family::Dial($settings) => {
+                let $wrap = Family::Dial;
+                $do
+            }
+            Family::LmBeside($settings) => {
+                let $wrap = Family::LmBeside;
+                $do
+            }
+            Family::Individual($settings) => {
+                let $wrap = Family::Individual;
+                $do
+            }
         }
     };
 }

@@ -169,6 +169,33 @@ pub struct TokenHead {
     pub aggregate: Aggregate,
 }
 
+/// L(z) of r_u = r_0 + u·(W h), u a vector of `rank` numbers per user, W shared.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Individual {
+    pub rank: u64,
+    /// Of vectors and W, constant.
+    pub lr: f64,
+    pub weight_decay: f64,
+}
+
+impl Default for Individual {
+    fn default() -> Self {
+        Self { rank: 8, lr: 1e-3, weight_decay: 0.01 }
+    }
+}
+
+impl Individual {
+    pub fn validate(&self, name: &'static str) -> Result<(), ObjectiveError> {
+        let checks = [
+            ("rank", self.rank as f64, self.rank > 0, "above 0"),
+            ("lr", self.lr, self.lr > 0.0, "above 0"),
+            ("weight-decay", self.weight_decay, self.weight_decay >= 0.0, "at least 0"),
+        ];
+        refuse(name, &checks)
+    }
+}
+
 /// The part of these objectives that is Bradley–Terry.
 pub fn plain(name: &'static str, batch: &Rewards) -> Result<Tensor, ObjectiveError> {
     BradleyTerry::default().losses(name, batch)

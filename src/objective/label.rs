@@ -1,5 +1,7 @@
 //! What the data say of one comparison, as objectives read it.
 
+use std::sync::Arc;
+
 use crate::preference::Comparison;
 
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -23,6 +25,8 @@ pub struct Label {
     pub other_prompt: bool,
     /// The reward from which unlabelled responses count as good, in this step.
     pub threshold: Option<f64>,
+    /// Whose preference it is.
+    pub user: Option<Arc<str>>,
 }
 
 impl Label {
@@ -44,6 +48,7 @@ impl Label {
             ratings: evidence.ratings.clone(),
             other_prompt: comparison.rejected.iter().any(|response| response.prompt.is_some()),
             threshold: None,
+            user: evidence.user.clone(),
         }
     }
 

@@ -48,8 +48,8 @@ mod tests {
 
     #[test]
     fn two_vectors_have_a_closed_form() {
-        for (a, b) in [([1.0, 0.2], [-0.3, 0.9]), ([1.0, 0.0], [2.0, 0.1]), ([0.5, 0.5], [0.5, -0.5])] {
-            let difference = [a[0] - b[0], a[1] - b[1]];
+        for (a, b) in [([1.0f64, 0.2], [-0.3, 0.9]), ([1.0, 0.0], [2.0, 0.1]), ([0.5, 0.5], [0.5, -0.5])] {
+            let difference: [f64; 2] = [a[0] - b[0], a[1] - b[1]];
             let expected = (-(difference[0] * b[0] + difference[1] * b[1])
                 / (difference[0].powi(2) + difference[1].powi(2)))
             .clamp(0.0, 1.0);
@@ -62,12 +62,10 @@ mod tests {
     /// larger one (Karush, Kuhn and Tucker).
     #[test]
     fn many_vectors_meet_the_conditions_of_the_optimum() {
-        let vectors: Vec<Vec<f64>> = (0..12)
-            .map(|i| (0..30).map(|k| crate::random::uniform(i, "v", [k as u8]) - 0.4).collect())
-            .collect();
+        let vectors: Vec<Vec<f64>> =
+            (0..12).map(|i| (0..30).map(|k| crate::random::uniform(i, "v", [k as u8]) - 0.4).collect()).collect();
         let found = weights(&vectors);
-        let combination: Vec<f64> =
-            (0..30).map(|k| vectors.iter().zip(&found).map(|(v, w)| v[k] * w).sum()).collect();
+        let combination: Vec<f64> = (0..30).map(|k| vectors.iter().zip(&found).map(|(v, w)| v[k] * w).sum()).collect();
         let norm: f64 = combination.iter().map(|x| x * x).sum();
         for (vector, weight) in vectors.iter().zip(&found) {
             let product: f64 = vector.iter().zip(&combination).map(|(x, y)| x * y).sum();

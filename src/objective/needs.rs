@@ -91,6 +91,7 @@ impl Objective {
             Family::LmBeside(lm) if lm.text == LmText::Rationale => {
                 lacks(evidence.rationale.is_none(), "rationale", Part::Rationale)
             }
+            Family::Individual(_) => lacks(evidence.user.is_none(), "user", Part::User),
             _ => None,
         }
     }
@@ -101,6 +102,11 @@ fn of_pairs(bt: &bradley_terry::BradleyTerry, comparison: &Comparison) -> Option
     let checks = [
         (bt.needs_margin() && !comparison.margin.is_some_and(f64::is_finite), "margin", Part::Margin),
         (bt.needs_votes() && evidence.votes.is_none(), "votes", Part::VotesA),
+        (
+            bt.needs_votes() && evidence.vote_share().is_some_and(|share| share < 0.5),
+            "majority for its chosen response",
+            Part::VotesB,
+        ),
         (
             bt.soft_labels && evidence.probability.or(evidence.vote_share()).is_none(),
             "probability and no votes",

@@ -117,7 +117,8 @@ impl TokenBatch {
                     Pooled::Mean(_) => Pooled::Mean(vec![prefix.clone(), branch.clone()]),
                     Pooled::Tokens { pieces, aggregate } => {
                         let within = |range: Range<usize>| {
-                            let shared = prefix.start + range.start.min(prefix.len())..prefix.start + range.end.min(prefix.len());
+                            let shared = prefix.start + range.start.min(prefix.len())
+                                ..prefix.start + range.end.min(prefix.len());
                             let own = |at: usize| branch.start + at.saturating_sub(prefix.len());
                             [shared, own(range.start)..own(range.end)].into_iter().filter(|range| !range.is_empty())
                         };

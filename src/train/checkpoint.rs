@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use super::average::Average;
-use super::companion::Companion;
+use super::companion::{Companion, users};
 use super::error::TrainError;
 use super::journal::LogLengths;
 use super::optimizer::AdamW;
@@ -178,6 +178,16 @@ impl Checkpoints {
             params.extend(tensors(&dir.join(AVERAGE_FILE))?);
         }
         load_params(model, params, &dir)
+    }
+
+    /// Writes what a finished model of `step` keeps of its objective into `out`, where that is something.
+    pub fn finish(&self, step: u64, out: &Path) -> Result<(), TrainError> {
+        let kept = self.path(step).join(OBJECTIVE_FILE);
+        let kept = if kept.is_file() { users::finished(tensors(&kept)?) } else { BTreeMap::new() };
+        if kept.is_empty() {
+            return Ok(());
+        }
+        Ok(weights::write(&out.join(users::FILE), kept.iter().map(|(name, tensor)| (name.as_str(), tensor)))?)
     }
 
     /// Removes all but the newest `keep` and the one of step `best`.

@@ -1,4 +1,5 @@
-//! What some objectives keep from step to step beside the model: weights of groups, a critic, a threshold.
+//! What some objectives keep from step to step beside the model: weights of groups, a critic, a threshold,
+//! users' vectors.
 //!
 //! Everything in it that a resumed run needs is a few tensors in the checkpoint.
 
@@ -6,6 +7,7 @@ pub mod balance;
 pub mod critic;
 mod mlp;
 pub mod threshold;
+pub mod users;
 
 use std::collections::BTreeMap;
 
@@ -20,6 +22,7 @@ use crate::objective::Family;
 use balance::Balance;
 use critic::Critic;
 use threshold::Threshold;
+use users::Users;
 
 /// The objective's own state, where it has one.
 pub enum Companion {
@@ -27,6 +30,7 @@ pub enum Companion {
     Balance(Balance),
     Critic(Critic),
     Threshold(Threshold),
+    Users(Users),
 }
 
 impl Companion {
@@ -35,20 +39,21 @@ impl Companion {
             Family::More(more) => Companion::Balance(Balance::new(more.clone(), pairs)?),
             Family::Dial(dial) => Companion::Critic(Critic::new(dial.clone(), settings.seed, pairs)?),
             Family::Sspo(sspo) => Companion::Threshold(Threshold::new(sspo.clone(), pairs)?),
+            Family::Individual(own) => Companion::Users(Users::new(own.clone(), settings.seed, pairs)?),
             _ => Companion::None,
         })
     }
 
     /// Whether it reads what the reward head reads.
     pub fn wants_states(&self) -> bool {
-        matches!(self, Companion::Critic(_))
+        matches!(self, Companion::Critic(_) | Companion::Users(_))
     }
 
     /// What each pair's loss is multiplied by, so that the mean over the step is the objective's. `t` counts
     /// steps of preference learning.
     pub fn factors<E>(&self, t: u64, pairs: &[&TrainPair<E>]) -> Vec<f64> {
         match self {
-            Companion::None => vec![1.0; pairs.len()],
+            Companion::None | Companion::Users(_) => vec![1.0; pairs.len()],
             Companion::Balance(balance) => balance.factors(pairs),
             Companion::Critic(critic) => critic.factors(pairs),
             Companion::Threshold(threshold) => threshold.factors(t, pairs),
@@ -62,6 +67,7 @@ impl Companion {
             Companion::Balance(balance) => balance.tensors(),
             Companion::Critic(critic) => critic.tensors(),
             Companion::Threshold(threshold) => threshold.tensors(),
+            Companion::Users(users) => users.tensors(),
         }
     }
 
@@ -72,6 +78,7 @@ impl Companion {
             Companion::Balance(balance) => balance.load(tensors),
             Companion::Critic(critic) => critic.load(tensors),
             Companion::Threshold(threshold) => threshold.load(tensors),
+            Companion::Users(users) => users.load(tensors),
         }
     }
 
@@ -82,6 +89,7 @@ impl Companion {
             Companion::Balance(balance) => balance.report(),
             Companion::Critic(critic) => critic.report(),
             Companion::Threshold(threshold) => threshold.report(),
+            Companion::Users(users) => users.report(),
         }
     }
 }

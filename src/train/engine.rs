@@ -158,9 +158,17 @@ impl<'a, M: Trainable> Engine<'a, M> {
             let given = forward.run(self.model, &drawn, piece, micro)?;
             let compared = drawn.compared(piece);
             let labels = compared.labels(&drawn, threshold);
-            let judged = given.attributes_sa.as_ref().unwrap_or(&given.rewards_s);
+            let of_users = match (&mut self.companion, &given.states_sd) {
+                (Companion::Users(users), Some(states_sd)) => {
+                    let rows = drawn.marks(piece, |pair| users.row(pair));
+                    Some(&given.rewards_s + users.extra(states_sd, &rows)?)
+                }
+                _ => None,
+            };
+            let rewards = of_users.as_ref().unwrap_or(&given.rewards_s);
+            let judged = given.attributes_sa.as_ref().unwrap_or(rewards);
             let losses_n = compared.losses(&self.settings.objective, judged, &labels)?;
-            let rewards_s = compared.rewards(&given.rewards_s);
+            let rewards_s = compared.rewards(rewards);
             let weights_n = Tensor::from_slice(&compared.weights(&drawn, &factors));
             let weights_n = weights_n.to_kind(losses_n.kind()).to_device(losses_n.device());
             // The mean over the step's pairs, whatever the pieces.
@@ -215,6 +223,10 @@ impl<'a, M: Trainable> Engine<'a, M> {
                 let all: Vec<&Tensor> = states.iter().map(|(states_sd, _)| states_sd).collect();
                 let sources: Vec<bool> = states.iter().flat_map(|(_, sources)| sources.iter().copied()).collect();
                 critic.learn(t, &Tensor::cat(&all, 0), &sources)
+            }
+            Companion::Users(users) if self.phases.at(t) == Phase::Preferences => {
+                users.learn();
+                Ok(())
             }
             Companion::Threshold(threshold) if self.phases.at(t) == Phase::Preferences => {
                 let [chosen, rejected] = seen.sides();

@@ -32,9 +32,7 @@ pub enum TrainError {
         chosen: usize,
         rejected: usize,
     },
-    #[error(
-        "objective `{objective}`: training item `{item}` ({lang}), row {row}, has no {what} (column for {part})"
-    )]
+    #[error("objective `{objective}`: training item `{item}` ({lang}), row {row}, has no {what} (column for {part})")]
     Lacks { objective: &'static str, what: &'static str, part: &'static str, item: String, lang: Lang, row: u64 },
     #[error("{what} item `{item}` ({lang}), row {row}, is longer than the model's limit")]
     OverLength { what: &'static str, item: String, lang: Lang, row: u64 },

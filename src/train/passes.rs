@@ -66,6 +66,8 @@ impl<'a> Passes<'a> {
             let compared = drawn.compared(piece);
             let labels = compared.labels(drawn, None);
             let losses_n = compared.losses(&self.settings.objective, &rewards_s, &labels)?;
+            let weights_n = Tensor::from_slice(&compared.weights(drawn, &vec![1.0; drawn.pairs.len()]));
+            let losses_n = &losses_n * weights_n.to_kind(losses_n.kind()).to_device(losses_n.device());
             let mut groups: BTreeMap<&str, Vec<i64>> = BTreeMap::new();
             for (row, &pair) in compared.pair.iter().enumerate().filter(|(row, _)| !compared.is_stand_in(*row)) {
                 groups.entry(balance.group(drawn.pairs[pair])).or_default().push(row as i64);

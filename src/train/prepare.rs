@@ -89,7 +89,7 @@ pub fn prepare<M: Trainable>(
     let mut lengths = Vec::with_capacity(comparisons.len());
     let mut counts: BTreeMap<Lang, LengthCounts> = BTreeMap::new();
     for (chunk, further) in comparisons.chunks(CHUNK).zip(further.chunks(CHUNK)) {
-        for ((comparison, encoded), further) in chunk.iter().zip(encode(model, &settings.objective, chunk, further)?).zip(further) {
+        for (comparison, encoded) in chunk.iter().zip(encode(model, &settings.objective, chunk, further)?) {
             let (encoded, n_further) = encoded;
             let size = model.size(&encoded);
             let count = counts.entry(comparison.lang).or_default();

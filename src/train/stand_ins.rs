@@ -87,9 +87,9 @@ impl<'a, E> Step<'a, E> {
         sides
     }
 
-    /// Of every sequence of a micro-batch whether `is` holds for its pair.
-    pub fn marks(&self, piece: &[usize], is: impl Fn(&TrainPair<E>) -> bool) -> Vec<bool> {
-        piece.iter().flat_map(|&pair| vec![is(self.pairs[pair]); self.n_sequences(pair)]).collect()
+    /// Of every sequence of a micro-batch what `of` says of its pair.
+    pub fn marks<T: Clone>(&self, piece: &[usize], of: impl Fn(&TrainPair<E>) -> T) -> Vec<T> {
+        piece.iter().flat_map(|&pair| vec![of(self.pairs[pair]); self.n_sequences(pair)]).collect()
     }
 
     /// Sequences of a pair as it is computed.

@@ -39,12 +39,13 @@ fn label(value: &Value) -> Label {
         margin: number("margin"),
         probability: number("probability"),
         vote_share: number("vote_share"),
-        ranks: value["ranks"].as_array().map_or(Vec::new(), |ranks| {
-            ranks.iter().map(|rank| rank.as_u64().unwrap() as u32).collect()
-        }),
+        ranks: value["ranks"]
+            .as_array()
+            .map_or(Vec::new(), |ranks| ranks.iter().map(|rank| rank.as_u64().unwrap() as u32).collect()),
         ratings: value["ratings"].as_array().map_or(Vec::new(), |ratings| ratings.iter().map(Value::as_f64).collect()),
         other_prompt: value["other_prompt"].as_bool().unwrap_or(false),
         threshold: number("threshold"),
+        user: None,
     }
 }
 
@@ -75,8 +76,7 @@ impl Case {
         let losses = self.losses(rewards_s);
         let n = losses.numel() as i64;
         // As torch.linspace, whose only element of one is the start.
-        let weights: Vec<f64> =
-            (0..n).map(|i| 0.5 + if n > 1 { i as f64 / (n - 1) as f64 } else { 0.0 }).collect();
+        let weights: Vec<f64> = (0..n).map(|i| 0.5 + if n > 1 { i as f64 / (n - 1) as f64 } else { 0.0 }).collect();
         (losses * Tensor::from_slice(&weights)).sum(Kind::Double)
     }
 
@@ -303,6 +303,7 @@ fn settings_out_of_range_are_refused() {
         "name='more'\nnew-share=1.5",
         "name='dial'\ncritic-lr=0.0",
         "name='lm-beside'\nlm-weight=0.0",
+        "name='individual'\nrank=0",
     ] {
         let found: Objective = toml::from_str(toml).unwrap();
         assert!(matches!(found.validate(), Err(ObjectiveError::Setting { .. })), "{toml}");

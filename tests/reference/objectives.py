@@ -212,7 +212,7 @@ case(
     [0.4, 1.1, 1.5, -0.9, 2.0],
     lambda x: [win(x[0], x[1]), -torch.log(S(x[2] - 0.2)), -torch.log(S(-(x[3] - 0.2))), 0 * x[4]],
 )
-for name in ("more", "dial", "lm-beside", "rationale"):
+for name in ("more", "dial", "lm-beside", "rationale", "token-head", "individual"):
     further = 1 if name == "rationale" else 0
     labels = [{"n_chosen": 1, "n_rejected": 1, "n_further": further} for _ in range(3)]
     size = 2 + further

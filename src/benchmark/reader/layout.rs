@@ -188,7 +188,7 @@ pub(super) fn recognise(
     }
     let label_rule = label(&mut search, shape, evidence, &mut notes)?;
     for part in EVIDENCE.into_iter().filter(|_| evidence) {
-        search.take(part)?;
+        training::take(&mut search, part)?;
     }
     for part in [Part::Id, Part::SourceId, Part::Language, Part::Category, Part::Margin, Part::Styles, Part::NumCorrect]
     {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::cell::Cell;
 use super::error::RowProblem;
-use super::layout::{Layout, Shape};
+use super::layout::Layout;
 use super::messages;
 use super::pairs::{Fault, cell, exactly};
 use super::rows::Rows;
@@ -60,18 +60,6 @@ fn individual(judgements: Cell<'_>) -> Result<Option<[f64; 2]>, Fault> {
     Ok(Some(votes))
 }
 
-/// Refuses votes that say the opposite of the columns, after the sides were put in order.
-pub(super) fn agree(layout: &Layout, evidence: &Evidence) -> Result<(), Fault> {
-    match evidence.votes {
-        // A verdict may be more than a majority; columns that are called chosen and rejected may not be less.
-        Some([chosen, rejected]) if rejected > chosen && layout.shape != Shape::Verdicts => {
-            let value = format!("{chosen} votes for the chosen response and {rejected} for the rejected one");
-            Err((Part::VotesB, RowProblem::Label { value }))
-        }
-        _ => Ok(()),
-    }
-}
-
 /// The rejected response's own prompt, where a column gives it.
 pub(super) fn own_prompt(rows: &mut dyn Rows, layout: &Layout, rejected: &mut [Response]) -> Result<(), Fault> {
     if layout.index(Part::PromptRejected).is_none() {
@@ -122,11 +110,7 @@ pub(super) fn single(rows: &mut dyn Rows, layout: &Layout, evidence: &mut Eviden
 type Sides = (Vec<Response>, Vec<Response>);
 
 /// Several responses, best first; the best are chosen. `None` where all are equal.
-pub(super) fn ranked(
-    rows: &mut dyn Rows,
-    layout: &Layout,
-    evidence: &mut Evidence,
-) -> Result<Option<Sides>, Fault> {
+pub(super) fn ranked(rows: &mut dyn Rows, layout: &Layout, evidence: &mut Evidence) -> Result<Option<Sides>, Fault> {
     let texts = match cell(rows, layout, Part::Responses) {
         Cell::List(items) => items.into_iter().map(|item| item.into_text().map(|text| text.into_owned())),
         other => return Err((Part::Responses, other.mismatch("a list of texts"))),

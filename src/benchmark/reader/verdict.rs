@@ -18,8 +18,12 @@ pub(super) enum LabelRule {
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Verdict {
-    First { strength: Option<f64> },
-    Second { strength: Option<f64> },
+    First {
+        strength: Option<f64>,
+    },
+    Second {
+        strength: Option<f64>,
+    },
     /// The first is better with this probability, above a half.
     Soft(f64),
     Tie,

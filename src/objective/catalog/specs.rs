@@ -2,7 +2,7 @@
 
 use super::{Family, Spec};
 use crate::objective::bradley_terry::{BradleyTerry, MarginOf, MarginUse};
-use crate::objective::companions::{Dial, LmBeside, LmText, More, Sspo, TokenHead};
+use crate::objective::companions::{Dial, Individual, LmBeside, LmText, More, Sspo, TokenHead};
 use crate::objective::gap::{Aim, Focal};
 use crate::objective::mapl::Mapl;
 use crate::objective::pointwise::{Plain, Regression};
@@ -219,5 +219,12 @@ pub const SPECS: &[Spec] = &[
         needs: "pairs with rationale; a causal decoder",
         paper: "arXiv 2407.14477, on rewards",
         family: || Family::LmBeside(LmBeside { text: LmText::Rationale, ..LmBeside::default() }),
+    },
+    Spec {
+        name: "individual",
+        formula: "L(z) of r_u = r + u*(W*h), u a short vector per user, h what the reward head reads",
+        needs: "pairs with user, of two or more users",
+        paper: "individual preference vectors beside a common reward",
+        family: || Family::Individual(Individual::default()),
     },
 ];

@@ -60,8 +60,7 @@ impl Critic {
     fn network(&mut self, width: i64, device: tch::Device) -> Result<&mut (Mlp, AdamW), TrainError> {
         if self.network.is_none() {
             let mlp = Mlp::new(&[width, HIDDEN[0], HIDDEN[1], 1], self.seed, device);
-            let settings =
-                AdamWSettings { betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.0, head_lr_multiplier: 1.0 };
+            let settings = AdamWSettings { betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.0, head_lr_multiplier: 1.0 };
             let params = mlp.params.iter().map(|(name, tensor)| (name.as_str(), tensor));
             let optimizer = AdamW::new(params, |_| false, settings)?;
             self.network = Some((mlp, optimizer));
@@ -80,7 +79,8 @@ impl Critic {
     /// The critic's steps on all states of a step, detached.
     pub fn learn(&mut self, t: u64, states_sd: &Tensor, sources: &[bool]) -> Result<(), TrainError> {
         let states_sd = states_sd.detach();
-        let rows = |source: bool| -> Vec<i64> { (0..).zip(sources).filter(|(_, s)| **s == source).map(|(i, _)| i).collect() };
+        let rows =
+            |source: bool| -> Vec<i64> { (0..).zip(sources).filter(|(_, s)| **s == source).map(|(i, _)| i).collect() };
         let (of_source, of_target) = (rows(true), rows(false));
         let counts = [of_source.len(), of_target.len()];
         if counts.contains(&0) {

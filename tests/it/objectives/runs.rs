@@ -11,7 +11,7 @@ use rmbench::random;
 use rmbench::reward::artifact;
 use rmbench::reward::network::MissingHead;
 use rmbench::train::begin::begin;
-use rmbench::train::{TrainError, TrainJob, TrainOutcome, TrainSettings};
+use rmbench::train::{TrainError, TrainJob, TrainOutcome, TrainSettings, personal};
 use serde_json::Value;
 use tch::{Device, Kind};
 
@@ -61,6 +61,7 @@ fn given(name: &str, pairs: &[Comparison]) -> Vec<Comparison> {
                 pair.rejected[0].prompt = Some(prompt.into());
             }
             "sspo" if i % 2 == 0 => pair.rejected.clear(),
+            "individual" => evidence.user = Some(["anna", "ben", "cleo"][i % 3].into()),
             "rationale" => evidence.rationale = Some("It answers the question.".into()),
             _ => {}
         }
@@ -80,12 +81,7 @@ fn settings(objective: &str, more: &str) -> TrainSettings {
     settings
 }
 
-fn train(
-    settings: &TrainSettings,
-    pairs: &[Comparison],
-    out: &Path,
-    resume: bool,
-) -> Result<TrainOutcome, TrainError> {
+fn train(settings: &TrainSettings, pairs: &[Comparison], out: &Path, resume: bool) -> Result<TrainOutcome, TrainError> {
     evaluated(settings, pairs, &[], out, resume)
 }
 
@@ -129,6 +125,7 @@ fn every_objective_takes_ten_steps_on_real_pairs() {
                 assert!(weights.len() > 1 && (sum - 1.0).abs() < 1e-9, "{last}");
             }
             "dial" => assert!(last["objective"]["critic_distance"].is_f64(), "{last}"),
+            "individual" => assert_eq!(last["objective"]["users"], 3, "{last}"),
             "sspo" => assert!(last["objective"]["threshold"].is_f64(), "{last}"),
             "lm-beside" | "rationale" => assert!(last["next_token_loss"].is_f64(), "{last}"),
             _ => assert!(last["objective"].is_null() && last["next_token_loss"].is_null(), "{last}"),
@@ -189,7 +186,8 @@ fn what_is_trained_is_what_is_scored() {
         let outcome = evaluated(&settings, &data, eval, dir.path(), false).unwrap();
         let TrainOutcome::Trained(summary) = outcome else { panic!("{name}") };
         let trained = summary.evaluation.unwrap().overall;
-        let model = artifact::load(dir.path(), Device::Cpu, Kind::Float, Kind::Float, MissingHead::Refuse, None).unwrap();
+        let model =
+            artifact::load(dir.path(), Device::Cpu, Kind::Float, Kind::Float, MissingHead::Refuse, None).unwrap();
         let scores = model.score(eval, &mut |_| ()).unwrap();
         let margins: Vec<f64> =
             scores.iter().map(|s| f64::from(s[0].reward.unwrap()) - f64::from(s[1].reward.unwrap())).collect();
@@ -204,7 +202,7 @@ fn what_is_trained_is_what_is_scored() {
 #[test]
 fn what_objectives_keep_is_resumed() {
     let Some(pairs) = pairs() else { return };
-    for name in ["more", "dial", "sspo"] {
+    for name in ["more", "dial", "sspo", "individual"] {
         let data = given(name, &pairs);
         let settings = settings(name, "ema-decay = 0.9");
         let dir = tempfile::tempdir().unwrap();
@@ -227,11 +225,9 @@ fn what_objectives_keep_is_resumed() {
 #[test]
 fn what_is_missing_is_refused_before_the_first_step() {
     let Some(pairs) = pairs() else { return };
-    let bare: Vec<Comparison> = pairs
-        .iter()
-        .map(|pair| Comparison { margin: None, evidence: Evidence::default(), ..pair.clone() })
-        .collect();
-    let needy = ["bt-margin", "bt-votes", "bt-scaled", "bt-soft", "context-bt", "mse", "rationale"];
+    let bare: Vec<Comparison> =
+        pairs.iter().map(|pair| Comparison { margin: None, evidence: Evidence::default(), ..pair.clone() }).collect();
+    let needy = ["bt-margin", "bt-votes", "bt-scaled", "bt-soft", "context-bt", "mse", "rationale", "individual"];
     for spec in SPECS {
         let objective = Objective::named(spec.name).unwrap();
         let lacking = bare.iter().position(|pair| objective.lack(pair).is_some());
@@ -254,4 +250,47 @@ fn what_is_missing_is_refused_before_the_first_step() {
         let error = train(&settings(name, ""), data, dir.path(), false).err().unwrap();
         assert!(matches!(&error, TrainError::Settings(text) if text.contains(name)), "{name}: {error}");
     }
+}
+
+/// Two users who want opposite things of the same pairs: no common reward can serve both, vectors do, and each
+/// user's checkpoint has that user's rewards.
+#[test]
+fn users_with_opposite_preferences_are_told_apart() {
+    let Some(pairs) = pairs() else { return };
+    let mut data = Vec::new();
+    for pair in &pairs[..24] {
+        let of = |name: &str| {
+            let mut own = pair.clone();
+            own.id = format!("{}-{name}", pair.id).into();
+            own.evidence.user = Some(name.into());
+            own
+        };
+        let mut ben = of("ben");
+        std::mem::swap(&mut ben.chosen, &mut ben.rejected);
+        data.extend([of("anna"), ben]);
+    }
+    let accuracy = |name: &str, out: &Path| {
+        let mut settings = settings(name, "");
+        settings.max_steps = Some(60);
+        if name == "individual" {
+            settings.objective = toml::from_str("name = 'individual'\nlr = 0.02\nrank = 4").unwrap();
+        }
+        train(&settings, &data, out, false).unwrap();
+        let last: Vec<f64> = steps(out)[50..].iter().map(|step| step["accuracy"].as_f64().unwrap()).collect();
+        last.iter().sum::<f64>() / last.len() as f64
+    };
+    let [common, own] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let [one, each] = [accuracy("bt", common.path()), accuracy("individual", own.path())];
+    assert!((0.35..=0.65).contains(&one) && each > 0.9, "{one} and {each}");
+    for (user, wants) in [("anna", 1.0), ("ben", -1.0)] {
+        let dir = tempfile::tempdir().unwrap();
+        personal::write(own.path(), user, dir.path()).unwrap();
+        let model =
+            artifact::load(dir.path(), Device::Cpu, Kind::Float, Kind::Float, MissingHead::Refuse, None).unwrap();
+        let scores = model.score(&pairs[..24], &mut |_| ()).unwrap();
+        let right = scores.iter().filter(|s| wants * (s[0].reward.unwrap() - s[1].reward.unwrap()) > 0.0).count();
+        assert!(right >= 21, "{user}: {right} of 24");
+    }
+    let error = personal::write(own.path(), "carl", common.path()).unwrap_err().to_string();
+    assert!(error.contains("no user `carl`; it has anna, ben"), "{error}");
 }

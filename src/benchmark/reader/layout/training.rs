@@ -1,6 +1,6 @@
 //! Shapes that only training reads.
 
-use super::{Search, Shape};
+use super::{Kind, Search, Shape};
 use crate::benchmark::columns::Part;
 use crate::benchmark::reader::error::ReadError;
 
@@ -31,4 +31,17 @@ pub(super) fn rated(search: &mut Search<'_>) -> Result<Option<Shape>, ReadError>
         return Ok(Some(Shape::Points));
     }
     Ok(None)
+}
+
+/// Takes the mapped column for a part, or the usual one where it holds what the part would: a column that is of
+/// no use here may be called the same and hold anything.
+pub(super) fn take(search: &mut Search<'_>, part: Part) -> Result<(), ReadError> {
+    let fits = |kind: Kind| match part {
+        Part::VotesA | Part::VotesB => matches!(kind, Kind::Integer | Kind::Number | Kind::Text),
+        Part::Individual => !matches!(kind, Kind::Integer | Kind::Number | Kind::Text),
+        _ => matches!(kind, Kind::Integer | Kind::Text),
+    };
+    let index = search.mapped(part)?.or_else(|| search.usual(part).filter(|&index| fits(search.kind(index))));
+    search.found.extend(index.map(|index| (part, index)));
+    Ok(())
 }
