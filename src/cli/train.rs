@@ -118,7 +118,8 @@ fn flags(args: &TrainArgs) -> Result<Table, CliError> {
 fn objectives() -> String {
     let mut text = "r is the reward of a response, c a chosen one, r a rejected one; z = r_c - r_r; \
                     L(z) = -log sigmoid(z).\nChoose one with --set objective.name=NAME, its settings with \
-                    --set objective.KEY=VALUE.\n"
+                    --set objective.KEY=VALUE.\nPre-training on noisy preferences (PMP, arXiv 2112.00861) is a run of its own, \
+                    whose --out is the --model of the next.\n"
         .to_owned();
     for spec in SPECS {
         text += &format!("\n{}\n  {}\n  needs: {}\n", spec.name, spec.formula, spec.needs);
@@ -184,7 +185,7 @@ fn check(objective: &Objective, path: &Path, pairs: &[Comparison], layout: &Layo
         None => format!("no column for {}", lack.part.as_str()),
     };
     let problem = format!(
-        "`{}` row {} (counted from 0), {column}: objective `{}` needs what this row has not: it has no {}",
+        "`{}` row {} (counted from 0), {column}: objective `{}` cannot use the row: it has no {}",
         path.display(),
         pair.row,
         objective.name(),

@@ -16,6 +16,7 @@ use super::mapl::Mapl;
 use super::pointwise::{self, Plain, Regression};
 use super::ties::{Davidson, RaoKupper};
 use super::{ObjectiveError, Rewards};
+use crate::lang::suggest::{did_you_mean, nearest};
 use crate::text::pooling::Pooling;
 
 pub use specs::SPECS;
@@ -308,7 +309,9 @@ impl<'de> Deserialize<'de> for Objective {
         let name = name.as_str().ok_or_else(|| D::Error::custom("`name` should be text"))?;
         let spec = SPECS.iter().find(|spec| spec.name == name).ok_or_else(|| {
             let known: Vec<&str> = SPECS.iter().map(|spec| spec.name).collect();
-            D::Error::custom(format!("there is no objective `{name}`; known: {}", known.join(", ")))
+            let near = nearest(name, known.iter().copied(), 3);
+            let hint = did_you_mean(&near).map(|hint| format!(" ({hint})")).unwrap_or_default();
+            D::Error::custom(format!("there is no objective `{name}`{hint}; known: {}", known.join(", ")))
         })?;
         let family = (spec.family)().with(keys).map_err(|error| D::Error::custom(error.message()))?;
         Ok(Self { name: spec.name, family })

@@ -3,7 +3,7 @@
 //! | name | loss of a comparison | from |
 //! |---|---|---|
 //! | bce | the mean over rated responses of −y·log σ(r) − (1−y)·log σ(−r); without ratings chosen is 1, rejected 0 | |
-//! | mse | Σ mask·(r − y)² / Σ mask over responses and attributes; a missing rating, or −100, does not count | NeMo-Aligner |
+//! | mse | Σ mask·(r − y)² / Σ mask over responses and attributes; a missing rating, or −100, does not count | NeMo-Aligner, which divides by the ratings of a micro-batch; here comparisons count alike |
 
 use serde::{Deserialize, Serialize};
 use tch::Tensor;

@@ -136,8 +136,9 @@ fn rows_that_contradict_themselves_are_refused() {
         (json!({"prompt": "p", "chosen": "a", "rejected": "b", "n_votes_a": -1, "n_votes_b": 0}), "n_votes_a"),
         (json!({"prompt": "p", "chosen": "a", "rejected": "b", "label": 0.2}), "label"),
     ] {
-        let error = read(&[row]).unwrap_err();
-        assert!(matches!(&error, ReadError::Row { column: c, .. } if c == column), "{error}");
+        let good = json!({"prompt": "p", "chosen": "a", "rejected": "b", "n_votes_a": 2, "n_votes_b": 1, "label": 0.7});
+        let error = read(&[good, row]).unwrap_err();
+        assert!(matches!(&error, ReadError::Row { row: 1, column: c, .. } if c == column), "{error}");
     }
 }
 
