@@ -143,7 +143,7 @@ pub const SPECS: &[Spec] = &[
         name: "multi-pair",
         formula: "mean of L(r_c - r_r) over chosen and rejected responses",
         needs: LISTS,
-        paper: "multiple-choice loss of DIAL",
+        paper: "Aligning LLMs with Domain Invariant Reward Models (its multiple-choice loss)",
         family: || Family::MultiPair(Plain {}),
     },
     Spec {
@@ -171,7 +171,7 @@ pub const SPECS: &[Spec] = &[
         name: "token-head",
         formula: "L(z) of rewards that are the sum, mean, log-sum-exp (max) or its mirror image (min) of tokens' rewards",
         needs: PAIRS,
-        paper: "ICML 2023's preference-grounded token-level guidance, arXiv 2306.00398",
+        paper: "Preference-grounded Token-level Guidance, arXiv 2306.00398",
         family: || Family::TokenHead(TokenHead::default()),
     },
     Spec {
@@ -179,7 +179,7 @@ pub const SPECS: &[Spec] = &[
         formula: "L(z), intra*L(z) where the sides differ in the prompt; + inter*L(D_multi - D_single), D = z of a \
                   composite of two pairs and of the pair",
         needs: "pairs, some with prompt-chosen and prompt-rejected",
-        paper: "MAPL; weights are ours",
+        paper: "Multi-Level Aware Preference Learning; weights are ours",
         family: || Family::Mapl(Mapl::default()),
     },
     Spec {
@@ -187,7 +187,7 @@ pub const SPECS: &[Spec] = &[
         formula: "g*mean L(z) + (1 - g)*mean L(abs(r_u - d)), g = max(n_L/(n_L + n_U), start*e^(-decay*t)), d where the \
                   densities of chosen and rejected rewards cross",
         needs: "pairs, and single responses without label",
-        paper: "SSPO",
+        paper: "Semi-Supervised Preference Optimization with Limited Feedback",
         family: || Family::Sspo(Sspo::default()),
     },
     Spec {
@@ -203,7 +203,7 @@ pub const SPECS: &[Spec] = &[
         formula: "L(z) of source languages + weight*[mean f(h_source) - mean f(h_target)], the critic f maximising \
                   the bracket - penalty*(norm of its gradient - 1)^2",
         needs: "pairs in source-langs and in other languages, whose labels are not used",
-        paper: "DIAL",
+        paper: "Aligning LLMs with Domain Invariant Reward Models",
         family: || Family::Dial(Dial::default()),
     },
     Spec {
