@@ -224,7 +224,7 @@ pub const SPECS: &[Spec] = &[
         name: "individual",
         formula: "L(z) of r_u = r + u*(W*h), u a short vector per user, h what the reward head reads",
         needs: "pairs with user, of two or more users",
-        paper: "individual preference vectors beside a common reward",
+        paper: "Disentangling Preference Representation and Text Generation for Efficient Individual Preference Alignment",
         family: || Family::Individual(Individual::default()),
     },
 ];
