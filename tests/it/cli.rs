@@ -56,6 +56,7 @@ fn default_settings_are_printed_with_explanations() {
     }
 }
 
+#[cfg(feature = "torch")]
 #[test]
 fn objectives_are_listed() {
     let dir = tempfile::tempdir().unwrap();
@@ -63,6 +64,7 @@ fn objectives_are_listed() {
 }
 
 /// Before anything is computed: neither model nor tokenizer is looked at.
+#[cfg(feature = "torch")]
 #[test]
 fn what_an_objective_lacks_is_said_by_file_row_and_column() {
     let dir = tempfile::tempdir().unwrap();
