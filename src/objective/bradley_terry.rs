@@ -117,7 +117,7 @@ impl BradleyTerry {
     fn compared(&self, name: &'static str, batch: &Rewards, gap_n: &Tensor) -> Result<Tensor, ObjectiveError> {
         if !self.soft_labels {
             return Ok(match self.shares(1.0) {
-                (a, b) if b == 0.0 => cost_of(gap_n) * a,
+                (a, 0.0) => cost_of(gap_n) * a,
                 (a, b) => cost_of(gap_n) * a + cost_of(&-gap_n) * b,
             });
         }
