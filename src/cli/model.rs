@@ -1,7 +1,7 @@
-//! `rmbench model merge-adapter`.
+//! `rmbench model merge-adapter` and `personal`.
 
 use super::Outcome;
-use super::args::{MergeAdapterArgs, ModelVerb};
+use super::args::{MergeAdapterArgs, ModelVerb, PersonalArgs};
 use super::hint::CliError;
 use super::message::Message;
 use crate::device;
@@ -11,10 +11,12 @@ use crate::reward::options::RewardOptions;
 use crate::reward::parts::ModelParts;
 use crate::text::settings::TextOverrides;
 use crate::train::directory::refuse_occupied;
+use crate::train::personal as users;
 
 pub fn run(verb: &ModelVerb, message: &mut Message) -> anyhow::Result<Outcome> {
     match verb {
         ModelVerb::MergeAdapter(args) => merge_adapter(args, message),
+        ModelVerb::Personal(args) => personal(args, message),
     }
 }
 
@@ -31,5 +33,13 @@ fn merge_adapter(args: &MergeAdapterArgs, message: &mut Message) -> anyhow::Resu
     artifact::save(&args.out, &model, parts.tokenizer(), None, None)?;
     let parameters = model.network.n_params() as f64 / 1e6;
     message.line(&format!("merged {parameters:.2} M parameters: `{}`", args.out.display()));
+    Ok(Outcome::Done)
+}
+
+/// The common head and a user's vector in, an ordinary checkpoint out.
+fn personal(args: &PersonalArgs, message: &mut Message) -> anyhow::Result<Outcome> {
+    refuse_occupied(&args.out)?;
+    users::write(&args.model, &args.user, &args.out)?;
+    message.line(&format!("rewards of user `{}`: `{}`", args.user, args.out.display()));
     Ok(Outcome::Done)
 }

@@ -3,17 +3,17 @@
 //! What is written loads in transformers as a sequence classifier with exactly one label. What is read
 //! may come from anywhere: `rmbench.toml` is optional and only overrides what the checkpoint implies.
 
+mod drawn;
+
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tch::{Device, Kind, Tensor};
 
-use super::head::HeadInit;
 use super::network::{Loading, MissingHead, Network, NetworkError};
 use super::options::{HeadKind, RewardOptions};
 use super::parts::{ModelParts, PartsError};
-use super::preset::{Preset, SpecialIds};
 use super::scalar::{ScalarModel, TOKEN_BUDGET};
 use crate::backbone::config::BackboneConfig;
 use crate::backbone::lora::adapter::AdapterError;
@@ -26,6 +26,8 @@ use crate::text::encode::{TextError, TextPipeline};
 use crate::text::pooling::{Pooling, TokenPattern};
 use crate::text::settings::{TextOverrides, TextSettings};
 use crate::text::template_files;
+
+pub use drawn::{init, init_with};
 
 /// The file beside the checkpoint.
 pub const FILE_NAME: &str = "rmbench.toml";
@@ -225,7 +227,7 @@ fn assembled(dir: &Path, network: Network, text: TextPipeline) -> Result<ScalarM
     let pooling = network.head().pooling();
     let text = match pooling {
         Pooling::AppendedToken { id } => text.ending_with(id),
-        Pooling::PromptEnd => text.marking_prompts(),
+        Pooling::PromptEnd | Pooling::Tokens { .. } => text.marking_prompts(),
         _ => text,
     };
     let gate = match network.head().gate_pattern() {
@@ -271,27 +273,6 @@ pub fn read_card(dir: &Path) -> Result<Option<ModelCard>, ArtifactError> {
         return Err(ArtifactError::Wrong { path, problem });
     }
     Ok(Some(card))
-}
-
-/// Draws a model of a preset around a tokenizer that lies in `tokenizer_dir`.
-pub fn init(
-    preset: &Preset,
-    tokenizer_dir: &Path,
-    settings: &TextSettings,
-    head: HeadInit,
-    seed: u64,
-    compute: Kind,
-    device: Device,
-) -> Result<ScalarModel, ArtifactError> {
-    let text = TextPipeline::from_dir(tokenizer_dir, &within(settings, Some(preset.max_length as i64)))?;
-    let wrong = |problem: &str| ArtifactError::Wrong { path: tokenizer_dir.to_owned(), problem: problem.to_owned() };
-    let special = SpecialIds {
-        pad: text.pad_id().ok_or_else(|| wrong("the tokenizer has no padding token"))?,
-        bos: text.bos_id(),
-        eos: text.eos_id().ok_or_else(|| wrong("the tokenizer has no end token"))?,
-    };
-    let network = Network::init(preset.config(text.vocab_size(), special), head, seed, compute, device)?;
-    assembled(tokenizer_dir, network, text)
 }
 
 /// Writes the checkpoint, its tokenizer (copied from `tokenizer_dir`) and `rmbench.toml`. An adapter
@@ -383,6 +364,11 @@ fn classifier_config(model: &ScalarModel, params: &Params) -> Value {
             keys.insert("architectures".into(), json!([class]));
             keys.insert("id2label".into(), json!({"0": "LABEL_0"}));
             keys.insert("label2id".into(), json!({"LABEL_0": 0}));
+            keys.remove("num_labels");
+        } else if let Some(labels) = model.network.head().n_drawn_labels() {
+            let names = || (0..labels).map(|label| (label.to_string(), format!("LABEL_{label}")));
+            keys.insert("id2label".into(), names().collect());
+            keys.insert("label2id".into(), names().map(|(label, name)| (name, label.parse::<i64>().ok())).collect());
             keys.remove("num_labels");
         }
         keys.insert("torch_dtype".into(), json!(dtype));

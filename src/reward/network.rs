@@ -170,9 +170,20 @@ impl Network {
         compute: Kind,
         device: Device,
     ) -> Result<Self, NetworkError> {
+        Self::init_with(config_json, &RewardOptions::default(), init, seed, compute, device)
+    }
+
+    /// As [`Network::init`], with a head as `options` say.
+    pub fn init_with(
+        config_json: Value,
+        options: &RewardOptions,
+        init: HeadInit,
+        seed: u64,
+        compute: Kind,
+        device: Device,
+    ) -> Result<Self, NetworkError> {
         let config = BackboneConfig::parse(&config_json)?;
-        let options = RewardOptions::default();
-        Self::build(config, config_json, &options, init, true, ParamSource::random(seed, device), compute, device)
+        Self::build(config, config_json, options, init, true, ParamSource::random(seed, device), compute, device)
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -275,15 +286,25 @@ impl Network {
         self.forward(batch, self.training_pass(dropout))
     }
 
-    /// Rewards as above, and the hidden states [t, d] of all tokens.
+    /// What the head read, and the hidden states [t, d] of all tokens, on the graph.
     pub fn forward_for_training(
         &self,
         batch: &TokenBatch,
         dropout: Option<(Dropout, DropoutKey)>,
-    ) -> Result<(Tensor, Tensor), RewardError> {
+    ) -> Result<(HeadStates, Tensor), RewardError> {
         self.check(batch)?;
         let hidden_td = self.backbone.hidden(batch, self.training_pass(dropout));
-        Ok((self.head.rewards(&HeadStates::of_stream(&hidden_td, batch)?)?, hidden_td))
+        let states = HeadStates::of_stream(&hidden_td, batch)?;
+        Ok((states, hidden_td))
+    }
+
+    /// What the head reads, on the graph.
+    pub fn states_for_training(
+        &self,
+        batch: &TokenBatch,
+        dropout: Option<(Dropout, DropoutKey)>,
+    ) -> Result<HeadStates, RewardError> {
+        self.states(batch, self.training_pass(dropout))
     }
 
     fn training_pass(&self, dropout: Option<(Dropout, DropoutKey)>) -> Pass {
@@ -299,14 +320,17 @@ impl Network {
         self.params.get(&name).ok_or_else(|| RewardError::Model(format!("the model has no tensor `{name}`")))
     }
 
-    /// Rewards [n]; where each is read at one position, the last layer is computed for those only.
     fn forward(&self, batch: &TokenBatch, pass: Pass) -> Result<Tensor, RewardError> {
+        self.head.rewards(&self.states(batch, pass)?)
+    }
+
+    /// What the head reads; where that is one position each, the last layer is computed for those only.
+    fn states(&self, batch: &TokenBatch, pass: Pass) -> Result<HeadStates, RewardError> {
         self.check(batch)?;
-        let states = match batch.read_positions() {
-            Some(positions) => HeadStates::of_rows(self.backbone.hidden_at(batch, &positions, pass), batch),
-            None => HeadStates::of_stream(&self.backbone.hidden(batch, pass), batch)?,
-        };
-        self.head.rewards(&states)
+        match batch.read_positions() {
+            Some(positions) => Ok(HeadStates::of_rows(self.backbone.hidden_at(batch, &positions, pass), batch)),
+            None => HeadStates::of_stream(&self.backbone.hidden(batch, pass), batch),
+        }
     }
 
     /// What would otherwise be an error deep inside libtorch.

@@ -86,6 +86,10 @@ impl Row {
             Pooling::Mean => return Some(Pooled::Mean(vec![start + self.first()?..start + self.last()? + 1])),
             Pooling::AppendedToken { id } => self.ids.iter().rposition(|&other| other == id)?,
             Pooling::PromptEnd => self.first()? + self.prompt_tokens?.checked_sub(1)?,
+            Pooling::Tokens { aggregate } => {
+                let (first, last) = (self.first()? + self.prompt_tokens?, self.last()?);
+                return Some(Pooled::Tokens { pieces: vec![start + first.min(last)..start + last + 1], aggregate });
+            }
         };
         Some(Pooled::Token(start + column))
     }

@@ -11,7 +11,7 @@
 use std::ops::Range;
 
 use super::encode::Encoded;
-use super::pooling::{PoolingError, Reading};
+use super::pooling::{Aggregate, PoolingError, Reading};
 use super::prefix::shared_prefix;
 
 /// One comparison's tokens in the flat stream: `prefix` then `branches`, adjacent and in order.
@@ -34,6 +34,8 @@ pub enum Pooled {
     Token(usize),
     /// The mean over the sequence's positions: pieces of the flat stream (prefix, branch).
     Mean(Vec<Range<usize>>),
+    /// Each of these positions; their rewards are made one.
+    Tokens { pieces: Vec<Range<usize>>, aggregate: Aggregate },
 }
 
 /// Which comparisons hold the common prefix of their sequences once.
@@ -119,6 +121,15 @@ impl TokenBatch {
                     Pooled::Token(position) => Pooled::Token(in_stream(position, &prefix, &branch)),
                     Pooled::Mean(_) if prefix.is_empty() => Pooled::Mean(vec![branch.clone()]),
                     Pooled::Mean(_) => Pooled::Mean(vec![prefix.clone(), branch.clone()]),
+                    Pooled::Tokens { pieces, aggregate } => {
+                        let within = |range: Range<usize>| {
+                            let shared = prefix.start + range.start.min(prefix.len())
+                                ..prefix.start + range.end.min(prefix.len());
+                            let own = |at: usize| branch.start + at.saturating_sub(prefix.len());
+                            [shared, own(range.start)..own(range.end)].into_iter().filter(|range| !range.is_empty())
+                        };
+                        Pooled::Tokens { pieces: pieces.into_iter().flat_map(within).collect(), aggregate }
+                    }
                 });
                 batch.gates.extend(gate.map(|position| in_stream(position, &prefix, &branch)));
                 batch.owners.push((owner, response));
@@ -160,7 +171,7 @@ impl TokenBatch {
     pub fn pooled_positions(&self) -> Option<Vec<usize>> {
         let position = |pooled: &Pooled| match pooled {
             Pooled::Token(position) => Some(*position),
-            Pooled::Mean(_) => None,
+            Pooled::Mean(_) | Pooled::Tokens { .. } => None,
         };
         self.pooled.iter().map(position).collect()
     }

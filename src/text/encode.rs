@@ -12,7 +12,7 @@ use super::template_files::NoDefault;
 use super::tokenizer_files::{TokenizerFiles, TokenizerFilesError};
 use super::tokens::Tokens;
 use crate::lang::Lang;
-use crate::preference::{Comparison, Response};
+use crate::preference::{Comparison, Conversation, Response};
 
 /// Which item an error is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -202,7 +202,8 @@ impl TextPipeline {
     /// All sequences of one comparison.
     pub fn encode(&self, comparison: &Comparison) -> Result<Encoded, TextError> {
         let mut encoded = Encoded::default();
-        let prompt_ids = if self.marks_prompts { Some(self.prompt_ids(comparison)?) } else { None };
+        let marked = |prompt| self.marks_prompts.then(|| self.prompt_ids(comparison, prompt)).transpose();
+        let prompt_ids = marked(&comparison.prompt)?;
         for (index, response) in comparison.responses().enumerate() {
             let mut tokens = self.tokens(comparison, index, response)?;
             encoded.bos_removed += self.apply_bos_policy(&mut tokens);
@@ -210,7 +211,9 @@ impl TextPipeline {
             if tokens.len() == 0 {
                 return Err(TextError::Empty { at: ItemRef::of(comparison), response: index });
             }
-            let mut prompt_tokens = prompt_ids.as_ref().map(|prompt| common_prefix(prompt, &tokens.ids()));
+            let own = response.prompt.as_deref().map(marked).transpose()?.flatten();
+            let mut prompt_tokens =
+                own.as_ref().or(prompt_ids.as_ref()).map(|prompt| common_prefix(prompt, &tokens.ids()));
             if let Some(last) = self.last {
                 tokens.end_with(last);
             }
@@ -243,14 +246,14 @@ impl TextPipeline {
         comparison: &Comparison,
         response: &Response,
     ) -> Result<(String, Option<String>), TemplateError> {
-        let prompt = || comparison.prompt.plain_text();
+        let conversation = comparison.prompt_of(response);
         Ok(match &self.template {
-            Some(template) => (template.render(&comparison.prompt, Some(response), false)?, None),
+            Some(template) => (template.render(conversation, Some(response), false)?, None),
             // transformers takes an empty second text for none.
             None if self.layout == Layout::Pair => {
-                (prompt(), Some(response.text.clone()).filter(|text| !text.is_empty()))
+                (conversation.plain_text(), Some(response.text.clone()).filter(|text| !text.is_empty()))
             }
-            None => (prompt() + &self.closed(response), None),
+            None => (conversation.plain_text() + &self.closed(response), None),
         })
     }
 
@@ -351,14 +354,14 @@ impl TextPipeline {
 
     /// Ids of the prompt alone as it begins every sequence: with the header of the answer in the chat
     /// layout, up to the tokens that change once a response follows.
-    fn prompt_ids(&self, comparison: &Comparison) -> Result<Vec<u32>, TextError> {
+    fn prompt_ids(&self, comparison: &Comparison, prompt: &Conversation) -> Result<Vec<u32>, TextError> {
         let at = || ItemRef::of(comparison);
         let (text, special) = match &self.template {
             Some(template) => {
-                let text = template.render(&comparison.prompt, None, true);
+                let text = template.render(prompt, None, true);
                 (text.map_err(|source| TextError::Render { at: at(), response: 0, source })?, false)
             }
-            None => (comparison.prompt.plain_text(), true),
+            None => (prompt.plain_text(), true),
         };
         let encoding = self.files.tokenizer.encode_fast(text, special);
         let encoding = encoding.map_err(|e| TextError::Encode { at: at(), response: 0, problem: e.to_string() })?;

@@ -90,7 +90,7 @@ impl Shown {
             let prompt_tokens = encoded.prompt_tokens.get(index).copied();
             let pooled = pooling.and_then(|rule| match rule.position(ids, pad_id, prompt_tokens) {
                 Ok(super::batch::Pooled::Token(position)) => Some(position),
-                Ok(super::batch::Pooled::Mean(_)) => None,
+                Ok(super::batch::Pooled::Mean(_) | super::batch::Pooled::Tokens { .. }) => None,
                 Err(problem) => {
                     warnings.push(format!("response {index} cannot be pooled: {problem}"));
                     None

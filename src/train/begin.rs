@@ -10,6 +10,7 @@ use super::scalar::ScalarTrainable;
 use super::settings::TrainSettings;
 use crate::backbone::lora::AdapterUse;
 use crate::device;
+use crate::objective::Objective;
 use crate::preference::Comparison;
 use crate::progress::Progress;
 use crate::provenance::{COMMIT, RunInfo, VERSION};
@@ -104,9 +105,9 @@ fn from_checkpoint(
 ) -> Result<ScalarModel, TrainError> {
     let missing = MissingHead::Draw { init: settings.head_init, seed: settings.seed };
     let loading = Loading { device, weights: Kind::Float, compute, missing };
-    let own = RewardOptions::default();
+    let own = reward_options(&settings.objective);
     let mut model = artifact::load_parts(parts, AdapterUse::Merged, loading, &settings.text, &own).map_err(Box::new)?;
-    if let Some(why) = model.network.head().untrainable() {
+    if let Some(why) = model.network.head().untrainable(settings.objective.n_attributes() > 0) {
         return Err(TrainError::Begin(why));
     }
     // A head that was trained reads where it learnt to; a new one, or a rule that ignores padding, is free.
@@ -119,6 +120,12 @@ fn from_checkpoint(
         progress.line(&format!("drawn at random, not in the checkpoint: {}", model.network.drawn.join(", ")));
     }
     Ok(model)
+}
+
+/// What the objective says of the reward head and of where it reads.
+fn reward_options(objective: &Objective) -> RewardOptions {
+    let (pooling, label_weights) = (objective.pooling(), objective.label_weights());
+    RewardOptions { pooling, label_weights, ..RewardOptions::default() }
 }
 
 fn from_scratch(
@@ -150,7 +157,8 @@ fn from_scratch(
         progress.line(&format!("tokenizer of {size} entries trained on the data"));
     }
     let text = settings.text.over(TextSettings::default());
-    let model =
-        artifact::init(&preset, &dir, &text, settings.head_init, settings.seed, compute, device).map_err(Box::new)?;
+    let reward = reward_options(&settings.objective);
+    let (init, seed) = (settings.head_init, settings.seed);
+    let model = artifact::init_with(&preset, &dir, &text, init, seed, compute, device, &reward).map_err(Box::new)?;
     Ok((model, dir))
 }

@@ -56,6 +56,7 @@ pub fn items(numbers: &Value) -> Vec<Comparison> {
                 chosen: vec![Response::new(text(&item["chosen"]))],
                 rejected: vec![Response::new(text(&item["rejected"]))],
                 margin: None,
+                evidence: Default::default(),
                 row,
             }
         })
@@ -372,7 +373,7 @@ fn an_item_without_the_end_of_its_prompt_is_named() {
 fn heads_with_statistics_or_attributes_are_not_trained() {
     let untrainable: Vec<String> = heads()
         .into_iter()
-        .filter(|(_, _, dir)| load(dir.path()).unwrap().network.head().untrainable().is_some())
+        .filter(|(_, _, dir)| load(dir.path()).unwrap().network.head().untrainable(false).is_some())
         .map(|(name, _, _)| name)
         .collect();
     let expected = ["armorm", "beaver_cost", "beaver_reward", "encoder_labels", "labels", "open_rlhf", "qrm_llama"];
@@ -401,6 +402,6 @@ fn a_drawn_head_may_be_named() {
         let text = TextOverrides::default();
         let model = artifact::load_parts(&parts, AdapterUse::Merged, loading, &text, &options).unwrap();
         assert_eq!(model.network.drawn, names);
-        assert_eq!((model.network.head().kind(), model.network.head().untrainable()), (&kind, None));
+        assert_eq!((model.network.head().kind(), model.network.head().untrainable(false)), (&kind, None));
     }
 }

@@ -26,6 +26,8 @@ mod metrics;
 #[cfg(feature = "torch")]
 mod minilm;
 #[cfg(feature = "torch")]
+mod objectives;
+#[cfg(feature = "torch")]
 mod optim;
 #[cfg(feature = "torch")]
 mod padding;

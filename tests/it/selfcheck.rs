@@ -194,7 +194,7 @@ fn padding_on_either_side_changes_no_hidden_state() {
                 .iter()
                 .map(|pooled| match pooled {
                     Pooled::Token(position) => *position,
-                    Pooled::Mean(_) => unreachable!(),
+                    _ => unreachable!(),
                 })
                 .collect();
             let pruned = network.backbone().hidden_at(&batch, &read, pass);

@@ -23,6 +23,7 @@ pub fn pair(prompt: &str, chosen: &str, rejected: &str) -> Comparison {
         chosen: vec![Response::new(chosen)],
         rejected: vec![Response::new(rejected)],
         margin: None,
+        evidence: Default::default(),
         row: 7,
     }
 }
