@@ -15,6 +15,7 @@ pub mod design;
 pub mod estimate;
 pub mod gamma;
 pub mod interval;
+pub mod judgment;
 pub mod mcnemar;
 pub mod observe;
 pub mod outcome;
@@ -96,6 +97,15 @@ pub static METRICS: &[&dyn Metric] = &[
     &ties::PREFERRED_HARD,
     &ties::MARGIN,
     &ties::LONGEST_WINS,
+    &judgment::LOWEST,
+    &judgment::HIGHEST,
+    &judgment::PICKS_FIRST,
+    &judgment::CONSISTENT,
+    &judgment::TIES,
+    &judgment::UNPARSED,
+    &judgment::REFUSED,
+    &judgment::ERRORS,
+    &judgment::TOKENS,
 ];
 
 /// The metric that is a subset's score under a rule, computed from rewards or from lengths.

@@ -4,6 +4,7 @@
 //! [`run`] scores in shards that survive a kill, [`directory`] is the run on disk.
 
 pub mod directory;
+mod judged;
 #[cfg(feature = "torch")]
 mod load;
 pub mod plan;
@@ -19,6 +20,7 @@ use crate::benchmark::manifest::ManifestError;
 use crate::benchmark::reader::ReadError;
 use crate::files::FileError;
 use crate::hub::HubError;
+use crate::judge::JudgeError;
 use crate::lang::LangError;
 use crate::reward::RewardError;
 use crate::table::TableError;
@@ -43,6 +45,8 @@ pub enum ScoreError {
     Text(#[from] TextError),
     #[error(transparent)]
     Reward(#[from] RewardError),
+    #[error(transparent)]
+    Judge(#[from] JudgeError),
     #[error("{what} is missing")]
     Absent { what: &'static str, hint: &'static str },
     #[error("setting `{key}`: {problem}")]
@@ -88,6 +92,7 @@ impl ScoreError {
             ScoreError::Hub(error) => return error.hint(),
             ScoreError::Lang(error) => return error.hint(),
             ScoreError::Text(error) => return error.hint().map(str::to_owned),
+            ScoreError::Judge(error) => return error.hint(),
             ScoreError::Absent { hint, .. } => (*hint).to_owned(),
             ScoreError::NoLanguage { available, .. } => format!("available: {}", available.join(", ")),
             ScoreError::Model { hint, .. } | ScoreError::Load { hint, .. } => hint.clone(),

@@ -17,6 +17,7 @@ mod layout;
 mod messages;
 mod pairs;
 mod rows;
+mod texts;
 mod verdict;
 
 use std::collections::BTreeMap;
@@ -32,6 +33,7 @@ use crate::preference::Comparison;
 pub use error::{ReadError, RowProblem};
 pub use format::Format;
 pub use layout::{Layout, Shape};
+pub use texts::TextColumns;
 
 use cell::Advance;
 use pairs::{Builder, Built, is_unlisted};

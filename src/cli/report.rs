@@ -19,6 +19,8 @@ use crate::report::findings::{FindingOptions, Findings, Scope};
 use crate::report::{self, Format, headline};
 use crate::score::directory::{MANIFESTS, SETTINGS_FILE};
 use crate::table::item::ItemTable;
+use crate::table::judged;
+use crate::table::votes::Unresolved;
 
 pub const DEFAULTS: &str = include_str!("report.toml");
 
@@ -34,6 +36,9 @@ pub struct ReportSettings {
     pub ties: Option<TiePolicy>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compat: Option<Compat>,
+    /// What judgments without a verdict count as; `None`: as scored, which is nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unresolved: Option<Unresolved>,
     pub manifests: Vec<PathBuf>,
 }
 
@@ -61,6 +66,7 @@ pub fn report(
     progress: &mut dyn Progress,
 ) -> anyhow::Result<Findings> {
     let mut table = ItemTable::load(runs)?;
+    judged::attach(&mut table, runs, settings.unresolved)?;
     name_apart(&mut table, runs);
     let manifests = Manifests::of(runs, &settings.manifests, &table, progress)?;
     let options = options(settings, baseline.map(|run| table.runs[run].info.name.clone()));
@@ -114,7 +120,8 @@ fn formats(asked: &[ReportFormat]) -> Vec<Format> {
 }
 
 fn options(settings: &ReportSettings, baseline: Option<String>) -> FindingOptions {
-    let ReportSettings { replicates, seed, level, weights, ties, compat, manifests: _ } = settings.clone();
+    let ReportSettings { replicates, seed, level, weights, ties, compat, unresolved: _, manifests: _ } =
+        settings.clone();
     FindingOptions { replicates, seed, level, baseline, weights, ties, compat }
 }
 
@@ -221,5 +228,6 @@ mod tests {
         assert_eq!(options(&defaults, None), FindingOptions::default());
         let every: ReportSettings = toml::from_str(&config::with_every_setting(DEFAULTS)).unwrap();
         assert!(every.weights.is_some() && every.ties.is_some() && every.compat.is_some());
+        assert_eq!(every.unresolved, Some(Unresolved::Tie));
     }
 }

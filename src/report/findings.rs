@@ -7,6 +7,7 @@ mod compare;
 mod counts;
 mod describe;
 mod draft;
+mod judges;
 mod options;
 mod place;
 mod warnings;
@@ -25,6 +26,7 @@ use crate::table::item::{ItemTable, Symbol};
 use analysis::Analysis;
 use draft::{Draft, Method, Resolver};
 
+pub use judges::JudgeTotals;
 pub use options::{FindingError, FindingOptions};
 
 /// What part of a benchmark a finding is about.
@@ -104,6 +106,9 @@ pub struct Findings {
     pub benchmarks: Vec<BenchmarkInfo>,
     pub findings: Vec<Finding>,
     pub differences: Vec<PairedDifference>,
+    /// What judges were asked, by run and benchmark.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub judges: Vec<JudgeTotals>,
     /// Bootstrap replicates, seed and interval level behind every interval.
     pub replicates: usize,
     pub seed: u64,
@@ -146,6 +151,7 @@ impl Findings {
             benchmarks: Vec::new(),
             findings: Vec::new(),
             differences: Vec::new(),
+            judges: Vec::new(),
             replicates: options.replicates,
             seed: options.seed,
             level: options.level,
@@ -173,6 +179,8 @@ impl Findings {
         analysis.scores();
         analysis.against_english();
         analysis.against_baseline(baseline);
+        analysis.judgments();
+        self.judges.extend(analysis.judges());
         self.benchmarks.push(describe::benchmark_info(&analysis, options));
         self.warnings.extend(analysis.warnings());
         let Analysis { sheet, findings, differences, .. } = analysis;

@@ -6,6 +6,7 @@ mod baseline;
 mod categories;
 mod coverage;
 mod gap;
+mod judges;
 mod languages;
 mod leaderboard;
 mod matrix;
@@ -30,6 +31,7 @@ pub static SECTIONS: &[(&str, Section)] = &[
     ("Languages and categories", categories::section),
     ("Against the baseline", baseline::section),
     ("Subsets", subsets::section),
+    ("Judges", judges::section),
     ("Other measures", measures::section),
     ("Coverage", coverage::section),
     ("Method", method::section),

@@ -7,8 +7,9 @@ use arrow::array::Array;
 
 use super::ScoreError;
 use super::directory::{RunDirectory, State};
+use super::judged;
 use super::plan::{Plan, Planned};
-use super::scorer::Scorer;
+use super::scorer::{Evaluation, Scorer};
 use super::source::Selection;
 use crate::files;
 use crate::preference::Comparison;
@@ -16,6 +17,7 @@ use crate::progress::Progress;
 use crate::provenance::RunInfo;
 use crate::reward::{ResponseScore, RewardError};
 use crate::table::TableError;
+use crate::table::judgment::write_judgments;
 use crate::table::read::ScoreFile;
 use crate::table::score::{ScoreRow, Side};
 use crate::table::store::{ScoreWriter, write_table};
@@ -52,6 +54,11 @@ pub fn run(
         let mut shards = Shards { plan, scorer, out, progress, paths: Vec::new(), n_resumed: 0 };
         shards.score_all()?;
         n_resumed = shards.n_resumed;
+        // The score table comes last: it says that the run is finished.
+        if scorer.judge().is_some() {
+            let judgments: Vec<PathBuf> = shards.paths.iter().map(|path| out.judgment_shard(path)).collect();
+            judged::join(&judgments, &out.judgments(), &plan.info)?;
+        }
         join(&shards.paths, &out.table(), &plan.info)?;
         took = scorer.pipeline().map(|_| began.elapsed());
         out.remove_shards()?;
@@ -88,6 +95,7 @@ impl Shards<'_> {
         let mut selection = Selection::new(&self.plan.langs, self.plan.limit);
         let mut n_items = 0;
         for (file_index, file) in planned.source.files.iter().enumerate() {
+            let mut beside = judged::Beside::open(file, &self.plan.judge_columns)?;
             let mut waiting: Vec<Comparison> = Vec::with_capacity(self.plan.shard_size);
             let mut n_shards = 0;
             for comparison in file.open()? {
@@ -98,13 +106,13 @@ impl Shards<'_> {
                 n_items += 1;
                 waiting.push(comparison);
                 if waiting.len() == self.plan.shard_size {
-                    self.shard(planned, self.out.shard(index, file_index, n_shards), &waiting)?;
+                    self.shard(planned, self.out.shard(index, file_index, n_shards), &waiting, &mut beside)?;
                     n_shards += 1;
                     waiting.clear();
                 }
             }
             if !waiting.is_empty() {
-                self.shard(planned, self.out.shard(index, file_index, n_shards), &waiting)?;
+                self.shard(planned, self.out.shard(index, file_index, n_shards), &waiting, &mut beside)?;
             }
         }
         let planned_items: u64 = planned.cells.values().map(|cell| cell.planned).sum();
@@ -117,14 +125,28 @@ impl Shards<'_> {
     }
 
     /// Scores one shard, unless it is there already.
-    fn shard(&mut self, planned: &Planned, path: PathBuf, comparisons: &[Comparison]) -> Result<(), ScoreError> {
+    fn shard(
+        &mut self,
+        planned: &Planned,
+        path: PathBuf,
+        comparisons: &[Comparison],
+        beside: &mut judged::Beside,
+    ) -> Result<(), ScoreError> {
         let n_rows = comparisons.iter().map(|comparison| comparison.responses().count() as u64).sum();
         if is_complete(&path, &self.plan.info, n_rows)? {
             self.n_resumed += comparisons.len() as u64;
             self.progress.advance(comparisons.len() as u64);
         } else {
             let progress = &mut *self.progress;
-            let scores = self.scorer.score(comparisons, &mut |n| progress.advance(n))?;
+            let extras = beside.of(comparisons)?;
+            let scores = match self.scorer.evaluate(comparisons, &extras, &mut |n| progress.advance(n))? {
+                Evaluation::Scored(scores) => scores,
+                Evaluation::Judged(judgments) => {
+                    let rows = judged::rows(planned, comparisons, &judgments);
+                    write_judgments(&self.out.judgment_shard(&path), &self.plan.info, rows)?;
+                    judged::scores(comparisons, &judgments, self.plan.soft)
+                }
+            };
             write_table(&path, &self.plan.info, &rows(planned, comparisons, &scores)?)?;
         }
         self.paths.push(path);

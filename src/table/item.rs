@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::TableError;
+use super::judged::{JudgeCounts, Judged};
 use crate::lang::Lang;
 use crate::provenance::RunInfo;
 
@@ -92,6 +93,8 @@ pub struct RunColumn {
     pub truncated: Vec<bool>,
     /// Whether the run has a row for the slot at all.
     pub present: Vec<bool>,
+    /// The judgments behind the rewards, where a judge made them and they were attached.
+    pub judged: Option<Judged>,
 }
 
 impl RunColumn {
@@ -103,6 +106,7 @@ impl RunColumn {
             n_tokens: vec![0; n_slots],
             truncated: vec![false; n_slots],
             present: vec![false; n_slots],
+            judged: None,
         }
     }
 }
@@ -126,6 +130,16 @@ pub struct Item<'a> {
     pub rejected: &'a [Option<f32>],
     pub chosen_chars: &'a [u32],
     pub rejected_chars: &'a [u32],
+    pub judged: Option<JudgedItem<'a>>,
+}
+
+/// What judgments say of one item.
+#[derive(Debug, Clone, Copy)]
+pub struct JudgedItem<'a> {
+    pub counts: &'a JudgeCounts,
+    /// Rewards of all responses, chosen first, at both bounds.
+    pub worst: &'a [Option<f32>],
+    pub best: &'a [Option<f32>],
 }
 
 impl ItemTable {
@@ -142,6 +156,11 @@ impl ItemTable {
             rejected: &rewards[middle..end],
             chosen_chars: &self.n_chars[begin..middle],
             rejected_chars: &self.n_chars[middle..end],
+            judged: self.runs[run].judged.as_ref().map(|judged| JudgedItem {
+                counts: &judged.counts[index],
+                worst: &judged.worst[begin..end],
+                best: &judged.best[begin..end],
+            }),
         }
     }
 

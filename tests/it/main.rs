@@ -17,6 +17,7 @@ mod encoders;
 #[cfg(feature = "torch")]
 mod heads;
 mod hub;
+mod judge;
 mod metrics;
 #[cfg(feature = "torch")]
 mod minilm;
