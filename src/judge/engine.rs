@@ -239,7 +239,7 @@ impl Judge {
                 break;
             }
             let mut nothing = || {};
-            let done: &mut dyn FnMut() = if round == 0 { done } else { &mut nothing };
+            let done: &mut dyn FnMut() = if round == 0 { &mut *done } else { &mut nothing };
             let obtained = match &member.who {
                 Who::Mock(rule) => {
                     let reply = |i: &usize| {

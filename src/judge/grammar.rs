@@ -8,6 +8,7 @@
 mod letters;
 mod numbers;
 mod plain;
+mod rating_words;
 mod refusal;
 pub mod rewardbench;
 mod slots;

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::{Environment, UndefinedBehavior};
+use minijinja::value::{Serde, Value};
+use minijinja::{Environment, Error, UndefinedBehavior};
 use serde::Serialize;
 
 use super::JudgeError;
@@ -29,6 +30,8 @@ pub enum Wording {
     Target,
 }
 
+const LETTERS: [&str; 6] = ["A", "B", "C", "D", "E", "F"];
+
 /// The variables of a protocol's texts.
 #[derive(Debug, Serialize)]
 pub struct Variables<'a> {
@@ -36,8 +39,9 @@ pub struct Variables<'a> {
     pub question: String,
     /// Earlier turns, oldest first: `role` and `content`.
     pub turns: &'a [Message],
-    /// Responses in the order shown.
+    /// Responses in the order shown, and letters to name them by.
     pub responses: Vec<&'a str>,
+    pub letters: [&'static str; 6],
     /// English name of the item's language.
     pub language: &'a str,
     /// Name of the language to reason in.
@@ -82,6 +86,7 @@ pub fn messages(
         question: question(&comparison.prompt),
         turns: &comparison.prompt.0,
         responses: shown.iter().filter_map(|place| all.get(*place)).map(|response| response.text.as_str()).collect(),
+        letters: LETTERS,
         language: comparison.lang.name(),
         reasoning_language: reasoning.name(),
         reference: extras.reference.as_deref(),
@@ -111,20 +116,20 @@ fn question(prompt: &Conversation) -> String {
     }
 }
 
-fn environment<'a>() -> Environment<'a> {
+fn environment<'a>() -> Result<Environment<'a>, Error> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build());
-    environment
+    environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
+    Ok(environment)
 }
 
 fn render(protocol: &Protocol, variables: &Variables<'_>) -> Result<Vec<Message>, String> {
-    let environment = environment();
+    let problem = |e: Error| format!("{e:#}");
+    let environment = environment().map_err(problem)?;
+    let variables = Value::from(Serde(variables));
     let mut messages = Vec::new();
     for message in &protocol.message {
-        let text = environment
-            .render_str(&message.text, minijinja::Value::from_serialize(variables))
-            .map_err(|e| format!("{e:#}"))?;
+        let text = environment.render_str(&message.text, variables.clone()).map_err(problem)?;
         messages.push(Message { role: message.role, content: text.trim().to_owned() });
     }
     Ok(messages)
@@ -136,6 +141,7 @@ pub(super) fn check(protocol: &Protocol) -> Result<(), String> {
         question: "q".to_owned(),
         turns: &[],
         responses: vec!["r"; protocol.shows],
+        letters: LETTERS,
         language: "English",
         reasoning_language: "English",
         reference: None,
@@ -150,8 +156,7 @@ pub(super) fn check(protocol: &Protocol) -> Result<(), String> {
 
 /// Whether a text names a variable.
 pub(super) fn uses(protocol: &Protocol, variable: &str) -> bool {
-    let environment = environment();
-    let names =
-        |text: &str| environment.template_from_str(text).map(|t| t.undeclared_variables(false)).unwrap_or_default();
-    protocol.message.iter().any(|message| names(&message.text).contains(variable))
+    let Ok(environment) = environment() else { return false };
+    let names = |text: &str| environment.template_from_str(text).map(|t| t.undeclared_variables(false));
+    protocol.message.iter().any(|message| names(&message.text).is_ok_and(|names| names.contains(variable)))
 }

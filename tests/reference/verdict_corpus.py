@@ -251,7 +251,7 @@ case("offset-bias", "Not Output (a): Output (b)", NONE, rewardbench=A)
 
 # ------------------------------------------------------------------ **Result:**
 for reply, means in [("**Reasoning:** x\n\n**Result:** A", A), ("**Result:** B", B), ("**Result:** **B**", B), ("Result: B", B),
-                     ("**Result:**\nB", B), ("**Result:** B.", B), ("**Result**: B", NONE), ("**Result:** Neither", NONE), ("Result: the", NONE),
+                     ("**Result:**\nB", B), ("**Result:** B.", B), ("**Result**: B", B), ("**Result:** Neither", NONE), ("Result: the", NONE),
                      ("**Reasoning:** B", NONE), ("**Result:** Response A", A)]:
     case("atla", reply, means)
 

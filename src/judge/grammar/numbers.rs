@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 use super::plain::Plain;
+use super::rating_words::{CUES, OF, OF_REVERSED, RANGE, SCALE_BEFORE, UNITS};
 
 /// A number of a line with what belongs to it.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,172 +18,6 @@ struct Number {
     /// One end of `7-8`, a percentage, a negative number: no rating can be read from it.
     is_other: bool,
 }
-
-/// What stands between a rating and its scale.
-const OF: &[&str] = &[
-    "/",
-    "out of",
-    "out of a possible",
-    "of",
-    "on",
-    "von",
-    "aus",
-    "sur",
-    "de",
-    "di",
-    "su",
-    "na",
-    "z",
-    "ze",
-    "από",
-    "στα",
-    "στο",
-    "из",
-    "з",
-    "із",
-    "od",
-    "dari",
-    "trên",
-    "van",
-    "van de",
-    "din",
-    "من",
-    "من أصل",
-    "از",
-    "מתוך",
-    "of the",
-    "över",
-    "af",
-    "a",
-];
-/// What stands between a scale and its rating, in languages that name the scale first.
-const OF_REVERSED: &[&str] = &[
-    "üzerinden",
-    "点満点中",
-    "点満点で",
-    "点中",
-    "分中的",
-    "分中",
-    "分满分",
-    "점 만점에",
-    "점 만점 중",
-    "점 중",
-    "में से",
-    "এর মধ্যে",
-];
-/// What makes two numbers a range.
-const RANGE: &[&str] =
-    &["-", "~", "to", "or", "and", "bis", "oder", "à", "ou", "o", "至", "到", "から", "〜", "до", "или", "ile", "veya"];
-/// What makes the number after it a scale.
-const SCALE_BEFORE: &[&str] = &["满分", "滿分", "満点", "max", "maximum", "scale of", "1 to", "1-"];
-/// What may stand after a rating: units and ends of sentences.
-const UNITS: &[&str] = &[
-    "points",
-    "point",
-    "pts",
-    "stars",
-    "star",
-    "punkte",
-    "punkten",
-    "puntos",
-    "pontos",
-    "punti",
-    "баллов",
-    "балла",
-    "балл",
-    "balів",
-    "балів",
-    "bali",
-    "punkty",
-    "punktów",
-    "bodů",
-    "puan",
-    "điểm",
-    "poin",
-    "punten",
-    "puncte",
-    "درجات",
-    "نقاط",
-    "نقطة",
-    "امتیاز",
-    "נקודות",
-    "अंक",
-    "分",
-    "点",
-    "點",
-    "점",
-    "です",
-    "点です",
-    "점입니다",
-    "입니다",
-];
-/// Words that announce a rating.
-const CUES: &[&str] = &[
-    "rating",
-    "score",
-    "grade",
-    "bewertung",
-    "punktzahl",
-    "wertung",
-    "note",
-    "valutazione",
-    "punteggio",
-    "voto",
-    "puntuación",
-    "calificación",
-    "nota",
-    "pontuação",
-    "avaliação",
-    "classificação",
-    "évaluation",
-    "оценка",
-    "рейтинг",
-    "балл",
-    "оцінка",
-    "бал",
-    "ocena",
-    "punktacja",
-    "hodnocení",
-    "skóre",
-    "puan",
-    "değerlendirme",
-    "skor",
-    "đánh giá",
-    "điểm",
-    "điểm số",
-    "beoordeling",
-    "evaluare",
-    "punctaj",
-    "βαθμολογία",
-    "αξιολόγηση",
-    "nilai",
-    "peringkat",
-    "评分",
-    "得分",
-    "分数",
-    "評分",
-    "評価",
-    "スコア",
-    "点数",
-    "평가",
-    "점수",
-    "평점",
-    "التقييم",
-    "تقييم",
-    "الدرجة",
-    "درجة",
-    "امتیاز",
-    "نمره",
-    "ارزیابی",
-    "דירוג",
-    "ציון",
-    "रेटिंग",
-    "अंक",
-    "स्कोर",
-    "మార్కులు",
-    "รวมคะแนน",
-    "คะแนน",
-];
 
 const DECORATION: &str = "*_`\"'()[]{}<>.,;:!?#|\\$。、=-~";
 
@@ -256,11 +91,15 @@ pub fn at_end(plain: &Plain, answer: Range<usize>, scale: Scale) -> Rated {
         return if agree { first.clone() } else { Rated::No("several ratings differ") };
     }
     match of_last.last() {
-        // A sentence that ends with the number, as asked.
-        Some(number) if rest_of(plain, last, number)[1].is_empty() => scale.rated(number),
+        // A sentence that ends with the number, as asked. (`3 points` in a sentence may be about anything.)
+        Some(number) if ends_sentence(&rest_of(plain, last, number)[1]) => scale.rated(number),
         Some(_) => Rated::No("the last line does not end with a rating"),
         None => Rated::No("there is no rating"),
     }
+}
+
+fn ends_sentence(after: &str) -> bool {
+    after.is_empty() || !after.is_ascii() && UNITS.contains(&after)
 }
 
 /// The number after a cue at the beginning of a line (`Rating: 8 because …`), where it is the only one after it.
@@ -322,7 +161,7 @@ fn numbers(plain: &Plain, line: Range<usize>) -> Vec<Number> {
             before.range.end = number.range.end;
         } else if OF_REVERSED.contains(&gap) {
             *before = Number { of: Some(before.value), range: before.range.start..number.range.end, ..number };
-        } else if RANGE.contains(&gap) {
+        } else if RANGE.contains(&gap) || OF.contains(&gap) {
             before.is_other = true;
             before.range.end = number.range.end;
         } else {

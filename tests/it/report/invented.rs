@@ -177,6 +177,7 @@ pub fn findings(runs: usize, langs: usize, categories: usize) -> Findings {
         benchmarks: vec![benchmark],
         findings: all,
         differences: Vec::new(),
+        judges: Vec::new(),
         replicates: 1000,
         seed: 0,
         level: 0.95,
