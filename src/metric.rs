@@ -80,7 +80,8 @@ pub trait Metric: Sync {
 /// No metric keeps more sums than this, so that sums fit on the stack.
 pub const MAX_WIDTH: usize = 16;
 
-/// Every metric of this form. To add one: a file here, a line in this list.
+/// Every metric of rewards of this form; those of judgments are [`judgment::ALL`]. To add one: a file here, a line in
+/// this list.
 pub static METRICS: &[&dyn Metric] = &[
     &accuracy::ACCURACY,
     &accuracy::LONGEST_WINS,
@@ -97,15 +98,6 @@ pub static METRICS: &[&dyn Metric] = &[
     &ties::PREFERRED_HARD,
     &ties::MARGIN,
     &ties::LONGEST_WINS,
-    &judgment::LOWEST,
-    &judgment::HIGHEST,
-    &judgment::PICKS_FIRST,
-    &judgment::CONSISTENT,
-    &judgment::TIES,
-    &judgment::UNPARSED,
-    &judgment::REFUSED,
-    &judgment::ERRORS,
-    &judgment::TOKENS,
 ];
 
 /// The metric that is a subset's score under a rule, computed from rewards or from lengths.
@@ -138,8 +130,9 @@ mod tests {
 
     #[test]
     fn the_list_is_tidy() {
-        for (i, metric) in METRICS.iter().enumerate() {
-            assert!(METRICS[..i].iter().all(|other| other.id() != metric.id()), "{} twice", metric.id());
+        let all: Vec<&&dyn Metric> = METRICS.iter().chain(&judgment::ALL).collect();
+        for (i, metric) in all.iter().enumerate() {
+            assert!(all[..i].iter().all(|other| other.id() != metric.id()), "{} twice", metric.id());
             assert!(metric.id().chars().all(|c| c.is_ascii_lowercase() || c == '-'), "{}", metric.id());
             assert!(metric.about().ends_with('.'), "{}: a sentence", metric.id());
             assert!((1..=MAX_WIDTH).contains(&metric.width()), "{}", metric.id());

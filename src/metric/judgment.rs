@@ -137,3 +137,66 @@ impl Metric for Bound {
         (sums[1] > 0.0).then(|| sums[0] / sums[1])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metric::TiePolicy;
+    use crate::provenance::RunInfo;
+    use crate::table::item::{ItemKey, ItemTable, RunColumn};
+    use crate::table::judged::Judged;
+
+    /// Two pairs, each judged in both orders. The first: right both times. The second: one verdict for the first
+    /// response shown, one reply without a verdict; with it wrong a tie, with it right right.
+    #[test]
+    fn shares_and_bounds() {
+        let mut table = ItemTable::default();
+        let name = table.symbols.intern("b");
+        let mut run = RunColumn::absent(RunInfo::of_this_binary("r", "m", "endpoint"), 4);
+        run.rewards = vec![Some(1.0), Some(0.0), Some(1.0), Some(0.0)];
+        let both = |n| JudgeCounts {
+            judgments: 2,
+            picks: n,
+            counted: 2,
+            prompt_tokens: 30,
+            reply_tokens: 10,
+            ..JudgeCounts::default()
+        };
+        run.judged = Some(Judged {
+            counts: vec![
+                JudgeCounts { first: 1, reordered: 1, consistent: 1, ..both(2) },
+                JudgeCounts { first: 1, unparsed: 1, ..both(1) },
+            ],
+            worst: vec![Some(1.0), Some(0.0), Some(0.5), Some(0.5)],
+            best: vec![Some(1.0), Some(0.0), Some(1.0), Some(0.0)],
+            judges: vec!["j".to_owned()],
+        });
+        table.runs.push(run);
+        for i in 0..2u32 {
+            table.items.push(ItemKey {
+                benchmark: name,
+                subset: name,
+                category: None,
+                lang: crate::lang::Lang::ENGLISH,
+                item: table.symbols.intern(&i.to_string()),
+                source: name,
+                n_chosen: 1,
+                n_rejected: 1,
+                offset: 2 * i,
+            });
+            table.n_chars.extend([1, 1]);
+        }
+        let value = |metric: &dyn Metric| {
+            let mut sums = [0.0; 2];
+            for i in 0..2 {
+                metric.contribute(&Group::One(table.item(0, i)), &Protocol { ties: TiePolicy::Loss }, &mut sums);
+            }
+            metric.finish(&sums)
+        };
+        assert_eq!(value(&PICKS_FIRST), Some(2.0 / 3.0));
+        assert_eq!(value(&CONSISTENT), Some(1.0));
+        assert_eq!(value(&UNPARSED), Some(0.25));
+        assert_eq!(value(&TOKENS), Some(20.0));
+        assert_eq!((value(&LOWEST), value(&HIGHEST)), (Some(0.5), Some(1.0)));
+    }
+}
