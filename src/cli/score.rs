@@ -211,6 +211,10 @@ fn tell_of_judge(judge: &Judge, progress: &mut dyn Progress) {
         }
         progress.line(&line);
     }
+    if judge.without_probabilities() > 0 {
+        let n = count(judge.without_probabilities());
+        progress.warn(&format!("{n} verdicts came without the probabilities that were asked for, and count whole"));
+    }
     let spent = judge.spent();
     if spent.tokens > 0 {
         let money = if spent.money > 0.0 { format!(", {:.4} of money", spent.money) } else { String::new() };

@@ -131,6 +131,10 @@ impl Endpoint {
         if let Some(path) = std::env::var_os("SSL_CERT_FILE").filter(|path| !path.is_empty()) {
             config = config.tls_config(hub::trusting(Path::new(&path))?);
         }
+        // No proxy leads to this machine itself.
+        if url.parse::<Uri>().is_ok_and(|uri| uri.host().is_some_and(is_local)) {
+            config = config.proxy(None);
+        }
         let key = Key::find(url, settings.key_variable.as_deref())?;
         Ok(Self { url: url.to_owned(), agent: config.build().into(), key })
     }
@@ -239,6 +243,12 @@ impl Endpoint {
             None => text.to_owned(),
         }
     }
+}
+
+/// Whether a host is this machine.
+fn is_local(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// Whether a server rejects a request because of what it says (Azure).

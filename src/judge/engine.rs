@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::budget::{Budget, Cost};
 use super::desk::{Desk, Obtained, Tally};
@@ -26,6 +27,8 @@ pub struct Judge {
     seed: u64,
     members: Vec<Member>,
     budget: Budget,
+    /// Verdicts whose probabilities were asked for and did not come.
+    without_probabilities: AtomicU64,
 }
 
 struct Member {
@@ -81,7 +84,15 @@ impl Judge {
             let problem = "needs the prices of every judge in `judge.prices`".to_owned();
             return Err(JudgeError::Setting { key: "endpoint.budget-money", problem });
         }
-        Ok(Self { protocol, by_subset, settings: settings.clone(), seed, members, budget })
+        Ok(Self {
+            protocol,
+            by_subset,
+            settings: settings.clone(),
+            seed,
+            members,
+            budget,
+            without_probabilities: AtomicU64::new(0),
+        })
     }
 
     /// The protocol that a comparison is judged by.
@@ -120,6 +131,11 @@ impl Judge {
     /// What this command has spent.
     pub fn spent(&self) -> Cost {
         self.budget.spent()
+    }
+
+    /// Verdicts of this command whose probabilities were asked for and did not come: they count whole.
+    pub fn without_probabilities(&self) -> u64 {
+        self.without_probabilities.load(Ordering::Relaxed)
     }
 
     /// How many judgments a comparison takes.
@@ -266,6 +282,10 @@ impl Judge {
                     }
                     Obtained::Failed(problem) => (Reply::default(), Understood::without_reply(&problem)),
                 };
+                let lacks = understood.outcome == Some(Outcome::Verdict) && understood.probabilities.is_none();
+                if lacks && self.is_remote() && self.settings.wants_log_probs(protocol.ask.log_probs) {
+                    self.without_probabilities.fetch_add(1, Ordering::Relaxed);
+                }
                 questions[i].take(reply, understood, self.prices(member), protocol.verdict.follow_up.as_deref());
             }
         }

@@ -121,6 +121,11 @@ impl JudgeSettings {
         [&self.reference_column, &self.checklist_column, &self.rubric_column].map(Option::as_deref)
     }
 
+    /// Whether probabilities are asked for, by a protocol that does so or not.
+    pub fn wants_log_probs(&self, protocol_does: bool) -> bool {
+        self.log_probs.unwrap_or(protocol_does || self.verdicts == Verdicts::Soft)
+    }
+
     /// Money for a million tokens in and out.
     pub fn prices_of(&self, model: &str) -> Option<[f64; 2]> {
         self.prices.get(model).or_else(|| self.prices.get("*")).copied()

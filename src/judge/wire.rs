@@ -49,7 +49,7 @@ impl Request {
             put("stop", json!(ask.stop));
         }
         put("seed", json!(seed));
-        if settings.log_probs.unwrap_or(ask.log_probs) {
+        if settings.wants_log_probs(ask.log_probs) {
             match settings.api {
                 Api::Chat => {
                     put("logprobs", json!(true));
