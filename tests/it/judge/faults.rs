@@ -33,8 +33,9 @@ pub fn write_pairs(path: &Path, n: usize) {
 pub fn judge(dir: &Path, server: &ChatServer, cache: &str, out: &str, more: &[&str]) -> Command {
     let spec = server.spec();
     let cache = format!("endpoint.cache={cache}");
-    let mut args = vec!["score", "--model", &spec, "--judge", "pairwise", "--pairs", "pairs.jsonl", "--out", out];
-    args.extend(["--set", &cache, "--set", "endpoint.first-wait=0.02", "--set", "shard-size=10"]);
+    let mut args =
+        vec!["score", "--model", spec.as_str(), "--judge", "pairwise", "--pairs", "pairs.jsonl", "--out", out];
+    args.extend(["--set", cache.as_str(), "--set", "endpoint.first-wait=0.02", "--set", "shard-size=10"]);
     args.extend(more);
     let mut command = rmbench(dir, &args);
     command

@@ -185,7 +185,7 @@ fn follow_ups_and_columns() {
     let server = ChatServer::start();
     server.say("Continue your judgment", "[[A>>B]]");
     let spec = server.spec();
-    let args = ["score", "--model", &spec, "--pairs", "pairs.jsonl", "--set", "endpoint.cache=off"];
+    let args = ["score", "--model", spec.as_str(), "--pairs", "pairs.jsonl", "--set", "endpoint.cache=off"];
     succeeds(&mut rmbench(dir.path(), &[&args[..], &["--judge", "judgebench", "--out", "arena"]].concat()));
     let rows = judgments(dir.path(), "arena");
     // The server's usual verdict is [[A]], which is none of the five.
