@@ -68,7 +68,7 @@ fn trouble_changes_no_byte_and_loses_no_verdict() {
     let dir = tempfile::tempdir().unwrap();
     write_pairs(&dir.path().join("pairs.jsonl"), N);
     let server = ChatServer::start();
-    succeeds(&mut judge(dir.path(), &server, "calm", "calm", &[]));
+    succeeds(&mut judge(dir.path(), &server, "calm-cache", "calm", &[]));
     assert_eq!(server.answered(), (QUESTIONS, QUESTIONS));
     let calm = tables(dir.path(), "calm");
 
@@ -85,7 +85,7 @@ fn trouble_changes_no_byte_and_loses_no_verdict() {
         Fault::Status(429, None),
     ];
     server.fail(&faults, 3);
-    let said = succeeds(&mut judge(dir.path(), &server, "storm", "storm", &["--set", "endpoint.timeout=1.0"]));
+    let said = succeeds(&mut judge(dir.path(), &server, "storm-cache", "storm", &["--set", "endpoint.timeout=1.0"]));
     assert!(tables(dir.path(), "storm") == calm, "trouble changed the result");
     assert_eq!(server.answered(), (QUESTIONS, QUESTIONS), "every question has one whole answer");
     // Requests number 0, 1, 2, 0, 1, 2, … fail so many times.
@@ -116,13 +116,13 @@ fn a_killed_run_goes_on_to_the_same_bytes() {
     let dir = tempfile::tempdir().unwrap();
     write_pairs(&dir.path().join("pairs.jsonl"), N);
     let server = ChatServer::start();
-    succeeds(&mut judge(dir.path(), &server, "calm", "calm", &[]));
+    succeeds(&mut judge(dir.path(), &server, "calm-cache", "calm", &[]));
     server.forget();
     server.delay(Duration::from_millis(15));
     server.fail(&[Fault::Half, Fault::Status(500, None)], 3);
     let mut more: Vec<&str> = vec!["--set", "endpoint.concurrency=3"];
     for wanted in [12, 40] {
-        let mut child = judge(dir.path(), &server, "cut", "cut", &more).spawn().unwrap();
+        let mut child = judge(dir.path(), &server, "cut-cache", "cut", &more).spawn().unwrap();
         let begun = Instant::now();
         while server.answered().1 < wanted && begun.elapsed() < Duration::from_secs(60) {
             std::thread::sleep(Duration::from_millis(2));
@@ -133,7 +133,7 @@ fn a_killed_run_goes_on_to_the_same_bytes() {
             more.push("--resume");
         }
     }
-    succeeds(&mut judge(dir.path(), &server, "cut", "cut", &more));
+    succeeds(&mut judge(dir.path(), &server, "cut-cache", "cut", &more));
     assert!(tables(dir.path(), "cut") == tables(dir.path(), "calm"), "a kill changed the result");
     let (questions, answers) = server.answered();
     assert_eq!(questions, QUESTIONS);
@@ -146,7 +146,7 @@ fn a_server_that_stays_away_stops_the_run_and_resume_goes_on() {
     let dir = tempfile::tempdir().unwrap();
     write_pairs(&dir.path().join("pairs.jsonl"), N);
     let server = ChatServer::start();
-    succeeds(&mut judge(dir.path(), &server, "calm", "calm", &[]));
+    succeeds(&mut judge(dir.path(), &server, "calm-cache", "calm", &[]));
     server.forget();
     // The second of every two distinct requests fails nine times.
     server.fail(&[Fault::Status(500, None)], 10);

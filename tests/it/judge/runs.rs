@@ -3,7 +3,11 @@
 use std::fs;
 use std::path::Path;
 
-use rmbench::judge::Outcome;
+use rmbench::judge::settings::JudgeSettings;
+use rmbench::judge::{Extras, Judge, Outcome};
+use rmbench::lang::Lang;
+use rmbench::preference::{Comparison, Conversation, Response};
+use rmbench::score::settings::{DEFAULTS, ScoreSettings};
 use rmbench::table::item::ItemTable;
 use rmbench::table::judgment::{JudgmentFile, JudgmentRow};
 
@@ -137,38 +141,75 @@ fn a_report_has_judged_runs_beside_scalar_ones() {
 
 #[test]
 fn scripted_judges_speak_every_protocol() {
+    let score: ScoreSettings = toml::from_str(DEFAULTS).unwrap();
+    let items: Vec<Comparison> = (0..8)
+        .map(|i| {
+            let mut item = comparison(&format!("item-{i}"), ["a longer answer", "answer"]);
+            item.lang = Lang::from_code(["eng_Latn", "arb_Arab", "zho_Hans"][i % 3]).unwrap();
+            item
+        })
+        .collect();
+    let none = Extras::default();
+    let with_extras: Vec<(&Comparison, &Extras)> = items.iter().map(|item| (item, &none)).collect();
+    for name in rmbench::judge::protocol::names() {
+        for spec in ["mock:length", "mock:random"] {
+            let settings = JudgeSettings { protocol: Some(name.to_owned()), ..score.judge.clone() };
+            let judge = Judge::open(&[spec], &settings, &score.endpoint, 7).unwrap();
+            let mut done = 0;
+            let judged = judge.judge(&with_extras, &mut |n| done += n);
+            if name == "rewardbench-2-ranking" {
+                let error = judged.unwrap_err().to_string();
+                assert!(error.ends_with("it has 2 responses, and the protocol shows 4"), "{error}");
+                continue;
+            }
+            let judged = judged.unwrap();
+            assert_eq!((done, judged.len()), (8, 8), "{name}");
+            let n = if name == "mrb-original" { 1 } else { 2 };
+            for (item, judgments) in items.iter().zip(&judged) {
+                assert_eq!((judgments.len(), judge.n_judgments(item).unwrap()), (n, n), "{name}");
+                assert!(judgments.iter().all(|judgment| judgment.outcome.is_decided()), "{name}: {judgments:?}");
+            }
+        }
+    }
+}
+
+fn comparison(id: &str, texts: [&str; 2]) -> Comparison {
+    Comparison {
+        id: id.into(),
+        source: id.into(),
+        lang: Lang::ENGLISH,
+        subset: "s".into(),
+        category: None,
+        prompt: Conversation::from_prompt("q"),
+        chosen: vec![Response::new(texts[0])],
+        rejected: vec![Response::new(texts[1])],
+        margin: None,
+        row: 0,
+    }
+}
+
+#[test]
+fn panels_and_what_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     write_pairs(&dir.path().join("pairs.jsonl"), 4);
-    for protocol in rmbench::judge::protocol::names() {
-        let args =
-            ["score", "--model", "mock:length", "--judge", protocol, "--pairs", "pairs.jsonl", "--out", protocol];
-        let output = run(dir.path(), &args);
-        if protocol == "rewardbench-2-ranking" {
-            assert!(said(&output).contains("it has 2 responses, and the protocol shows 4"), "{}", said(&output));
-            continue;
-        }
-        assert!(output.status.success(), "{protocol}: {}", said(&output));
-        let rows = judgments(dir.path(), protocol);
-        let shows = rows[0].judgment.shown.len();
-        let orders = if protocol == "mrb-original" { 1 } else { 2 };
-        assert_eq!(rows.len(), 12 * if shows == 1 { 2 } else { orders }, "{protocol}");
-        assert!(rows.iter().all(|row| row.judgment.outcome.is_decided()), "{protocol}");
-    }
-    // Two judges and a wrong name.
     let panel = ["score", "--model", "mock:length", "--judge", "pairwise", "--pairs", "pairs.jsonl", "--out", "panel"];
     let both = [&panel[..], &["--set", "judge.panel=[\"mock:random\"]"]].concat();
     assert!(run(dir.path(), &both).status.success());
     assert_eq!(judgments(dir.path(), "panel").len(), 48);
-    let output = run(
-        dir.path(),
-        &["score", "--model", "mock:length", "--judge", "pairwsie", "--pairs", "pairs.jsonl", "--out", "x"],
-    );
-    assert!(said(&output).contains("did you mean `pairwise`"), "{}", said(&output));
-    let output = run(
-        dir.path(),
-        &["score", "--model", "endpoint:http://127.0.0.1:9/v1", "--pairs", "pairs.jsonl", "--out", "x"],
-    );
-    assert!(said(&output).contains("give --judge a protocol"), "{}", said(&output));
+    let pairs = ["--pairs", "pairs.jsonl", "--out", "x"];
+    for (args, expected) in [
+        (vec!["--model", "mock:length", "--judge", "pairwsie"], "did you mean `pairwise`"),
+        (vec!["--model", "endpoint:http://127.0.0.1:9/v1"], "give --judge a protocol"),
+        (
+            vec!["--model", "mock:length", "--judge", "rewardbench-2-ranking"],
+            "12 items cannot be judged by this protocol",
+        ),
+        (vec!["--model", "models/none", "--judge", "pairwise"], "a judge is endpoint:URL"),
+    ] {
+        let output = run(dir.path(), &[&["score"], &args[..], &pairs].concat());
+        assert_eq!(output.status.code(), Some(2));
+        assert!(said(&output).contains(expected), "{}", said(&output));
+    }
 }
 
 /// A protocol with a follow-up asks once more, and columns of the data reach the prompt.
@@ -195,7 +236,7 @@ fn follow_ups_and_columns() {
     succeeds(&mut rmbench(dir.path(), &[&args[..], &column].concat()));
     let picks: Vec<_> = judgments(dir.path(), "reference").iter().map(|row| row.judgment.picked).collect();
     assert_eq!(picks[4..], [Some(1), Some(1)], "the reference was in the prompt");
-    let missing = ["--judge", "reference", "--set", "judge.reference-column=trhut", "--out", "x"];
+    let missing = ["--judge", "reference", "--set", "judge.reference-column=trutt", "--out", "x"];
     let output = run(dir.path(), &[&args[..], &missing].concat());
     assert!(said(&output).contains("did you mean `truth`"), "{}", said(&output));
 }
