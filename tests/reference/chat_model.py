@@ -34,7 +34,7 @@ def write(directory):
     config = LlamaConfig(
         vocab_size=len(fast), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
         num_key_value_heads=2, max_position_embeddings=8192, tie_word_embeddings=False,
-        bos_token_id=None, eos_token_id=fast.eos_token_id, pad_token_id=fast.eos_token_id,
+        initializer_range=0.4, bos_token_id=None, eos_token_id=fast.eos_token_id, pad_token_id=fast.eos_token_id,
     )
     model = LlamaForCausalLM(config)
     with torch.no_grad():
