@@ -5,6 +5,7 @@
 
 mod ahead;
 pub mod directory;
+mod judged;
 #[cfg(feature = "torch")]
 mod load;
 pub mod plan;
@@ -20,6 +21,7 @@ use crate::benchmark::manifest::ManifestError;
 use crate::benchmark::reader::ReadError;
 use crate::files::FileError;
 use crate::hub::HubError;
+use crate::judge::JudgeError;
 use crate::lang::LangError;
 use crate::reward::RewardError;
 use crate::table::TableError;
@@ -44,6 +46,8 @@ pub enum ScoreError {
     Text(#[from] TextError),
     #[error(transparent)]
     Reward(#[from] RewardError),
+    #[error(transparent)]
+    Judge(#[from] JudgeError),
     #[error("{what} is missing")]
     Absent { what: &'static str, hint: &'static str },
     #[error("setting `{key}`: {problem}")]
@@ -90,6 +94,7 @@ impl ScoreError {
             ScoreError::Lang(error) => return error.hint(),
             ScoreError::Reward(error) => return error.hint(),
             ScoreError::Text(error) => return error.hint().map(str::to_owned),
+            ScoreError::Judge(error) => return error.hint(),
             ScoreError::Absent { hint, .. } => (*hint).to_owned(),
             ScoreError::NoLanguage { available, .. } => format!("available: {}", available.join(", ")),
             ScoreError::Load { hint, .. } if hint.is_empty() => return None,

@@ -19,6 +19,7 @@ mod pairs;
 mod rated;
 pub mod records;
 mod rows;
+mod texts;
 mod verdict;
 
 use std::collections::BTreeMap;
@@ -34,6 +35,7 @@ use crate::preference::Comparison;
 pub use error::{ReadError, RowProblem};
 pub use format::Format;
 pub use layout::{Layout, Shape};
+pub use texts::TextColumns;
 
 use cell::Advance;
 use pairs::{Builder, Built, is_unlisted};

@@ -127,11 +127,16 @@ Examples:
   rmbench score --model models/first --pairs bench.parquet --out runs/first
   rmbench score --model models/first --benchmarks rewardbench,rm-bench --data data --out runs/first
   rmbench score --model models/first --pairs bench.parquet --langs ar,hin,@script:Cyrl --out runs/some
+  rmbench score --model endpoint:http://127.0.0.1:8000/v1 --judge pairwise --pairs bench.parquet --out runs/judge
   rmbench score --model mock:length --pairs bench.parquet --out runs/length --dry-run")]
 pub struct ScoreArgs {
-    /// A model or adapter directory, hf:ORG/NAME[@REVISION], or a scorer without a model: mock:length, mock:random
+    /// A model or adapter directory, hf:ORG/NAME[@REVISION], with --judge endpoint:URL[#MODEL], or a scorer without a
+    /// model: mock:length, mock:random
     #[arg(long, value_name = "MODEL", value_hint = ValueHint::DirPath)]
     pub model: Option<String>,
+    /// Have the model compare or rate responses in words, by a protocol such as pairwise or ratings, or a TOML file
+    #[arg(long, value_name = "PROTOCOL")]
+    pub judge: Option<String>,
     /// What an adapter in --model was trained on, where its own configuration does not lead there
     #[arg(long, value_name = "MODEL", value_hint = ValueHint::DirPath)]
     pub base: Option<String>,

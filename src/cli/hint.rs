@@ -8,6 +8,7 @@ use crate::benchmark::fetch::FetchError;
 use crate::benchmark::manifest::ManifestError;
 use crate::benchmark::reader::ReadError;
 use crate::hub::HubError;
+use crate::judge::JudgeError;
 use crate::lang::LangError;
 use crate::report::findings::FindingError;
 use crate::score::ScoreError;
@@ -34,6 +35,7 @@ fn of_one(error: &(dyn Error + 'static)) -> Option<String> {
         .or_else(|| hint(error, ManifestError::hint))
         .or_else(|| hint(error, FetchError::hint))
         .or_else(|| hint(error, HubError::hint))
+        .or_else(|| hint(error, JudgeError::hint))
         .or_else(|| hint(error, FindingError::hint))
         .or_else(|| hint(error, LangError::hint))
         .or_else(|| hint(error, |error: &TextError| error.hint().map(str::to_owned)))

@@ -10,8 +10,10 @@ use std::thread;
 
 use super::ScoreError;
 use super::directory::RunDirectory;
+use super::judged::Beside;
 use super::plan::{Plan, Planned};
 use super::source::Selection;
+use crate::judge::Extras;
 use crate::preference::Comparison;
 use crate::provenance::RunInfo;
 use crate::table::read::ScoreFile;
@@ -32,7 +34,11 @@ pub enum ShardState {
     /// Written by an earlier run.
     Complete,
     /// To be scored; with tokens where the model reads some.
-    Ready(Option<Vec<Encoded>>),
+    Ready {
+        encoded: Option<Vec<Encoded>>,
+        /// What the data say beside prompts and responses; for judges.
+        extras: Vec<Extras>,
+    },
 }
 
 /// Calls `take` with every shard of a plan, in order, on the calling thread.
@@ -88,6 +94,7 @@ impl<'a> Reader<'a, '_> {
         let mut n_items = 0;
         for (file_index, file) in planned.source.files.iter().enumerate() {
             let path = |n_shards| self.out.shard(index, file_index, n_shards);
+            let mut beside = Beside::open(file, &self.plan.judge_columns)?;
             let mut waiting: Vec<Comparison> = Vec::new();
             let mut n_shards = 0;
             for comparison in file.open()? {
@@ -98,12 +105,12 @@ impl<'a> Reader<'a, '_> {
                 n_items += 1;
                 waiting.push(comparison);
                 if waiting.len() == self.plan.shard_size {
-                    self.give(planned, path(n_shards), std::mem::take(&mut waiting))?;
+                    self.give(planned, path(n_shards), std::mem::take(&mut waiting), &mut beside)?;
                     n_shards += 1;
                 }
             }
             if !waiting.is_empty() {
-                self.give(planned, path(n_shards), waiting)?;
+                self.give(planned, path(n_shards), waiting, &mut beside)?;
             }
         }
         let planned_items: u64 = planned.cells.values().map(|cell| cell.planned).sum();
@@ -115,12 +122,19 @@ impl<'a> Reader<'a, '_> {
         Ok(())
     }
 
-    fn give(&self, planned: &'a Planned, path: PathBuf, comparisons: Vec<Comparison>) -> Result<(), Stop> {
+    fn give(
+        &self,
+        planned: &'a Planned,
+        path: PathBuf,
+        comparisons: Vec<Comparison>,
+        beside: &mut Beside,
+    ) -> Result<(), Stop> {
         let n_rows = comparisons.iter().map(|comparison| comparison.responses().count() as u64).sum();
         let state = if is_complete(&path, &self.plan.info, n_rows)? {
             ShardState::Complete
         } else {
-            ShardState::Ready(self.text.map(|text| text.encode_all(&comparisons)).transpose()?)
+            let encoded = self.text.map(|text| text.encode_all(&comparisons)).transpose()?;
+            ShardState::Ready { encoded, extras: beside.of(&comparisons)? }
         };
         let shard = Shard { planned, path, comparisons, state };
         self.sender.send(shard).map_err(|_| Stop::Unwanted)

@@ -8,14 +8,16 @@ use arrow::array::Array;
 use super::ScoreError;
 use super::ahead::{self, Shard, ShardState};
 use super::directory::{RunDirectory, State};
+use super::judged;
 use super::plan::{Plan, Planned};
-use super::scorer::Scorer;
+use super::scorer::{Evaluation, Scorer};
 use crate::files;
 use crate::preference::Comparison;
 use crate::progress::Progress;
 use crate::provenance::RunInfo;
 use crate::reward::{ResponseScore, RewardError};
 use crate::table::TableError;
+use crate::table::judgment::write_judgments;
 use crate::table::read::ScoreFile;
 use crate::table::score::{ScoreRow, Side};
 use crate::table::store::{ScoreWriter, write_table};
@@ -52,6 +54,11 @@ pub fn run(
         let mut shards = Shards { plan, scorer, out, progress, paths: Vec::new(), n_resumed: 0 };
         shards.score_all()?;
         n_resumed = shards.n_resumed;
+        // The score table comes last: it says that the run is finished.
+        if scorer.judge().is_some() {
+            let judgments: Vec<PathBuf> = shards.paths.iter().map(|path| out.judgment_shard(path)).collect();
+            judged::join(&judgments, &out.judgments(), &plan.info)?;
+        }
         join(&shards.paths, &out.table(), &plan.info)?;
         took = scorer.pipeline().map(|_| began.elapsed());
         out.remove_shards()?;
@@ -90,9 +97,17 @@ impl Shards<'_> {
                 self.n_resumed += comparisons.len() as u64;
                 self.progress.advance(comparisons.len() as u64);
             }
-            ShardState::Ready(encoded) => {
+            ShardState::Ready { encoded, extras } => {
                 let progress = &mut *self.progress;
-                let scores = self.scorer.score(&comparisons, encoded.as_deref(), &mut |n| progress.advance(n))?;
+                let mut done = |n| progress.advance(n);
+                let scores = match self.scorer.evaluate(&comparisons, &extras, encoded.as_deref(), &mut done)? {
+                    Evaluation::Scored(scores) => scores,
+                    Evaluation::Judged(judgments) => {
+                        let rows = judged::rows(planned, &comparisons, &judgments);
+                        write_judgments(&self.out.judgment_shard(&path), &self.plan.info, rows)?;
+                        judged::scores(&comparisons, &judgments, self.plan.soft)
+                    }
+                };
                 write_table(&path, &self.plan.info, &rows(planned, &comparisons, &scores)?)?;
             }
         }

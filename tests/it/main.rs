@@ -20,6 +20,7 @@ mod exchange;
 #[cfg(feature = "torch")]
 mod heads;
 mod hub;
+mod judge;
 #[cfg(feature = "torch")]
 mod kernels;
 mod metrics;
