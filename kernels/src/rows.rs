@@ -364,7 +364,7 @@ unsafe fn silu<L: Lanes>(x: L::V) -> L::V {
 #[inline(always)]
 unsafe fn gelu_tanh<L: Lanes>(x: L::V) -> L::V {
     // 2√(2/π)
-    const FACTOR: f32 = 1.595_769_1;
+    const FACTOR: f32 = 1.595_769;
     // SAFETY: as above.
     unsafe {
         let square = L::mul(x, x);

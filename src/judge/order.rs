@@ -78,6 +78,7 @@ mod tests {
             chosen: vec![Response::new("c"); chosen],
             rejected: vec![Response::new("r"); rejected],
             margin: None,
+            evidence: Default::default(),
             row: 0,
         }
     }

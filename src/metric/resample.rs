@@ -93,7 +93,7 @@ mod tests {
     fn a_mean_has_the_replicates_of_the_other_path() {
         use crate::metric::accuracy::ACCURACY;
         use crate::metric::sheet::{Finish, Sheet};
-        let right = |cluster: u32| f64::from(u8::from(cluster % 3 != 0));
+        let right = |cluster: u32| f64::from(u8::from(!cluster.is_multiple_of(3)));
         let mut sheet = Sheet::default();
         let columns =
             vec![sheet.columns.add((0..40).map(|c| (c, right(c)))), sheet.columns.add((0..40).map(|c| (c, 1.0)))];

@@ -184,6 +184,7 @@ fn comparison(id: &str, texts: [&str; 2]) -> Comparison {
         chosen: vec![Response::new(texts[0])],
         rejected: vec![Response::new(texts[1])],
         margin: None,
+        evidence: Default::default(),
         row: 0,
     }
 }
