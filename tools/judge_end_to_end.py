@@ -57,6 +57,7 @@ def main():
     parser.add_argument("--out", required=True, type=Path)
     arguments = parser.parse_args()
     out = arguments.out.resolve()
+    rmbench, transformers = str(arguments.rmbench.absolute()), str(arguments.transformers.absolute())
     out.mkdir(parents=True, exist_ok=True)
     import chat_model
 
@@ -65,13 +66,13 @@ def main():
     port = free_port()
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": "", "TOKENIZERS_PARALLELISM": "false"}
     with open(out / "server.log", "w", encoding="utf-8") as log:
-        command = [str(arguments.transformers), "serve", str(out / "model"), "--host", "127.0.0.1", "--port", str(port), "--device", "cpu"]
+        command = [transformers, "serve", str(out / "model"), "--host", "127.0.0.1", "--port", str(port), "--device", "cpu"]
         server = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
     try:
         wait_for(server, port)
         model = f"endpoint:http://127.0.0.1:{port}/v1#{out / 'model'}"
         for run in ["run", "again"]:
-            command = [str(arguments.rmbench), "score", "--model", model, "--judge", "pairwise", "--pairs", "pairs.jsonl", "--out", run,
+            command = [rmbench, "score", "--model", model, "--judge", "pairwise", "--pairs", "pairs.jsonl", "--out", run,
                        "--set", "judge.max-tokens=12", "--set", "endpoint.cache=replies", "--set", "endpoint.concurrency=2", "--set", "name=tiny judge"]
             print("$", " ".join(command), flush=True)
             # 1: finished, and some replies have no verdict.
@@ -79,7 +80,7 @@ def main():
                 sys.exit("judging failed")
         if (out / "run/judgments.parquet").read_bytes() != (out / "again/judgments.parquet").read_bytes():
             sys.exit("the second run differs from the first")
-        command = [str(arguments.rmbench), "report", "run", "--out", "report"]
+        command = [rmbench, "report", "run", "--out", "report"]
         print("$", " ".join(command), flush=True)
         subprocess.run(command, cwd=out, check=True)
     finally:

@@ -34,12 +34,12 @@ def write(directory):
     config = LlamaConfig(
         vocab_size=len(fast), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
         num_key_value_heads=2, max_position_embeddings=8192, tie_word_embeddings=False,
-        initializer_range=0.4, bos_token_id=None, eos_token_id=fast.eos_token_id, pad_token_id=fast.eos_token_id,
+        initializer_range=0.2, bos_token_id=None, eos_token_id=fast.eos_token_id, pad_token_id=fast.eos_token_id,
     )
     model = LlamaForCausalLM(config)
     with torch.no_grad():
-        for token in [*VERDICTS, "<|end|>"]:
-            model.lm_head.weight[fast.convert_tokens_to_ids(token)] *= 6
+        for token, factor in [(VERDICTS[0], 10), (VERDICTS[1], 10), ("<|end|>", 4)]:
+            model.lm_head.weight[fast.convert_tokens_to_ids(token)] *= factor
     directory = Path(directory)
     model.save_pretrained(directory)
     fast.save_pretrained(directory)
