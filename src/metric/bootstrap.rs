@@ -278,6 +278,6 @@ mod tests {
         assert_eq!(told, 200);
         assert_eq!(alone.spreads[0], together.spreads[mean as usize]);
         assert_eq!(alone.spreads[0], alone.spreads[1]);
-        assert_eq!(together.kept[0].len(), 200);
+        assert_eq!(together.kept[0].deviations.len(), 200);
     }
 }
