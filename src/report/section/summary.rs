@@ -142,7 +142,8 @@ fn tied(findings: &Findings, benchmark: &BenchmarkInfo, headline: &Languages) ->
     };
     let level: Vec<Inline> =
         level_with_first(ranking).into_iter().map(|run| Inline::new().name(run_name(findings, run))).collect();
-    let tests = format!(" ({} pairs, Romano-Wolf).", number::count(ranking.pairs));
+    let noun = if ranking.pairs == 1 { "pair" } else { "pairs" };
+    let tests = format!(" ({} {noun}, Romano-Wolf).", number::count(ranking.pairs));
     Some(match level.len() {
         0 => sure.text("every other run is significantly worse").text(tests),
         n if n > MOST_NAMED => sure.text(format!("{n} runs cannot be told apart from it")).text(tests),
