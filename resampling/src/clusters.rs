@@ -111,9 +111,8 @@ impl Clusters {
         match scheme {
             Scheme::Bootstrap { key } => {
                 out.resize(self.n, [0.0; LANES]);
-                for lane in 0..lanes {
-                    let replicate = (first + lane) as u64;
-                    self.draws(key, replicate, |cluster, weight| out[cluster as usize][lane] += weight);
+                for (lane, replicate) in (first..first + lanes).enumerate() {
+                    self.draws(key, replicate as u64, |cluster, weight| out[cluster as usize][lane] += weight);
                 }
             }
             Scheme::Jackknife => {
