@@ -39,6 +39,10 @@ lint: setup
 install: setup
     cargo install --locked --path .
 
+# A tiny chat model behind a real server (`pip install 'transformers[serving]'`), judged end to end; OUT gets run and report.
+judge-demo TRANSFORMERS="transformers" OUT="judge-demo": build
+    python="$(dirname "$(command -v {{TRANSFORMERS}})")/python"; "$python" tools/judge_end_to_end.py --rmbench target/debug/rmbench --transformers "$(command -v {{TRANSFORMERS}})" --out {{OUT}}
+
 # The analysis half alone, without libtorch.
 test-pure:
     cargo test --locked --no-default-features

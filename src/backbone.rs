@@ -13,6 +13,7 @@ pub mod config;
 pub mod deberta;
 pub mod decoder;
 pub mod encoder;
+mod experts;
 pub mod layers;
 pub mod lora;
 mod mlp;
@@ -22,6 +23,7 @@ pub mod params;
 mod projection;
 mod recording;
 pub mod rope;
+mod row_kernels;
 mod rows;
 mod soft_cap;
 pub mod weights;
@@ -31,7 +33,7 @@ use tch::{Kind, Tensor};
 use crate::text::batch::{Sharing, TokenBatch, TokenTree};
 use config::{BackboneConfig, Family};
 use params::{ParamError, ParamSource};
-use rows::Rows;
+use rows::{Rows, Wanted};
 
 /// Which dropout masks a forward pass draws: a function of these numbers alone, so that a resumed or
 /// repeated step draws the same ones.
@@ -87,11 +89,7 @@ impl Backbone {
 
     /// Hidden states after the last layer (and final norm, where there is one): [t, d] in `pass.compute`.
     pub fn hidden(&self, batch: &TokenBatch, pass: Pass) -> Tensor {
-        match self {
-            Backbone::Decoder(decoder) => decoder.hidden(batch, None, pass, None),
-            Backbone::Encoder(encoder) => encoder.hidden(batch, None, pass, None),
-            Backbone::ModernBert(encoder) => encoder.hidden(batch, None, pass, None),
-        }
+        self.states(batch, Wanted::default(), pass)
     }
 
     /// Hidden states [n, d] at the given positions of the stream, in the order given, as
@@ -101,22 +99,22 @@ impl Backbone {
         if rows.len() == 0 || rows.len() == batch.n_tokens() {
             return rows.in_order_of_stream(&self.hidden(batch, pass));
         }
-        rows.in_order_asked(match self {
-            Backbone::Decoder(decoder) => decoder.hidden(batch, Some(&rows), pass, None),
-            Backbone::Encoder(encoder) => encoder.hidden(batch, Some(&rows), pass, None),
-            Backbone::ModernBert(encoder) => encoder.hidden(batch, Some(&rows), pass, None),
-        })
+        rows.in_order_asked(self.states(batch, Wanted::rows(&rows), pass))
     }
 
     /// As [`Backbone::hidden`], and the hidden states after each layer before the last norm.
     pub fn hidden_per_layer(&self, batch: &TokenBatch, pass: Pass) -> (Tensor, Vec<Tensor>) {
         let mut layers = Vec::new();
-        let last = match self {
-            Backbone::Decoder(decoder) => decoder.hidden(batch, None, pass, Some(&mut layers)),
-            Backbone::Encoder(encoder) => encoder.hidden(batch, None, pass, Some(&mut layers)),
-            Backbone::ModernBert(encoder) => encoder.hidden(batch, None, pass, Some(&mut layers)),
-        };
+        let last = self.states(batch, Wanted { rows: None, per_layer: Some(&mut layers) }, pass);
         (last, layers)
+    }
+
+    fn states(&self, batch: &TokenBatch, wanted: Wanted, pass: Pass) -> Tensor {
+        match self {
+            Backbone::Decoder(decoder) => decoder.hidden(batch, wanted, pass),
+            Backbone::Encoder(encoder) => encoder.hidden(batch, wanted, pass),
+            Backbone::ModernBert(encoder) => encoder.hidden(batch, wanted, pass),
+        }
     }
 
     /// Whether responses of one comparison may share their prefix (causal attention only).

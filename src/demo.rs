@@ -162,6 +162,7 @@ fn source_in_all_languages(
             chosen: vec![Response::new(chosen)],
             rejected: vec![Response::new(rejected)],
             margin: None,
+            evidence: Default::default(),
             row: 0,
         });
     }

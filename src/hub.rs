@@ -20,6 +20,7 @@ mod reply;
 pub mod settings;
 pub mod snapshot;
 
+pub(crate) use client::trusting;
 pub use error::HubError;
 pub use name::{DataName, Kind, Repository};
 pub use settings::HubSettings;

@@ -154,6 +154,9 @@ impl Serialize for Lang {
 impl<'de> Deserialize<'de> for Lang {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Lang::from_code(&text).ok_or_else(|| serde::de::Error::custom(format!("`{text}` is not a FLORES-200 code")))
+        Lang::from_code(&text).ok_or_else(|| {
+            let meant = Lang::parse(&text).map(|lang| format!("; it would be `{lang}`")).unwrap_or_default();
+            serde::de::Error::custom(format!("`{text}` is not a FLORES-200 code{meant}"))
+        })
     }
 }

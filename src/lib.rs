@@ -7,10 +7,11 @@
 //! above it, never those below (checked by `tests/it/architecture.rs`).
 //!
 //! Pure half, builds without libtorch:
-//! - [`files`], [`random`], [`progress`]: atomic writes, counter-based randomness, progress reports.
+//! - [`files`], [`random`], [`progress`], [`retry`]: atomic writes, counter-based randomness, progress reports, waiting.
 //! - [`preference`], [`lang`], [`provenance`]: the words everything else is written in.
 //! - [`hub`]: models and data sets of the Hugging Face hub, through its cache.
 //! - [`benchmark`]: what is measured: manifests, catalog, readers of preference data.
+//! - [`judge`]: protocols, verdict grammars, endpoints: models that judge in words.
 //! - [`text`]: strings to token batches: chat templates, encoding, shared prefixes, token budgets.
 //! - [`table`]: the seam between scoring and analysis: score tables, items.
 //! - [`metric`]: pure functions over items; weights and averages; intervals.
@@ -25,6 +26,7 @@
 pub mod files;
 pub mod progress;
 pub mod random;
+pub mod retry;
 
 pub mod lang;
 pub mod preference;
@@ -33,6 +35,7 @@ pub mod provenance;
 pub mod hub;
 
 pub mod benchmark;
+pub mod judge;
 pub mod text;
 
 pub mod table;

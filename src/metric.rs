@@ -20,6 +20,7 @@ pub mod gamma;
 pub mod graded;
 pub mod interval;
 pub mod irt;
+pub mod judgment;
 pub mod length;
 pub mod linkage;
 pub mod logistic;
@@ -104,7 +105,8 @@ pub trait Metric: Sync {
 /// No metric keeps more sums than this, so that sums fit on the stack.
 pub const MAX_WIDTH: usize = 16;
 
-/// Every metric of this form. To add one: a file here, a line in this list.
+/// Every metric of rewards of this form; those of judgments are [`judgment::ALL`]. To add one: a file here, a line in
+/// this list.
 pub static METRICS: &[&dyn Metric] = &[
     &accuracy::ACCURACY,
     &accuracy::LONGEST_WINS,
@@ -177,8 +179,9 @@ mod tests {
 
     #[test]
     fn the_list_is_tidy() {
-        for (i, metric) in METRICS.iter().enumerate() {
-            assert!(METRICS[..i].iter().all(|other| other.id() != metric.id()), "{} twice", metric.id());
+        let all: Vec<&&dyn Metric> = METRICS.iter().chain(&judgment::ALL).collect();
+        for (i, metric) in all.iter().enumerate() {
+            assert!(all[..i].iter().all(|other| other.id() != metric.id()), "{} twice", metric.id());
             assert!(metric.id().chars().all(|c| c.is_ascii_lowercase() || c == '-'), "{}", metric.id());
             assert!(metric.about().ends_with('.'), "{}: a sentence", metric.id());
             assert!((1..=MAX_WIDTH).contains(&metric.width()), "{}", metric.id());

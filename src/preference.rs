@@ -73,6 +73,8 @@ pub struct Response {
     pub model: Option<Arc<str>>,
     /// Named style of the response, where the benchmark has some (RM-Bench: concise, detailed, markdown).
     pub variant: Option<Arc<str>>,
+    /// The prompt that this response answers, where it is not the comparison's (DOVE, MAPL).
+    pub prompt: Option<Arc<Conversation>>,
 }
 
 impl Response {
@@ -128,7 +130,37 @@ name_type!(
     SubsetId
 );
 
-/// One evaluation item or training example: `chosen` are all preferred to `rejected`.
+/// What data say of a comparison beyond which responses are preferred. Read for training only.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Evidence {
+    /// The probability that a chosen response is better than a rejected one: ½ of a tie, else above it.
+    pub probability: Option<f64>,
+    /// Annotators for the chosen and for the rejected response.
+    pub votes: Option<[f64; 2]>,
+    /// Ratings of the responses, chosen first, for each as many as there are attributes. Empty without any.
+    pub ratings: Vec<Option<f64>>,
+    /// Places of the responses in a ranking, chosen first; smaller is better, equals share one. Empty without one.
+    pub ranks: Vec<u32>,
+    /// Why the chosen response is better, in words.
+    pub rationale: Option<Arc<str>>,
+    /// Whose preference it is.
+    pub user: Option<Arc<str>>,
+}
+
+impl Evidence {
+    /// The share of votes for the chosen response.
+    pub fn vote_share(&self) -> Option<f64> {
+        self.votes.map(|[chosen, rejected]| chosen / (chosen + rejected))
+    }
+
+    /// Neither side is better.
+    pub fn is_tie(&self) -> bool {
+        self.probability.or(self.vote_share()) == Some(0.5)
+    }
+}
+
+/// One evaluation item or training example: `chosen` are all preferred to `rejected`. A single response that
+/// is only rated, or not even that, is one chosen response without a rejected one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Comparison {
     pub id: ItemId,
@@ -142,6 +174,7 @@ pub struct Comparison {
     pub rejected: Vec<Response>,
     /// How much clearer the preference is, in the data set's own unit; larger is clearer.
     pub margin: Option<f64>,
+    pub evidence: Evidence,
     /// Where the row stands in its file (from 0), for error messages.
     pub row: u64,
 }
@@ -150,6 +183,11 @@ impl Comparison {
     /// Chosen first, then rejected: the order of rewards everywhere.
     pub fn responses(&self) -> impl Iterator<Item = &Response> {
         self.chosen.iter().chain(&self.rejected)
+    }
+
+    /// What a response answers: its own prompt, where it has one.
+    pub fn prompt_of<'a>(&'a self, response: &'a Response) -> &'a Conversation {
+        response.prompt.as_deref().unwrap_or(&self.prompt)
     }
 
     /// True for the 1 × 1 shape that training takes.

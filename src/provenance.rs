@@ -15,7 +15,7 @@ pub struct RunInfo {
     pub name: String,
     /// The model as the user named it: a path, `hf:ORG/NAME` or `mock`.
     pub model: String,
-    /// `scalar`, `implicit`, `generative` or `mock`.
+    /// `scalar`, `implicit`, `generative`, `endpoint` or `mock`.
     pub kind: String,
     pub version: String,
     pub commit: String,

@@ -26,6 +26,8 @@ pub mod scalar;
 mod workers;
 
 use crate::preference::Comparison;
+use crate::text::batch::BatchError;
+use crate::text::encode::{Encoded, TextError};
 
 /// What a model says of one response.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -44,8 +46,34 @@ pub struct ResponseScore {
 pub enum RewardError {
     #[error("item `{item}` ({lang}), row {row}: {problem}")]
     Item { item: String, lang: crate::lang::Lang, row: u64, problem: String },
+    #[error(transparent)]
+    Text(#[from] TextError),
+    #[error(transparent)]
+    Batch(#[from] BatchError),
     #[error("{0}")]
     Model(String),
+}
+
+impl RewardError {
+    /// What to do about it, where that can be said.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            RewardError::Text(error) => error.hint().map(str::to_owned),
+            _ => None,
+        }
+    }
+
+    /// The error with the item that it is about, where it counts comparisons of a list.
+    pub fn among(self, comparisons: &[Comparison]) -> Self {
+        let RewardError::Batch(error) = self else { return self };
+        let Some(comparison) = comparisons.get(error.owner) else { return error.into() };
+        RewardError::Item {
+            item: comparison.id.to_string(),
+            lang: comparison.lang,
+            row: comparison.row,
+            problem: format!("response {}: {}", error.response, error.problem),
+        }
+    }
 }
 
 /// Anything that can score comparisons.
@@ -69,6 +97,22 @@ impl RewardModel {
             RewardModel::Mock(mock) => Ok(mock.score(comparisons, done)),
             #[cfg(feature = "torch")]
             RewardModel::Scalar(model) => model.score(comparisons, done),
+        }
+    }
+
+    /// [`RewardModel::score`] where the comparisons' tokens are known already, by the model's own text
+    /// pipeline. Models that see characters do without.
+    pub fn score_encoded(
+        &self,
+        comparisons: &[Comparison],
+        encoded: &[Encoded],
+        done: &mut dyn FnMut(u64),
+    ) -> Result<Vec<Vec<ResponseScore>>, RewardError> {
+        let _ = encoded;
+        match self {
+            RewardModel::Mock(mock) => Ok(mock.score(comparisons, done)),
+            #[cfg(feature = "torch")]
+            RewardModel::Scalar(model) => model.score_encoded(comparisons, encoded, done),
         }
     }
 }

@@ -3,7 +3,9 @@
 //! [`plan`] reads the data once and checks everything that can be checked before the model runs,
 //! [`run`] scores in shards that survive a kill, [`directory`] is the run on disk.
 
+mod ahead;
 pub mod directory;
+mod judged;
 #[cfg(feature = "torch")]
 mod load;
 pub mod plan;
@@ -19,6 +21,7 @@ use crate::benchmark::manifest::ManifestError;
 use crate::benchmark::reader::ReadError;
 use crate::files::FileError;
 use crate::hub::HubError;
+use crate::judge::JudgeError;
 use crate::lang::LangError;
 use crate::reward::RewardError;
 use crate::table::TableError;
@@ -43,6 +46,8 @@ pub enum ScoreError {
     Text(#[from] TextError),
     #[error(transparent)]
     Reward(#[from] RewardError),
+    #[error(transparent)]
+    Judge(#[from] JudgeError),
     #[error("{what} is missing")]
     Absent { what: &'static str, hint: &'static str },
     #[error("setting `{key}`: {problem}")]
@@ -87,9 +92,12 @@ impl ScoreError {
             ScoreError::Manifest(error) => return error.hint(),
             ScoreError::Hub(error) => return error.hint(),
             ScoreError::Lang(error) => return error.hint(),
+            ScoreError::Reward(error) => return error.hint(),
             ScoreError::Text(error) => return error.hint().map(str::to_owned),
+            ScoreError::Judge(error) => return error.hint(),
             ScoreError::Absent { hint, .. } => (*hint).to_owned(),
             ScoreError::NoLanguage { available, .. } => format!("available: {}", available.join(", ")),
+            ScoreError::Load { hint, .. } if hint.is_empty() => return None,
             ScoreError::Model { hint, .. } | ScoreError::Load { hint, .. } => hint.clone(),
             ScoreError::SameName { .. } => "rename one of the files, or score them into two directories".into(),
             ScoreError::Checks { hints, .. } => hints.first()?.clone(),

@@ -65,9 +65,8 @@ impl SelfcheckError {
             SelfcheckError::Parts(error) => error.hint(),
             SelfcheckError::Device(DeviceError::Dtype(_)) => "use f32 or bf16".to_owned(),
             SelfcheckError::Device(_) => "see `rmbench doctor`".to_owned(),
-            SelfcheckError::Artifact(_) => {
-                "a model directory has config.json, model.safetensors and tokenizer.json".to_owned()
-            }
+            SelfcheckError::Artifact(error) => return error.hint().map(str::to_owned),
+            SelfcheckError::Reward(error) => return error.hint(),
             SelfcheckError::Read(error) => return error.hint(),
             _ => return None,
         })
@@ -190,10 +189,7 @@ fn within_one_precision(
                 "code that pads its batches on this side reads the reward at another position; see `pooling` above, \
                  and whether the pad token stands in the texts",
             ),
-            None => skipped(
-                name,
-                "no pad token, no padding mask in this architecture, or the rule finds nothing to read in a padded row",
-            ),
+            None => skipped(name, "no pad token, or the rule finds nothing to read in a padded row"),
         });
     }
     let total = |sharing| ways.encoded().iter().map(|encoded| cost(encoded, sharing)).sum::<usize>() as f64;

@@ -4,9 +4,12 @@ pub mod align;
 pub mod export;
 pub mod import;
 pub mod item;
+pub mod judged;
+pub mod judgment;
 pub mod read;
 pub mod score;
 pub mod store;
+pub mod votes;
 
 use std::path::{Path, PathBuf};
 

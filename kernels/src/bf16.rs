@@ -1,5 +1,7 @@
 //! bfloat16: the upper half of an f32.
 
+use crate::lanes::Lanes;
+
 /// A bfloat16 number by its bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[repr(transparent)]
@@ -25,6 +27,14 @@ pub trait Element: Copy + Default + 'static {
     const IS_BF16: bool;
     fn of(x: f32) -> Self;
     fn to_f32(self) -> f32;
+    /// # Safety
+    /// As for [`Lanes`]: valid for its lanes.
+    #[doc(hidden)]
+    unsafe fn load<L: Lanes>(from: *const Self) -> L::V;
+    /// # Safety
+    /// As for [`Lanes`]: valid for its lanes.
+    #[doc(hidden)]
+    unsafe fn store<L: Lanes>(v: L::V, to: *mut Self);
 }
 
 impl Element for f32 {
@@ -34,8 +44,21 @@ impl Element for f32 {
         x
     }
 
+    #[inline(always)]
     fn to_f32(self) -> f32 {
         self
+    }
+
+    #[inline(always)]
+    unsafe fn load<L: Lanes>(from: *const Self) -> L::V {
+        // SAFETY: passed on.
+        unsafe { L::load(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn store<L: Lanes>(v: L::V, to: *mut Self) {
+        // SAFETY: passed on.
+        unsafe { L::store(v, to) }
     }
 }
 
@@ -46,8 +69,21 @@ impl Element for Bf16 {
         Bf16::of(x)
     }
 
+    #[inline(always)]
     fn to_f32(self) -> f32 {
         Bf16::to_f32(self)
+    }
+
+    #[inline(always)]
+    unsafe fn load<L: Lanes>(from: *const Self) -> L::V {
+        // SAFETY: passed on; a Bf16 is its bits.
+        unsafe { L::load_bf16(from.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn store<L: Lanes>(v: L::V, to: *mut Self) {
+        // SAFETY: passed on; a Bf16 is its bits.
+        unsafe { L::store_bf16(v, to.cast()) }
     }
 }
 

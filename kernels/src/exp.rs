@@ -1,4 +1,4 @@
-//! 2ˣ and tanh on vectors.
+//! 2ˣ, tanh and the logistic function on vectors.
 
 use crate::lanes::Lanes;
 
@@ -40,6 +40,21 @@ pub unsafe fn tanh<L: Lanes>(x: L::V) -> L::V {
     }
 }
 
+/// 1/(1 + e⁻ˣ). Only powers of e of negative numbers are taken, so that none is infinite, and nothing is
+/// subtracted from one.
+#[inline(always)]
+pub unsafe fn sigmoid<L: Lanes>(x: L::V) -> L::V {
+    // SAFETY: as in `exp2`.
+    unsafe {
+        let (zero, one) = (L::splat(0.0), L::splat(1.0));
+        let size = L::max(L::sub(zero, x), x);
+        let e = exp2::<L>(L::mul(size, L::splat(-std::f32::consts::LOG2_E)));
+        // 1/(1 + e) for positive numbers, e/(1 + e) for negative ones.
+        let above = L::add(L::zero_below(one, x, zero), L::sub(e, L::zero_below(e, x, zero)));
+        L::div(above, L::add(one, e))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,6 +74,15 @@ mod tests {
             // SAFETY: as above.
             let found = unsafe { tanh::<Portable>([x; 4]) }[0];
             assert!((f64::from(found) - f64::from(x).tanh()).abs() <= 1e-7, "{x}: {found}");
+        }
+        for step in -4000..4000 {
+            let x = step as f32 / 100.0;
+            // SAFETY: as above.
+            let found = unsafe { sigmoid::<Portable>([x; 4]) }[0];
+            let expected = 1.0 / (1.0 + (-f64::from(x)).exp());
+            // The power's own rounding grows with its size.
+            let relative = 3e-7 + 1e-7 * f64::from(x.abs());
+            assert!((f64::from(found) - expected).abs() <= relative * expected, "{x}: {found}");
         }
         // SAFETY: as above.
         let [below, infinite, nan, zero] = unsafe { exp2::<Portable>([-100.5, f32::NEG_INFINITY, f32::NAN, 0.0]) };

@@ -14,6 +14,8 @@ pub trait Lanes: Copy + 'static {
     unsafe fn splat(x: f32) -> Self::V;
     unsafe fn load(from: *const f32) -> Self::V;
     unsafe fn store(v: Self::V, to: *mut f32);
+    /// bf16 by their bits.
+    unsafe fn load_bf16(from: *const u16) -> Self::V;
     /// Rounded to nearest even.
     unsafe fn store_bf16(v: Self::V, to: *mut u16);
     unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
@@ -65,6 +67,11 @@ impl Lanes for Portable {
     unsafe fn store(v: Self::V, to: *mut f32) {
         // SAFETY: as for `load`.
         unsafe { to.cast::<[f32; N]>().write_unaligned(v) }
+    }
+    #[inline(always)]
+    unsafe fn load_bf16(from: *const u16) -> Self::V {
+        // SAFETY: as for `load`.
+        unsafe { from.cast::<[u16; N]>().read_unaligned() }.map(|bits| crate::Bf16(bits).to_f32())
     }
     #[inline(always)]
     unsafe fn store_bf16(v: Self::V, to: *mut u16) {

@@ -29,6 +29,10 @@ impl Lanes for Avx2 {
         _mm256_storeu_ps(to, v)
     }
     #[inline(always)]
+    unsafe fn load_bf16(from: *const u16) -> __m256 {
+        _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_cvtepu16_epi32(_mm_loadu_si128(from.cast()))))
+    }
+    #[inline(always)]
     unsafe fn store_bf16(v: __m256, to: *mut u16) {
         let bits = _mm256_castps_si256(v);
         let odd = _mm256_and_si256(_mm256_srli_epi32::<16>(bits), _mm256_set1_epi32(1));
@@ -114,6 +118,10 @@ impl<const BF16: bool> Lanes for Avx512<BF16> {
     #[inline(always)]
     unsafe fn store(v: __m512, to: *mut f32) {
         _mm512_storeu_ps(to, v)
+    }
+    #[inline(always)]
+    unsafe fn load_bf16(from: *const u16) -> __m512 {
+        _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(_mm256_loadu_si256(from.cast()))))
     }
     #[inline(always)]
     unsafe fn store_bf16(v: __m512, to: *mut u16) {

@@ -111,9 +111,10 @@ impl Clusters {
         match scheme {
             Scheme::Bootstrap { key } => {
                 out.resize(self.n, [0.0; LANES]);
-                for (lane, replicate) in (first..first + lanes).enumerate() {
-                    self.draws(key, replicate as u64, |cluster, weight| out[cluster as usize][lane] += weight);
-                }
+                (0..lanes).for_each(|lane| {
+                    let replicate = (first + lane) as u64;
+                    self.draws(key, replicate, |cluster, weight| out[cluster as usize][lane] += weight);
+                });
             }
             Scheme::Jackknife => {
                 out.resize(self.n, [1.0; LANES]);

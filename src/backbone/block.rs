@@ -10,7 +10,7 @@ use super::attention::{Plan, Sight};
 use super::config::names::LAYERS;
 use super::config::{BackboneConfig, DecoderConfig};
 use super::layers::{Linear, drop_hidden};
-use super::mlp::{GatedMlp, MlpShape};
+use super::mlp::{Mlp, MlpShape};
 use super::norm::Norm;
 use super::params::{ParamError, ParamSource};
 use super::projection::Projection;
@@ -23,7 +23,7 @@ pub struct Block {
     out: Linear,
     after_attention: Option<Norm>,
     before_mlp: Option<Norm>,
-    mlp: GatedMlp,
+    mlp: Mlp,
     after_mlp: Option<Norm>,
     parallel: bool,
     scale: f64,
@@ -55,7 +55,7 @@ impl Block {
             out: Linear::new(source, &format!("{prefix}{}", names.attention.out), width, q_width, config.o_bias, std)?,
             after_attention: norm(names.norms.after_attention, source)?,
             before_mlp: norm(names.norms.before_mlp, source)?,
-            mlp: GatedMlp::new(source, &prefix, &names.mlp, mlp, config.act)?,
+            mlp: Mlp::new(source, &prefix, config, mlp)?,
             after_mlp: norm(names.norms.after_mlp, source)?,
             parallel: config.parallel,
             scale: config.attention_scale,
@@ -77,17 +77,19 @@ impl Block {
         let asking = |x: &Tensor| last.map_or_else(|| x.shallow_clone(), |last| last.of(x));
         let n_td = normed(&self.before_attention, x_td);
         let a_td = drop_hidden(normed(&self.after_attention, &self.attention(&n_td, turns, plan, last)), pass);
-        let x_td = asking(x_td) + a_td;
-        let read_td = if self.parallel { asking(&n_td) } else { normed(&self.before_mlp, &x_td) };
+        let (x_td, read_td) = match &self.before_mlp {
+            Some(norm) if !self.parallel => norm.forward_sum(&asking(x_td), &a_td),
+            _ => {
+                let x_td = asking(x_td) + a_td;
+                let read_td = if self.parallel { asking(&n_td) } else { x_td.shallow_clone() };
+                (x_td, read_td)
+            }
+        };
         x_td + drop_hidden(normed(&self.after_mlp, &self.mlp.forward(&read_td)), pass)
     }
 
     fn attention(&self, n_td: &Tensor, turns: Option<&Turns>, plan: &Plan, last: Option<&LastLayer<Plan>>) -> Tensor {
-        let [mut q_thk, mut k_tgk, v_tgk] = self.projection.forward(n_td, last);
-        if let Some(turns) = turns {
-            k_tgk = turns.apply(&k_tgk);
-            q_thk = last.map_or_else(|| turns.apply(&q_thk), |last| turns.of(last).apply(&q_thk));
-        }
+        let [q_thk, k_tgk, v_tgk] = self.projection.forward(n_td, turns, last);
         let plan = last.map_or(plan, |last| &last.plan);
         self.out.forward(&match self.soft_cap {
             None => plan.attend(&q_thk, &k_tgk, &v_tgk, self.scale),

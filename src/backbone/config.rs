@@ -18,7 +18,7 @@ mod windows;
 use serde_json::Value;
 
 pub use composite::text_part;
-pub use decoder::{DecoderConfig, LayerConfig, NormKind, Pairs, QkNorm, RopePrecision, Rotation};
+pub use decoder::{DecoderConfig, ExpertsConfig, LayerConfig, NormKind, Pairs, QkNorm, RopePrecision, Rotation};
 pub use encoder::{ConvolutionConfig, EncoderConfig, Positions, Projections, RelativeConfig};
 pub use model_type::ModelType;
 pub use modernbert::{LayerKind, ModernBertConfig};
@@ -35,8 +35,23 @@ pub enum ConfigError {
     Wrong { key: String, expected: &'static str, found: String },
     #[error("config.json: model type `{found}` is not supported; known: {}", ModelType::names().join(", "))]
     UnknownModelType { found: String },
+    #[error("config.json: `quantization_config`: weights quantised by {method} are not read")]
+    Quantised { method: String },
     #[error("config.json: {0}")]
     Unsupported(String),
+}
+
+impl ConfigError {
+    /// What to do about it, where that can be said.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            ConfigError::UnknownModelType { .. } => {
+                Some("a model that computes as one of these may be renamed: `model_type` in its config.json")
+            }
+            ConfigError::Quantised { .. } => Some("score the checkpoint that it was quantised from"),
+            _ => None,
+        }
+    }
 }
 
 /// Element-wise non-linearities by their `hidden_act` names.
@@ -96,6 +111,13 @@ pub struct BackboneConfig {
 
 impl BackboneConfig {
     pub fn parse(config: &Value) -> Result<Self, ConfigError> {
+        if !config.is_object() {
+            return Err(ConfigError::Unsupported(format!("it should be an object, found {config}")));
+        }
+        if let Some(found) = config.get("quantization_config").filter(|found| !found.is_null()) {
+            let method = found.get("quant_method").and_then(Value::as_str).unwrap_or("an unnamed method");
+            return Err(ConfigError::Quantised { method: method.to_owned() });
+        }
         let model_type = ModelType::parse(Keys(config).string("model_type")?)?;
         let text = text_part(config)?;
         let at = Keys(&text);
@@ -184,6 +206,10 @@ mod tests {
     fn an_unknown_model_type_lists_the_known_ones() {
         let error = BackboneConfig::parse(&base("mamba")).unwrap_err().to_string();
         assert!(error.contains("`mamba`") && error.contains("qwen3"), "{error}");
+        let quantised = with("llama", json!({"quantization_config": {"quant_method": "gptq", "bits": 4}}));
+        assert!(BackboneConfig::parse(&quantised).unwrap_err().to_string().contains("gptq"));
+        assert!(BackboneConfig::parse(&with("llama", json!({"quantization_config": null}))).is_ok());
+        assert!(BackboneConfig::parse(&json!([])).unwrap_err().to_string().contains("object"));
     }
 
     #[test]
@@ -243,6 +269,17 @@ mod tests {
         assert_eq!(length(json!({"type": "dynamic", "factor": 4.0})), 512);
         assert_eq!(length(json!({"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 128})), 512);
         assert_eq!(length(json!({"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32})), 128);
+    }
+
+    #[test]
+    fn experts_are_counted() {
+        let mixtral = decoder(&with("mixtral", json!({"num_local_experts": 4})));
+        assert_eq!(mixtral.experts, Some(ExpertsConfig { count: 4, used: 2 }));
+        assert_eq!((mixtral.ropes[0].clone(), mixtral.layers[0].window), (RopeConfig::plain(1e6, 8), None));
+        assert_eq!(decoder(&base("mistral")).experts, None);
+        let few = with("mixtral", json!({"num_local_experts": 2, "num_experts_per_tok": 3}));
+        let error = BackboneConfig::parse(&few).unwrap_err().to_string();
+        assert!(error.contains("num_experts_per_tok 3 does not fit num_local_experts 2"), "{error}");
     }
 
     #[test]

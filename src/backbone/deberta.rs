@@ -66,6 +66,7 @@ impl RelativeEmbeddings {
         }
         let table_rd = in_kind(&self.table.narrow(0, base, n_rows), compute);
         let states_rd = self.norm.as_ref().map_or_else(|| table_rd.shallow_clone(), |norm| norm.forward(&table_rd));
+        let kind = kind_of_scores(compute, device);
         let filler = filler(batch, compute, device);
         let reversed: Vec<i64> = (batch.trees.iter())
             .flat_map(|tree| tree.tokens().rev())
@@ -78,10 +79,22 @@ impl RelativeEmbeddings {
             lengths,
             filler,
             asking: None,
+            padding: Rc::new(padding(batch, kind, device)),
             by_length: Rc::new(by_length),
-            kind: kind_of_scores(compute, device),
+            kind,
         }
     }
+}
+
+/// What is added to the scores of each sequence's keys, in reverse order: −∞ for padding [n]. Empty where
+/// the batch has none.
+fn padding(batch: &TokenBatch, kind: Kind, device: Device) -> Vec<Tensor> {
+    let of_tree = |tree: &TokenTree| {
+        let hidden: Vec<bool> = batch.padding[tree.tokens()].iter().rev().copied().collect();
+        let hidden_n = Tensor::from_slice(&hidden).to_device(device);
+        Tensor::zeros(hidden_n.size(), (kind, device)).masked_fill(&hidden_n, f64::NEG_INFINITY)
+    };
+    if batch.padding.is_empty() { Vec::new() } else { batch.trees.iter().map(of_tree).collect() }
 }
 
 /// The row that each distance from −(n − 1) to n − 1 reads.
@@ -133,6 +146,8 @@ pub struct Distances {
     filler: i64,
     /// Which tokens of each sequence ask; `None`: all of them.
     asking: Option<Vec<Vec<i64>>>,
+    /// See [`padding`].
+    padding: Rc<Vec<Tensor>>,
     by_length: Rc<HashMap<i64, Rows>>,
     kind: Kind,
 }
@@ -157,6 +172,7 @@ impl Distances {
             lengths: self.lengths.clone(),
             filler: self.filler,
             asking: Some(batch.trees.iter().map(of_tree).collect()),
+            padding: Rc::clone(&self.padding),
             by_length: Rc::clone(&self.by_length),
             kind: self.kind,
         }
@@ -192,6 +208,7 @@ impl Distances {
                 q_hqk: q_qhk.transpose(0, 1),
                 k_hnk: k_nhk.transpose(0, 1),
                 v_hnk: v_nhk.transpose(0, 1),
+                padding_n: self.padding.get(index),
                 key_hrk: key_hrk.as_ref().map(reach),
                 query_hrk: query_hrk.as_ref().map(reach),
                 rows_qn: match &self.asking {
@@ -211,17 +228,18 @@ impl Distances {
 }
 
 /// One sequence's attention.
-struct Sequence {
+struct Sequence<'a> {
     q_hqk: Tensor,
     k_hnk: Tensor,
     v_hnk: Tensor,
+    padding_n: Option<&'a Tensor>,
     key_hrk: Option<Tensor>,
     query_hrk: Option<Tensor>,
     /// Which row each query and key read.
     rows_qn: Tensor,
 }
 
-impl Sequence {
+impl Sequence<'_> {
     /// [h, q, k], so many heads at a time that their scores stay in cache; of one head too large for that,
     /// so many queries.
     fn attend(&self, scale: f64) -> Tensor {
@@ -252,6 +270,11 @@ impl Sequence {
                         Some(one)
                     }
                     (one, other) => one.or(other),
+                };
+                let bias_hqn = match (bias_hqn, self.padding_n) {
+                    (Some(bias_hqn), Some(padding_n)) => Some(bias_hqn + padding_n),
+                    (None, Some(padding_n)) => Some(padding_n.expand(rows_hqn.size(), false)),
+                    (bias_hqn, None) => bias_hqn,
                 };
                 let [q, k, v] = [q_hqk, k_hnk, v_hnk].map(|x| x.unsqueeze(0));
                 let bias = bias_hqn.map(|bias| bias.unsqueeze(0));
@@ -303,12 +326,14 @@ impl Convolution {
     pub fn forward(&self, embedded_td: &Tensor, batch: &TokenBatch, pass: Pass) -> Tensor {
         let reach = (self.config.kernel - 1) / 2;
         let (rows, device) = (embedded_td.size()[0], embedded_td.device());
-        // One pass over the stream, with so many zero rows after each sequence that none sees the next.
+        // One pass over the stream, with so many zero rows after each sequence that none sees the next. Padding
+        // is zero, too.
         let (mut source, mut place) = (Vec::new(), Vec::new());
         for tree in &batch.trees {
             let tokens = tree.tokens();
             place.extend((0..tokens.len()).map(|i| (source.len() + i) as i64));
-            source.extend(tokens.map(|row| row as i64));
+            let is_padding = |row: usize| batch.padding.get(row).is_some_and(|padding| *padding);
+            source.extend(tokens.map(|row| if is_padding(row) { rows } else { row as i64 }));
             source.extend((0..reach).map(|_| rows));
         }
         place.resize(rows as usize, 0);

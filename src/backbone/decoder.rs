@@ -16,7 +16,7 @@ use super::layers::{Embedding, drop_embedding};
 use super::norm::Norm;
 use super::params::{ParamError, ParamSource};
 use super::rope::{self, Turns};
-use super::rows::Rows;
+use super::rows::Wanted;
 use crate::text::batch::{Sharing, TokenBatch, TokenTree};
 
 pub struct Decoder {
@@ -36,14 +36,8 @@ impl Decoder {
         Ok(Self { embed: embed.scaled(config.embedding_scale), blocks, norm, config: config.clone() })
     }
 
-    /// [t, d], or only the given rows of it; with `per_layer`, also the stream after each layer.
-    pub fn hidden(
-        &self,
-        batch: &TokenBatch,
-        rows: Option<&Rows>,
-        pass: Pass,
-        mut per_layer: Option<&mut Vec<Tensor>>,
-    ) -> Tensor {
+    /// [t, d], or only the rows that are wanted.
+    pub fn hidden(&self, batch: &TokenBatch, mut wanted: Wanted, pass: Pass) -> Tensor {
         let device = self.embed.device();
         let filler = filler(batch, pass.compute, device);
         let ids_t = Tensor::from_slice(&batch.ids).to_device(device).constant_pad_nd([0, filler]);
@@ -52,17 +46,13 @@ impl Decoder {
         let plans = self.plans(batch, pass.compute, device);
         let mut x_td = drop_embedding(self.embed.forward(&ids_t, pass.compute), pass);
         for (index, block) in self.blocks.iter().enumerate() {
-            let last = rows
-                .filter(|_| index + 1 == self.blocks.len())
-                .map(|rows| rows.last_layer(batch, block.sight, pass.compute, device));
+            let rows = wanted.rows_of_layer(index, self.blocks.len());
+            let last = rows.map(|rows| rows.last_layer(batch, block.sight, pass.compute, device));
             let turns = block.rope.map(|rope| &turns[rope]);
             x_td = block.forward(&x_td, turns, &plans[&block.sight], last.as_ref(), pass);
-            if let Some(states) = per_layer.as_deref_mut() {
-                states.push(x_td.narrow(0, 0, batch.n_tokens() as i64));
-            }
+            wanted.keep(&x_td, batch);
         }
-        let x_td = self.norm.forward(&x_td);
-        if rows.is_some() { x_td } else { x_td.narrow(0, 0, batch.n_tokens() as i64) }
+        wanted.finish(self.norm.forward(&x_td), batch)
     }
 
     /// Which comparisons may share their prefix: those whose sequences have the same rotary frequencies.

@@ -11,7 +11,7 @@ use super::config::{BackboneConfig, EncoderConfig, Positions, Projections, Relat
 use super::deberta::{Convolution, Distances, RelativeEmbeddings};
 use super::layers::{Embedding, LayerNorm, Linear, activate, drop_embedding, drop_hidden};
 use super::params::{Init, ParamError, ParamSource};
-use super::rows::{LastLayer, Rows};
+use super::rows::{LastLayer, Wanted};
 use crate::text::batch::TokenBatch;
 
 pub struct Encoder {
@@ -95,33 +95,24 @@ impl Encoder {
         })
     }
 
-    /// [t, d], or only the given rows of it; with `per_layer`, also the stream after each layer.
-    pub fn hidden(
-        &self,
-        batch: &TokenBatch,
-        rows: Option<&Rows>,
-        pass: Pass,
-        mut per_layer: Option<&mut Vec<Tensor>>,
-    ) -> Tensor {
+    /// [t, d], or only the rows that are wanted.
+    pub fn hidden(&self, batch: &TokenBatch, mut wanted: Wanted, pass: Pass) -> Tensor {
         let device = self.words.device();
         let attention = self.attention(batch, pass, device);
         let embedded_td = self.embedded(batch, pass);
         let mut x_td = embedded_td.shallow_clone();
         for (index, layer) in self.layers.iter().enumerate() {
-            let last = rows
-                .filter(|_| index + 1 == self.layers.len())
-                .map(|rows| rows.last(|rows| attention.of_rows(batch, rows, pass.compute, device), device));
+            let rows = wanted.rows_of_layer(index, self.layers.len());
+            let last = rows.map(|rows| rows.last(|rows| attention.of_rows(batch, rows, pass.compute, device), device));
             x_td = layer.forward(&x_td, &attention, last.as_ref(), &self.config, pass);
             if let Some(convolution) = self.convolution.as_ref().filter(|_| index == 0) {
                 let mixed_td = convolution.forward(&embedded_td, batch, pass);
                 let mixed_td = last.as_ref().map_or(mixed_td.shallow_clone(), |last| last.of(&mixed_td));
                 x_td = convolution.added(&x_td, &mixed_td);
             }
-            if let Some(states) = per_layer.as_deref_mut() {
-                states.push(x_td.narrow(0, 0, batch.n_tokens() as i64));
-            }
+            wanted.keep(&x_td, batch);
         }
-        if rows.is_some() { x_td } else { x_td.narrow(0, 0, batch.n_tokens() as i64) }
+        wanted.finish(x_td, batch)
     }
 
     fn attention(&self, batch: &TokenBatch, pass: Pass, device: Device) -> Attention {
@@ -138,7 +129,11 @@ impl Encoder {
         let ids_t = Tensor::from_slice(&batch.ids).to_device(device).constant_pad_nd([0, rows]);
         let mut sum_te = self.words.forward(&ids_t, pass.compute);
         if let Some(types) = &self.types {
-            sum_te += types.forward(&ids_t.zeros_like(), pass.compute);
+            let segments_t = match batch.segments.is_empty() {
+                true => ids_t.zeros_like(),
+                false => Tensor::from_slice(&batch.segments).to_device(device).constant_pad_nd([0, rows]),
+            };
+            sum_te += types.forward(&segments_t, pass.compute);
         }
         if let Some(positions) = &self.positions {
             let positions_t = Tensor::from_slice(&self.positions_of(batch)).to_device(device);
@@ -235,7 +230,7 @@ enum TokenProjections {
     Apart([Linear; 3]),
     /// Per head the rows of its query, key and value; no bias on keys.
     Joined {
-        weight: Tensor,
+        all: Box<Linear>,
         query_bias: Tensor,
         value_bias: Tensor,
         heads: i64,
@@ -256,7 +251,7 @@ impl TokenProjections {
             Projections::Joined => {
                 let name = |name: &str| format!("{attention}{name}");
                 return Ok(Self::Joined {
-                    weight: source.take(&name("in_proj.weight"), &[3 * width, width], Init::Normal(std))?,
+                    all: Box::new(Linear::new(source, &name("in_proj"), 3 * width, width, false, std)?),
                     query_bias: source.take(&name("q_bias"), &[width], Init::Zeros)?,
                     value_bias: source.take(&name("v_bias"), &[width], Init::Zeros)?,
                     heads: config.heads,
@@ -271,15 +266,9 @@ impl TokenProjections {
     fn each(&self) -> [Linear; 3] {
         match self {
             Self::Apart(each) => each.each_ref().map(Linear::shallow_clone),
-            Self::Joined { weight, query_bias, value_bias, heads } => {
-                let width = weight.size()[1];
-                let parts = weight.view([*heads, 3, -1, width]);
-                let part = |index| parts.select(1, index).reshape([width, width]);
-                [
-                    Linear::of(part(0), Some(query_bias.shallow_clone())),
-                    Linear::of(part(1), None),
-                    Linear::of(part(2), Some(value_bias.shallow_clone())),
-                ]
+            Self::Joined { all, query_bias, value_bias, heads } => {
+                let part = |index| all.rows(|rows| rows.unflatten(0, [*heads, 3, -1]).select(1, index).flatten(0, 1));
+                [part(0).with_bias(query_bias), part(1), part(2).with_bias(value_bias)]
             }
         }
     }

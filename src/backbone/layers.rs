@@ -49,9 +49,9 @@ impl Linear {
         Self { weight: part(&self.weight), bias: self.bias.as_ref().map(part), low_rank }
     }
 
-    /// The layer of tensors that were taken by themselves.
-    pub fn of(weight: Tensor, bias: Option<Tensor>) -> Self {
-        Self { weight, bias, low_rank: None }
+    /// The layer with a bias that is stored elsewhere.
+    pub fn with_bias(self, bias: &Tensor) -> Self {
+        Self { bias: Some(bias.shallow_clone()), ..self }
     }
 
     pub fn shallow_clone(&self) -> Self {

@@ -1,11 +1,42 @@
-//! The gated MLP of decoders: down(act(gate(x)) ∘ up(x)).
+//! The gated MLP of decoders: down(act(gate(x)) ∘ up(x)), or a mixture of several.
 
 use tch::Tensor;
 
-use super::config::Activation;
 use super::config::names::{Gate, MlpNames};
+use super::config::{Activation, DecoderConfig};
+use super::experts::Experts;
 use super::layers::{Linear, activate};
 use super::params::{ParamError, ParamSource};
+use super::row_kernels;
+
+/// What stands in a decoder's layer beside attention.
+pub enum Mlp {
+    Gated(GatedMlp),
+    Experts(Experts),
+}
+
+impl Mlp {
+    /// Names stand after `prefix`.
+    pub fn new(
+        source: &mut ParamSource,
+        prefix: &str,
+        config: &DecoderConfig,
+        shape: MlpShape,
+    ) -> Result<Self, ParamError> {
+        Ok(match (config.names.experts, config.experts) {
+            (Some(names), Some(experts)) => Mlp::Experts(Experts::new(source, prefix, &names, experts, config, shape)?),
+            _ => Mlp::Gated(GatedMlp::new(source, prefix, &config.names.mlp, shape, config.act)?),
+        })
+    }
+
+    /// [t, d] → [t, d].
+    pub fn forward(&self, x_td: &Tensor) -> Tensor {
+        match self {
+            Mlp::Gated(mlp) => mlp.forward(x_td),
+            Mlp::Experts(experts) => experts.forward(x_td),
+        }
+    }
+}
 
 pub struct GatedMlp {
     gate: GateLayers,
@@ -56,6 +87,7 @@ impl GatedMlp {
                 (halves[0].shallow_clone(), halves[1].shallow_clone())
             }
         };
-        self.down.forward(&(activate(self.act, &gate_tf) * up_tf))
+        let inner_tf = row_kernels::gated(self.act, &gate_tf, &up_tf);
+        self.down.forward(&inner_tf.unwrap_or_else(|| activate(self.act, &gate_tf) * up_tf))
     }
 }

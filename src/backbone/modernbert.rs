@@ -11,7 +11,7 @@ use super::config::{BackboneConfig, LayerKind, ModernBertConfig, Pairs, RopeConf
 use super::layers::{Embedding, LayerNorm, Linear, activate, drop_embedding, drop_hidden};
 use super::params::{ParamError, ParamSource};
 use super::rope::Turns;
-use super::rows::{LastLayer, Rows};
+use super::rows::{LastLayer, Wanted};
 use crate::text::batch::TokenBatch;
 
 pub struct ModernBert {
@@ -64,15 +64,9 @@ impl ModernBert {
         })
     }
 
-    /// [t, d], or only the given rows of it; with `per_layer`, also the stream after each layer.
-    pub fn hidden(
-        &self,
-        batch: &TokenBatch,
-        rows: Option<&Rows>,
-        pass: Pass,
-        mut per_layer: Option<&mut Vec<Tensor>>,
-    ) -> Tensor {
-        let (device, n_tokens) = (self.embed.device(), batch.n_tokens() as i64);
+    /// [t, d], or only the rows that are wanted.
+    pub fn hidden(&self, batch: &TokenBatch, mut wanted: Wanted, pass: Pass) -> Tensor {
+        let device = self.embed.device();
         let filler = filler(batch, pass.compute, device);
         let ids_t = Tensor::from_slice(&batch.ids).to_device(device).constant_pad_nd([0, filler]);
         let surroundings = |sight, rope: &RopeConfig| Surroundings {
@@ -88,16 +82,12 @@ impl ModernBert {
                 LayerKind::Global => &global,
                 LayerKind::Local => &local,
             };
-            let last = rows
-                .filter(|_| index + 1 == self.layers.len())
-                .map(|rows| rows.last_layer(batch, around.sight, pass.compute, device));
+            let rows = wanted.rows_of_layer(index, self.layers.len());
+            let last = rows.map(|rows| rows.last_layer(batch, around.sight, pass.compute, device));
             x_td = layer.forward(&x_td, around, last.as_ref(), &self.config, pass);
-            if let Some(states) = per_layer.as_deref_mut() {
-                states.push(x_td.narrow(0, 0, n_tokens));
-            }
+            wanted.keep(&x_td, batch);
         }
-        let x_td = self.final_norm.forward(&x_td);
-        if rows.is_some() { x_td } else { x_td.narrow(0, 0, n_tokens) }
+        wanted.finish(self.final_norm.forward(&x_td), batch)
     }
 }
 

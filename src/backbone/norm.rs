@@ -1,10 +1,13 @@
-//! Norms of decoders. The quotient is computed in f32 whatever the working kind.
+//! Norms of decoders. The quotient is computed in f32 whatever the working kind; where no gradients are recorded
+//! on a CPU, everything is, and rounded once.
 
 use tch::{Kind, Tensor};
 
 use super::config::NormKind;
 use super::layers::in_kind;
 use super::params::{Init, ParamError, ParamSource};
+use super::recording::may_leave_libtorch;
+use super::row_kernels::{self, Rms};
 
 /// A norm over the last dimension.
 pub struct Norm {
@@ -31,8 +34,42 @@ impl Norm {
         self.weight.size().last().copied().unwrap_or(1)
     }
 
+    /// Weights in f32 and epsilon, where kernels have such a norm and take numbers like these.
+    pub fn rms(&self, x: &Tensor) -> Option<(Tensor, f64)> {
+        if !may_leave_libtorch(x.device(), x.kind()) {
+            return None;
+        }
+        let weight = || self.weight.to_kind(Kind::Float);
+        match self.kind {
+            NormKind::Rms | NormKind::RmsWide => Some((weight(), self.eps)),
+            NormKind::RmsOffset => Some((weight() + 1.0, self.eps)),
+            NormKind::Mean => None,
+        }
+    }
+
+    /// x + y and its norm, both [t, d].
+    pub fn forward_sum(&self, x_td: &Tensor, y_td: &Tensor) -> (Tensor, Tensor) {
+        let by_kernel = || {
+            let (weight, eps) = self.rms(x_td).filter(|_| self.weight.dim() == 1)?;
+            row_kernels::sum_and_norm(x_td, y_td, Rms { weight: &weight, eps })
+        };
+        by_kernel().unwrap_or_else(|| {
+            let sum_td = x_td + y_td;
+            let normed_td = self.forward(&sum_td);
+            (sum_td, normed_td)
+        })
+    }
+
     /// [..., d] → [..., d] in the kind of `x`.
     pub fn forward(&self, x: &Tensor) -> Tensor {
+        let by_kernel = || {
+            let (weight, eps) = self.rms(x).filter(|_| self.weight.dim() == 1 && x.dim() == 2)?;
+            row_kernels::rms_norm(x, Rms { weight: &weight, eps })
+        };
+        by_kernel().unwrap_or_else(|| self.by_libtorch(x))
+    }
+
+    fn by_libtorch(&self, x: &Tensor) -> Tensor {
         let working = x.kind();
         let wide = if working == Kind::Double { working } else { Kind::Float };
         let factor = |kind: Kind| {

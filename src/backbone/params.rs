@@ -41,6 +41,19 @@ pub enum ParamError {
     Weights(#[from] WeightsError),
 }
 
+impl ParamError {
+    /// What to do about it, where that can be said.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            ParamError::Missing { .. } | ParamError::Shape { .. } | ParamError::Unused { .. } => {
+                Some("the weights do not fit config.json: both must be of one model, and the checkpoint whole")
+            }
+            ParamError::Weights(error) => error.hint(),
+            _ => None,
+        }
+    }
+}
+
 /// How a tensor that is not in a checkpoint begins.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Init {

@@ -8,6 +8,8 @@ use super::config::{DecoderConfig, QkNorm};
 use super::layers::Linear;
 use super::norm::Norm;
 use super::params::{ParamError, ParamSource};
+use super::rope::Turns;
+use super::row_kernels::{self, Rms};
 use super::rows::LastLayer;
 
 pub struct Projection {
@@ -61,13 +63,31 @@ impl Projection {
         Ok(Self { layers, norms, heads, groups, width })
     }
 
-    /// Queries [n, h, k] of the rows that a last layer finishes (else of all), keys and values [t, g, k].
-    pub fn forward(&self, x_td: &Tensor, last: Option<&LastLayer<Plan>>) -> [Tensor; 3] {
+    /// Queries [n, h, k] of the rows that a last layer finishes (else of all), keys and values [t, g, k]; queries
+    /// and keys normed and turned where the layer does that.
+    pub fn forward(&self, x_td: &Tensor, turns: Option<&Turns>, last: Option<&LastLayer<Plan>>) -> [Tensor; 3] {
         let [q_thk, k_tgk, v_tgk] = self.heads_of(x_td, last);
-        match &self.norms {
-            None => [q_thk, k_tgk, v_tgk],
-            Some([q_norm, k_norm]) => [self.normed(q_norm, q_thk), self.normed(k_norm, k_tgk), v_tgk],
+        let [q_norm, k_norm] = self.norms.as_ref().map_or([None, None], |norms| norms.each_ref().map(Some));
+        let of_rows = turns.zip(last).map(|(turns, last)| turns.of(last));
+        [self.finished(q_thk, q_norm, of_rows.as_ref().or(turns)), self.finished(k_tgk, k_norm, turns), v_tgk]
+    }
+
+    fn finished(&self, x_thk: Tensor, norm: Option<&Norm>, turns: Option<&Turns>) -> Tensor {
+        let rms = norm.filter(|norm| norm.width() == self.width).and_then(|norm| norm.rms(&x_thk));
+        let tables = turns.and_then(Turns::for_kernels);
+        // One pass for both, or for the one there is, where kernels have it.
+        if rms.is_some() == norm.is_some() && tables.is_some() == turns.is_some() && (norm.is_some() || turns.is_some())
+        {
+            let rms = rms.as_ref().map(|(weight, eps)| Rms { weight, eps: *eps });
+            if let Some(done) = row_kernels::heads(&x_thk, rms, tables) {
+                return done;
+            }
         }
+        let x_thk = match norm {
+            Some(norm) => self.normed(norm, x_thk),
+            None => x_thk,
+        };
+        turns.map_or_else(|| x_thk.shallow_clone(), |turns| turns.apply(&x_thk))
     }
 
     fn heads_of(&self, x_td: &Tensor, last: Option<&LastLayer<Plan>>) -> [Tensor; 3] {

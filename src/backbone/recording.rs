@@ -7,7 +7,7 @@ use tch::{Device, Kind};
 
 /// True between a gradient-recording forward pass's begin and end on this thread, that is, outside of
 /// [`tch::no_grad`].
-fn records_gradients() -> bool {
+pub fn records_gradients() -> bool {
     // SAFETY: a switch of this thread, read by setting it and set back at once.
     unsafe {
         let before = torch_sys::at_grad_set_enabled(0);

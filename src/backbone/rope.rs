@@ -22,6 +22,7 @@ use std::f64::consts::PI;
 use tch::{Device, Kind, Tensor};
 
 use super::config::{Pairs, RopeConfig, RopePrecision, Rotation, Scaling};
+use super::recording::may_leave_libtorch;
 use super::rows::LastLayer;
 use crate::text::batch::{TokenBatch, TokenTree};
 
@@ -30,6 +31,8 @@ pub struct Turns {
     cos_tn: Tensor,
     sin_tn: Tensor,
     pairs: Pairs,
+    /// The same in f32, for passes that leave libtorch.
+    for_kernels: Option<[Tensor; 2]>,
 }
 
 impl Turns {
@@ -58,12 +61,21 @@ impl Turns {
                 RopePrecision::Wide => x.to_kind(at_least_f32(kind)),
             }
         };
-        Self { cos_tn: rounded(angles_tn.cos()), sin_tn: rounded(angles_tn.sin()), pairs: rotation.pairs }
+        let (cos_tn, sin_tn) = (rounded(angles_tn.cos()), rounded(angles_tn.sin()));
+        let by_kernels = rotation.pairs == Pairs::Halves && may_leave_libtorch(device, kind);
+        let for_kernels = by_kernels.then(|| [&cos_tn, &sin_tn].map(|x| x.to_kind(Kind::Float)));
+        Self { cos_tn, sin_tn, pairs: rotation.pairs, for_kernels }
     }
 
     /// The turns of the rows that a last layer finishes.
     pub fn of<P>(&self, last: &LastLayer<P>) -> Self {
-        Self { cos_tn: last.of(&self.cos_tn), sin_tn: last.of(&self.sin_tn), pairs: self.pairs }
+        let for_kernels = self.for_kernels.as_ref().map(|tables| tables.each_ref().map(|table| last.of(table)));
+        Self { cos_tn: last.of(&self.cos_tn), sin_tn: last.of(&self.sin_tn), pairs: self.pairs, for_kernels }
+    }
+
+    /// Cosines and sines in f32, where pairs are halves and no gradients are recorded on a CPU.
+    pub fn for_kernels(&self) -> Option<[&Tensor; 2]> {
+        self.for_kernels.as_ref().map(|tables| tables.each_ref())
     }
 
     /// Turns queries or keys [t, h, k]: x·cos + turned(x)·sin, where a pair (a, b) is turned to (−b, a).

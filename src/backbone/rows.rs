@@ -56,6 +56,37 @@ impl Rows {
     }
 }
 
+/// What a forward pass is to give: states of all tokens or of some, and perhaps those after each layer.
+#[derive(Default)]
+pub struct Wanted<'a> {
+    pub rows: Option<&'a Rows>,
+    /// The stream after each layer, before the last norm.
+    pub per_layer: Option<&'a mut Vec<Tensor>>,
+}
+
+impl<'a> Wanted<'a> {
+    pub fn rows(rows: &'a Rows) -> Self {
+        Self { rows: Some(rows), per_layer: None }
+    }
+
+    /// The rows that a layer finishes: of the last one of `n_layers` those asked for, else (`None`) all.
+    pub fn rows_of_layer(&self, index: usize, n_layers: usize) -> Option<&'a Rows> {
+        self.rows.filter(|_| index + 1 == n_layers)
+    }
+
+    /// Keeps the stream as a layer leaves it.
+    pub fn keep(&mut self, x_td: &Tensor, batch: &TokenBatch) {
+        if let Some(states) = self.per_layer.as_deref_mut() {
+            states.push(x_td.narrow(0, 0, batch.n_tokens() as i64));
+        }
+    }
+
+    /// The states asked for, without the rows that belong to no token.
+    pub fn finish(&self, x_td: Tensor, batch: &TokenBatch) -> Tensor {
+        if self.rows.is_some() { x_td } else { x_td.narrow(0, 0, batch.n_tokens() as i64) }
+    }
+}
+
 /// The rows that a last layer finishes, and their attention.
 pub struct LastLayer<P> {
     rows_n: Tensor,

@@ -49,6 +49,19 @@ pub enum WeightsError {
     Duplicate { name: String, first: PathBuf, second: PathBuf },
 }
 
+impl WeightsError {
+    /// What to do about it, where that can be said.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            WeightsError::Broken { .. } | WeightsError::Index { .. } => {
+                Some("the download is not whole, or not of one model: fetch the file again")
+            }
+            WeightsError::None { .. } => Some("weights are read as safetensors or PyTorch's .bin; GGUF is not read"),
+            _ => None,
+        }
+    }
+}
+
 /// The command that turns a pickled state dict into safetensors beside it.
 fn conversion(path: &Path) -> String {
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();

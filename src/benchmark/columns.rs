@@ -26,6 +26,18 @@ pub struct ColumnMap {
     pub response_a: Option<String>,
     pub response_b: Option<String>,
     pub label: Option<String>,
+    pub prompt_chosen: Option<String>,
+    pub prompt_rejected: Option<String>,
+    pub responses: Option<String>,
+    pub response: Option<String>,
+    pub scores: Option<String>,
+    pub ranks: Option<String>,
+    pub votes_a: Option<String>,
+    pub votes_b: Option<String>,
+    pub rationale: Option<String>,
+    pub user: Option<String>,
+    /// By what the responses were compared, put into the system turn; has no usual name.
+    pub criteria: Option<String>,
 }
 
 /// What a column can hold.
@@ -57,7 +69,30 @@ pub enum Part {
     /// Gold grades of the first and the second response.
     ChosenGrade,
     RejectedGrade,
+    /// The prompts of the two sides, where they differ. These and the rest are read for training only.
+    PromptChosen,
+    PromptRejected,
+    /// Any number of responses to one prompt.
+    Responses,
+    /// One response to one prompt.
+    Response,
+    /// Ratings: one per response, or several of one response.
+    Scores,
+    /// Places in a ranking, one per response; 1 is best.
+    Ranks,
+    /// Annotators for the chosen (or first) response, and for the other.
+    VotesA,
+    VotesB,
+    /// One judgement per annotator (HelpSteer3).
+    Individual,
+    Rationale,
+    User,
+    Criteria,
 }
+
+/// Parts that only training reads.
+pub(super) const EVIDENCE: [Part; 6] =
+    [Part::VotesA, Part::VotesB, Part::Individual, Part::Rationale, Part::User, Part::Criteria];
 
 impl Part {
     /// The part's name in messages; for those of [`ColumnMap`] also the key there.
@@ -84,6 +119,18 @@ impl Part {
             Part::NumCorrect => "num-correct",
             Part::ChosenGrade => "chosen-grade",
             Part::RejectedGrade => "rejected-grade",
+            Part::PromptChosen => "prompt-chosen",
+            Part::PromptRejected => "prompt-rejected",
+            Part::Responses => "responses",
+            Part::Response => "response",
+            Part::Scores => "scores",
+            Part::Ranks => "ranks",
+            Part::VotesA => "votes-a",
+            Part::VotesB => "votes-b",
+            Part::Individual => "individual",
+            Part::Rationale => "rationale",
+            Part::User => "user",
+            Part::Criteria => "criteria",
         }
     }
 
@@ -121,6 +168,18 @@ impl Part {
             Part::NumCorrect => &["num_correct"],
             // Only a map makes data graded.
             Part::ChosenGrade | Part::RejectedGrade => &[],
+            Part::PromptChosen => &["prompt_chosen"],
+            Part::PromptRejected => &["prompt_rejected"],
+            Part::Responses => &["responses", "completions", "candidates"],
+            Part::Response => &["response", "completion", "output", "answer"],
+            Part::Scores => &["scores", "score", "ratings", "rating"],
+            Part::Ranks => &["ranks", "ranking"],
+            Part::VotesA => &["n_votes_a", "votes_a", "votes_chosen"],
+            Part::VotesB => &["n_votes_b", "votes_b", "votes_rejected"],
+            Part::Individual => &["individual_preference"],
+            Part::Rationale => &["rationale"],
+            Part::User => &["user_id", "annotator_id"],
+            Part::Criteria => &[],
         }
     }
 }
@@ -145,7 +204,18 @@ impl ColumnMap {
             Part::Margin => self.margin.as_deref(),
             Part::ChosenGrade => self.chosen_grade.as_deref(),
             Part::RejectedGrade => self.rejected_grade.as_deref(),
-            Part::Context | Part::ModelA | Part::ModelB | Part::Styles | Part::NumCorrect => None,
+            Part::PromptChosen => self.prompt_chosen.as_deref(),
+            Part::PromptRejected => self.prompt_rejected.as_deref(),
+            Part::Responses => self.responses.as_deref(),
+            Part::Response => self.response.as_deref(),
+            Part::Scores => self.scores.as_deref(),
+            Part::Ranks => self.ranks.as_deref(),
+            Part::VotesA => self.votes_a.as_deref(),
+            Part::VotesB => self.votes_b.as_deref(),
+            Part::Rationale => self.rationale.as_deref(),
+            Part::User => self.user.as_deref(),
+            Part::Criteria => self.criteria.as_deref(),
+            Part::Context | Part::ModelA | Part::ModelB | Part::Styles | Part::NumCorrect | Part::Individual => None,
         }
     }
 }

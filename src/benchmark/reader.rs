@@ -16,8 +16,10 @@ mod json;
 mod layout;
 mod messages;
 mod pairs;
+mod rated;
 pub mod records;
 mod rows;
+mod texts;
 mod verdict;
 
 use std::collections::BTreeMap;
@@ -33,6 +35,7 @@ use crate::preference::Comparison;
 pub use error::{ReadError, RowProblem};
 pub use format::Format;
 pub use layout::{Layout, Shape};
+pub use texts::TextColumns;
 
 use cell::Advance;
 use pairs::{Builder, Built, is_unlisted};
@@ -53,6 +56,10 @@ pub struct ReadOptions {
     /// The subset of a file without a `subset` column; without it, `source` or `domain` name the
     /// subset, and failing these it is `all`.
     pub subset: Option<String>,
+    /// Also what only training uses: [`Evidence`](crate::preference::Evidence), rankings, single responses.
+    pub evidence: bool,
+    /// Ties as comparisons whose [`Evidence`](crate::preference::Evidence) says so.
+    pub keep_ties: bool,
 }
 
 /// What a reader has met so far. rows = comparisons + ties + all skipped + filtered.
@@ -122,7 +129,7 @@ pub fn open(path: &Path, options: &ReadOptions) -> Result<PairReader, ReadError>
             path: path.to_owned(),
             problem: "has no language column".to_owned(),
             columns: rows.columns().iter().map(|column| column.name.clone()).collect(),
-            hint: Some("say which language it is in, or map the column that holds the language".to_owned()),
+            hint: Some("say which language it is in (`lang`, a setting or an option), or map the column that holds the language".to_owned()),
         });
     }
     let used: Vec<usize> = layout.indices.iter().map(|&(_, index)| index).collect();
@@ -131,7 +138,7 @@ pub fn open(path: &Path, options: &ReadOptions) -> Result<PairReader, ReadError>
         path: path.to_owned(),
         rows,
         layout,
-        builder: Builder::new(options.lang, options.langs.clone(), options.subset.clone()),
+        builder: Builder::new(options),
         skip_bad_rows: options.skip_bad_rows,
         limit: options.limit,
         counts: ReadCounts::default(),
@@ -150,7 +157,8 @@ pub fn layout(path: &Path, options: &ReadOptions) -> Result<Layout, ReadError> {
 fn recognised(path: &Path, options: &ReadOptions) -> Result<(Box<dyn Rows>, Layout), ReadError> {
     let format = Format::of_file(path)?;
     let rows = rows::open(path, format)?;
-    let layout = layout::recognise(path, format, rows.columns(), &options.columns, options.subset.is_some())?;
+    let (subset, evidence) = (options.subset.is_some(), options.evidence);
+    let layout = layout::recognise(path, format, rows.columns(), &options.columns, subset, evidence)?;
     Ok((rows, layout))
 }
 

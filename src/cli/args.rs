@@ -80,7 +80,8 @@ pub struct ConfigArgs {
 #[command(after_help = "\
 Examples:
   rmbench train --data train.parquet --model init:small --out models/first --eval valid.parquet
-  rmbench train --data train.parquet --model models/first --out models/second --set lr=1e-5")]
+  rmbench train --data train.parquet --model models/first --out models/second --set lr=1e-5
+  rmbench train --data votes.jsonl --model models/first --out models/third --set objective.name=bt-votes")]
 pub struct TrainArgs {
     /// Preference pairs: Parquet, JSONL, CSV or Arrow files, or hf-data:ORG/NAME[/FILE]
     #[arg(long, value_name = "PAIRS", num_args = 1.., value_hint = ValueHint::FilePath)]
@@ -99,6 +100,9 @@ pub struct TrainArgs {
     pub eval: Vec<PathBuf>,
     #[command(flatten)]
     pub config: ConfigArgs,
+    /// Print every objective with its formula, data needs, settings and source, and stop
+    #[arg(long)]
+    pub list_objectives: bool,
     /// Continue an interrupted run in --out
     #[arg(long)]
     pub resume: bool,
@@ -123,11 +127,16 @@ Examples:
   rmbench score --model models/first --pairs bench.parquet --out runs/first
   rmbench score --model models/first --benchmarks rewardbench,rm-bench --data data --out runs/first
   rmbench score --model models/first --pairs bench.parquet --langs ar,hin,@script:Cyrl --out runs/some
+  rmbench score --model endpoint:http://127.0.0.1:8000/v1 --judge pairwise --pairs bench.parquet --out runs/judge
   rmbench score --model mock:length --pairs bench.parquet --out runs/length --dry-run")]
 pub struct ScoreArgs {
-    /// A model or adapter directory, hf:ORG/NAME[@REVISION], or a scorer without a model: mock:length, mock:random
+    /// A model or adapter directory, hf:ORG/NAME[@REVISION], with --judge endpoint:URL[#MODEL], or a scorer without a
+    /// model: mock:length, mock:random
     #[arg(long, value_name = "MODEL", value_hint = ValueHint::DirPath)]
     pub model: Option<String>,
+    /// Have the model compare or rate responses in words, by a protocol such as pairwise or ratings, or a TOML file
+    #[arg(long, value_name = "PROTOCOL")]
+    pub judge: Option<String>,
     /// What an adapter in --model was trained on, where its own configuration does not lead there
     #[arg(long, value_name = "MODEL", value_hint = ValueHint::DirPath)]
     pub base: Option<String>,
@@ -353,6 +362,22 @@ pub enum ModelVerb {
     /// Write a LoRA adapter and its base as one ordinary checkpoint
     #[command(after_help = "Example:\n  rmbench model merge-adapter --model models/adapter --out models/merged")]
     MergeAdapter(MergeAdapterArgs),
+    /// Write one user's rewards, of a model trained with objective individual, as an ordinary checkpoint
+    #[command(after_help = "Example:\n  rmbench model personal --model models/all --user anna --out models/anna")]
+    Personal(PersonalArgs),
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct PersonalArgs {
+    /// A model directory with users.safetensors
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub model: PathBuf,
+    /// Whose rewards
+    #[arg(long, value_name = "NAME")]
+    pub user: String,
+    /// Directory for the checkpoint
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub out: PathBuf,
 }
 
 #[derive(Debug, ClapArgs)]

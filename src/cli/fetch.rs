@@ -78,7 +78,7 @@ fn check(manifest: &Manifest, args: &FetchArgs, message: &mut Message) -> anyhow
     settings.data = Some(args.data.clone());
     settings.langs = args.langs.clone();
     let langs = settings.langs()?;
-    let found = survey(&settings, &langs, None, message);
+    let found = survey(&settings, &langs, None, None, message);
     let checks: Vec<&Check> = found.iter().flat_map(checks_of).collect();
     let doubts = checks.iter().filter(|check| check.verdict != Verdict::Fine);
     doubts.clone().for_each(|check| message.warn(&format!("{}: {}", check.name, check.finding)));

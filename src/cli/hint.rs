@@ -8,6 +8,7 @@ use crate::benchmark::fetch::FetchError;
 use crate::benchmark::manifest::ManifestError;
 use crate::benchmark::reader::ReadError;
 use crate::hub::HubError;
+use crate::judge::JudgeError;
 use crate::lang::LangError;
 use crate::report::findings::FindingError;
 use crate::score::ScoreError;
@@ -34,6 +35,7 @@ fn of_one(error: &(dyn Error + 'static)) -> Option<String> {
         .or_else(|| hint(error, ManifestError::hint))
         .or_else(|| hint(error, FetchError::hint))
         .or_else(|| hint(error, HubError::hint))
+        .or_else(|| hint(error, JudgeError::hint))
         .or_else(|| hint(error, FindingError::hint))
         .or_else(|| hint(error, LangError::hint))
         .or_else(|| hint(error, |error: &TextError| error.hint().map(str::to_owned)))
@@ -48,7 +50,7 @@ fn of_torch(error: &(dyn Error + 'static)) -> Option<String> {
     if let Some(error) = error.downcast_ref::<crate::selfcheck::SelfcheckError>() {
         return error.hint();
     }
-    let of_train = error.downcast_ref::<crate::train::TrainError>().and_then(|e| e.hint()).map(str::to_owned);
+    let of_train = error.downcast_ref::<crate::train::TrainError>().and_then(|e| e.hint());
     of_train.or_else(|| error.downcast_ref::<PartsError>().map(PartsError::hint))
 }
 

@@ -1,21 +1,22 @@
-//! `rmbench model merge-adapter`.
+//! `rmbench model merge-adapter` and `personal`.
 
 use super::Outcome;
-use super::args::{MergeAdapterArgs, ModelVerb};
+use super::args::{MergeAdapterArgs, ModelVerb, PersonalArgs};
 use super::hint::CliError;
 use super::message::Message;
-use crate::backbone::lora::AdapterUse;
 use crate::device;
 use crate::progress::Progress;
 use crate::reward::artifact;
-use crate::reward::network::MissingHead;
 use crate::reward::options::RewardOptions;
 use crate::reward::parts::ModelParts;
+use crate::text::settings::TextOverrides;
 use crate::train::directory::refuse_occupied;
+use crate::train::personal as users;
 
 pub fn run(verb: &ModelVerb, message: &mut Message) -> anyhow::Result<Outcome> {
     match verb {
         ModelVerb::MergeAdapter(args) => merge_adapter(args, message),
+        ModelVerb::Personal(args) => personal(args, message),
     }
 }
 
@@ -28,11 +29,17 @@ fn merge_adapter(args: &MergeAdapterArgs, message: &mut Message) -> anyhow::Resu
         let problem = format!("`{}` is not an adapter: it has no adapter_config.json", args.model);
         return Err(CliError::new(problem, "`rmbench score` takes it as it is").into());
     }
-    let text = parts.card()?.map(|card| card.text).unwrap_or_default();
-    let (refuse, own) = (MissingHead::Refuse, RewardOptions::default());
-    let model = artifact::load_parts(&parts, AdapterUse::Merged, cpu, kind, kind, refuse, Some(&text), &own)?;
+    let model = artifact::load_to_score(&parts, cpu, kind, &TextOverrides::default(), &RewardOptions::default())?;
     artifact::save(&args.out, &model, parts.tokenizer(), None, None)?;
     let parameters = model.network.n_params() as f64 / 1e6;
     message.line(&format!("merged {parameters:.2} M parameters: `{}`", args.out.display()));
+    Ok(Outcome::Done)
+}
+
+/// The common head and a user's vector in, an ordinary checkpoint out.
+fn personal(args: &PersonalArgs, message: &mut Message) -> anyhow::Result<Outcome> {
+    refuse_occupied(&args.out)?;
+    users::write(&args.model, &args.user, &args.out)?;
+    message.line(&format!("rewards of user `{}`: `{}`", args.user, args.out.display()));
     Ok(Outcome::Done)
 }

@@ -23,6 +23,8 @@ use crate::report::items::{Items, Texts};
 use crate::report::{self, Format, headline};
 use crate::score::directory::{MANIFESTS, SETTINGS_FILE};
 use crate::table::item::ItemTable;
+use crate::table::judged;
+use crate::table::votes::Unresolved;
 
 pub const DEFAULTS: &str = include_str!("report.toml");
 
@@ -39,6 +41,9 @@ pub struct ReportSettings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compat: Option<Compat>,
     pub intervals: Reading,
+    /// What judgments without a verdict count as; `None`: as scored, which is nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unresolved: Option<Unresolved>,
     pub manifests: Vec<PathBuf>,
     /// Most items in the page's browser; 0 for none.
     pub items: usize,
@@ -77,7 +82,7 @@ pub fn report(
     settings: &ReportSettings,
     progress: &mut dyn Progress,
 ) -> anyhow::Result<Findings> {
-    let table = table(input.runs)?;
+    let table = table(input.runs, settings.unresolved)?;
     let texts = texts(input, settings, &table, progress)?;
     let findings = of_table(&table, input.runs, input.baseline, settings, progress)?;
     let items = Items::of(&table, settings.items).with_texts(texts);
@@ -113,11 +118,12 @@ pub(super) fn findings(
     settings: &ReportSettings,
     progress: &mut dyn Progress,
 ) -> anyhow::Result<Findings> {
-    of_table(&table(runs)?, runs, baseline, settings, progress)
+    of_table(&table(runs, settings.unresolved)?, runs, baseline, settings, progress)
 }
 
-fn table(runs: &[PathBuf]) -> anyhow::Result<ItemTable> {
+fn table(runs: &[PathBuf], unresolved: Option<Unresolved>) -> anyhow::Result<ItemTable> {
     let mut table = ItemTable::load(runs)?;
+    judged::attach(&mut table, runs, unresolved)?;
     name_apart(&mut table, runs);
     Ok(table)
 }
@@ -182,6 +188,7 @@ fn options(settings: &ReportSettings, baseline: Option<String>) -> FindingOption
         ties,
         compat,
         intervals,
+        unresolved: _,
         manifests: _,
         items: _,
         text_megabytes: _,
@@ -297,5 +304,6 @@ mod tests {
         assert_eq!(options(&defaults, None), FindingOptions::default());
         let every: ReportSettings = toml::from_str(&config::with_every_setting(DEFAULTS)).unwrap();
         assert!(every.weights.is_some() && every.ties.is_some() && every.compat.is_some());
+        assert_eq!(every.unresolved, Some(Unresolved::Tie));
     }
 }

@@ -1,6 +1,7 @@
 //! `rmbench score`.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use toml::{Table, Value};
 
@@ -10,6 +11,7 @@ use super::config;
 use super::hint::CliError;
 use super::message::{Message, count};
 use crate::benchmark::grid::grid;
+use crate::judge::Judge;
 use crate::progress::Progress;
 use crate::score::directory::{RunDirectory, SETTINGS_FILE};
 use crate::score::plan::{Check, Depth, Plan, Verdict};
@@ -45,6 +47,9 @@ pub fn score_into(
     warn(&plan, progress);
     let summary = score(&plan, &scorer, &out, resume, progress)?;
     tell(&summary, progress);
+    if let Some(judge) = scorer.judge() {
+        tell_of_judge(judge, progress);
+    }
     Ok(if plan.verdict() == Verdict::Fine && summary.n_without_reward == 0 {
         Outcome::Done
     } else {
@@ -91,6 +96,9 @@ fn flags(args: &ScoreArgs) -> Result<Table, CliError> {
     let mut set = |key: &str, value: Value| flags.insert(key.to_owned(), value);
     if let Some(model) = &args.model {
         set("model", model.clone().into());
+    }
+    if let Some(judge) = &args.judge {
+        set("judge", Value::Table(Table::from_iter([("protocol".to_owned(), judge.clone().into())])));
     }
     if let Some(base) = &args.base {
         set("base", base.clone().into());
@@ -174,7 +182,8 @@ fn tell(summary: &Summary, progress: &mut dyn Progress) {
         progress.warn(&format!("{} responses were cut to fit the model", count(summary.n_truncated)));
     }
     if summary.n_without_reward > 0 {
-        progress.warn(&format!("{} responses have no reward", count(summary.n_without_reward)));
+        let n = count(summary.n_without_reward);
+        progress.warn(&format!("{n} responses have no reward: what the model gives is not a finite number"));
     }
     let (items, responses) = (count(summary.n_items), count(summary.n_responses));
     if let Some(took) = summary.took {
@@ -183,6 +192,35 @@ fn tell(summary: &Summary, progress: &mut dyn Progress) {
         progress.line(&format!("scoring took {seconds:.2} s, {rate:.2} items/s"));
     }
     progress.line(&format!("scored {items} items ({responses} responses): `{}`", summary.table.display()));
+}
+
+/// What this command asked of servers, and what it cost.
+fn tell_of_judge(judge: &Judge, progress: &mut dyn Progress) {
+    for (name, tally) in judge.tallies() {
+        let of = |n: &AtomicU64| n.load(Ordering::Relaxed);
+        let mut line = format!(
+            "`{name}`: {} replies, {} more from the cache",
+            count(of(&tally.answered)),
+            count(of(&tally.replayed))
+        );
+        for (n, what) in
+            [(&tally.retries, "tried again"), (&tally.rejected, "rejected"), (&tally.failed, "without a reply")]
+        {
+            if of(n) > 0 {
+                line.push_str(&format!(", {} {what}", count(of(n))));
+            }
+        }
+        progress.line(&line);
+    }
+    if judge.without_probabilities() > 0 {
+        let n = count(judge.without_probabilities());
+        progress.warn(&format!("{n} verdicts came without the probabilities that were asked for, and count whole"));
+    }
+    let spent = judge.spent();
+    if spent.tokens > 0 {
+        let money = if spent.money > 0.0 { format!(", {:.4} of money", spent.money) } else { String::new() };
+        progress.line(&format!("spent {} tokens{money}", count(spent.tokens)));
+    }
 }
 
 #[cfg(test)]
@@ -196,5 +234,7 @@ mod tests {
         assert_eq!((every.limit, defaults.limit), (Some(100), None));
         every.check().unwrap_err();
         assert_eq!(every.text.max_length, Some(2048));
+        assert_eq!(every.judge.protocol.as_deref(), Some("pairwise"));
+        assert!(defaults.judge.is_off() && every.endpoint.budget_tokens.is_some());
     }
 }

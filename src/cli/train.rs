@@ -9,19 +9,25 @@ use super::hint::CliError;
 use super::message::Message;
 use super::{Outcome, config};
 use crate::benchmark::dataset;
-use crate::benchmark::reader::{self, ReadOptions};
+use crate::benchmark::reader::{self, Layout, ReadOptions};
 use crate::files;
 use crate::lang::LangSet;
+use crate::objective::{Objective, SPECS};
 use crate::preference::Comparison;
 use crate::progress::Progress;
 use crate::train::begin::begin;
 use crate::train::directory::{SETTINGS_FILE, refuse_occupied};
+use crate::train::prepare::Role;
 use crate::train::settings::{DEFAULT_TOML, FROM_SCRATCH_TOML};
 use crate::train::{TrainJob, TrainOutcome, TrainSettings, TrainSummary};
 
 pub fn run(args: &TrainArgs, message: &mut Message) -> anyhow::Result<Outcome> {
     if args.config.print_config {
         message.data(DEFAULT_TOML)?;
+        return Ok(Outcome::Done);
+    }
+    if args.list_objectives {
+        message.data(&objectives())?;
         return Ok(Outcome::Done);
     }
     let out = out(args)?;
@@ -45,7 +51,8 @@ pub fn train(
     let data = dataset::local(&settings.source.data, progress)?;
     let eval = dataset::local(&settings.source.eval, progress)?;
     let digests = digests(data.iter().chain(&eval))?;
-    let (pairs, eval) = (read(&data, settings, progress)?, read(&eval, settings, progress)?);
+    let pairs = read(&data, Role::Training, settings, progress)?;
+    let eval = read(&eval, Role::Evaluation, settings, progress)?;
     let beginning = begin(settings, &pairs, digests, out, progress)?;
     let job = TrainJob { settings, train: &pairs, eval: &eval, out, resume, run: beginning.run };
     match crate::train::run(&beginning.trainable, job, progress)? {
@@ -107,8 +114,33 @@ fn flags(args: &TrainArgs) -> Result<Table, CliError> {
     Ok(flags)
 }
 
-/// All pairs of the files, with what was skipped said.
-fn read(paths: &[PathBuf], settings: &TrainSettings, progress: &mut dyn Progress) -> anyhow::Result<Vec<Comparison>> {
+/// The table of objectives, as text.
+fn objectives() -> String {
+    let mut text = "r is the reward of a response, c a chosen one, r a rejected one; z = r_c - r_r; \
+                    L(z) = -log sigmoid(z).\nChoose one with --set objective.name=NAME, its settings with \
+                    --set objective.KEY=VALUE.\nPre-training on noisy preferences (PMP, arXiv 2112.00861) is a run of its own, \
+                    whose --out is the --model of the next.\n"
+        .to_owned();
+    for spec in SPECS {
+        text += &format!("\n{}\n  {}\n  needs: {}\n", spec.name, spec.formula, spec.needs);
+        let settings = spec.settings();
+        if !settings.is_empty() {
+            text += &format!("  settings: {}\n", settings.join(", "));
+        }
+        text += &format!("  from: {}\n", spec.paper);
+    }
+    text
+}
+
+/// All pairs of the files, with what was left out said. Of training data everything that the objective needs
+/// is checked here, where the file is known.
+fn read(
+    paths: &[PathBuf],
+    role: Role,
+    settings: &TrainSettings,
+    progress: &mut dyn Progress,
+) -> anyhow::Result<Vec<Comparison>> {
+    let objective = &settings.objective;
     let source = &settings.source;
     let langs = LangSet::parse(&source.langs)?;
     let options = ReadOptions {
@@ -116,17 +148,52 @@ fn read(paths: &[PathBuf], settings: &TrainSettings, progress: &mut dyn Progress
         skip_bad_rows: source.skip_bad_rows,
         lang: source.lang,
         langs: (!langs.is_all()).then_some(langs),
+        evidence: true,
+        keep_ties: role == Role::Training && objective.takes_ties(),
         ..ReadOptions::default()
     };
     let mut all = Vec::new();
     for path in paths {
-        let (pairs, counts) = reader::read_all(path, &options)?;
+        let mut reader = reader::open(path, &options)?;
+        let pairs = reader.by_ref().collect::<Result<Vec<_>, _>>()?;
+        if role == Role::Training {
+            check(objective, path, &pairs, reader.layout())?;
+        }
+        let counts = reader.counts();
+        if counts.ties > 0 {
+            let name = objective.name();
+            progress.line(&format!(
+                "`{}`: {} ties left out; `{name}` has no use for them",
+                path.display(),
+                counts.ties
+            ));
+        }
         if counts.n_skipped() > 0 {
             progress.warn(&format!("`{}`: {} rows skipped", path.display(), counts.n_skipped()));
         }
         all.extend(pairs);
     }
     Ok(all)
+}
+
+/// The first row that lacks what the objective needs, as an error.
+fn check(objective: &Objective, path: &Path, pairs: &[Comparison], layout: &Layout) -> Result<(), CliError> {
+    let lacking = |pair: &Comparison| objective.lack(pair).filter(|_| objective.takes_shape(pair));
+    let Some((pair, lack)) = pairs.iter().find_map(|pair| Some((pair, lacking(pair)?))) else { return Ok(()) };
+    let column = match layout.column(lack.part) {
+        Some(column) => format!("column `{column}`"),
+        None => format!("no column for {}", lack.part.as_str()),
+    };
+    let problem = format!(
+        "`{}` row {} (counted from 0), {column}: objective `{}` cannot use the row: it has no {}",
+        path.display(),
+        pair.row,
+        objective.name(),
+        lack.what
+    );
+    let hint = "`rmbench train --list-objectives` says what each objective needs; --set columns.PART=NAME names the \
+                column of a part";
+    Err(CliError::new(problem, hint))
 }
 
 fn digests<'a>(all: impl Iterator<Item = &'a PathBuf>) -> anyhow::Result<Vec<(PathBuf, String)>> {

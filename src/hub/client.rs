@@ -1,6 +1,7 @@
 //! HTTP as the hub speaks it: redirects followed by hand, so that the token stays on the hub's own host.
 
 use std::io::Read;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -77,8 +78,7 @@ impl Client {
             config = config.proxy(None);
         }
         if let Some(path) = &settings.certificates {
-            let roots = RootCerts::Specific(Arc::new(certificates(&files::read_bytes(path)?)?));
-            config = config.tls_config(TlsConfig::builder().root_certs(roots).build());
+            config = config.tls_config(trusting(path)?);
         }
         Ok(Self { agent: config.build().into(), settings, hub })
     }
@@ -188,6 +188,12 @@ fn unreachable(url: &str, error: &ureq::Error) -> Failure {
         Error::BadUri(_) | Error::InvalidProxyUrl => Failure::Final(HubError::Unreachable { url, problem }),
         _ => Failure::NoConnection(HubError::Unreachable { url, problem }),
     }
+}
+
+/// Trust in the certificates of a file, in place of the usual ones.
+pub(crate) fn trusting(path: &Path) -> Result<TlsConfig, HubError> {
+    let roots = RootCerts::Specific(Arc::new(certificates(&files::read_bytes(path)?)?));
+    Ok(TlsConfig::builder().root_certs(roots).build())
 }
 
 fn certificates(pem: &[u8]) -> Result<Vec<Certificate<'static>>, HubError> {

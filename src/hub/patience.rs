@@ -1,9 +1,10 @@
 //! How often and after what wait a request is made again.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use super::error::HubError;
 use super::settings::HubSettings;
+use crate::retry::{backoff, jitter};
 
 /// A request that came to nothing.
 pub(super) enum Failure {
@@ -67,10 +68,12 @@ impl<'a> Patience<'a> {
             Failure::Final(error) => Err(error),
             Failure::Passing { error, .. } if self.failed >= self.settings.attempts => Err(error),
             Failure::NoConnection(error) if self.failed >= self.without_connection => Err(error),
-            Failure::NoConnection(error) => Ok((self.backoff(jitter()), error)),
+            Failure::NoConnection(error) => Ok((backoff(self.settings.first_wait, self.failed, jitter()), error)),
             Failure::Passing { wait: Some(wait), error } if wait <= self.settings.longest_wait => Ok((wait, error)),
             Failure::Passing { wait: Some(_), error } => Err(error),
-            Failure::Passing { wait: None, error } => Ok((self.backoff(jitter()), error)),
+            Failure::Passing { wait: None, error } => {
+                Ok((backoff(self.settings.first_wait, self.failed, jitter()), error))
+            }
         }
     }
 
@@ -109,46 +112,11 @@ impl<'a> Patience<'a> {
         }
         Ok(())
     }
-
-    /// Doubles with every failure, up to half a minute; `jitter` in [0, 1) makes it 50 % to 150 %, so that
-    /// many who failed together do not come back together.
-    fn backoff(&self, jitter: f64) -> Duration {
-        const LONGEST: Duration = Duration::from_secs(30);
-        let doubled = self.settings.first_wait.saturating_mul(1 << (self.failed.clamp(1, 16) - 1));
-        doubled.min(LONGEST).mul_f64(0.5 + jitter)
-    }
-}
-
-/// Differs between processes and moments; no result depends on it.
-fn jitter() -> f64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.subsec_nanos());
-    f64::from(now ^ std::process::id().rotate_left(16)) / 2f64.powi(32)
-}
-
-/// Seconds that a server asks to wait: `Retry-After: 30`, or the hub's `RateLimit: "api";r=0;t=30`.
-pub(super) fn asked_wait(retry_after: Option<&str>, rate_limit: Option<&str>) -> Option<Duration> {
-    let of_limit = |limit: &str| {
-        let plain: String = limit.split_whitespace().collect();
-        let fields = || plain.split(';');
-        let is_used_up = fields().any(|field| field == "r=0");
-        fields().find_map(|field| field.strip_prefix("t=")?.parse().ok()).filter(|_| is_used_up)
-    };
-    let seconds = retry_after.and_then(|text| text.trim().parse().ok()).or_else(|| of_limit(rate_limit?))?;
-    Some(Duration::from_secs(seconds))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn waits_double_up_to_a_limit_and_jitter_stays_in_bounds() {
-        let settings = HubSettings { first_wait: Duration::from_secs(1), ..HubSettings::from_env().unwrap() };
-        let wait = |failed, jitter| Patience { failed, ..Patience::new(&settings) }.backoff(jitter).as_secs_f64();
-        assert_eq!([1, 2, 3, 6, 40].map(|failed| wait(failed, 0.5)), [1.0, 2.0, 4.0, 30.0, 30.0]);
-        assert_eq!([wait(1, 0.0), wait(2, 0.0)], [0.5, 1.0]);
-        assert!((0..1000).all(|_| (0.0..1.0).contains(&jitter())));
-    }
 
     #[test]
     fn patience_ends() {
@@ -161,14 +129,5 @@ mod tests {
         assert_eq!(patience.after(passing(Some(Duration::from_secs(7)))).unwrap().0, Duration::from_secs(7));
         assert!(patience.after(passing(Some(Duration::from_secs(3600)))).is_err(), "an hour is too long");
         assert!(patience.after(Failure::Final(HubError::Stopped)).is_err());
-    }
-
-    #[test]
-    fn servers_say_how_long_to_wait() {
-        let seconds = |after, limit| asked_wait(after, limit).map(|wait| wait.as_secs());
-        assert_eq!(seconds(Some("30"), None), Some(30));
-        assert_eq!(seconds(None, Some("\"resolvers\"; r = 0; t=12")), Some(12));
-        assert_eq!(seconds(None, Some("\"api\";r=499;t=12")), None);
-        assert_eq!(seconds(Some("Wed, 21 Oct 2026 07:28:00 GMT"), None), None, "dates fall back to the usual wait");
     }
 }

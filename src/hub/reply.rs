@@ -4,8 +4,9 @@ use ureq::http::HeaderMap;
 
 use super::client::{About, Reply};
 use super::error::HubError;
-use super::patience::{Failure, asked_wait};
+use super::patience::Failure;
 use super::settings::Token;
+use crate::retry::asked_wait;
 
 /// What identifies a file's content, from the hub's headers.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -50,7 +50,7 @@ impl Plan {
                 values
             })
             .collect();
-        Resampled { rows, level: self.level }
+        Resampled { rows, level: self.level, few: self.bootstrap.clusters.len() < MIN_CLUSTERS }
     }
 }
 
@@ -58,15 +58,18 @@ impl Plan {
 pub struct Resampled {
     rows: Vec<Vec<f64>>,
     level: f64,
+    /// Too few clusters for any interval.
+    few: bool,
 }
 
 impl Resampled {
-    /// The percentile interval of value `at`; `None` where too many replicates are undefined or all agree.
+    /// The percentile interval of value `at`; `None` where clusters are few, too many replicates are undefined, or all
+    /// agree.
     pub fn interval(&self, at: usize) -> Option<Interval> {
         let defined = self.rows.iter().filter_map(|row| row.get(at)).copied();
         let mut defined: Vec<f64> = defined.filter(|value| !value.is_nan()).collect();
         let undefined = (self.rows.len() - defined.len()) as f64;
-        if defined.len() < 2 || undefined > MAX_UNDEFINED * self.rows.len() as f64 {
+        if self.few || defined.len() < 2 || undefined > MAX_UNDEFINED * self.rows.len() as f64 {
             return None;
         }
         let interval = middle(&mut defined, self.level)?;
@@ -90,7 +93,7 @@ mod tests {
     fn a_mean_has_the_replicates_of_the_other_path() {
         use crate::metric::accuracy::ACCURACY;
         use crate::metric::sheet::{Finish, Sheet};
-        let right = |cluster: u32| f64::from(u8::from(cluster % 3 != 0));
+        let right = |cluster: u32| f64::from(u8::from(!cluster.is_multiple_of(3)));
         let mut sheet = Sheet::default();
         let columns =
             vec![sheet.columns.add((0..40).map(|c| (c, right(c)))), sheet.columns.add((0..40).map(|c| (c, 1.0)))];

@@ -162,6 +162,7 @@ mod tests {
                 chosen_grades: &[],
                 rejected_grades: &[],
                 seen: true,
+                judged: None,
             };
             assert!(TWO_ORDERS.contribute(&Group::One(item), &protocol, &mut sums));
         }

@@ -1,20 +1,21 @@
-//! Bradley–Terry on reward gaps, with what is commonly added to it:
+//! Bradley–Terry on reward gaps, with what is commonly done to labels and gaps:
 //!
-//! `w · [(1 − ε)·L(z) + ε·L(−z)] + η·(r_c + r_r)²`, with `L(z) = −log σ(z)` and `z = r_c − r_r − m`.
+//! `w · [a·L(z) + b·L(−z)] + η·(r_c + r_r)²`, with `L(z) = −log σ(z)` and `z = r_c − r_r − m`.
 //!
 //! | setting | effect | from |
 //! |---|---|---|
 //! | `margin = "subtract"` | m = scale·margin | Llama 2 (arXiv 2307.09288), HelpSteer2-Preference (arXiv 2410.01257) |
 //! | `margin = "weight"` | w = scale·abs(margin): "scaled Bradley–Terry"; ties drop out by themselves | arXiv 2410.01257 |
-//! | `label-smoothing` | ε: the share of labels taken to be flipped | conservative DPO, on rewards |
+//! | `margin-of = "votes"` | margin = 2p − 1, p the share of votes for the chosen response; 0 of a coin flip | Beyond the Binary |
+//! | `soft-labels` | (a, b) = (q, 1 − q), q the probability or vote share in the data; else (1, 0) | |
+//! | `label-smoothing` | (a, b) ← ((1−ε)a + εb, (1−ε)b + εa): a share ε of labels is taken to be flipped | conservative DPO, on rewards |
+//! | `flip-rate` | (a, b) ← ((1−ρ)a − ρb, (1−ρ)b − ρa) / (1 − 2ρ): unbiased where a share ρ is flipped, unbounded below | robust DPO (arXiv 2403.00409), on rewards |
 //! | `centering` | η: holds the free offset of rewards; the squared sum, not a mean of squares | arXiv 2312.09244, TRL |
 
 use serde::{Deserialize, Serialize};
-use tch::{Device, Kind, Tensor};
+use tch::Tensor;
 
-use super::{ObjectiveError, Rewards};
-
-pub const NAME: &str = "bt";
+use super::{ObjectiveError, Rewards, cost_of, refuse};
 
 /// What the margin of a pair is used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -28,63 +29,83 @@ pub enum MarginUse {
     Weight,
 }
 
+/// What says how clear a preference is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MarginOf {
+    /// The margin column.
+    #[default]
+    Margin,
+    /// 2p − 1, p the share of votes for the chosen response.
+    Votes,
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct BradleyTerry {
     pub margin: MarginUse,
+    pub margin_of: MarginOf,
     /// Multiplies margins, whose unit is the data set's.
     pub margin_scale: f64,
+    pub soft_labels: bool,
     /// ε in [0, ½).
     pub label_smoothing: f64,
+    /// ρ in [0, 0.4].
+    pub flip_rate: f64,
     /// η ≥ 0; 0.01 is the usual value.
     pub centering: f64,
 }
 
 impl Default for BradleyTerry {
     fn default() -> Self {
-        Self { margin: MarginUse::Ignore, margin_scale: 1.0, label_smoothing: 0.0, centering: 0.0 }
+        Self {
+            margin: MarginUse::Ignore,
+            margin_of: MarginOf::Margin,
+            margin_scale: 1.0,
+            soft_labels: false,
+            label_smoothing: 0.0,
+            flip_rate: 0.0,
+            centering: 0.0,
+        }
     }
 }
 
 impl BradleyTerry {
     pub fn needs_margin(&self) -> bool {
-        self.margin != MarginUse::Ignore
+        self.margin != MarginUse::Ignore && self.margin_of == MarginOf::Margin
     }
 
-    pub fn validate(&self) -> Result<(), ObjectiveError> {
+    pub fn needs_votes(&self) -> bool {
+        self.margin != MarginUse::Ignore && self.margin_of == MarginOf::Votes
+    }
+
+    pub fn validate(&self, name: &'static str) -> Result<(), ObjectiveError> {
+        let smoothing = (0.0..0.5).contains(&self.label_smoothing);
         let checks = [
             ("margin-scale", self.margin_scale, self.margin_scale > 0.0, "above 0"),
-            (
-                "label-smoothing",
-                self.label_smoothing,
-                (0.0..0.5).contains(&self.label_smoothing),
-                "at least 0 and below 0.5",
-            ),
+            ("label-smoothing", self.label_smoothing, smoothing, "at least 0 and below 0.5"),
+            // Beyond 0.4 a single wrong pair weighs more than four right ones.
+            ("flip-rate", self.flip_rate, (0.0..=0.4).contains(&self.flip_rate), "at least 0 and at most 0.4"),
             ("centering", self.centering, self.centering >= 0.0, "at least 0"),
         ];
-        for (setting, found, holds, expected) in checks {
-            if !holds || !found.is_finite() {
-                return Err(ObjectiveError::Setting { objective: NAME, setting, expected, found });
-            }
+        refuse(name, &checks)?;
+        if self.label_smoothing > 0.0 && self.flip_rate > 0.0 {
+            let problem = "label-smoothing adds the doubt that flip-rate takes away; set one of them";
+            return Err(ObjectiveError::Conflict { objective: name, problem });
         }
         Ok(())
     }
 
     /// Losses [n] in the kind of the rewards, at least f32.
-    pub fn losses(&self, batch: &Rewards) -> Result<Tensor, ObjectiveError> {
-        let (chosen_n, rejected_n) = batch.pairs(NAME)?;
+    pub fn losses(&self, name: &'static str, batch: &Rewards) -> Result<Tensor, ObjectiveError> {
+        let (chosen_n, rejected_n) = batch.pairs(name)?;
         let mut gap_n = &chosen_n - &rejected_n;
         if self.margin == MarginUse::Subtract {
-            gap_n -= self.margins(batch, gap_n.kind(), gap_n.device())?;
+            gap_n -= self.margins(name, batch, &gap_n)?;
         }
-        // log σ(z) = min(0, z) − log(1 + e^{−|z|}): exact at both ends, where softplus switches to a line at 20.
-        let mut losses_n = -gap_n.log_sigmoid();
-        if self.label_smoothing > 0.0 {
-            let flipped_n = -(-&gap_n).log_sigmoid();
-            losses_n = losses_n * (1.0 - self.label_smoothing) + flipped_n * self.label_smoothing;
-        }
+        let mut losses_n = self.compared(name, batch, &gap_n)?;
         if self.margin == MarginUse::Weight {
-            losses_n *= self.margins(batch, gap_n.kind(), gap_n.device())?.abs();
+            losses_n *= self.margins(name, batch, &gap_n)?.abs();
         }
         if self.centering > 0.0 {
             losses_n += (chosen_n + rejected_n).square() * self.centering;
@@ -92,13 +113,45 @@ impl BradleyTerry {
         Ok(losses_n)
     }
 
+    /// a·L(z) + b·L(−z), what is not needed left out.
+    fn compared(&self, name: &'static str, batch: &Rewards, gap_n: &Tensor) -> Result<Tensor, ObjectiveError> {
+        if !self.soft_labels {
+            return Ok(match self.shares(1.0) {
+                (a, 0.0) => cost_of(gap_n) * a,
+                (a, b) => cost_of(gap_n) * a + cost_of(&-gap_n) * b,
+            });
+        }
+        let soft = |index, label: &super::Label| {
+            label.soft().ok_or(ObjectiveError::Lacks { objective: name, index, what: "probability and no votes" })
+        };
+        let a_n = batch.per_comparison(gap_n, |index, label| Ok(self.shares(soft(index, label)?).0))?;
+        let b_n = batch.per_comparison(gap_n, |index, label| Ok(self.shares(soft(index, label)?).1))?;
+        Ok(cost_of(gap_n) * a_n + cost_of(&-gap_n) * b_n)
+    }
+
+    /// (a, b) of a label that holds with probability `q`.
+    fn shares(&self, q: f64) -> (f64, f64) {
+        let (a, b) = (q, 1.0 - q);
+        let keep = |doubt: f64| ((1.0 - doubt) * a + doubt * b, (1.0 - doubt) * b + doubt * a);
+        match self.flip_rate {
+            0.0 => keep(self.label_smoothing),
+            rate => {
+                let scale = 1.0 / (1.0 - 2.0 * rate);
+                (((1.0 - rate) * a - rate * b) * scale, ((1.0 - rate) * b - rate * a) * scale)
+            }
+        }
+    }
+
     /// Scaled margins [n].
-    fn margins(&self, batch: &Rewards, kind: Kind, device: Device) -> Result<Tensor, ObjectiveError> {
-        let margins = batch.labels.iter().enumerate().map(|(index, label)| {
-            label.margin.map(|m| m * self.margin_scale).ok_or(ObjectiveError::NoMargin { objective: NAME, index })
-        });
-        let margins: Vec<f64> = margins.collect::<Result<_, _>>()?;
-        Ok(Tensor::from_slice(&margins).to_kind(kind).to_device(device))
+    fn margins(&self, name: &'static str, batch: &Rewards, like: &Tensor) -> Result<Tensor, ObjectiveError> {
+        batch.per_comparison(like, |index, label| {
+            let (margin, what) = match self.margin_of {
+                MarginOf::Margin => (label.margin, "margin"),
+                MarginOf::Votes => (label.vote_share.map(|share| 2.0 * share - 1.0), "votes"),
+            };
+            let margin = margin.map(|margin| margin * self.margin_scale);
+            margin.ok_or(ObjectiveError::Lacks { objective: name, index, what })
+        })
     }
 }
 
@@ -109,27 +162,31 @@ pub fn pair_loss(gap: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::objective::{Label, Objective};
+    use tch::Kind;
 
-    fn bt(change: impl FnOnce(&mut BradleyTerry)) -> Objective {
+    use super::*;
+    use crate::objective::Label;
+
+    const NAME: &str = "bt";
+
+    fn bt(change: impl FnOnce(&mut BradleyTerry)) -> BradleyTerry {
         let mut objective = BradleyTerry::default();
         change(&mut objective);
-        objective.validate().unwrap();
-        Objective::BradleyTerry(objective)
+        objective.validate(NAME).unwrap();
+        objective
     }
 
     /// Loss of one pair and its derivatives by both rewards, in f64.
-    fn at(objective: &Objective, chosen: f64, rejected: f64, margin: f64) -> [f64; 3] {
+    fn at(objective: &BradleyTerry, chosen: f64, rejected: f64, margin: f64) -> [f64; 3] {
         let rewards = Tensor::from_slice(&[chosen, rejected]).set_requires_grad(true);
         let labels = [Label::pair(Some(margin))];
-        let loss = objective.losses(&Rewards { rewards_s: &rewards, labels: &labels }).unwrap();
+        let loss = objective.losses(NAME, &Rewards { rewards_s: &rewards, labels: &labels }).unwrap();
         loss.sum(Kind::Double).backward();
         let gradient = rewards.grad();
         [loss.double_value(&[0]), gradient.double_value(&[0]), gradient.double_value(&[1])]
     }
 
-    fn variants() -> Vec<Objective> {
+    fn variants() -> Vec<BradleyTerry> {
         vec![
             bt(|_| ()),
             bt(|o| o.margin = MarginUse::Subtract),
@@ -137,6 +194,7 @@ mod tests {
             bt(|o| (o.margin, o.margin_scale) = (MarginUse::Subtract, 0.3)),
             bt(|o| o.label_smoothing = 0.2),
             bt(|o| o.centering = 0.01),
+            bt(|o| o.flip_rate = 0.2),
             bt(|o| (o.margin, o.label_smoothing, o.centering) = (MarginUse::Weight, 0.1, 0.05)),
         ]
     }
@@ -168,6 +226,7 @@ mod tests {
             (bt(|o| o.margin = MarginUse::Weight), -2.0, 0.8063720977709158),
             (bt(|o| o.centering = 0.01), 0.0, 0.4320860488854579),
             (bt(|o| o.label_smoothing = 0.2), 0.0, 0.543186048885458),
+            (bt(|o| o.flip_rate = 0.2), 0.0, 0.1698527155521246),
         ];
         for (objective, margin, expected) in cases {
             let found = at(&objective, 1.2, 0.5, margin)[0];
@@ -217,7 +276,7 @@ mod tests {
     fn half_precision_rewards_are_widened_before_the_gap() {
         let rewards = Tensor::from_slice(&[16.125f32, 16.0]).to_kind(Kind::BFloat16);
         let labels = [Label::pair(None)];
-        let loss = bt(|_| ()).losses(&Rewards { rewards_s: &rewards, labels: &labels }).unwrap();
+        let loss = bt(|_| ()).losses(NAME, &Rewards { rewards_s: &rewards, labels: &labels }).unwrap();
         assert_eq!(loss.kind(), Kind::Float);
         assert!((loss.double_value(&[0]) - pair_loss(0.125)).abs() < 1e-6);
     }
@@ -225,16 +284,19 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_refused() {
         let rewards = Tensor::from_slice(&[1.0f32, 2.0, 3.0]);
-        let three = [Label { n_chosen: 1, n_rejected: 2, margin: None }];
-        let error = bt(|_| ()).losses(&Rewards { rewards_s: &rewards, labels: &three }).unwrap_err();
+        let three = [Label { n_rejected: 2, ..Label::pair(None) }];
+        let error = bt(|_| ()).losses(NAME, &Rewards { rewards_s: &rewards, labels: &three }).unwrap_err();
         assert!(matches!(error, ObjectiveError::NotAPair { n_rejected: 2, .. }));
         let pair = [Label::pair(None)];
-        let error = bt(|_| ()).losses(&Rewards { rewards_s: &rewards, labels: &pair }).unwrap_err();
+        let error = bt(|_| ()).losses(NAME, &Rewards { rewards_s: &rewards, labels: &pair }).unwrap_err();
         assert_eq!(error, ObjectiveError::Count { rewards: 3, responses: 2 });
         let two = rewards.narrow(0, 0, 2);
         let uses_margin = bt(|o| o.margin = MarginUse::Subtract);
-        let error = uses_margin.losses(&Rewards { rewards_s: &two, labels: &pair }).unwrap_err();
-        assert_eq!(error, ObjectiveError::NoMargin { objective: NAME, index: 0 });
-        assert!(BradleyTerry { label_smoothing: 0.5, ..BradleyTerry::default() }.validate().is_err());
+        let error = uses_margin.losses(NAME, &Rewards { rewards_s: &two, labels: &pair }).unwrap_err();
+        assert_eq!(error, ObjectiveError::Lacks { objective: NAME, index: 0, what: "margin" });
+        assert!(BradleyTerry { label_smoothing: 0.5, ..BradleyTerry::default() }.validate(NAME).is_err());
+        assert!(BradleyTerry { flip_rate: 0.45, ..BradleyTerry::default() }.validate(NAME).is_err());
+        let both = BradleyTerry { flip_rate: 0.1, label_smoothing: 0.1, ..BradleyTerry::default() };
+        assert!(matches!(both.validate(NAME), Err(ObjectiveError::Conflict { .. })));
     }
 }

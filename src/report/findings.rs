@@ -10,6 +10,7 @@ mod counts;
 mod describe;
 mod detail;
 mod draft;
+mod judges;
 mod omnibus;
 mod options;
 mod pairs;
@@ -39,6 +40,7 @@ use analysis::Analysis;
 use draft::{Draft, Resolver};
 
 pub use detail::{About, Detail};
+pub use judges::JudgeTotals;
 pub use options::{FindingError, FindingOptions};
 pub use panel::PanelFinding;
 pub use protocols::{Averaging, ProtocolName, ProtocolScore};
@@ -146,6 +148,9 @@ pub struct Findings {
     /// Numbers of further analyses.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub details: Vec<Detail>,
+    /// What judges were asked, by run and benchmark.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub judges: Vec<JudgeTotals>,
     /// Bootstrap replicates, seed and interval level behind every interval.
     pub replicates: usize,
     pub seed: u64,
@@ -194,6 +199,7 @@ impl Findings {
             rankings: Vec::new(),
             equality: Vec::new(),
             details: Vec::new(),
+            judges: Vec::new(),
             replicates: options.replicates,
             seed: options.seed,
             level: options.level,
@@ -224,9 +230,11 @@ impl Findings {
         analysis.against_published_english();
         analysis.disparity();
         analysis.grades();
+        analysis.judgments();
         analysis.compare_runs(baseline);
         let runs = analysis.runs.clone();
         let panel = analysis.kappa_by_item();
+        self.judges.extend(analysis.judges());
         self.benchmarks.push(describe::benchmark_info(&analysis, options));
         self.warnings.extend(analysis.warnings());
         self.equality.extend(analysis.tests_of_equality());

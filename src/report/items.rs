@@ -209,6 +209,7 @@ mod tests {
             chosen: vec![Response::new(chosen)],
             rejected: vec![Response::new("nope")],
             margin: None,
+            evidence: Default::default(),
             row: 0,
         }
     }

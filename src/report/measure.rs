@@ -17,6 +17,19 @@ pub const GAP: &str = "gap-to-english";
 /// Accuracy of preferring the longest response: what a model that saw no content would get.
 pub const LONGEST: &str = "longest-wins";
 
+/// What is said of judges, in the order of their table.
+pub const OF_JUDGES: [&str; 9] = [
+    "accuracy-lowest",
+    "accuracy-highest",
+    "picks-first",
+    "order-consistency",
+    "judged-ties",
+    "unparsed",
+    "refused",
+    "judge-errors",
+    "tokens-per-judgment",
+];
+
 #[derive(Debug)]
 pub struct Measure {
     pub id: &'static str,
@@ -224,6 +237,55 @@ pub static MEASURES: &[Measure] = &[
         title: "Language disparity index",
         unit: Unit::Plain,
         about: "Mean over languages of the mean margin, divided by the largest: 1 where all languages have the same (MM-Eval's LDI).",
+    },
+    Measure {
+        id: "accuracy-lowest",
+        title: "Lowest",
+        unit: Unit::Percent,
+        about: "Accuracy if every judgment without a verdict were wrong.",
+    },
+    Measure {
+        id: "accuracy-highest",
+        title: "Highest",
+        unit: Unit::Percent,
+        about: "Accuracy if every judgment without a verdict were right.",
+    },
+    Measure {
+        id: "picks-first",
+        title: "Picks the first",
+        unit: Unit::Percent,
+        about: "Share of verdicts that pick the response shown first; without position bias 50 % of pairs.",
+    },
+    Measure {
+        id: "order-consistency",
+        title: "Same in every order",
+        unit: Unit::Percent,
+        about: "Share of responses judged in several orders, each with a verdict, of which all orders give the same answer.",
+    },
+    Measure { id: "judged-ties", title: "Ties", unit: Unit::Percent, about: "Share of judgments that call a tie." },
+    Measure {
+        id: "unparsed",
+        title: "Unparsed",
+        unit: Unit::Percent,
+        about: "Share of judgments whose reply has no verdict that can be read.",
+    },
+    Measure {
+        id: "refused",
+        title: "Refused",
+        unit: Unit::Percent,
+        about: "Share of judgments that the judge declined.",
+    },
+    Measure {
+        id: "judge-errors",
+        title: "Errors",
+        unit: Unit::Percent,
+        about: "Share of judgments without a reply: rejected by the server, or none came.",
+    },
+    Measure {
+        id: "tokens-per-judgment",
+        title: "Tokens",
+        unit: Unit::Plain,
+        about: "Mean tokens of prompt and reply per judgment, where the server counts them.",
     },
 ];
 

@@ -14,6 +14,7 @@ mod ensembles;
 mod gap;
 mod groups;
 mod items;
+mod judges;
 mod languages;
 mod leaderboard;
 mod length;
@@ -53,6 +54,7 @@ pub static SECTIONS: &[(&str, Section)] = &[
     ("Transfer between languages", transfer::section),
     ("Ensembles", ensembles::section),
     ("Suspicious translations", items::section),
+    ("Judges", judges::section),
     ("Other measures", measures::section),
     ("Agreement item by item", panel::section),
     ("Protocol matrix", protocols::section),

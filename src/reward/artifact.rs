@@ -3,17 +3,17 @@
 //! What is written loads in transformers as a sequence classifier with exactly one label. What is read
 //! may come from anywhere: `rmbench.toml` is optional and only overrides what the checkpoint implies.
 
+mod drawn;
+
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tch::{Device, Kind, Tensor};
 
-use super::head::HeadInit;
-use super::network::{MissingHead, Network, NetworkError};
+use super::network::{Loading, MissingHead, Network, NetworkError};
 use super::options::{HeadKind, RewardOptions};
 use super::parts::{ModelParts, PartsError};
-use super::preset::{Preset, SpecialIds};
 use super::scalar::{ScalarModel, TOKEN_BUDGET};
 use crate::backbone::config::BackboneConfig;
 use crate::backbone::lora::adapter::AdapterError;
@@ -26,6 +26,8 @@ use crate::text::encode::{TextError, TextPipeline};
 use crate::text::pooling::{Pooling, TokenPattern};
 use crate::text::settings::{TextOverrides, TextSettings};
 use crate::text::template_files;
+
+pub use drawn::{init, init_with};
 
 /// The file beside the checkpoint.
 pub const FILE_NAME: &str = "rmbench.toml";
@@ -44,6 +46,9 @@ const TOKENIZER_FILES: [&str; 10] = [
     "tokenizer.model",
 ];
 
+/// What a model directory is.
+const DIRECTORY: &str = "a model directory has config.json, model.safetensors and tokenizer.json";
+
 #[derive(Debug, thiserror::Error)]
 pub enum ArtifactError {
     #[error(transparent)]
@@ -58,12 +63,27 @@ pub enum ArtifactError {
     Adapter(#[from] AdapterError),
     #[error(transparent)]
     Parts(#[from] Box<PartsError>),
-    #[error("`{}`: {source}", path.display())]
-    Toml { path: PathBuf, source: Box<toml::de::Error> },
+    #[error("`{}`: {problem}", path.display())]
+    Toml { path: PathBuf, problem: Box<toml::de::Error> },
     #[error("`{}`: {problem}", path.display())]
     Wrong { path: PathBuf, problem: String },
     #[error("`{}` is not a model directory: it has no config.json", path.display())]
     NotAModel { path: PathBuf },
+}
+
+impl ArtifactError {
+    /// What to do about it, where that can be said.
+    pub fn hint(&self) -> Option<&'static str> {
+        Some(match self {
+            ArtifactError::Network(error) => return error.hint(),
+            ArtifactError::Text(error) => return error.hint(),
+            ArtifactError::Weights(error) => return error.hint(),
+            ArtifactError::Adapter(_) => "an adapter has adapter_config.json and adapter_model.safetensors",
+            ArtifactError::Toml { .. } => "`rmbench score --print-config` explains the keys of [reward] and [text]",
+            ArtifactError::File(_) | ArtifactError::NotAModel { .. } => DIRECTORY,
+            ArtifactError::Parts(_) | ArtifactError::Wrong { .. } => return None,
+        })
+    }
 }
 
 /// `rmbench.toml`.
@@ -164,45 +184,29 @@ pub fn load(
     missing: MissingHead,
     text: Option<&TextSettings>,
 ) -> Result<ScalarModel, ArtifactError> {
-    load_with(dir, device, weights, compute, missing, text, &RewardOptions::default())
-}
-
-/// As [`load`]; `reward` overrides what the directory says of the head.
-pub fn load_with(
-    dir: &Path,
-    device: Device,
-    weights: Kind,
-    compute: Kind,
-    missing: MissingHead,
-    text: Option<&TextSettings>,
-    reward: &RewardOptions,
-) -> Result<ScalarModel, ArtifactError> {
     let parts = ModelParts::of(dir, None, &mut Silent).map_err(Box::new)?;
-    load_parts(&parts, AdapterUse::Merged, device, weights, compute, missing, text, reward)
+    let text = text.map(TextOverrides::from).unwrap_or_default();
+    let loading = Loading { device, weights, compute, missing };
+    load_parts(&parts, AdapterUse::Merged, loading, &text, &RewardOptions::default())
 }
 
-/// As [`load`], from parts that are known, with an adapter merged or kept apart; `reward` overrides what
-/// they say of the head.
-#[allow(clippy::too_many_arguments)]
+/// Loads a model from its parts, with an adapter merged or kept apart. `text` and `reward` override what
+/// they say.
 pub fn load_parts(
     parts: &ModelParts,
     usage: AdapterUse,
-    device: Device,
-    weights: Kind,
-    compute: Kind,
-    missing: MissingHead,
-    text: Option<&TextSettings>,
+    loading: Loading,
+    text: &TextOverrides,
     reward: &RewardOptions,
 ) -> Result<ScalarModel, ArtifactError> {
     if !parts.checkpoint.join("config.json").is_file() {
         return Err(ArtifactError::NotAModel { path: parts.checkpoint.clone() });
     }
     let adapter = parts.adapter.as_deref().map(|dir| Adapter::open(dir, usage)).transpose()?;
-    let card = parts.card()?;
-    let options = reward.over(card.as_ref().map(|c| c.reward.options()).unwrap_or_default());
-    let network = Network::load_with(&parts.checkpoint, adapter, device, weights, compute, missing, &options)?;
-    let settings = text.cloned().or_else(|| card.as_ref().map(|c| c.text.clone())).unwrap_or_default();
-    let text = TextPipeline::from_dir(parts.tokenizer(), &within(&settings, network.config.max_length))?;
+    let (of_head, of_text) = parts.card()?.map(|card| (card.reward.options(), card.text)).unwrap_or_default();
+    let network = Network::load_with(&parts.checkpoint, adapter, loading, &reward.over(of_head))?;
+    let settings = within(&text.over(of_text), network.config.max_length);
+    let text = TextPipeline::from_dir(parts.tokenizer(), &settings)?;
     assembled(parts.tokenizer(), network, text)
 }
 
@@ -214,9 +218,8 @@ pub fn load_to_score(
     text: &TextOverrides,
     reward: &RewardOptions,
 ) -> Result<ScalarModel, ArtifactError> {
-    let of_model = parts.card()?.map(|card| card.text);
-    let text = text.over(of_model.unwrap_or_default());
-    load_parts(parts, AdapterUse::Merged, device, kind, kind, MissingHead::Refuse, Some(&text), reward)
+    let loading = Loading { device, weights: kind, compute: kind, missing: MissingHead::Refuse };
+    load_parts(parts, AdapterUse::Merged, loading, text, reward)
 }
 
 /// Network and text pipeline as one model: the pipeline provides for what the head reads.
@@ -224,7 +227,7 @@ fn assembled(dir: &Path, network: Network, text: TextPipeline) -> Result<ScalarM
     let pooling = network.head().pooling();
     let text = match pooling {
         Pooling::AppendedToken { id } => text.ending_with(id),
-        Pooling::PromptEnd => text.marking_prompts(),
+        Pooling::PromptEnd | Pooling::Tokens { .. } => text.marking_prompts(),
         _ => text,
     };
     let gate = match network.head().gate_pattern() {
@@ -260,7 +263,7 @@ pub fn read_card(dir: &Path) -> Result<Option<ModelCard>, ArtifactError> {
         return Ok(None);
     }
     let card: ModelCard = toml::from_str(&files::read_text(&path)?)
-        .map_err(|e| ArtifactError::Toml { path: path.clone(), source: Box::new(e) })?;
+        .map_err(|e| ArtifactError::Toml { path: path.clone(), problem: Box::new(e) })?;
     if card.schema != SCHEMA {
         let problem = format!("schema {} is not known; this version reads schema {SCHEMA}", card.schema);
         return Err(ArtifactError::Wrong { path, problem });
@@ -270,27 +273,6 @@ pub fn read_card(dir: &Path) -> Result<Option<ModelCard>, ArtifactError> {
         return Err(ArtifactError::Wrong { path, problem });
     }
     Ok(Some(card))
-}
-
-/// Draws a model of a preset around a tokenizer that lies in `tokenizer_dir`.
-pub fn init(
-    preset: &Preset,
-    tokenizer_dir: &Path,
-    settings: &TextSettings,
-    head: HeadInit,
-    seed: u64,
-    compute: Kind,
-    device: Device,
-) -> Result<ScalarModel, ArtifactError> {
-    let text = TextPipeline::from_dir(tokenizer_dir, &within(settings, Some(preset.max_length as i64)))?;
-    let wrong = |problem: &str| ArtifactError::Wrong { path: tokenizer_dir.to_owned(), problem: problem.to_owned() };
-    let special = SpecialIds {
-        pad: text.pad_id().ok_or_else(|| wrong("the tokenizer has no padding token"))?,
-        bos: text.bos_id(),
-        eos: text.eos_id().ok_or_else(|| wrong("the tokenizer has no end token"))?,
-    };
-    let network = Network::init(preset.config(text.vocab_size(), special), head, seed, compute, device)?;
-    assembled(tokenizer_dir, network, text)
 }
 
 /// Writes the checkpoint, its tokenizer (copied from `tokenizer_dir`) and `rmbench.toml`. An adapter
@@ -382,6 +364,11 @@ fn classifier_config(model: &ScalarModel, params: &Params) -> Value {
             keys.insert("architectures".into(), json!([class]));
             keys.insert("id2label".into(), json!({"0": "LABEL_0"}));
             keys.insert("label2id".into(), json!({"LABEL_0": 0}));
+            keys.remove("num_labels");
+        } else if let Some(labels) = model.network.head().n_drawn_labels() {
+            let names = || (0..labels).map(|label| (label.to_string(), format!("LABEL_{label}")));
+            keys.insert("id2label".into(), names().collect());
+            keys.insert("label2id".into(), names().map(|(label, name)| (name, label.parse::<i64>().ok())).collect());
             keys.remove("num_labels");
         }
         keys.insert("torch_dtype".into(), json!(dtype));

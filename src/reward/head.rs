@@ -103,7 +103,8 @@ impl Head {
         // transformers' own classes state how many labels they have; other heads have as many as they have.
         let labels_of = |source: &ParamSource, name: &str| match rows(source, name) {
             Some(stored) => stated_labels(json).unwrap_or(stored),
-            None => 1,
+            // Attributes to be trained: as many as there are weights.
+            None => options.label_weights.as_ref().map_or(1, |weights| weights.len() as i64),
         };
         let mut normaliser = None;
         let mut combine = None;
@@ -223,7 +224,7 @@ impl Head {
             labels_nl = normaliser.apply(&labels_nl);
         }
         let kind = labels_nl.kind();
-        Ok(match (&self.combine, &states.gate_nd) {
+        let rewards = match (&self.combine, &states.gate_nd) {
             (Combine::Single, _) => labels_nl.squeeze_dim(-1),
             (Combine::Weights(weights_l), _) => (labels_nl * weights_l.to_kind(kind)).sum_dim_intlist(1, false, kind),
             (Combine::Gate(gate), Some(gate_nd)) => gate.weigh(&labels_nl, gate_nd),
@@ -231,7 +232,21 @@ impl Head {
                 return Err(RewardError::Model("the batch does not say where the head's gate reads".into()));
             }
             (Combine::OwnWeights(weights), _) => weights.weigh(&labels_nl, &states.pooled_nd),
+        };
+        Ok(match &states.tokens {
+            Some(tokens) => tokens.aggregate(&rewards),
+            None => rewards,
         })
+    }
+
+    /// What the head reads → labels [n, l] before they become one number.
+    pub fn attributes(&self, states: &HeadStates) -> Tensor {
+        self.labels.forward(&states.pooled_nd)
+    }
+
+    /// How many attributes a head has whose weights the user gave.
+    pub fn n_drawn_labels(&self) -> Option<usize> {
+        self.options.label_weights.as_ref().map(Vec::len)
     }
 
     pub fn kind(&self) -> &HeadKind {
@@ -266,12 +281,13 @@ impl Head {
         }
     }
 
-    /// Why the head cannot be trained; `None` where it can.
-    pub fn untrainable(&self) -> Option<String> {
+    /// Why the head cannot be trained; `None` where it can. `attributes`: each of its labels is trained.
+    pub fn untrainable(&self, attributes: bool) -> Option<String> {
         let is_capped = self.labels.0.iter().any(|layer| matches!(layer, Layer::SoftCap(_)));
         let why = match (&self.combine, &self.normaliser) {
             _ if is_capped => "its logit is capped",
             (Combine::Single, None) => return None,
+            (Combine::Weights(_), None) if attributes => return None,
             (_, Some(_)) => "its mean and deviation belong to the weights it was trained with",
             (Combine::Weights(_), _) => "it has several labels, or a weighted one",
             _ => "its attributes are trained one by one",

@@ -1,7 +1,7 @@
 //! Backbone and head together: token batches to rewards, with gradients where wanted.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
@@ -41,10 +41,39 @@ pub enum NetworkError {
     NoHead { missing: String, left: Vec<String> },
     #[error("{0}")]
     Adapter(String),
+    #[error(
+        "`{}`: a head that gives each attribute a distribution over bins (LDL-Reward-Gemma-2-27B) is not supported; \
+         known heads: {KNOWN}",
+        path.display()
+    )]
+    Distribution { path: PathBuf },
+}
+
+impl NetworkError {
+    /// What to do about it, where that can be said.
+    pub fn hint(&self) -> Option<&'static str> {
+        Some(match self {
+            NetworkError::Config(error) => return error.hint(),
+            NetworkError::Weights(error) => return error.hint(),
+            NetworkError::Param(error) => return error.hint(),
+            NetworkError::Head(HeadError::Param(error)) => return error.hint(),
+            NetworkError::NoHead { left, .. } if left.is_empty() => {
+                "language models have no reward head: `rmbench train --model …` trains one on it"
+            }
+            NetworkError::NoHead { .. } => "if one of these tensors is the head, say so in rmbench.toml beside it",
+            NetworkError::Json { .. } => "the file is not whole: copy it again from where the model is from",
+            NetworkError::File(_) => "a model directory has config.json, model.safetensors and tokenizer.json",
+            NetworkError::Head(_) | NetworkError::Adapter(_) | NetworkError::Distribution { .. } => return None,
+        })
+    }
 }
 
 /// The head's file of a LLaMA-Factory export, beside the language model it was trained on.
 const VALUE_HEAD_FILE: &str = "value_head.safetensors";
+
+/// The first of the two files that LDL-Reward-Gemma-2-27B keeps its head in (allenai/reward-bench,
+/// `rewardbench/models/ldlreward.py`).
+const DISTRIBUTION_FILE: &str = "regression_layer.pt";
 
 /// What to do where a checkpoint brings no reward head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +82,17 @@ pub enum MissingHead {
     Refuse,
     /// Draw one: the start of training from a base model.
     Draw { init: HeadInit, seed: u64 },
+}
+
+/// Where a model is computed and in which kinds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Loading {
+    pub device: Device,
+    /// Kind of the weights in memory (f32 masters for training).
+    pub weights: Kind,
+    /// Kind of activations.
+    pub compute: Kind,
+    pub missing: MissingHead,
 }
 
 /// A scalar reward model's tensors and how to run them.
@@ -75,10 +115,8 @@ pub struct Network {
 }
 
 impl Network {
-    /// Loads a Hugging Face checkpoint directory. `weights` is the kind kept in memory (f32 masters
-    /// for training), `compute` the kind of activations.
-    ///
-    /// Weights that the file holds in that kind are views of it on a CPU: see [`Checkpoint::load`].
+    /// Loads a Hugging Face checkpoint directory as it is. `weights` is the kind kept in memory, `compute`
+    /// the kind of activations.
     pub fn load(
         dir: &Path,
         device: Device,
@@ -86,31 +124,19 @@ impl Network {
         compute: Kind,
         missing: MissingHead,
     ) -> Result<Self, NetworkError> {
-        Self::load_adapted(dir, None, device, weights, compute, missing)
+        Self::load_with(dir, None, Loading { device, weights, compute, missing }, &RewardOptions::default())
     }
 
-    /// The same with an adapter over the checkpoint.
-    pub fn load_adapted(
-        dir: &Path,
-        adapter: Option<Adapter>,
-        device: Device,
-        weights: Kind,
-        compute: Kind,
-        missing: MissingHead,
-    ) -> Result<Self, NetworkError> {
-        Self::load_with(dir, adapter, device, weights, compute, missing, &RewardOptions::default())
-    }
-
-    /// As [`Network::load`], with an adapter over the checkpoint and what the user says of the head.
+    /// Loads a checkpoint with an adapter over it, where there is one, and with what the user says of the head.
+    ///
+    /// Weights that the file holds in the kind asked for are views of it on a CPU: see [`Checkpoint::load`].
     pub fn load_with(
         dir: &Path,
         adapter: Option<Adapter>,
-        device: Device,
-        weights: Kind,
-        compute: Kind,
-        missing: MissingHead,
+        loading: Loading,
         options: &RewardOptions,
     ) -> Result<Self, NetworkError> {
+        let Loading { device, weights, compute, missing } = loading;
         let config_json = read_json(&dir.join("config.json"))?;
         let mut config = BackboneConfig::parse(&config_json)?;
         let mut config_json = config::text_part(&config_json)?.into_owned();
@@ -122,6 +148,10 @@ impl Network {
             MissingHead::Refuse => (HeadInit::Zero, 0),
             MissingHead::Draw { init, seed } => (init, seed),
         };
+        let distribution = dir.join(DISTRIBUTION_FILE);
+        if distribution.is_file() {
+            return Err(NetworkError::Distribution { path: distribution });
+        }
         let mut checkpoint = Checkpoint::open_dir(dir)?;
         let value_head = dir.join(VALUE_HEAD_FILE);
         if value_head.is_file() {
@@ -140,9 +170,20 @@ impl Network {
         compute: Kind,
         device: Device,
     ) -> Result<Self, NetworkError> {
+        Self::init_with(config_json, &RewardOptions::default(), init, seed, compute, device)
+    }
+
+    /// As [`Network::init`], with a head as `options` say.
+    pub fn init_with(
+        config_json: Value,
+        options: &RewardOptions,
+        init: HeadInit,
+        seed: u64,
+        compute: Kind,
+        device: Device,
+    ) -> Result<Self, NetworkError> {
         let config = BackboneConfig::parse(&config_json)?;
-        let options = RewardOptions::default();
-        Self::build(config, config_json, &options, init, true, ParamSource::random(seed, device), compute, device)
+        Self::build(config, config_json, options, init, true, ParamSource::random(seed, device), compute, device)
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -157,9 +198,11 @@ impl Network {
         device: Device,
     ) -> Result<Self, NetworkError> {
         let backbone = Backbone::new(&config, &mut source)?;
+        let after_backbone = source.left();
         let head = Head::new(&config, &config_json, options, init, &mut source)?;
         if let (false, Some(missing)) = (may_draw, source.drawn().first()) {
-            return Err(NetworkError::NoHead { missing: missing.clone(), left: source.left() });
+            let left = after_backbone.into_iter().filter(|name| source.taken(name).is_none()).collect();
+            return Err(NetworkError::NoHead { missing: missing.clone(), left });
         }
         let finished = source.finish()?;
         Ok(Self {
@@ -243,15 +286,25 @@ impl Network {
         self.forward(batch, self.training_pass(dropout))
     }
 
-    /// Rewards as above, and the hidden states [t, d] of all tokens.
+    /// What the head read, and the hidden states [t, d] of all tokens, on the graph.
     pub fn forward_for_training(
         &self,
         batch: &TokenBatch,
         dropout: Option<(Dropout, DropoutKey)>,
-    ) -> Result<(Tensor, Tensor), RewardError> {
+    ) -> Result<(HeadStates, Tensor), RewardError> {
         self.check(batch)?;
         let hidden_td = self.backbone.hidden(batch, self.training_pass(dropout));
-        Ok((self.head.rewards(&HeadStates::of_stream(&hidden_td, batch)?)?, hidden_td))
+        let states = HeadStates::of_stream(&hidden_td, batch)?;
+        Ok((states, hidden_td))
+    }
+
+    /// What the head reads, on the graph.
+    pub fn states_for_training(
+        &self,
+        batch: &TokenBatch,
+        dropout: Option<(Dropout, DropoutKey)>,
+    ) -> Result<HeadStates, RewardError> {
+        self.states(batch, self.training_pass(dropout))
     }
 
     fn training_pass(&self, dropout: Option<(Dropout, DropoutKey)>) -> Pass {
@@ -267,14 +320,17 @@ impl Network {
         self.params.get(&name).ok_or_else(|| RewardError::Model(format!("the model has no tensor `{name}`")))
     }
 
-    /// Rewards [n]; where each is read at one position, the last layer is computed for those only.
     fn forward(&self, batch: &TokenBatch, pass: Pass) -> Result<Tensor, RewardError> {
+        self.head.rewards(&self.states(batch, pass)?)
+    }
+
+    /// What the head reads; where that is one position each, the last layer is computed for those only.
+    fn states(&self, batch: &TokenBatch, pass: Pass) -> Result<HeadStates, RewardError> {
         self.check(batch)?;
-        let states = match batch.read_positions() {
-            Some(positions) => HeadStates::of_rows(self.backbone.hidden_at(batch, &positions, pass), batch),
-            None => HeadStates::of_stream(&self.backbone.hidden(batch, pass), batch)?,
-        };
-        self.head.rewards(&states)
+        match batch.read_positions() {
+            Some(positions) => Ok(HeadStates::of_rows(self.backbone.hidden_at(batch, &positions, pass), batch)),
+            None => HeadStates::of_stream(&self.backbone.hidden(batch, pass), batch),
+        }
     }
 
     /// What would otherwise be an error deep inside libtorch.
@@ -282,8 +338,19 @@ impl Network {
         if let Some(id) = batch.ids.iter().find(|&&id| id < 0 || id >= self.config.vocab) {
             let vocab = self.config.vocab;
             return Err(RewardError::Model(format!(
-                "token id {id} is outside the model's vocabulary of {vocab}: the tokenizer does not belong to this model"
+                "token id {id} is outside the model's vocabulary of {vocab} (`vocab_size` in config.json): the \
+                 tokenizer does not belong to this model"
             )));
+        }
+        if let (Family::Encoder(encoder), Some(&segment)) = (&self.config.family, batch.segments.iter().max()) {
+            // Models without such embeddings ignore segments, in transformers too.
+            if encoder.type_vocab > 0 && segment >= encoder.type_vocab {
+                return Err(RewardError::Model(format!(
+                    "segment id {segment} is outside the model's {} (`type_vocab_size`): the tokenizer does not \
+                     belong to this model",
+                    encoder.type_vocab
+                )));
+            }
         }
         if batch.trees.iter().any(|tree| !self.backbone.allows(tree)) {
             let text = "sequences of a comparison share a prefix whose positions depend on their lengths";

@@ -12,7 +12,7 @@ use crate::text::pooling::{Pooling, Reading, TokenPattern};
 
 /// The usual token budget: enough for full speed on a CPU; the flat stream makes memory proportional to it.
 pub const TOKEN_BUDGET: usize = 4096;
-/// Comparisons encoded at a time, so that memory does not grow with the data.
+/// Comparisons that batches are made of at a time, so that memory does not grow with the data.
 const WINDOW: usize = 2048;
 
 pub struct ScalarModel {
@@ -28,8 +28,7 @@ pub struct ScalarModel {
 impl ScalarModel {
     /// One batch of the given comparisons: trees where the architecture shares prefixes.
     pub fn token_batch(&self, encoded: &[(usize, &Encoded)]) -> Result<TokenBatch, RewardError> {
-        TokenBatch::build(encoded, self.network.sharing(), self.reading(), self.pad_id())
-            .map_err(|e| RewardError::Model(e.to_string()))
+        Ok(TokenBatch::build(encoded, self.network.sharing(), self.reading(), self.pad_id())?)
     }
 
     /// The rows of a sequence that the head reads.
@@ -59,13 +58,27 @@ impl ScalarModel {
     ) -> Result<Vec<Vec<ResponseScore>>, RewardError> {
         let mut scores = Vec::with_capacity(comparisons.len());
         for window in comparisons.chunks(WINDOW) {
-            let encoded = self.text.encode_all(window).map_err(|e| RewardError::Model(e.to_string()))?;
-            scores.extend(self.score_encoded(&encoded, done)?);
+            let encoded = self.text.encode_all(window)?;
+            scores.extend(self.score_window(&encoded, done).map_err(|error| error.among(window))?);
         }
         Ok(scores)
     }
 
-    fn score_encoded(
+    /// [`ScalarModel::score`] of tokens; the comparisons are for errors.
+    pub fn score_encoded(
+        &self,
+        comparisons: &[Comparison],
+        encoded: &[Encoded],
+        done: &mut dyn FnMut(u64),
+    ) -> Result<Vec<Vec<ResponseScore>>, RewardError> {
+        let mut scores = Vec::with_capacity(encoded.len());
+        for (window, comparisons) in encoded.chunks(WINDOW).zip(comparisons.chunks(WINDOW)) {
+            scores.extend(self.score_window(window, done).map_err(|error| error.among(comparisons))?);
+        }
+        Ok(scores)
+    }
+
+    fn score_window(
         &self,
         encoded: &[Encoded],
         done: &mut dyn FnMut(u64),
@@ -88,7 +101,7 @@ impl ScalarModel {
             done(groups[group].len() as u64);
         })?;
         for (scores, encoded) in scores.iter_mut().zip(encoded) {
-            level(scores, &encoded.sequences);
+            level(scores, encoded);
         }
         Ok(scores)
     }
@@ -112,11 +125,10 @@ impl ReadOnly<'_> {
     }
 }
 
-/// Equal token sequences of a comparison get one reward. Computed side by side they may differ in the last
-/// bit, and what the model cannot tell apart would be won or lost by rounding instead of being a tie.
-fn level(scores: &mut [ResponseScore], sequences: &[Vec<u32>]) {
-    for (index, ids) in sequences.iter().enumerate() {
-        if let Some(first) = sequences[..index].iter().position(|earlier| earlier == ids) {
+/// See [`Encoded::same_as_earlier`].
+fn level(scores: &mut [ResponseScore], encoded: &Encoded) {
+    for index in 0..scores.len() {
+        if let Some(first) = encoded.same_as_earlier(index) {
             scores[index].reward = scores[first].reward;
         }
     }
@@ -144,7 +156,12 @@ mod tests {
     fn the_same_tokens_get_the_same_reward() {
         let score = |reward| ResponseScore { reward: Some(reward), ..ResponseScore::default() };
         let mut scores = [1.0, 2.0, 1.000_000_1, 3.0].map(score);
-        level(&mut scores, &[vec![5, 6], vec![5], vec![5, 6], vec![5, 6, 7]]);
+        let sequences = vec![vec![5, 6], vec![5], vec![5, 6], vec![5, 6, 7]];
+        let segments = vec![vec![0, 1], vec![0], vec![0, 1], vec![0, 1, 1]];
+        let mut encoded = Encoded { sequences, segments, ..Encoded::default() };
+        level(&mut scores, &encoded);
         assert_eq!(scores.map(|s| s.reward.unwrap()), [1.0, 2.0, 1.0, 3.0]);
+        encoded.segments[2][0] = 1;
+        assert_eq!(encoded.same_as_earlier(2), None);
     }
 }

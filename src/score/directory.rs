@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::ScoreError;
 use crate::files::{self, FileError};
 use crate::provenance::RunInfo;
+use crate::table::judgment;
 use crate::table::score::FILE_NAME;
 
 pub const RUN_FILE: &str = "run.json";
@@ -49,6 +50,16 @@ impl RunDirectory {
     /// Shard `shard` of file `file` of benchmark `source`, all counted from 0.
     pub fn shard(&self, source: usize, file: usize, shard: usize) -> PathBuf {
         self.root.join(SHARDS).join(format!("{source:03}-{file:03}-{shard:06}.parquet"))
+    }
+
+    /// Where judgments are in the end, and those of one shard.
+    pub fn judgments(&self) -> PathBuf {
+        self.root.join(judgment::FILE_NAME)
+    }
+
+    /// The judgments that belong to a shard of scores.
+    pub fn judgment_shard(&self, shard: &Path) -> PathBuf {
+        shard.with_extension("judgments.parquet")
     }
 
     /// What is there, and whether a run with this provenance may begin or go on; changes nothing.

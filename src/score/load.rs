@@ -23,13 +23,12 @@ pub fn scalar(
     let parts = ModelParts::find(spec, settings.base.as_deref(), progress).map_err(|e| failed(&e.hint(), e.into()))?;
     let on = device::parse(&settings.device).map_err(|e| failed("see `rmbench doctor`", e.into()))?;
     let compute = device::parse_dtype(&settings.dtype).map_err(|e| failed("use f32, bf16 or f16", e.into()))?;
-    let files = "a model directory has config.json, model.safetensors and tokenizer.json";
     let mut model = artifact::load_to_score(&parts, on, compute, &settings.text, &settings.reward)
-        .map_err(|e| failed(files, e.into()))?;
+        .map_err(|e| failed(e.hint().unwrap_or_default(), e.into()))?;
     model.token_budget = settings.batch_tokens;
-    let digests = parts.digests().map_err(|e| failed(files, e.into()))?;
+    let digests = parts.digests().map_err(|e| failed("", e.into()))?;
     let mut info = info(spec, settings, device::name(on), &model, digests)?;
-    let card = parts.card().map_err(|e| failed(files, e.into()))?;
+    let card = parts.card().map_err(|e| failed("", e.into()))?;
     info.trained_on = card.and_then(|card| card.provenance).and_then(|provenance| provenance.langs);
     Ok((model, info))
 }

@@ -9,6 +9,8 @@ use super::scorer::Scorer;
 use super::settings::ScoreSettings;
 use super::source::{Selection, Source, SourceFile, sources};
 use super::survey::Survey;
+use crate::judge::Judge;
+use crate::judge::settings::Verdicts;
 use crate::lang::{Lang, LangSet};
 use crate::progress::Progress;
 use crate::provenance::RunInfo;
@@ -20,6 +22,10 @@ pub struct Plan {
     pub langs: LangSet,
     pub limit: Option<u64>,
     pub shard_size: usize,
+    /// Columns of the data that a judge reads beside prompt and responses.
+    pub judge_columns: [Option<String>; 3],
+    /// Whether a judge's rewards are probabilities.
+    pub soft: bool,
     /// Provenance of the run to be.
     pub info: RunInfo,
     pub checks: Vec<Check>,
@@ -43,6 +49,8 @@ pub struct Cell {
     pub responses: u64,
     /// Items the manifest promises.
     pub expected: Option<u64>,
+    /// Judgments that they take, where a judge makes them.
+    pub judgments: u64,
     /// Of the planned items, those that do not fit the model whole; `None` where it cannot be known.
     pub over_long: Option<u64>,
 }
@@ -91,7 +99,8 @@ impl Plan {
         let mut checks = vec![model];
         let mut planned = Vec::new();
         let measuring = scorer.ok().filter(|_| depth == Depth::DryRun);
-        for found in survey(settings, &langs, measuring, progress) {
+        let judge = scorer.ok().and_then(Scorer::judge);
+        for found in survey(settings, &langs, measuring, judge, progress) {
             match found {
                 Ok((source, of_source)) => {
                     info.digests.extend(digests(&source.source));
@@ -103,7 +112,9 @@ impl Plan {
         }
         checks.push(out_check(out, &info, resume));
         let (limit, shard_size) = (settings.limit, settings.shard_size);
-        Ok(Plan { sources: planned, langs, limit, shard_size, info, checks })
+        let judge_columns = settings.judge.columns().map(|column| column.map(str::to_owned));
+        let soft = settings.judge.verdicts == Verdicts::Soft;
+        Ok(Plan { sources: planned, langs, limit, shard_size, judge_columns, soft, info, checks })
     }
 
     /// The worst verdict of all checks.
@@ -134,6 +145,7 @@ pub fn survey(
     settings: &ScoreSettings,
     langs: &LangSet,
     measuring: Option<&Scorer>,
+    judge: Option<&Judge>,
     progress: &mut dyn Progress,
 ) -> Vec<Result<(Planned, Vec<Check>), Check>> {
     let mut found = Vec::new();
@@ -141,7 +153,7 @@ pub fn survey(
         found.push(match source {
             Ok(source) => {
                 let mut selection = Selection::new(langs, settings.limit);
-                let survey = Survey::of(&source, &mut selection, measuring, progress);
+                let survey = Survey::of(&source, &mut selection, measuring, judge, progress);
                 let checks = survey.checks(&source, &settings.langs);
                 Ok((Planned { cells: survey.cells, source }, checks))
             }

@@ -6,16 +6,18 @@ use std::time::{Duration, Instant};
 use arrow::array::Array;
 
 use super::ScoreError;
+use super::ahead::{self, Shard, ShardState};
 use super::directory::{RunDirectory, State};
+use super::judged;
 use super::plan::{Plan, Planned};
-use super::scorer::Scorer;
-use super::source::Selection;
+use super::scorer::{Evaluation, Scorer};
 use crate::files;
 use crate::preference::Comparison;
 use crate::progress::Progress;
 use crate::provenance::RunInfo;
 use crate::reward::{ResponseScore, RewardError};
 use crate::table::TableError;
+use crate::table::judgment::write_judgments;
 use crate::table::read::ScoreFile;
 use crate::table::score::{ScoreRow, Side};
 use crate::table::store::{ScoreWriter, write_table};
@@ -52,6 +54,11 @@ pub fn run(
         let mut shards = Shards { plan, scorer, out, progress, paths: Vec::new(), n_resumed: 0 };
         shards.score_all()?;
         n_resumed = shards.n_resumed;
+        // The score table comes last: it says that the run is finished.
+        if scorer.judge().is_some() {
+            let judgments: Vec<PathBuf> = shards.paths.iter().map(|path| out.judgment_shard(path)).collect();
+            judged::join(&judgments, &out.judgments(), &plan.info)?;
+        }
         join(&shards.paths, &out.table(), &plan.info)?;
         took = scorer.pipeline().map(|_| began.elapsed());
         out.remove_shards()?;
@@ -77,72 +84,36 @@ struct Shards<'a> {
 impl Shards<'_> {
     fn score_all(&mut self) -> Result<(), ScoreError> {
         self.progress.begin("scoring", self.plan.n_items(), "items");
-        for (index, planned) in self.plan.sources.iter().enumerate() {
-            self.score_source(index, planned)?;
-        }
+        ahead::each(self.plan, self.out, self.scorer.pipeline(), |shard| self.score(shard))?;
         self.progress.finish();
         Ok(())
     }
 
-    fn score_source(&mut self, index: usize, planned: &Planned) -> Result<(), ScoreError> {
-        let mut selection = Selection::new(&self.plan.langs, self.plan.limit);
-        let mut n_items = 0;
-        for (file_index, file) in planned.source.files.iter().enumerate() {
-            let mut waiting: Vec<Comparison> = Vec::with_capacity(self.plan.shard_size);
-            let mut n_shards = 0;
-            for comparison in file.open()? {
-                let comparison = comparison?;
-                if !selection.takes(comparison.lang) {
-                    continue;
-                }
-                n_items += 1;
-                waiting.push(comparison);
-                if waiting.len() == self.plan.shard_size {
-                    self.shard(planned, self.out.shard(index, file_index, n_shards), &waiting)?;
-                    n_shards += 1;
-                    waiting.clear();
-                }
-            }
-            if !waiting.is_empty() {
-                self.shard(planned, self.out.shard(index, file_index, n_shards), &waiting)?;
-            }
-        }
-        let planned_items: u64 = planned.cells.values().map(|cell| cell.planned).sum();
-        if n_items != planned_items {
-            let path = planned.source.files.first().map(|file| file.path.clone()).unwrap_or_default();
-            let problem = format!("{planned_items} items at first, {n_items} then");
-            return Err(ScoreError::Changed { path, problem });
-        }
-        Ok(())
-    }
-
     /// Scores one shard, unless it is there already.
-    fn shard(&mut self, planned: &Planned, path: PathBuf, comparisons: &[Comparison]) -> Result<(), ScoreError> {
-        let n_rows = comparisons.iter().map(|comparison| comparison.responses().count() as u64).sum();
-        if is_complete(&path, &self.plan.info, n_rows)? {
-            self.n_resumed += comparisons.len() as u64;
-            self.progress.advance(comparisons.len() as u64);
-        } else {
-            let progress = &mut *self.progress;
-            let scores = self.scorer.score(comparisons, &mut |n| progress.advance(n))?;
-            write_table(&path, &self.plan.info, &rows(planned, comparisons, &scores)?)?;
+    fn score(&mut self, shard: Shard) -> Result<(), ScoreError> {
+        let Shard { planned, path, comparisons, state } = shard;
+        match state {
+            ShardState::Complete => {
+                self.n_resumed += comparisons.len() as u64;
+                self.progress.advance(comparisons.len() as u64);
+            }
+            ShardState::Ready { encoded, extras } => {
+                let progress = &mut *self.progress;
+                let mut done = |n| progress.advance(n);
+                let scores = match self.scorer.evaluate(&comparisons, &extras, encoded.as_deref(), &mut done)? {
+                    Evaluation::Scored(scores) => scores,
+                    Evaluation::Judged(judgments) => {
+                        let rows = judged::rows(planned, &comparisons, &judgments);
+                        write_judgments(&self.out.judgment_shard(&path), &self.plan.info, rows)?;
+                        judged::scores(&comparisons, &judgments, self.plan.soft)
+                    }
+                };
+                write_table(&path, &self.plan.info, &rows(planned, &comparisons, &scores)?)?;
+            }
         }
         self.paths.push(path);
         Ok(())
     }
-}
-
-/// Whether a shard of this run was written before; one of another run is refused.
-fn is_complete(path: &Path, info: &RunInfo, n_rows: u64) -> Result<bool, ScoreError> {
-    if !path.is_file() {
-        return Ok(false);
-    }
-    let file = ScoreFile::open(path)?;
-    let differences = file.info().differences(info);
-    if !differences.is_empty() {
-        return Err(ScoreError::Differs { out: path.to_owned(), differences });
-    }
-    Ok(file.n_rows() == n_rows)
 }
 
 /// One row per response, chosen first.

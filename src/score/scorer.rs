@@ -4,19 +4,34 @@ use std::time::Duration;
 
 use super::ScoreError;
 use super::settings::ScoreSettings;
+use crate::judge::endpoint::PREFIX;
+use crate::judge::{Extras, Judge, Judgment};
 use crate::preference::Comparison;
 use crate::progress::Progress;
 use crate::provenance::RunInfo;
 use crate::reward::mock::{Mock, MockRule};
 use crate::reward::{ResponseScore, RewardModel};
-use crate::text::encode::TextPipeline;
+use crate::text::encode::{Encoded, TextPipeline};
 
 /// Microseconds that a mock takes per comparison, so that tests can interrupt a run.
 pub const MOCK_DELAY_VARIABLE: &str = "RMBENCH_MOCK_DELAY_US";
 
+/// What gives the evidence.
+enum Model {
+    Scores(RewardModel),
+    Judges(Box<Judge>),
+}
+
+/// The two honest shapes of evidence, by comparison.
+pub enum Evaluation {
+    /// A reward of every response.
+    Scored(Vec<Vec<ResponseScore>>),
+    Judged(Vec<Vec<Judgment>>),
+}
+
 /// A loaded model, ready to score.
 pub struct Scorer {
-    model: RewardModel,
+    model: Model,
     /// Provenance without the data's digests and the settings.
     info: RunInfo,
     delay: Option<Duration>,
@@ -26,6 +41,9 @@ impl Scorer {
     /// Loads the model that the settings name; one on the hub is brought first.
     pub fn load(settings: &ScoreSettings, progress: &mut dyn Progress) -> Result<Self, ScoreError> {
         let spec = settings.model()?;
+        if !settings.judge.is_off() {
+            return open_judge(spec, settings);
+        }
         let rule = match spec {
             "mock" | "mock:length" => MockRule::Length,
             "mock:random" => MockRule::Random { seed: settings.seed },
@@ -33,8 +51,7 @@ impl Scorer {
         };
         let mut info = RunInfo::of_this_binary(&settings.run_name()?, spec, "mock");
         info.seed = settings.seed;
-        let delay = std::env::var(MOCK_DELAY_VARIABLE).ok().and_then(|us| us.parse().ok()).map(Duration::from_micros);
-        Ok(Self { model: RewardModel::Mock(Mock { rule }), info, delay })
+        Ok(Self { model: Model::Scores(RewardModel::Mock(Mock { rule })), info, delay: delay() })
     }
 
     /// Provenance of the model; data and settings are the plan's to add.
@@ -46,7 +63,7 @@ impl Scorer {
     pub fn pipeline(&self) -> Option<&TextPipeline> {
         match &self.model {
             #[cfg(feature = "torch")]
-            RewardModel::Scalar(model) => Some(&model.text),
+            Model::Scores(RewardModel::Scalar(model)) => Some(&model.text),
             _ => None,
         }
     }
@@ -55,7 +72,7 @@ impl Scorer {
     pub fn warnings(&self) -> Vec<String> {
         match &self.model {
             #[cfg(feature = "torch")]
-            RewardModel::Scalar(model) => crate::reward::padding::warning(model).into_iter().collect(),
+            Model::Scores(RewardModel::Scalar(model)) => crate::reward::padding::warning(model).into_iter().collect(),
             _ => Vec::new(),
         }
     }
@@ -66,20 +83,63 @@ impl Scorer {
         Ok(Some(pipeline.encode(comparison)?.truncated.contains(&true)))
     }
 
-    /// See [`RewardModel::score`].
-    pub fn score(
+    /// The judge, where the evidence is judgments.
+    pub fn judge(&self) -> Option<&Judge> {
+        match &self.model {
+            Model::Judges(judge) => Some(judge),
+            Model::Scores(_) => None,
+        }
+    }
+
+    /// Evidence about every comparison; `extras` holds what the data say beside prompt and responses,
+    /// `encoded` the comparisons' tokens by [`Scorer::pipeline`]. See [`RewardModel::score`] and
+    /// [`Judge::judge`].
+    pub fn evaluate(
         &self,
         comparisons: &[Comparison],
+        extras: &[Extras],
+        encoded: Option<&[Encoded]>,
         done: &mut dyn FnMut(u64),
-    ) -> Result<Vec<Vec<ResponseScore>>, ScoreError> {
+    ) -> Result<Evaluation, ScoreError> {
         let mut paced = |n: u64| {
             if let Some(delay) = self.delay {
                 std::thread::sleep(delay.saturating_mul(n as u32));
             }
             done(n);
         };
-        Ok(self.model.score(comparisons, &mut paced)?)
+        Ok(match (&self.model, encoded) {
+            (Model::Scores(model), None) => Evaluation::Scored(model.score(comparisons, &mut paced)?),
+            (Model::Scores(model), Some(encoded)) => {
+                Evaluation::Scored(model.score_encoded(comparisons, encoded, &mut paced)?)
+            }
+            (Model::Judges(judge), _) => {
+                let none = Extras::default();
+                let items: Vec<(&Comparison, &Extras)> =
+                    comparisons.iter().enumerate().map(|(i, c)| (c, extras.get(i).unwrap_or(&none))).collect();
+                Evaluation::Judged(judge.judge(&items, &mut paced)?)
+            }
+        })
     }
+}
+
+fn open_judge(spec: &str, settings: &ScoreSettings) -> Result<Scorer, ScoreError> {
+    let panel = settings.judge.panel.iter().map(String::as_str);
+    let specs: Vec<&str> = std::iter::once(spec).chain(panel).collect();
+    if let Some(spec) = specs.iter().find(|spec| !spec.starts_with(PREFIX) && !spec.starts_with("mock")) {
+        let hint = "a judge is endpoint:URL, endpoint:URL#MODEL, mock:length or mock:random; serve other models with vLLM or llama.cpp";
+        return Err(ScoreError::Model { spec: (*spec).to_owned(), hint: hint.to_owned() });
+    }
+    let judge = Judge::open(&specs, &settings.judge, &settings.endpoint, settings.seed)?;
+    let kind = if judge.is_remote() { "endpoint" } else { "mock" };
+    let mut info = RunInfo::of_this_binary(&settings.run_name()?, &judge.names().collect::<Vec<_>>().join(" "), kind);
+    info.seed = settings.seed;
+    info.digests = judge.digests();
+    Ok(Scorer { model: Model::Judges(Box::new(judge)), info, delay: delay() })
+}
+
+/// The pause after every comparison of a mock.
+fn delay() -> Option<Duration> {
+    std::env::var(MOCK_DELAY_VARIABLE).ok().and_then(|us| us.parse().ok()).map(Duration::from_micros)
 }
 
 /// Models from disk.
@@ -91,7 +151,7 @@ fn load_model(spec: &str, settings: &ScoreSettings, progress: &mut dyn Progress)
     #[cfg(feature = "torch")]
     {
         let (model, info) = super::load::scalar(spec, settings, progress)?;
-        Ok(Scorer { model: RewardModel::Scalar(Box::new(model)), info, delay: None })
+        Ok(Scorer { model: Model::Scores(RewardModel::Scalar(Box::new(model))), info, delay: None })
     }
     #[cfg(not(feature = "torch"))]
     {

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::ScoreError;
 use crate::benchmark::columns::ColumnMap;
+use crate::judge::endpoint::PREFIX;
+use crate::judge::settings::{EndpointSettings, JudgeSettings};
 use crate::lang::{Lang, LangSet};
 use crate::reward::options::RewardOptions;
 use crate::text::settings::TextOverrides;
@@ -44,12 +46,17 @@ pub struct ScoreSettings {
     pub columns: ColumnMap,
     pub text: TextOverrides,
     pub reward: RewardOptions,
+    #[serde(skip_serializing_if = "JudgeSettings::is_off")]
+    pub judge: JudgeSettings,
+    /// How fast and at what cost replies come decides no result: not part of a run's provenance.
+    #[serde(skip_serializing)]
+    pub endpoint: EndpointSettings,
 }
 
 impl ScoreSettings {
     /// The model asked for.
     pub fn model(&self) -> Result<&str, ScoreError> {
-        let hint = "give --model a model directory, hf:ORG/NAME, mock:length or mock:random";
+        let hint = "give --model a model directory, hf:ORG/NAME, endpoint:URL, mock:length or mock:random";
         self.model.as_deref().ok_or(ScoreError::Absent { what: "the model", hint })
     }
 
@@ -57,12 +64,20 @@ impl ScoreSettings {
     pub fn run_name(&self) -> Result<String, ScoreError> {
         let model = self.model()?;
         let last = || Path::new(model).file_name().map(|name| name.to_string_lossy().into_owned());
-        Ok(match &self.name {
-            Some(name) => name.clone(),
-            None => match model.strip_prefix("hf:") {
-                Some(hub) => hub.to_owned(),
-                None => last().unwrap_or_else(|| model.to_owned()),
-            },
+        if let Some(name) = &self.name {
+            return Ok(name.clone());
+        }
+        let short = match (model.strip_prefix("hf:"), model.strip_prefix(PREFIX)) {
+            (Some(hub), _) => hub.to_owned(),
+            // Of a server the model's name, or where it is.
+            (_, Some(address)) => {
+                address.rsplit(['#', '/']).find(|part| !part.is_empty()).unwrap_or(address).to_owned()
+            }
+            _ => last().unwrap_or_else(|| model.to_owned()),
+        };
+        Ok(match &self.judge.protocol {
+            Some(protocol) => format!("{short}, {}", protocol.trim_end_matches(".toml")),
+            None => short,
         })
     }
 
@@ -78,6 +93,14 @@ impl ScoreSettings {
         }
         self.run_name()?;
         self.langs()?;
+        if let (Ok(model), true) = (self.model(), self.judge.is_off())
+            && model.starts_with(PREFIX)
+        {
+            let hint = "give --judge a protocol, such as pairwise or ratings";
+            return Err(ScoreError::Absent { what: "the judge protocol for the endpoint", hint });
+        }
+        self.judge.check()?;
+        self.endpoint.check()?;
         let positive = [("shard-size", self.shard_size), ("batch-tokens", self.batch_tokens)];
         match positive.into_iter().find(|(_, value)| *value == 0) {
             Some((key, _)) => Err(ScoreError::Setting { key, problem: "must be at least 1".to_owned() }),
@@ -101,6 +124,13 @@ mod tests {
         assert!(settings.run_name().is_err());
         for (model, name) in
             [("models/first/", "first"), ("hf:org/rm", "org/rm"), ("mock:length", "mock:length"), ("..", "..")]
+        {
+            settings.model = Some(model.to_owned());
+            assert_eq!(settings.run_name().unwrap(), name);
+        }
+        settings.judge.protocol = Some("pairwise".to_owned());
+        for (model, name) in
+            [("endpoint:http://h:1/v1#org/judge", "judge, pairwise"), ("mock:length", "mock:length, pairwise")]
         {
             settings.model = Some(model.to_owned());
             assert_eq!(settings.run_name().unwrap(), name);

@@ -3,17 +3,32 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
+
 use super::ScoreError;
 use super::plan::{Cell, Check, Verdict};
 use super::scorer::Scorer;
 use super::source::{Selection, Source, SourceFile, named_langs};
 use crate::benchmark::manifest::Manifest;
+use crate::judge::Judge;
 use crate::lang::Lang;
 use crate::preference::Comparison;
 use crate::progress::Progress;
 
-/// What must be unique within a benchmark's score table: subset, language, item id.
-type Key = (Arc<str>, Lang, Arc<str>);
+/// What must be unique within a benchmark's score table: subset, language, item id. Of all of them the first
+/// 128 bits of a SHA-256 are kept, so that a hundred thousand items are a few megabytes.
+type Key = [u8; 16];
+
+fn key(subset: &str, lang: Lang, id: &str) -> Key {
+    let mut hasher = Sha256::new();
+    for part in [subset, lang.code(), id] {
+        hasher.update((part.len() as u64).to_le_bytes());
+        hasher.update(part);
+    }
+    let mut key = Key::default();
+    key.copy_from_slice(&hasher.finalize()[..16]);
+    key
+}
 
 /// What reading one benchmark found.
 #[derive(Default)]
@@ -28,6 +43,9 @@ pub(super) struct Survey {
     duplicates: u64,
     first_duplicate: Option<String>,
     failures: Vec<Check>,
+    /// Items that the judge's protocol does not fit.
+    unfit: u64,
+    first_unfit: Option<String>,
 }
 
 impl Survey {
@@ -37,12 +55,13 @@ impl Survey {
         source: &Source,
         selection: &mut Selection<'_>,
         scorer: Option<&Scorer>,
+        judge: Option<&Judge>,
         progress: &mut dyn Progress,
     ) -> Self {
         let mut survey = Survey::default();
         let mut seen = HashSet::new();
         for file in &source.files {
-            if let Err(error) = survey.read(&source.name, file, selection, &mut seen, scorer, progress) {
+            if let Err(error) = survey.read(&source.name, file, selection, &mut seen, (scorer, judge), progress) {
                 survey.failures.push(Check::failed(&format!("{}: data", source.name), &error));
             }
             progress.finish();
@@ -61,7 +80,7 @@ impl Survey {
         file: &SourceFile,
         selection: &mut Selection<'_>,
         seen: &mut HashSet<Key>,
-        scorer: Option<&Scorer>,
+        (scorer, judge): (Option<&Scorer>, Option<&Judge>),
         progress: &mut dyn Progress,
     ) -> Result<(), ScoreError> {
         let mut items = file.open()?;
@@ -70,6 +89,16 @@ impl Survey {
             let comparison = comparison?;
             let selected = selection.takes(comparison.lang);
             self.count(&comparison, selected, seen);
+            if let Some(judge) = judge.filter(|_| selected) {
+                let cell = self.cells.entry(comparison.lang).or_default();
+                match judge.n_judgments(&comparison) {
+                    Ok(n) => cell.judgments += n as u64,
+                    Err(error) => {
+                        self.unfit += 1;
+                        self.first_unfit.get_or_insert_with(|| error.to_string());
+                    }
+                }
+            }
             if selected
                 && let Some(scorer) = scorer
                 && let Some(over_long) = scorer.is_over_long(&comparison)?
@@ -97,7 +126,7 @@ impl Survey {
             cell.planned += 1;
             cell.responses += comparison.responses().count() as u64;
         }
-        if !seen.insert((subset.clone(), lang, comparison.id.0.clone())) {
+        if !seen.insert(key(subset, lang, &comparison.id.0)) {
             self.duplicates += 1;
             self.first_duplicate
                 .get_or_insert_with(|| format!("item `{}` ({lang}), row {}", comparison.id, comparison.row));
@@ -117,6 +146,7 @@ impl Survey {
         if self.failures.is_empty() {
             checks.push(self.rows(source));
         }
+        checks.extend(self.protocol(source));
         checks.push(self.languages(source, spec));
         checks.push(self.keys(source));
         if let Some(manifest) = source.manifest.as_deref().filter(|manifest| !manifest.open) {
@@ -141,6 +171,18 @@ impl Survey {
         }
         let verdict = if skipped + self.ties == 0 { Verdict::Fine } else { Verdict::Doubtful };
         Check::new(source, "data", verdict, finding, None)
+    }
+
+    /// Whether a judge's protocol fits the items; nothing where there is no judge.
+    fn protocol(&self, source: &Source) -> Option<Check> {
+        let judgments: u64 = self.cells.values().map(|cell| cell.judgments).sum();
+        if let Some(first) = &self.first_unfit {
+            let finding = format!("{} items cannot be judged by this protocol, the first is {first}", self.unfit);
+            let hint = "`--judge ratings` rates each response; `--set judge.subsets.NAME=PROTOCOL` judges a subset another way";
+            return Some(Check::new(source, "protocol", Verdict::Wrong, finding, Some(hint.to_owned())));
+        }
+        (judgments > 0)
+            .then(|| Check::new(source, "protocol", Verdict::Fine, format!("{judgments} judgments to make"), None))
     }
 
     fn languages(&self, source: &Source, spec: &str) -> Check {

@@ -90,6 +90,7 @@ mod tests {
             chosen: vec![Response::default(); chosen],
             rejected: vec![Response::default(); rejected],
             margin: None,
+            evidence: Default::default(),
             row: 0,
         }
     }

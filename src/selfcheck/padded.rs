@@ -22,6 +22,7 @@ pub enum Side {
 /// One row: ids, and which of them are real.
 struct Row {
     ids: Vec<u32>,
+    segments: Vec<u32>,
     real: Vec<bool>,
     prompt_tokens: Option<usize>,
 }
@@ -39,6 +40,7 @@ pub fn batch(sequences: &[Sequence], side: Side, reading: &Reading, pad: u32) ->
         }
         batch.owners.push((number, 0));
         batch.ids.extend(row.ids.iter().map(|&id| i64::from(id)));
+        batch.segments.extend(row.segments.iter().map(|&segment| i64::from(segment)));
         let first = row.first()?;
         batch.positions.extend((0..width).map(|at| if row.real[at] { (at - first) as i64 } else { 0 }));
         batch.padding.extend(row.real.iter().map(|real| !real));
@@ -51,10 +53,11 @@ impl Row {
     fn new(sequence: &Sequence, width: usize, side: Side, pad: u32) -> Self {
         let n = sequence.ids.len();
         let first = if side == Side::Left { width - n } else { 0 };
-        let at = |i: usize| i.checked_sub(first).and_then(|i| sequence.ids.get(i)).copied();
+        let filled = |values: &[u32], pad| [vec![pad; first], values.to_vec(), vec![pad; width - first - n]].concat();
         Self {
-            ids: (0..width).map(|i| at(i).unwrap_or(pad)).collect(),
-            real: (0..width).map(|i| at(i).is_some()).collect(),
+            ids: filled(&sequence.ids, pad),
+            segments: filled(sequence.segments.as_deref().unwrap_or(&vec![0; n]), 0),
+            real: (0..width).map(|i| (first..first + n).contains(&i)).collect(),
             prompt_tokens: sequence.prompt_tokens,
         }
     }
@@ -83,6 +86,10 @@ impl Row {
             Pooling::Mean => return Some(Pooled::Mean(vec![start + self.first()?..start + self.last()? + 1])),
             Pooling::AppendedToken { id } => self.ids.iter().rposition(|&other| other == id)?,
             Pooling::PromptEnd => self.first()? + self.prompt_tokens?.checked_sub(1)?,
+            Pooling::Tokens { aggregate } => {
+                let (first, last) = (self.first()? + self.prompt_tokens?, self.last()?);
+                return Some(Pooled::Tokens { pieces: vec![start + first.min(last)..start + last + 1], aggregate });
+            }
         };
         Some(Pooled::Token(start + column))
     }
@@ -96,7 +103,12 @@ mod tests {
     const PAD: u32 = 9;
 
     fn sequences() -> Vec<Sequence> {
-        let one = |ids: &[u32]| Sequence { owner: (0, 0), ids: ids.to_vec(), prompt_tokens: Some(2) };
+        let one = |ids: &[u32]| Sequence {
+            owner: (0, 0),
+            ids: ids.to_vec(),
+            segments: Some(ids.iter().map(|id| id % 2).collect()),
+            prompt_tokens: Some(2),
+        };
         vec![one(&[1, 2, 9, 3, 9]), one(&[4, 5, 6])]
     }
 
@@ -113,6 +125,7 @@ mod tests {
         let left = batch(&sequences(), Side::Left, &Pooling::MaskLast.into(), PAD).unwrap();
         assert_eq!(left.ids, [1, 2, 9, 3, 9, 9, 9, 4, 5, 6]);
         assert_eq!(left.positions, [0, 1, 2, 3, 4, 0, 0, 0, 1, 2]);
+        assert_eq!(left.segments, [1, 0, 1, 1, 1, 0, 0, 0, 1, 0]);
         assert_eq!(left.trees[1], TokenTree { prefix: 5..5, branches: vec![5..10] });
     }
 

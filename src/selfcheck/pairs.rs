@@ -62,6 +62,7 @@ fn invented() -> Result<Vec<Comparison>, SelfcheckError> {
             chosen: responses(invented.chosen),
             rejected: responses(invented.rejected),
             margin: None,
+            evidence: Default::default(),
             row: row as u64,
         }
     };

@@ -3,7 +3,6 @@
 use tch::{Device, Kind, Tensor};
 
 use super::padded::{self, Side};
-use crate::backbone::config::Family;
 use crate::preference::Comparison;
 use crate::progress::Progress;
 use crate::random;
@@ -21,6 +20,8 @@ pub struct Sequence {
     /// Comparison and response.
     pub owner: (usize, usize),
     pub ids: Vec<u32>,
+    /// `None` where all are 0.
+    pub segments: Option<Vec<u32>>,
     pub prompt_tokens: Option<usize>,
 }
 
@@ -33,7 +34,7 @@ pub struct Ways<'a> {
 
 impl<'a> Ways<'a> {
     pub fn new(model: &'a ScalarModel, comparisons: &'a [Comparison]) -> Result<Self, RewardError> {
-        let encoded = model.text.encode_all(comparisons).map_err(|e| RewardError::Model(e.to_string()))?;
+        let encoded = model.text.encode_all(comparisons)?;
         Ok(Self { model, comparisons, encoded })
     }
 
@@ -67,8 +68,8 @@ impl<'a> Ways<'a> {
         let mut rewards = self.in_groups(&groups, sharing, progress)?;
         // Equal tokens get one reward, as `ScalarModel::score` does it.
         for (rewards, encoded) in rewards.iter_mut().zip(&self.encoded) {
-            for (index, ids) in encoded.sequences.iter().enumerate() {
-                if let Some(first) = encoded.sequences[..index].iter().position(|earlier| earlier == ids) {
+            for index in 0..rewards.len() {
+                if let Some(first) = encoded.same_as_earlier(index) {
                     rewards[index] = rewards[first];
                 }
             }
@@ -88,6 +89,7 @@ impl<'a> Ways<'a> {
         for sequence in self.sequences() {
             let one = Encoded {
                 sequences: vec![sequence.ids],
+                segments: sequence.segments.into_iter().collect(),
                 prompt_tokens: sequence.prompt_tokens.into_iter().collect(),
                 ..Encoded::default()
             };
@@ -100,12 +102,8 @@ impl<'a> Ways<'a> {
     }
 
     /// Sequences in padded rows, `rows` at a time in the order given (see [`padded`]). `None` where the
-    /// pooling rule finds nothing to read in some row, the model has no pad token, or its attention
-    /// (DeBERTa's relative positions) takes no mask.
+    /// pooling rule finds nothing to read in some row, or the model has no pad token.
     pub fn padded(&self, side: Side, rows: usize, progress: &mut dyn Progress) -> Result<Option<Rewards>, RewardError> {
-        if matches!(&self.model.network.config.family, Family::Encoder(encoder) if encoder.relative.is_some()) {
-            return Ok(None);
-        }
         let Some(pad) = self.model.pad_id() else { return Ok(None) };
         let mut rewards = self.blank();
         for group in self.sequences().chunks(rows.max(1)) {
@@ -142,8 +140,7 @@ impl<'a> Ways<'a> {
     }
 
     fn build(&self, members: &[(usize, &Encoded)], sharing: Sharing) -> Result<TokenBatch, RewardError> {
-        TokenBatch::build(members, sharing, self.model.reading(), self.model.pad_id())
-            .map_err(|e| RewardError::Model(e.to_string()))
+        Ok(TokenBatch::build(members, sharing, self.model.reading(), self.model.pad_id())?)
     }
 
     fn rewards(&self, batch: &TokenBatch) -> Result<Vec<f32>, RewardError> {
@@ -161,6 +158,7 @@ impl<'a> Ways<'a> {
             let one = |(response, ids): (usize, &Vec<u32>)| Sequence {
                 owner: (owner, response),
                 ids: ids.clone(),
+                segments: encoded.segments.get(response).cloned(),
                 prompt_tokens: encoded.prompt_tokens.get(response).copied(),
             };
             encoded.sequences.iter().enumerate().map(one).collect()

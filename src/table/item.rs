@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::TableError;
+use super::judged::{JudgeCounts, Judged};
 use crate::lang::Lang;
 use crate::provenance::RunInfo;
 
@@ -92,6 +93,8 @@ pub struct RunColumn {
     pub truncated: Vec<bool>,
     /// Whether the run has a row for the slot at all.
     pub present: Vec<bool>,
+    /// The judgments behind the rewards, where a judge made them and they were attached.
+    pub judged: Option<Judged>,
 }
 
 impl RunColumn {
@@ -103,6 +106,7 @@ impl RunColumn {
             n_tokens: vec![0; n_slots],
             truncated: vec![false; n_slots],
             present: vec![false; n_slots],
+            judged: None,
         }
     }
 }
@@ -133,6 +137,16 @@ pub struct Item<'a> {
     pub rejected_grades: &'a [u8],
     /// The run has rows for it, with rewards or without.
     pub seen: bool,
+    pub judged: Option<JudgedItem<'a>>,
+}
+
+/// What judgments say of one item.
+#[derive(Debug, Clone, Copy)]
+pub struct JudgedItem<'a> {
+    pub counts: &'a JudgeCounts,
+    /// Rewards of all responses, chosen first, at both bounds.
+    pub worst: &'a [Option<f32>],
+    pub best: &'a [Option<f32>],
 }
 
 impl ItemTable {
@@ -152,6 +166,11 @@ impl ItemTable {
             chosen_grades: self.grades.get(begin..middle).unwrap_or_default(),
             rejected_grades: self.grades.get(middle..end).unwrap_or_default(),
             seen: present[begin..end].contains(&true),
+            judged: self.runs[run].judged.as_ref().map(|judged| JudgedItem {
+                counts: &judged.counts[index],
+                worst: &judged.worst[begin..end],
+                best: &judged.best[begin..end],
+            }),
         }
     }
 

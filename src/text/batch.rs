@@ -11,7 +11,7 @@
 use std::ops::Range;
 
 use super::encode::Encoded;
-use super::pooling::{PoolingError, Reading};
+use super::pooling::{Aggregate, PoolingError, Reading};
 use super::prefix::shared_prefix;
 
 /// One comparison's tokens in the flat stream: `prefix` then `branches`, adjacent and in order.
@@ -34,6 +34,8 @@ pub enum Pooled {
     Token(usize),
     /// The mean over the sequence's positions: pieces of the flat stream (prefix, branch).
     Mean(Vec<Range<usize>>),
+    /// Each of these positions; their rewards are made one.
+    Tokens { pieces: Vec<Range<usize>>, aggregate: Aggregate },
 }
 
 /// Which comparisons hold the common prefix of their sequences once.
@@ -64,6 +66,8 @@ pub struct TokenBatch {
     pub ids: Vec<i64>,
     /// Position of each token within its own sequence, length T.
     pub positions: Vec<i64>,
+    /// Which of two texts each token belongs to (`token_type_ids`), length T; empty where all are 0.
+    pub segments: Vec<i64>,
     pub trees: Vec<TokenTree>,
     /// One entry per sequence (response), in the order of [`TokenBatch::owners`].
     pub pooled: Vec<Pooled>,
@@ -109,10 +113,23 @@ impl TokenBatch {
                 let pooled = pooling.position(ids, pad_id, prompt_tokens).map_err(failed)?;
                 let gate = gate.as_ref().map(|pattern| pattern.position(ids)).transpose().map_err(failed)?;
                 let branch = batch.append(&ids[prefix_len..], prefix_len);
+                if let Some(segments) = comparison.segments.get(response) {
+                    batch.set_segments(&segments[..prefix_len], prefix.start);
+                    batch.set_segments(&segments[prefix_len..], branch.start);
+                }
                 batch.pooled.push(match pooled {
                     Pooled::Token(position) => Pooled::Token(in_stream(position, &prefix, &branch)),
                     Pooled::Mean(_) if prefix.is_empty() => Pooled::Mean(vec![branch.clone()]),
                     Pooled::Mean(_) => Pooled::Mean(vec![prefix.clone(), branch.clone()]),
+                    Pooled::Tokens { pieces, aggregate } => {
+                        let within = |range: Range<usize>| {
+                            let shared = prefix.start + range.start.min(prefix.len())
+                                ..prefix.start + range.end.min(prefix.len());
+                            let own = |at: usize| branch.start + at.saturating_sub(prefix.len());
+                            [shared, own(range.start)..own(range.end)].into_iter().filter(|range| !range.is_empty())
+                        };
+                        Pooled::Tokens { pieces: pieces.into_iter().flat_map(within).collect(), aggregate }
+                    }
                 });
                 batch.gates.extend(gate.map(|position| in_stream(position, &prefix, &branch)));
                 batch.owners.push((owner, response));
@@ -126,6 +143,9 @@ impl TokenBatch {
                 batch.trees.push(TokenTree { prefix, branches });
             }
         }
+        if !batch.segments.is_empty() {
+            batch.segments.resize(batch.ids.len(), 0);
+        }
         Ok(batch)
     }
 
@@ -137,12 +157,21 @@ impl TokenBatch {
         start..self.ids.len()
     }
 
+    /// Segments of the tokens that stand at `start` and after it.
+    fn set_segments(&mut self, segments: &[u32], start: usize) {
+        self.segments.resize(self.ids.len(), 0);
+        self.segments[start..start + segments.len()]
+            .iter_mut()
+            .zip(segments)
+            .for_each(|(to, from)| *to = i64::from(*from));
+    }
+
     /// The one position of the stream that is read of each sequence, in the order of
     /// [`TokenBatch::owners`]; `None` where some sequence is read whole.
     pub fn pooled_positions(&self) -> Option<Vec<usize>> {
         let position = |pooled: &Pooled| match pooled {
             Pooled::Token(position) => Some(*position),
-            Pooled::Mean(_) => None,
+            Pooled::Mean(_) | Pooled::Tokens { .. } => None,
         };
         self.pooled.iter().map(position).collect()
     }
@@ -285,6 +314,21 @@ mod tests {
         assert_eq!((error.owner, error.response), (3, 1));
         let batch = TokenBatch::build(&[(0, &pair(&[1, 2], &[1, 3]))], Sharing::Always, Pooling::Mean, None).unwrap();
         assert_eq!((batch.read_positions(), batch.gates.len()), (None, 0));
+    }
+
+    #[test]
+    fn segments_stand_with_their_tokens_shared_or_not() {
+        let plain = pair(&[5, 6], &[7]);
+        let paired = Encoded { segments: vec![vec![0, 0, 1], vec![0, 0, 1, 1]], ..pair(&[1, 2, 3], &[1, 2, 5, 6]) };
+        let built = |members: &[(usize, &Encoded)], sharing| {
+            TokenBatch::build(members, sharing, Pooling::Cls, None).unwrap().segments
+        };
+        assert_eq!(
+            built(&[(0, &plain), (1, &paired), (2, &plain)], Sharing::Never),
+            [0, 0, 0, 0, 0, 1, 0, 0, 1, 1, 0, 0, 0]
+        );
+        assert_eq!(built(&[(1, &paired), (0, &plain)], Sharing::Always), [0, 0, 1, 1, 1, 0, 0, 0]);
+        assert!(built(&[(0, &plain)], Sharing::Never).is_empty());
     }
 
     #[test]

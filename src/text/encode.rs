@@ -4,7 +4,6 @@ use std::fmt;
 use std::path::Path;
 
 use rayon::prelude::*;
-use tokenizers::Tokenizer;
 
 use super::chat::{ChatTemplate, TemplateContext, TemplateError};
 use super::prefix::common_prefix;
@@ -13,7 +12,7 @@ use super::template_files::NoDefault;
 use super::tokenizer_files::{TokenizerFiles, TokenizerFilesError};
 use super::tokens::Tokens;
 use crate::lang::Lang;
-use crate::preference::{Comparison, Response};
+use crate::preference::{Comparison, Conversation, Response};
 
 /// Which item an error is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,8 +46,6 @@ pub enum TextError {
     Template(#[source] TemplateError),
     #[error("bos = \"ensure\" needs a BOS token, and the tokenizer names none")]
     NoBos,
-    #[error("layout \"pair\": this tokenizer tells prompt and response apart by segment ids, which are not supported")]
-    SegmentIds,
     #[error("max-length {max_length} leaves no room beside {special} special tokens")]
     NoRoom { max_length: usize, special: usize },
     #[error("{at}: cannot render response {response}")]
@@ -74,7 +71,6 @@ impl TextError {
                 "put the one to use beside the tokenizer as `chat_template.jinja`, or use layout = \"concat\""
             }
             TextError::NoBos => "use bos = \"keep\"",
-            TextError::SegmentIds => "use layout = \"concat\"",
             TextError::TooLong { .. } => "raise max-length, or choose truncation = \"left\"",
             TextError::Render { source: TemplateError::Refused(_), .. } => {
                 "the model's template does not take this sequence of roles; layout = \"concat\" joins the plain texts"
@@ -89,6 +85,9 @@ impl TextError {
 pub struct Encoded {
     /// One sequence per response, chosen first, without padding.
     pub sequences: Vec<Vec<u32>>,
+    /// Which text each token of each sequence belongs to (`token_type_ids`): 0 the first, 1 the second.
+    /// Empty where all are 0.
+    pub segments: Vec<Vec<u32>>,
     /// Which sequences were cut to `max-length`.
     pub truncated: Vec<bool>,
     /// How many tokens of each sequence are the prompt's. Empty unless asked for with
@@ -98,6 +97,25 @@ pub struct Encoded {
     pub bos_removed: usize,
     /// How many sequences start without a BOS although the tokenizer has one.
     pub without_bos: usize,
+}
+
+impl Encoded {
+    /// Segments of a sequence, also where all are 0.
+    pub fn segments_of(&self, sequence: usize) -> Vec<u32> {
+        let zeros = || vec![0; self.sequences.get(sequence).map_or(0, Vec::len)];
+        self.segments.get(sequence).cloned().unwrap_or_else(zeros)
+    }
+
+    /// The first sequence with the same tokens as this one, where it is an earlier one: to a model the two
+    /// are one, so they get one reward. Computed side by side they may differ in the last bit, and what cannot
+    /// be told apart would be won or lost by rounding instead of being a tie.
+    pub fn same_as_earlier(&self, sequence: usize) -> Option<usize> {
+        let same = |other: &usize| {
+            self.sequences[*other] == self.sequences[sequence]
+                && self.segments.get(*other) == self.segments.get(sequence)
+        };
+        (0..sequence).find(same)
+    }
 }
 
 /// Sums over encoded comparisons, for reports: nothing is cut or removed without being counted.
@@ -165,9 +183,6 @@ impl TextPipeline {
         if settings.bos == BosPolicy::Ensure && bos_id.is_none() {
             return Err(TextError::NoBos);
         }
-        if layout == Layout::Pair && has_segment_ids(&files.tokenizer) {
-            return Err(TextError::SegmentIds);
-        }
         let eos = files.special_tokens.get("eos_token").cloned();
         Ok(Self { files, settings: settings.clone(), layout, template, bos_id, eos, marks_prompts: false, last: None })
     }
@@ -187,16 +202,18 @@ impl TextPipeline {
     /// All sequences of one comparison.
     pub fn encode(&self, comparison: &Comparison) -> Result<Encoded, TextError> {
         let mut encoded = Encoded::default();
-        let prompt_ids = if self.marks_prompts { Some(self.prompt_ids(comparison)?) } else { None };
+        let marked = |prompt| self.marks_prompts.then(|| self.prompt_ids(comparison, prompt)).transpose();
+        let prompt_ids = marked(&comparison.prompt)?;
         for (index, response) in comparison.responses().enumerate() {
             let mut tokens = self.tokens(comparison, index, response)?;
             encoded.bos_removed += self.apply_bos_policy(&mut tokens);
-            let starts_with_bos = self.bos_id.is_some() && tokens.ids.first().copied() == self.bos_id;
-            encoded.without_bos += usize::from(self.bos_id.is_some() && !starts_with_bos);
-            if tokens.ids.is_empty() {
+            encoded.without_bos += usize::from(self.bos_id.is_some() && tokens.first() != self.bos_id);
+            if tokens.len() == 0 {
                 return Err(TextError::Empty { at: ItemRef::of(comparison), response: index });
             }
-            let mut prompt_tokens = prompt_ids.as_ref().map(|prompt| common_prefix(prompt, &tokens.ids));
+            let own = response.prompt.as_deref().map(marked).transpose()?.flatten();
+            let mut prompt_tokens =
+                own.as_ref().or(prompt_ids.as_ref()).map(|prompt| common_prefix(prompt, &tokens.ids()));
             if let Some(last) = self.last {
                 tokens.end_with(last);
             }
@@ -205,8 +222,14 @@ impl TextPipeline {
                 prompt_tokens = prompt_tokens.map(|n| n.saturating_sub(cut));
             }
             encoded.truncated.push(cut > 0);
-            encoded.prompt_tokens.extend(prompt_tokens.map(|n| n.min(tokens.ids.len())));
-            encoded.sequences.push(tokens.ids);
+            encoded.prompt_tokens.extend(prompt_tokens.map(|n| n.min(tokens.len())));
+            if self.files.gives_segments {
+                encoded.segments.push(tokens.segments());
+            }
+            encoded.sequences.push(tokens.ids());
+        }
+        if encoded.segments.iter().flatten().all(|segment| *segment == 0) {
+            encoded.segments.clear();
         }
         Ok(encoded)
     }
@@ -217,17 +240,31 @@ impl TextPipeline {
         encoded.into_iter().collect()
     }
 
-    /// The text of one response with its prompt, as it goes to the tokenizer (for showing it to people).
-    pub fn rendered(&self, comparison: &Comparison, response: &Response) -> Result<String, TemplateError> {
-        match &self.template {
-            Some(template) => template.render(&comparison.prompt, Some(response), false),
-            None => Ok(comparison.prompt.plain_text() + &self.closed(response)),
-        }
+    /// One response with its prompt as the text that goes to the tokenizer, or the two texts.
+    pub fn texts(
+        &self,
+        comparison: &Comparison,
+        response: &Response,
+    ) -> Result<(String, Option<String>), TemplateError> {
+        let conversation = comparison.prompt_of(response);
+        Ok(match &self.template {
+            Some(template) => (template.render(conversation, Some(response), false)?, None),
+            // transformers takes an empty second text for none.
+            None if self.layout == Layout::Pair => {
+                (conversation.plain_text(), Some(response.text.clone()).filter(|text| !text.is_empty()))
+            }
+            None => (conversation.plain_text() + &self.closed(response), None),
+        })
     }
 
-    /// [`TextPipeline::rendered`], with an error that names the item.
-    pub fn rendered_at(&self, comparison: &Comparison, index: usize, response: &Response) -> Result<String, TextError> {
-        self.rendered(comparison, response).map_err(|source| TextError::Render {
+    /// [`TextPipeline::texts`], with an error that names the item.
+    pub fn texts_at(
+        &self,
+        comparison: &Comparison,
+        index: usize,
+        response: &Response,
+    ) -> Result<(String, Option<String>), TextError> {
+        self.texts(comparison, response).map_err(|source| TextError::Render {
             at: ItemRef::of(comparison),
             response: index,
             source,
@@ -302,69 +339,48 @@ impl TextPipeline {
     }
 
     fn tokens(&self, comparison: &Comparison, index: usize, response: &Response) -> Result<Tokens, TextError> {
-        let rendered = || self.rendered_at(comparison, index, response);
-        let tokenizer = &self.files.tokenizer;
-        let encoding = match self.layout {
-            Layout::Chat => tokenizer.encode_fast(rendered()?, false),
-            // transformers takes an empty second text for none.
-            Layout::Pair if response.text.is_empty() => tokenizer.encode_fast(comparison.prompt.plain_text(), true),
-            Layout::Pair => tokenizer.encode_fast((comparison.prompt.plain_text(), response.text.as_str()), true),
-            Layout::Auto | Layout::Concat => tokenizer.encode_fast(rendered()?, true),
+        let special = self.layout != Layout::Chat;
+        let encoding = match self.texts_at(comparison, index, response)? {
+            (text, None) => self.files.tokenizer.encode_fast(text, special),
+            (prompt, Some(response)) => self.files.tokenizer.encode_fast((prompt, response), special),
         };
         let encoding = encoding.map_err(|e| TextError::Encode {
             at: ItemRef::of(comparison),
             response: index,
             problem: e.to_string(),
         })?;
-        let kept = encoding.get_special_tokens_mask().iter().map(|mask| *mask == 1).collect();
-        Ok(Tokens { ids: encoding.get_ids().to_vec(), kept })
+        Ok(Tokens::of(&encoding))
     }
 
     /// Ids of the prompt alone as it begins every sequence: with the header of the answer in the chat
     /// layout, up to the tokens that change once a response follows.
-    fn prompt_ids(&self, comparison: &Comparison) -> Result<Vec<u32>, TextError> {
+    fn prompt_ids(&self, comparison: &Comparison, prompt: &Conversation) -> Result<Vec<u32>, TextError> {
         let at = || ItemRef::of(comparison);
         let (text, special) = match &self.template {
             Some(template) => {
-                let text = template.render(&comparison.prompt, None, true);
+                let text = template.render(prompt, None, true);
                 (text.map_err(|source| TextError::Render { at: at(), response: 0, source })?, false)
             }
-            None => (comparison.prompt.plain_text(), true),
+            None => (prompt.plain_text(), true),
         };
         let encoding = self.files.tokenizer.encode_fast(text, special);
         let encoding = encoding.map_err(|e| TextError::Encode { at: at(), response: 0, problem: e.to_string() })?;
-        let mut tokens = Tokens { ids: encoding.get_ids().to_vec(), kept: vec![false; encoding.len()] };
+        let mut tokens = Tokens::of(&encoding);
         self.apply_bos_policy(&mut tokens);
-        Ok(tokens.ids)
+        Ok(tokens.ids())
     }
 
     /// Returns how many BOS tokens were removed. A BOS that stays is protected from truncation.
     fn apply_bos_policy(&self, tokens: &mut Tokens) -> usize {
-        let Some(bos) = self.bos_id else { return 0 };
-        let leading = tokens.ids.iter().take_while(|id| **id == bos).count();
-        let wanted = match self.settings.bos {
-            BosPolicy::Keep => leading,
-            BosPolicy::Dedupe => leading.min(1),
-            BosPolicy::Ensure => 1,
-            BosPolicy::None => 0,
-        };
-        if wanted > leading {
-            tokens.ids.insert(0, bos);
-            tokens.kept.insert(0, true);
-        }
-        let removed = leading.saturating_sub(wanted);
-        tokens.ids.drain(..removed);
-        tokens.kept.drain(..removed);
-        tokens.kept.iter_mut().take(wanted).for_each(|kept| *kept = true);
-        removed
+        self.bos_id.map_or(0, |bos| tokens.apply(self.settings.bos, bos))
     }
 
     /// Cuts to `max-length`; returns how many tokens went.
     fn truncate(&self, tokens: &mut Tokens, comparison: &Comparison, index: usize) -> Result<usize, TextError> {
-        let n_tokens = tokens.ids.len();
+        let n_tokens = tokens.len();
         let Some(max_length) = self.settings.max_length.filter(|max| n_tokens > *max) else { return Ok(0) };
         let excess = n_tokens - max_length;
-        let special = tokens.kept.iter().filter(|kept| **kept).count();
+        let special = tokens.n_kept();
         if special >= max_length {
             return Err(TextError::NoRoom { max_length, special });
         }
@@ -372,17 +388,9 @@ impl TextPipeline {
             Truncation::Refuse => {
                 return Err(TextError::TooLong { at: ItemRef::of(comparison), response: index, n_tokens, max_length });
             }
-            Truncation::Left => tokens.remove_first(excess),
-            Truncation::Right => {
-                tokens.reverse();
-                tokens.remove_first(excess);
-                tokens.reverse();
-            }
+            Truncation::Left => tokens.cut_first(excess),
+            Truncation::Right => tokens.cut_last(excess),
         }
         Ok(excess)
     }
-}
-
-fn has_segment_ids(tokenizer: &Tokenizer) -> bool {
-    tokenizer.encode_fast(("a", "b"), true).is_ok_and(|encoding| encoding.get_type_ids().iter().any(|id| *id != 0))
 }

@@ -28,6 +28,21 @@ pub enum Pooling {
     AppendedToken { id: u32 },
     /// The last token of the prompt (ArmoRM's gate).
     PromptEnd,
+    /// Every token of the response; the tokens' rewards are made one.
+    Tokens { aggregate: Aggregate },
+}
+
+/// One reward out of those of a response's tokens. TOML: `pooling = { tokens = { aggregate = "mean" } }`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Aggregate {
+    Sum,
+    #[default]
+    Mean,
+    /// log Σ e^r, which is close to the largest.
+    Max,
+    /// −log Σ e^−r, which is close to the smallest.
+    Min,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -112,6 +127,13 @@ impl Pooling {
                 Some(n) if (1..=ids.len()).contains(&n) => n - 1,
                 _ => return Err(PoolingError::NoPromptEnd),
             },
+            Pooling::Tokens { aggregate } => match prompt_tokens {
+                // Of a response without tokens of its own the last one stands for it.
+                Some(n) if n <= ids.len() => {
+                    return Ok(Pooled::Tokens { pieces: vec![n.min(last)..ids.len()], aggregate });
+                }
+                _ => return Err(PoolingError::NoPromptEnd),
+            },
         };
         Ok(Pooled::Token(position))
     }
@@ -126,6 +148,7 @@ impl Pooling {
             Pooling::Mean => "mean",
             Pooling::AppendedToken { .. } => "appended-token",
             Pooling::PromptEnd => "prompt-end",
+            Pooling::Tokens { .. } => "tokens",
         }
     }
 

@@ -106,6 +106,23 @@ pub struct TextOverrides {
     pub template_variables: BTreeMap<String, serde_json::Value>,
 }
 
+impl From<&TextSettings> for TextOverrides {
+    /// Changes everything, up to template variables and a length limit that the settings do not have.
+    fn from(settings: &TextSettings) -> Self {
+        let TextSettings { layout, max_length, truncation, bos, append_eos, date, template_variables } =
+            settings.clone();
+        Self {
+            layout: Some(layout),
+            max_length,
+            truncation: Some(truncation),
+            bos: Some(bos),
+            append_eos: Some(append_eos),
+            date: Some(date),
+            template_variables,
+        }
+    }
+}
+
 impl TextOverrides {
     /// The model's settings with these changes; template variables are added one by one.
     pub fn over(&self, of_model: TextSettings) -> TextSettings {
@@ -147,6 +164,8 @@ mod tests {
         let of_model = TextSettings { max_length: Some(77), append_eos: false, ..TextSettings::default() };
         assert_eq!(text.over(of_model.clone()), of_model);
         text.max_length = Some(12);
-        assert_eq!(text.over(of_model.clone()), TextSettings { max_length: Some(12), ..of_model });
+        assert_eq!(text.over(of_model.clone()), TextSettings { max_length: Some(12), ..of_model.clone() });
+        let pair = TextSettings { layout: Layout::Pair, max_length: Some(5), ..TextSettings::default() };
+        assert_eq!(TextOverrides::from(&pair).over(of_model), pair);
     }
 }

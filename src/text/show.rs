@@ -34,9 +34,15 @@ pub struct Shown {
 pub struct ShownResponse {
     /// `chosen` or `rejected`.
     pub role: &'static str,
-    /// The whole text, prompt and response, as it goes to the tokenizer.
+    /// The text as it goes to the tokenizer: prompt and response.
     pub rendered: String,
+    /// In the `pair` layout the second text, which is the response; `rendered` is the prompt then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub second: Option<String>,
     pub tokens: Vec<Token>,
+    /// Which text each token belongs to (`token_type_ids`); left out where all are 0.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub segments: Vec<u32>,
     pub truncated: bool,
     /// The position the reward is read at; absent for a mean over all, and where the rule is not known.
     pub pooled: Option<usize>,
@@ -84,16 +90,19 @@ impl Shown {
             let prompt_tokens = encoded.prompt_tokens.get(index).copied();
             let pooled = pooling.and_then(|rule| match rule.position(ids, pad_id, prompt_tokens) {
                 Ok(super::batch::Pooled::Token(position)) => Some(position),
-                Ok(super::batch::Pooled::Mean(_)) => None,
+                Ok(super::batch::Pooled::Mean(_) | super::batch::Pooled::Tokens { .. }) => None,
                 Err(problem) => {
                     warnings.push(format!("response {index} cannot be pooled: {problem}"));
                     None
                 }
             });
+            let (rendered, second) = pipeline.texts_at(comparison, index, response)?;
             responses.push(ShownResponse {
                 role: if index < comparison.chosen.len() { "chosen" } else { "rejected" },
-                rendered: pipeline.rendered_at(comparison, index, response)?,
+                rendered,
+                second,
                 tokens: ids.iter().map(|id| token(*id)).collect(),
+                segments: encoded.segments.get(index).cloned().unwrap_or_default(),
                 truncated,
                 pooled,
                 starts_with_bos: ids.first().copied().is_some_and(|id| Some(id) == pipeline.bos_id()),
@@ -136,9 +145,12 @@ impl Shown {
             for (what, holds) in ends {
                 let _ = writeln!(out, "  {what}: {}", if holds { "yes" } else { "no" });
             }
-            let _ = writeln!(out, "text");
-            for line in response.rendered.split('\n') {
-                let _ = writeln!(out, "  {}", visible(line));
+            for (name, text) in [("text", Some(&response.rendered)), ("second text", response.second.as_ref())] {
+                let Some(text) = text else { continue };
+                let _ = writeln!(out, "{name}");
+                for line in text.split('\n') {
+                    let _ = writeln!(out, "  {}", visible(line));
+                }
             }
             let _ = writeln!(out, "tokens");
             // What all share is written once.
@@ -147,8 +159,11 @@ impl Shown {
                 let _ = writeln!(out, "  0 … {}: as response 0", start - 1);
             }
             for (at, token) in response.tokens.iter().enumerate().skip(start) {
-                let mark = if response.pooled == Some(at) { "  <- pooled" } else { "" };
-                let _ = writeln!(out, "  {at:>5} {:>7}  {}{mark}", token.id, visible(&token.piece));
+                let pooled = if response.pooled == Some(at) { "  <- pooled" } else { "" };
+                let segment = |at: usize| response.segments.get(at).copied().unwrap_or(0);
+                let begins = segment(at) != at.checked_sub(1).map_or(0, segment);
+                let begins = if begins { format!("  <- segment {}", segment(at)) } else { String::new() };
+                let _ = writeln!(out, "  {at:>5} {:>7}  {}{pooled}{begins}", token.id, visible(&token.piece));
             }
             if let Some(at) = response.pooled.filter(|at| *at < start) {
                 let _ = writeln!(out, "  pooled at {at}, in what is shared");

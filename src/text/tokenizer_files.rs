@@ -31,6 +31,8 @@ pub struct TokenizerFiles {
     /// Named special tokens (`bos_token`, `eos_token`, …) and their texts.
     pub special_tokens: BTreeMap<String, String>,
     pub chat_templates: ChatTemplates,
+    /// Whether a model is told which of two texts a token belongs to (`token_type_ids`).
+    pub gives_segments: bool,
     /// The length the tokenizer was made for; "very large" placeholders count as absent.
     pub model_max_length: Option<usize>,
 }
@@ -59,7 +61,8 @@ impl TokenizerFiles {
         // transformers writes 1e30 for "no limit".
         let model_max_length = settings.get("model_max_length").and_then(Value::as_f64);
         let model_max_length = model_max_length.filter(|n| (1.0..1e9).contains(n)).map(|n| n as usize);
-        Ok(Self { tokenizer, special_tokens, chat_templates, model_max_length })
+        let gives_segments = gives_segments(&settings);
+        Ok(Self { tokenizer, special_tokens, chat_templates, gives_segments, model_max_length })
     }
 
     /// The id of a named special token, such as `pad_token`.
@@ -76,6 +79,17 @@ fn read_object(path: &Path) -> Result<Map<String, Value>, TokenizerFilesError> {
     let text = files::read_text(path)?;
     serde_json::from_str(&text)
         .map_err(|e| TokenizerFilesError::Content { path: path.to_owned(), problem: e.to_string() })
+}
+
+/// As in transformers 5.23: what `model_input_names` says, else what the tokenizer's class does. Where neither
+/// is named, the architecture's class counts, and those of all architectures with segments have them.
+fn gives_segments(settings: &TokenSettings) -> bool {
+    const WITH_SEGMENTS: [&str; 3] = ["BertTokenizer", "DebertaTokenizer", "DebertaV2Tokenizer"];
+    if let Some(names) = settings.get("model_input_names").and_then(Value::as_array) {
+        return names.iter().any(|name| name == "token_type_ids");
+    }
+    let class = settings.get("tokenizer_class").and_then(Value::as_str);
+    class.is_none_or(|class| WITH_SEGMENTS.contains(&class.trim_end_matches("Fast")))
 }
 
 /// transformers would add an unknown token under a new id, for which no trained model has an embedding.

@@ -10,11 +10,12 @@ use super::scalar::ScalarTrainable;
 use super::settings::TrainSettings;
 use crate::backbone::lora::AdapterUse;
 use crate::device;
+use crate::objective::Objective;
 use crate::preference::Comparison;
 use crate::progress::Progress;
 use crate::provenance::{COMMIT, RunInfo, VERSION};
 use crate::reward::artifact::{self, ProvenanceCard};
-use crate::reward::network::MissingHead;
+use crate::reward::network::{Loading, MissingHead};
 use crate::reward::options::RewardOptions;
 use crate::reward::padding;
 use crate::reward::parts::ModelParts;
@@ -102,15 +103,11 @@ fn from_checkpoint(
     device: Device,
     progress: &mut dyn Progress,
 ) -> Result<ScalarModel, TrainError> {
-    let failed = |e: artifact::ArtifactError| TrainError::Begin(e.to_string());
-    let of_model = parts.card().map_err(failed)?.map(|card| card.text);
-    let text = settings.text.over(of_model.unwrap_or_default());
     let missing = MissingHead::Draw { init: settings.head_init, seed: settings.seed };
-    let usage = AdapterUse::Merged;
-    let reward = RewardOptions::default();
-    let mut model = artifact::load_parts(parts, usage, device, Kind::Float, compute, missing, Some(&text), &reward)
-        .map_err(failed)?;
-    if let Some(why) = model.network.head().untrainable() {
+    let loading = Loading { device, weights: Kind::Float, compute, missing };
+    let own = reward_options(&settings.objective);
+    let mut model = artifact::load_parts(parts, AdapterUse::Merged, loading, &settings.text, &own).map_err(Box::new)?;
+    if let Some(why) = model.network.head().untrainable(settings.objective.n_attributes() > 0) {
         return Err(TrainError::Begin(why));
     }
     // A head that was trained reads where it learnt to; a new one, or a rule that ignores padding, is free.
@@ -123,6 +120,12 @@ fn from_checkpoint(
         progress.line(&format!("drawn at random, not in the checkpoint: {}", model.network.drawn.join(", ")));
     }
     Ok(model)
+}
+
+/// What the objective says of the reward head and of where it reads.
+fn reward_options(objective: &Objective) -> RewardOptions {
+    let (pooling, label_weights) = (objective.pooling(), objective.label_weights());
+    RewardOptions { pooling, label_weights, ..RewardOptions::default() }
 }
 
 fn from_scratch(
@@ -154,7 +157,8 @@ fn from_scratch(
         progress.line(&format!("tokenizer of {size} entries trained on the data"));
     }
     let text = settings.text.over(TextSettings::default());
-    let model = artifact::init(&preset, &dir, &text, settings.head_init, settings.seed, compute, device)
-        .map_err(|e| TrainError::Begin(e.to_string()))?;
+    let reward = reward_options(&settings.objective);
+    let (init, seed) = (settings.head_init, settings.seed);
+    let model = artifact::init_with(&preset, &dir, &text, init, seed, compute, device, &reward).map_err(Box::new)?;
     Ok((model, dir))
 }

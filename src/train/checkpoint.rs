@@ -1,8 +1,8 @@
 //! Checkpoints: everything a run needs to go on to the same bytes.
 //!
 //! `checkpoints/step-NNNNNNNN/` is a model directory (parameters as they stand, not averaged) and
-//! `optimizer.safetensors`, `average.safetensors` where an average is kept, and `trainer.toml`, which is
-//! written last. A directory appears under its name only when it is complete and on disk.
+//! `optimizer.safetensors`, `average.safetensors` where an average is kept, `objective.safetensors` where the objective
+//! keeps something, and `trainer.toml`, which is written last. A directory appears under its name only when it is complete and on disk.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use super::average::Average;
+use super::companion::{Companion, users};
 use super::error::TrainError;
 use super::journal::LogLengths;
 use super::optimizer::AdamW;
@@ -24,6 +25,7 @@ use crate::provenance::RunInfo;
 const STATE_FILE: &str = "trainer.toml";
 const OPTIMIZER_FILE: &str = "optimizer.safetensors";
 const AVERAGE_FILE: &str = "average.safetensors";
+const OBJECTIVE_FILE: &str = "objective.safetensors";
 const PART: &str = ".part-";
 
 /// Where a run stands, next to the tensors. TOML: its numbers come back bit for bit.
@@ -102,6 +104,7 @@ impl Checkpoints {
         model: &M,
         optimizer: &AdamW,
         average: Option<&Average>,
+        companion: &Companion,
         state: &TrainerState,
     ) -> Result<(), TrainError> {
         let part = self.dir.join(format!("{PART}{:08}", state.step));
@@ -115,6 +118,11 @@ impl Checkpoints {
         if let Some(average) = average {
             let tensors = average.tensors().iter().map(|(name, tensor)| (name.as_str(), tensor));
             weights::write(&part.join(AVERAGE_FILE), tensors)?;
+        }
+        let kept = companion.tensors();
+        if !kept.is_empty() {
+            let tensors = kept.iter().map(|(name, tensor)| (name.as_str(), tensor));
+            weights::write(&part.join(OBJECTIVE_FILE), tensors)?;
         }
         let path = part.join(STATE_FILE);
         let text = toml::to_string(state)
@@ -148,8 +156,11 @@ impl Checkpoints {
         model: &M,
         optimizer: &mut AdamW,
         average: Option<&mut Average>,
+        companion: &mut Companion,
     ) -> Result<(), TrainError> {
         let dir = self.path(step);
+        let kept = dir.join(OBJECTIVE_FILE);
+        companion.load(if kept.is_file() { tensors(&kept)? } else { BTreeMap::new() })?;
         load_params(model, Checkpoint::open_dir(&dir)?.take_all()?, &dir)?;
         optimizer.load_state(tensors(&dir.join(OPTIMIZER_FILE))?)?;
         if let Some(average) = average {
@@ -167,6 +178,16 @@ impl Checkpoints {
             params.extend(tensors(&dir.join(AVERAGE_FILE))?);
         }
         load_params(model, params, &dir)
+    }
+
+    /// Writes what a finished model of `step` keeps of its objective into `out`, where that is something.
+    pub fn finish(&self, step: u64, out: &Path) -> Result<(), TrainError> {
+        let kept = self.path(step).join(OBJECTIVE_FILE);
+        let kept = if kept.is_file() { users::finished(tensors(&kept)?) } else { BTreeMap::new() };
+        if kept.is_empty() {
+            return Ok(());
+        }
+        Ok(weights::write(&out.join(users::FILE), kept.iter().map(|(name, tensor)| (name.as_str(), tensor)))?)
     }
 
     /// Removes all but the newest `keep` and the one of step `best`.

@@ -9,21 +9,21 @@ use tch::Tensor;
 
 use super::average::Average;
 use super::checkpoint::{Best, Checkpoints, TrainerState};
+use super::companion::Companion;
 use super::donors::Donors;
 use super::error::TrainError;
-use super::evaluation::{Evaluation, Sums, evaluate};
+use super::evaluation::{Evaluation, evaluate};
 use super::journal::Journal;
 use super::optimizer::{AdamW, clip_grad_norm, non_finite_gradients};
+use super::passes::Passes;
 use super::phase::{Phase, Phases};
 use super::prepare::{Prepared, TrainPair, named};
 use super::sampler::Sampler;
 use super::settings::TrainSettings;
 use super::stand_ins::Step;
+use super::step_report::{Seen, StepReport};
 use super::trainable::{PairSize, Trainable};
 use super::values::to_f64;
-use crate::backbone::DropoutKey;
-use crate::objective::Rewards;
-use crate::objective::language_model::Every;
 use crate::progress::Progress;
 use crate::text::batch::plan;
 
@@ -41,24 +41,8 @@ pub struct Engine<'a, M: Trainable> {
     state: TrainerState,
     phases: Phases,
     donors: Donors,
+    companion: Companion,
     last_evaluation: Option<Evaluation>,
-}
-
-/// What one optimiser step saw and did.
-struct StepReport {
-    sums: Sums,
-    /// Of the stand-ins beside rejected responses.
-    beside: Sums,
-    reward_mean: f64,
-    reward_std: f64,
-    grad_norm: f64,
-    lr: f64,
-    /// Mean next-token loss, where it was asked for.
-    next_token: Option<f64>,
-    mismatched: usize,
-    tokens: usize,
-    tokens_shared: usize,
-    micro_batches: usize,
 }
 
 impl<'a, M: Trainable> Engine<'a, M> {
@@ -80,8 +64,9 @@ impl<'a, M: Trainable> Engine<'a, M> {
         let mut optimizer = AdamW::new(params, |name| model.is_head(name), settings.optimizer())?;
         let mut average = settings.ema_decay.map(|decay| Average::new(optimizer.params(), decay));
         let checkpoints = Checkpoints::of(out);
+        let mut companion = Companion::new(settings, &train.pairs)?;
         if resumes {
-            checkpoints.load_tensors(state.step, model, &mut optimizer, average.as_mut())?;
+            checkpoints.load_tensors(state.step, model, &mut optimizer, average.as_mut(), &mut companion)?;
         }
         // After the tensors: a checkpoint that cannot be read leaves the logs as they are.
         let journal = Journal::open(out, state.logs)?;
@@ -98,6 +83,7 @@ impl<'a, M: Trainable> Engine<'a, M> {
             state,
             phases,
             donors: Donors::new(&train.pairs, settings.seed),
+            companion,
             last_evaluation: None,
         })
     }
@@ -115,7 +101,7 @@ impl<'a, M: Trainable> Engine<'a, M> {
             let report = self.step()?;
             self.record(&report, began.elapsed().as_secs_f64())?;
             progress.advance(1);
-            progress.note(&note(&report));
+            progress.note(&report.note());
             let last = self.state.step == total_steps;
             let mut save = last || self.due(self.settings.save_every);
             if !self.eval.is_empty() && (last || self.due(self.settings.eval_every)) {
@@ -139,46 +125,120 @@ impl<'a, M: Trainable> Engine<'a, M> {
         let t = self.state.step;
         let (lm_weight, share) = self.phases.auxiliary(self.settings, t);
         let batch = self.sampler.batch(t).1.to_vec();
-        let beside = self.phases.at(t) == Phase::Preferences && self.settings.auxiliary.mismatched_beside;
+        let prefers = self.phases.at(t) == Phase::Preferences;
+        let beside = prefers && self.settings.auxiliary.mismatched_beside;
         let drawn = Step::draw(self.model, &self.donors, self.train, (t, &batch), share, beside);
         let (pairs, encoded) = (&drawn.pairs, drawn.encoded());
         let sizes: Vec<PairSize> = encoded.iter().map(|encoded| self.model.size(encoded)).collect();
         let costs: Vec<usize> = sizes.iter().map(|size| size.computed).collect();
         let pieces = plan(&costs, self.settings.token_budget, usize::MAX);
-        let dropout = self.settings.dropout.rates();
-        let mut seen: Vec<(Tensor, Tensor)> = Vec::with_capacity(pieces.len());
-        let (mut rows, mut extra): (Vec<usize>, Vec<bool>) = Default::default();
-        // Of the whole step, so that the mean does not depend on the pieces.
-        let every = (lm_weight > 0.0).then_some(Every { stride: self.settings.lm_stride, offset: t });
-        let next_tokens: usize =
-            every.map_or(0, |every| encoded.iter().map(|encoded| self.model.next_tokens(encoded, every)).sum());
+        let forward = Passes::of(self.settings, t, lm_weight, prefers, self.companion.wants_states());
+        if let Companion::Balance(balance) = &mut self.companion
+            && prefers
+        {
+            balance.weigh(forward.head_gradients(self.model, &drawn, &pieces, balance)?);
+        }
+        let factors = match prefers {
+            true => self.companion.factors(t - self.phases.pretraining, pairs),
+            false => vec![1.0; pairs.len()],
+        };
+        let sides = match &self.companion {
+            Companion::Critic(critic) => drawn.sides(|pair| critic.is_source(pair)),
+            _ => [0, 0],
+        };
+        let threshold = match &self.companion {
+            Companion::Threshold(threshold) => threshold.value(),
+            _ => None,
+        };
+        let next_tokens: usize = encoded.iter().map(|encoded| forward.next_tokens(self.model, encoded)).sum();
         let mut next_token_sums: Vec<Tensor> = Vec::new();
+        let mut computed: Vec<(Tensor, Tensor)> = Vec::with_capacity(pieces.len());
+        let (mut seen, mut states) = (Seen::default(), Vec::new());
         for (micro, piece) in pieces.iter().enumerate() {
-            let members: Vec<&M::Encoded> = piece.iter().map(|&index| encoded[index]).collect();
+            let given = forward.run(self.model, &drawn, piece, micro)?;
             let compared = drawn.compared(piece);
-            let key = DropoutKey { seed: self.settings.seed, step: t, micro: micro as u64 };
-            let forward = self.model.forward(&members, dropout.map(|rates| (rates, key)), every)?;
-            let rewards_s = compared.pick(&forward.rewards_s);
-            let rewards = Rewards { rewards_s: &rewards_s, labels: &compared.labels(&drawn) };
-            let losses_n = self.settings.objective.losses(&rewards)?;
-            let weights_n = Tensor::from_slice(&compared.weights(&drawn));
+            let labels = compared.labels(&drawn, threshold);
+            let of_users = match (&mut self.companion, &given.states_sd) {
+                (Companion::Users(users), Some(states_sd)) => {
+                    let rows = drawn.marks(piece, |pair| users.row(pair));
+                    Some(&given.rewards_s + users.extra(states_sd, &rows)?)
+                }
+                _ => None,
+            };
+            let rewards = of_users.as_ref().unwrap_or(&given.rewards_s);
+            let judged = given.attributes_sa.as_ref().unwrap_or(rewards);
+            let losses_n = compared.losses(&self.settings.objective, judged, &labels)?;
+            let rewards_s = compared.rewards(rewards);
+            let weights_n = Tensor::from_slice(&compared.weights(&drawn, &factors));
             let weights_n = weights_n.to_kind(losses_n.kind()).to_device(losses_n.device());
             // The mean over the step's pairs, whatever the pieces.
             let mut loss = (&losses_n * weights_n).sum(losses_n.kind()) / pairs.len() as f64;
-            if let Some(sum) = forward.next_token {
+            if let Some(sum) = given.next_token {
                 loss += &sum * (lm_weight / next_tokens.max(1) as f64);
                 next_token_sums.push(sum.detach());
             }
+            if let (Companion::Critic(critic), Some(states_sd)) = (&mut self.companion, given.states_sd) {
+                let sources = drawn.marks(piece, |pair| critic.is_source(pair));
+                loss += critic.term(&states_sd, &sources, sides)?;
+                states.push((states_sd.detach(), sources));
+            }
             loss.backward();
-            seen.push((rewards_s.detach(), losses_n.detach()));
-            rows.extend(compared.pair);
-            extra.extend(compared.extra);
+            computed.push((rewards_s.detach(), losses_n.detach()));
+            seen.labels.extend(labels);
+            seen.pair.extend(compared.pair);
+            seen.extra.extend(compared.extra);
         }
         // Read after all backward passes: an accelerator need not wait for the host between pieces.
-        let (rewards, losses): (Vec<Vec<f64>>, Vec<Vec<f64>>) =
-            seen.iter().map(|(rewards, losses)| (to_f64(rewards), to_f64(losses))).unzip();
-        let (rewards, losses) = (rewards.concat(), losses.concat());
-        let [sums, beside] = step_sums(t, pairs, &rows, &extra, &rewards, &losses)?;
+        seen.rewards = computed.iter().flat_map(|(rewards, _)| to_f64(rewards)).collect();
+        seen.losses = computed.iter().flat_map(|(_, losses)| to_f64(losses)).collect();
+        let [sums, beside] = seen.sums(t, pairs)?;
+        self.learn(t, &seen, &states)?;
+        let (grad_norm, lr) = self.update(t, pairs)?;
+        let n = seen.rewards.len() as f64;
+        let reward_mean = seen.rewards.iter().sum::<f64>() / n;
+        let variance = seen.rewards.iter().map(|r| (r - reward_mean).powi(2)).sum::<f64>() / n;
+        let tokens: usize = costs.iter().sum();
+        let sequences: usize = sizes.iter().map(|size| size.sequences).sum();
+        let next_token_sum: f64 = next_token_sums.iter().map(|sum| sum.double_value(&[])).sum();
+        Ok(StepReport {
+            sums,
+            beside,
+            reward_mean,
+            reward_std: variance.sqrt(),
+            grad_norm,
+            lr,
+            next_token: (!next_token_sums.is_empty()).then(|| next_token_sum / next_tokens.max(1) as f64),
+            mismatched: drawn.n_stand_ins(),
+            tokens,
+            tokens_shared: sequences.saturating_sub(tokens),
+            micro_batches: pieces.len(),
+            objective: if prefers { self.companion.report() } else { serde_json::Value::Null },
+        })
+    }
+
+    /// What the objective keeps learns from the step, too.
+    fn learn(&mut self, t: u64, seen: &Seen, states: &[(Tensor, Vec<bool>)]) -> Result<(), TrainError> {
+        match &mut self.companion {
+            Companion::Critic(critic) if !states.is_empty() => {
+                let all: Vec<&Tensor> = states.iter().map(|(states_sd, _)| states_sd).collect();
+                let sources: Vec<bool> = states.iter().flat_map(|(_, sources)| sources.iter().copied()).collect();
+                critic.learn(t, &Tensor::cat(&all, 0), &sources)
+            }
+            Companion::Users(users) if self.phases.at(t) == Phase::Preferences => {
+                users.learn();
+                Ok(())
+            }
+            Companion::Threshold(threshold) if self.phases.at(t) == Phase::Preferences => {
+                let [chosen, rejected] = seen.sides();
+                threshold.learn(&chosen, &rejected);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Clips and applies the gradients of step `t`; returns their norm and the rate.
+    fn update(&mut self, t: u64, pairs: &[&TrainPair<M::Encoded>]) -> Result<(f64, f64), TrainError> {
         let limit = Some(self.settings.clip).filter(|&clip| clip > 0.0);
         let grad_norm = clip_grad_norm(self.optimizer.params().map(|(_, param)| param), limit);
         if !grad_norm.is_finite() {
@@ -196,50 +256,13 @@ impl<'a, M: Trainable> Engine<'a, M> {
             average.update(self.optimizer.params());
         }
         self.state.step = t + 1;
-        let n = rewards.len() as f64;
-        let reward_mean = rewards.iter().sum::<f64>() / n;
-        let variance = rewards.iter().map(|r| (r - reward_mean).powi(2)).sum::<f64>() / n;
-        let tokens: usize = costs.iter().sum();
-        let sequences: usize = sizes.iter().map(|size| size.sequences).sum();
-        let next_token_sum: f64 = next_token_sums.iter().map(|sum| sum.double_value(&[])).sum();
-        Ok(StepReport {
-            sums,
-            beside,
-            reward_mean,
-            reward_std: variance.sqrt(),
-            grad_norm,
-            lr,
-            next_token: (!next_token_sums.is_empty()).then(|| next_token_sum / next_tokens.max(1) as f64),
-            mismatched: drawn.n_stand_ins(),
-            tokens,
-            tokens_shared: sequences.saturating_sub(tokens),
-            micro_batches: pieces.len(),
-        })
+        Ok((grad_norm, lr))
     }
 
     fn record(&mut self, report: &StepReport, seconds: f64) -> Result<(), TrainError> {
         let step = self.state.step;
-        self.journal.steps.write(&json!({
-            "step": step,
-            "phase": self.phases.at(step - 1).as_str(),
-            "epoch": self.epochs_done(),
-            "lr": report.lr,
-            "loss": report.sums.mean_loss(),
-            "accuracy": report.sums.accuracy(),
-            "ties": report.sums.ties,
-            "margin": report.sums.mean_margin(),
-            "reward_mean": report.reward_mean,
-            "reward_std": report.reward_std,
-            "grad_norm": report.grad_norm,
-            "next_token_loss": report.next_token,
-            "mismatched": report.mismatched,
-            "beside_loss": report.beside.mean_loss(),
-            "beside_accuracy": report.beside.accuracy(),
-            "pairs": report.sums.n,
-            "micro_batches": report.micro_batches,
-            "tokens": report.tokens,
-            "tokens_shared": report.tokens_shared,
-        }))?;
+        let phase = self.phases.at(step - 1).as_str();
+        self.journal.steps.write(&report.to_json(step, phase, self.epochs_done()))?;
         self.journal.timing.write(&json!({
             "step": step,
             "seconds": seconds,
@@ -297,7 +320,7 @@ impl<'a, M: Trainable> Engine<'a, M> {
 
     fn save(&mut self) -> Result<(), TrainError> {
         self.state.logs = self.journal.sync()?;
-        self.checkpoints.save(self.model, &self.optimizer, self.average.as_ref(), &self.state)?;
+        self.checkpoints.save(self.model, &self.optimizer, self.average.as_ref(), &self.companion, &self.state)?;
         self.checkpoints.rotate(self.settings.keep_checkpoints.max(1), self.state.best.map(|best| best.step))
     }
 
@@ -318,64 +341,5 @@ impl<'a, M: Trainable> Engine<'a, M> {
 
     pub fn last_evaluation(&self) -> Option<&Evaluation> {
         self.last_evaluation.as_ref()
-    }
-}
-
-/// Sums over what a step compared: the pairs, and the stand-ins beside them. `rows` says which pair each loss
-/// belongs to, `extra` whether it is one beside.
-fn step_sums<E>(
-    t: u64,
-    pairs: &[&TrainPair<E>],
-    rows: &[usize],
-    extra: &[bool],
-    rewards: &[f64],
-    losses: &[f64],
-) -> Result<[Sums; 2], TrainError> {
-    let mut sums = [Sums::default(), Sums::default()];
-    let mut broken = Vec::new();
-    for (((&pair, &extra), rewards), &loss) in rows.iter().zip(extra).zip(rewards.chunks_exact(2)).zip(losses) {
-        let margin = rewards[0] - rewards[1];
-        match margin.is_finite() && loss.is_finite() {
-            true => sums[usize::from(extra)].add(margin, loss),
-            false => broken.push(pairs[pair]),
-        }
-    }
-    if broken.is_empty() {
-        return Ok(sums);
-    }
-    let what = format!("{} of {} pairs have a reward or loss that is not a finite number", broken.len(), rows.len());
-    Err(TrainError::NonFinite { step: t + 1, what, pairs: named(broken.into_iter()) })
-}
-
-fn note(report: &StepReport) -> String {
-    match (report.sums.mean_loss(), report.sums.accuracy()) {
-        (Some(loss), Some(accuracy)) => format!("loss {loss:.4}, accuracy {:.0} %", 100.0 * accuracy),
-        _ => String::new(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_note_is_short() {
-        let mut sums = Sums::default();
-        sums.add(1.0, 0.3);
-        sums.add(-1.0, 1.3);
-        let report = StepReport {
-            sums,
-            beside: Sums::default(),
-            reward_mean: 0.0,
-            reward_std: 1.0,
-            grad_norm: 1.0,
-            lr: 0.1,
-            next_token: None,
-            mismatched: 0,
-            tokens: 1,
-            tokens_shared: 0,
-            micro_batches: 1,
-        };
-        assert_eq!(note(&report), "loss 0.8000, accuracy 50 %");
     }
 }

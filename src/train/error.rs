@@ -7,6 +7,7 @@ use crate::files::FileError;
 use crate::lang::Lang;
 use crate::objective::ObjectiveError;
 use crate::reward::RewardError;
+use crate::reward::artifact::ArtifactError;
 
 use super::optimizer::OptimizerError;
 
@@ -21,11 +22,19 @@ pub enum TrainError {
     #[error("all {0} training pairs are longer than the model's limit and were dropped")]
     AllDropped(usize),
     #[error(
-        "{what} item `{item}` ({lang}), row {row}, has {chosen} chosen and {rejected} rejected responses; training takes pairs"
+        "{what} item `{item}` ({lang}), row {row}, has {chosen} chosen and {rejected} rejected responses; objective `{objective}` takes other shapes"
     )]
-    NotAPair { what: &'static str, item: String, lang: Lang, row: u64, chosen: usize, rejected: usize },
-    #[error("objective `{objective}` uses the margin; training item `{item}` ({lang}), row {row}, has none")]
-    NoMargin { objective: &'static str, item: String, lang: Lang, row: u64 },
+    NotAPair {
+        what: &'static str,
+        objective: &'static str,
+        item: String,
+        lang: Lang,
+        row: u64,
+        chosen: usize,
+        rejected: usize,
+    },
+    #[error("objective `{objective}`: training item `{item}` ({lang}), row {row}, has no {what} (column for {part})")]
+    Lacks { objective: &'static str, what: &'static str, part: &'static str, item: String, lang: Lang, row: u64 },
     #[error("{what} item `{item}` ({lang}), row {row}, is longer than the model's limit")]
     OverLength { what: &'static str, item: String, lang: Lang, row: u64 },
     #[error("{pairs} of {n} evaluation pairs are also training pairs; the first is `{item}` ({lang})")]
@@ -45,6 +54,8 @@ pub enum TrainError {
     #[error(transparent)]
     Reward(#[from] RewardError),
     #[error(transparent)]
+    Model(#[from] Box<ArtifactError>),
+    #[error(transparent)]
     Weights(#[from] WeightsError),
     #[error(transparent)]
     File(#[from] FileError),
@@ -52,11 +63,14 @@ pub enum TrainError {
 
 impl TrainError {
     /// What to do about it, where that can be said.
-    pub fn hint(&self) -> Option<&'static str> {
-        Some(match self {
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            TrainError::Reward(error) => return error.hint(),
+            TrainError::Model(error) => return error.hint().map(str::to_owned),
             TrainError::Settings(_) => "`rmbench train --print-config` prints every setting with its default",
-            TrainError::NotAPair { .. } => "`rmbench data pairs` turns rankings into pairs",
-            TrainError::NoMargin { .. } => "set objective.margin to \"ignore\", or fill the margin column",
+            TrainError::NotAPair { .. } | TrainError::Lacks { .. } => {
+                "`rmbench train --list-objectives` says what each objective needs"
+            }
             TrainError::OverLength { .. } => "set over-length to \"drop\" or \"truncate\", or raise the length limit",
             TrainError::AllDropped(_) => "raise the length limit, or set over-length to \"truncate\"",
             TrainError::Overlap { .. } => "set eval-overlap to \"drop\" to leave them out, or \"keep\" to go on",
@@ -66,6 +80,7 @@ impl TrainError {
             }
             TrainError::NonFinite { .. } => "look at these pairs; a lower lr or clip often helps, bf16 may need f32",
             _ => return None,
-        })
+        };
+        Some(hint.to_owned())
     }
 }

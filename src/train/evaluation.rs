@@ -10,6 +10,7 @@ use super::prepare::{TrainPair, named};
 use super::trainable::Trainable;
 use super::values::to_f64;
 use crate::lang::Lang;
+use crate::objective::Label;
 use crate::objective::bradley_terry::pair_loss;
 use crate::text::batch::plan;
 
@@ -42,6 +43,8 @@ impl BestMetric {
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Sums {
     pub n: u64,
+    /// Those of which one response is better than another; the rest are ties or single responses.
+    pub compared: u64,
     /// Pairs whose chosen reward is strictly larger.
     pub correct: u64,
     /// Pairs with equal rewards: not correct, and counted.
@@ -52,27 +55,29 @@ pub struct Sums {
 
 impl Sums {
     pub fn add(&mut self, margin: f64, loss: f64) {
-        self.n += 1;
+        self.add_loss(loss);
+        self.compared += 1;
         self.correct += u64::from(margin > 0.0);
         self.ties += u64::from(margin == 0.0);
-        self.loss += loss;
         self.margin += margin;
     }
 
-    fn mean(&self, sum: f64) -> Option<f64> {
-        (self.n > 0).then(|| sum / self.n as f64)
+    /// Of data that prefer no response.
+    pub fn add_loss(&mut self, loss: f64) {
+        self.n += 1;
+        self.loss += loss;
     }
 
     pub fn accuracy(&self) -> Option<f64> {
-        self.mean(self.correct as f64)
+        (self.compared > 0).then(|| self.correct as f64 / self.compared as f64)
     }
 
     pub fn mean_loss(&self) -> Option<f64> {
-        self.mean(self.loss)
+        (self.n > 0).then(|| self.loss / self.n as f64)
     }
 
     pub fn mean_margin(&self) -> Option<f64> {
-        self.mean(self.margin)
+        (self.compared > 0).then(|| self.margin / self.compared as f64)
     }
 
     fn to_json(self) -> Map<String, Value> {
@@ -157,6 +162,15 @@ impl Evaluation {
     }
 }
 
+/// How far the least chosen response is above the best rejected one; `None` where there is no such pair.
+pub fn margin(label: &Label, rewards: &[f64]) -> Option<f64> {
+    let (chosen, rest) = rewards.split_at_checked(label.n_chosen)?;
+    let least = chosen.iter().copied().reduce(f64::min)?;
+    let best = rest.get(..label.n_rejected)?.iter().copied().reduce(f64::max)?;
+    // min and max pass over NaN.
+    rewards.iter().all(|reward| reward.is_finite()).then_some(least - best)
+}
+
 /// Rewards of all pairs, without gradients. `step` is for error messages.
 pub fn evaluate<M: Trainable>(
     model: &M,
@@ -169,9 +183,12 @@ pub fn evaluate<M: Trainable>(
     let mut margins: Vec<Option<f64>> = vec![None; pairs.len()];
     for batch in plan(&costs, token_budget, usize::MAX) {
         let encoded: Vec<&M::Encoded> = batch.iter().map(|&index| &pairs[index].encoded).collect();
-        let rewards = to_f64(&model.rewards(&encoded, None)?);
-        for (&index, rewards) in batch.iter().zip(rewards.chunks_exact(2)) {
-            let margin = Some(rewards[0] - rewards[1]).filter(|margin| margin.is_finite());
+        let all = to_f64(&model.rewards(&encoded, None)?);
+        let mut rest = all.as_slice();
+        for &index in &batch {
+            let (rewards, after) = rest.split_at(pairs[index].label.n_sequences().min(rest.len()));
+            rest = after;
+            let margin = margin(&pairs[index].label, rewards).filter(|margin| margin.is_finite());
             margins[index] = margin.map(|margin| if pairs[index].size.same { 0.0 } else { margin });
         }
     }

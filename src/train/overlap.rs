@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::error::TrainError;
 use super::settings::EvalOverlap;
-use crate::preference::Comparison;
+use crate::preference::{Comparison, Evidence, Response};
 use crate::progress::Progress;
 
 type Hash = [u8; 32];
@@ -27,18 +27,31 @@ fn prompt_hash(comparison: &Comparison) -> Hash {
 
 /// Prompt and responses, whichever of them is chosen: a pair with swapped labels is the same pair.
 fn pair_hash(comparison: &Comparison) -> Hash {
-    let mut responses: Vec<&[u8]> = comparison.responses().map(|r| r.text.as_bytes()).collect();
+    let mut responses: Vec<Hash> = comparison.responses().map(response_hash).collect();
     responses.sort_unstable();
-    hash(std::iter::once(prompt_hash(comparison).as_slice()).chain(responses))
+    let prompt = prompt_hash(comparison);
+    hash(std::iter::once(prompt.as_slice()).chain(responses.iter().map(|response| response.as_slice())))
 }
 
-/// SHA-256 over ids, texts, labels and margins in order: equal only if training would see the same.
+/// The text, and the response's own prompt where it has one.
+fn response_hash(response: &Response) -> Hash {
+    let own = response.prompt.iter().flat_map(|prompt| &prompt.0);
+    let own = own.flat_map(|m| [m.role.as_str().as_bytes(), m.content.as_bytes()]);
+    hash(std::iter::once(response.text.as_bytes()).chain(own))
+}
+
+/// SHA-256 over ids, texts, labels and what else the data say, in order: equal only if training would see the same.
 pub fn digest(comparisons: &[Comparison]) -> String {
     let mut all = Sha256::new();
     for comparison in comparisons {
         let n_chosen = (comparison.chosen.len() as u64).to_le_bytes();
         let margin = comparison.margin.map(f64::to_le_bytes);
         let prompt = prompt_hash(comparison);
+        let own: Vec<Hash> = comparison.responses().filter(|r| r.prompt.is_some()).map(response_hash).collect();
+        let evidence = match comparison.evidence == Evidence::default() {
+            true => String::new(),
+            false => format!("{:?}", comparison.evidence),
+        };
         let fixed = [
             comparison.id.as_str().as_bytes(),
             comparison.lang.code().as_bytes(),
@@ -46,7 +59,11 @@ pub fn digest(comparisons: &[Comparison]) -> String {
             &n_chosen,
             margin.as_ref().map_or(&[], |bytes| bytes.as_slice()),
         ];
-        all.update(hash(fixed.into_iter().chain(comparison.responses().map(|r| r.text.as_bytes()))));
+        let texts = comparison.responses().map(|r| r.text.as_bytes());
+        all.update(hash(fixed.into_iter().chain(texts)));
+        if !own.is_empty() || !evidence.is_empty() {
+            all.update(hash(own.iter().map(|own| own.as_slice()).chain([evidence.as_bytes()])));
+        }
     }
     all.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -109,6 +126,7 @@ mod tests {
             chosen: vec![Response::new(chosen)],
             rejected: vec![Response::new(rejected)],
             margin: None,
+            evidence: Default::default(),
             row: 0,
         }
     }

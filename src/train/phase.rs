@@ -61,7 +61,10 @@ impl Phases {
     pub fn auxiliary(&self, settings: &TrainSettings, t: u64) -> (f64, f64) {
         match self.at(t) {
             Phase::Pretraining => (settings.pretraining.lm_weight, 1.0),
-            Phase::Preferences => (settings.auxiliary.lm_weight, settings.auxiliary.mismatched_share),
+            Phase::Preferences => {
+                let lm_weight = settings.auxiliary.lm_weight + settings.objective.lm_weight();
+                (lm_weight, settings.auxiliary.mismatched_share)
+            }
         }
     }
 }

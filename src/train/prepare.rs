@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use super::error::TrainError;
 use super::settings::{OverLength, TrainSettings};
 use super::trainable::{PairSize, Trainable};
+use super::views;
 use super::weighting::{Features, difference, weights};
 use crate::lang::Lang;
-use crate::objective::Label;
+use crate::objective::{Label, Lack, Objective};
 use crate::preference::{Comparison, ItemId, Response, SourceId, SubsetId};
 use crate::progress::Progress;
 use crate::random;
@@ -79,12 +80,17 @@ pub fn prepare<M: Trainable>(
     for comparison in comparisons {
         check(comparison, role, settings)?;
     }
+    let further = match role {
+        Role::Training => views::further(&settings.objective, comparisons),
+        Role::Evaluation => vec![Vec::new(); comparisons.len()],
+    };
     progress.begin(&format!("encoding {} pairs", role.as_str()), comparisons.len() as u64, "pairs");
     let mut pairs = Vec::with_capacity(comparisons.len());
     let mut texts = Vec::with_capacity(comparisons.len());
     let mut counts: BTreeMap<Lang, LengthCounts> = BTreeMap::new();
-    for chunk in comparisons.chunks(CHUNK) {
-        for (comparison, encoded) in chunk.iter().zip(model.encode(chunk)?) {
+    for (chunk, further) in comparisons.chunks(CHUNK).zip(further.chunks(CHUNK)) {
+        for (comparison, encoded) in chunk.iter().zip(encode(model, &settings.objective, chunk, further)?) {
+            let (encoded, n_further) = encoded;
             let size = model.size(&encoded);
             let count = counts.entry(comparison.lang).or_default();
             if size.truncated {
@@ -105,7 +111,7 @@ pub fn prepare<M: Trainable>(
                 subset: comparison.subset.clone(),
                 lang: comparison.lang,
                 row: comparison.row,
-                label: Label::pair(comparison.margin),
+                label: Label { n_further, ..Label::of(comparison) },
                 weight: 1.0,
                 size,
                 encoded,
@@ -124,9 +130,35 @@ pub fn prepare<M: Trainable>(
     Ok(Prepared { pairs, counts })
 }
 
+/// Token ids of comparisons with their further sequences, and how many of these there are: where they can be
+/// done without, none that would be cut, since a pair is not too long because its composite is.
+fn encode<M: Trainable>(
+    model: &M,
+    objective: &Objective,
+    comparisons: &[Comparison],
+    further: &[Vec<Response>],
+) -> Result<Vec<(M::Encoded, usize)>, TrainError> {
+    if further.iter().all(Vec::is_empty) {
+        return Ok(model.encode(comparisons)?.into_iter().map(|encoded| (encoded, 0)).collect());
+    }
+    let whole: Vec<Comparison> = comparisons.iter().zip(further).map(|(c, further)| views::with(c, further)).collect();
+    let mut all = Vec::with_capacity(comparisons.len());
+    for ((encoded, comparison), further) in model.encode(&whole)?.into_iter().zip(comparisons).zip(further) {
+        if further.is_empty() || !views::are_optional(objective) || !model.size(&encoded).truncated {
+            all.push((encoded, further.len()));
+        } else {
+            all.extend(model.encode(std::slice::from_ref(comparison))?.into_iter().map(|encoded| (encoded, 0)));
+        }
+    }
+    Ok(all)
+}
+
 /// Length of the chosen response against the rejected one's, in characters: the same for every tokenizer.
 fn longer(comparison: &Comparison) -> Ordering {
     let longest = |responses: &[Response]| responses.iter().map(|r| r.text.chars().count()).max();
+    if comparison.rejected.is_empty() {
+        return Ordering::Equal;
+    }
     longest(&comparison.chosen).cmp(&longest(&comparison.rejected))
 }
 
@@ -151,15 +183,25 @@ fn weigh<E>(pairs: &mut [TrainPair<E>], texts: &[(Ordering, Option<String>)], se
 
 fn check(comparison: &Comparison, role: Role, settings: &TrainSettings) -> Result<(), TrainError> {
     let (item, lang, row) = (comparison.id.to_string(), comparison.lang, comparison.row);
-    if !comparison.is_pair() {
+    let objective = &settings.objective;
+    let fits = match role {
+        Role::Training => objective.takes_shape(comparison),
+        // Accuracy needs something to compare.
+        Role::Evaluation if objective.takes_pairs_only() => comparison.is_pair(),
+        Role::Evaluation => !comparison.chosen.is_empty() && !comparison.rejected.is_empty(),
+    };
+    if !fits {
         let (chosen, rejected) = (comparison.chosen.len(), comparison.rejected.len());
-        return Err(TrainError::NotAPair { what: role.as_str(), item, lang, row, chosen, rejected });
+        let objective = objective.name();
+        return Err(TrainError::NotAPair { what: role.as_str(), objective, item, lang, row, chosen, rejected });
     }
-    let lacks_margin = comparison.margin.is_none_or(|margin| !margin.is_finite());
-    if role == Role::Training && settings.objective.needs_margin() && lacks_margin {
-        return Err(TrainError::NoMargin { objective: settings.objective.name(), item, lang, row });
+    match objective.lack(comparison).filter(|_| role == Role::Training) {
+        Some(Lack { what, part }) => {
+            let (objective, part) = (objective.name(), part.as_str());
+            Err(TrainError::Lacks { objective, what, part, item, lang, row })
+        }
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn over_length(role: Role, comparison: &Comparison) -> TrainError {
@@ -232,6 +274,7 @@ mod tests {
             chosen: vec![Response::new("a")],
             rejected: vec![Response::new("b")],
             margin: None,
+            evidence: Default::default(),
             row: id as u64,
         }
     }

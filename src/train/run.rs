@@ -82,6 +82,7 @@ pub fn run<M: Trainable>(model: &M, job: TrainJob, progress: &mut dyn Progress) 
     };
     engine.settle(final_step)?;
     model.save(out)?;
+    Checkpoints::of(out).finish(final_step, out)?;
     write_run(out, &run)?;
     // Only now is nothing left to resume.
     Checkpoints::of(out).rotate(settings.keep_checkpoints, None)?;

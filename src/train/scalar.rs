@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use tch::Tensor;
 
-use super::trainable::{Forward, PairSize, Trainable};
+use super::trainable::{Ask, Forward, PairSize, Trainable};
 use crate::backbone::params::Params;
 use crate::backbone::{Dropout, DropoutKey};
 use crate::objective::language_model::{Every, NextTokens, next_token_loss};
@@ -28,7 +28,7 @@ impl Trainable for ScalarTrainable {
     type Encoded = Encoded;
 
     fn encode(&self, comparisons: &[Comparison]) -> Result<Vec<Encoded>, RewardError> {
-        self.model.text.encode_all(comparisons).map_err(|e| RewardError::Model(e.to_string()))
+        Ok(self.model.text.encode_all(comparisons)?)
     }
 
     fn size(&self, encoded: &Encoded) -> PairSize {
@@ -54,25 +54,39 @@ impl Trainable for ScalarTrainable {
         &self,
         pairs: &[&Encoded],
         dropout: Option<(Dropout, DropoutKey)>,
-        next_token: Option<Every>,
+        ask: Ask,
     ) -> Result<Forward, RewardError> {
-        let Some(every) = next_token else {
-            return Ok(Forward { rewards_s: self.rewards(pairs, dropout)?, next_token: None });
-        };
-        if !self.model.network.shares_prefixes() {
+        if ask == Ask::default() {
+            return Ok(Forward::of(self.rewards(pairs, dropout)?));
+        }
+        let network = &self.model.network;
+        if ask.next_token.is_some() && !network.shares_prefixes() {
             return Err(RewardError::Model("next-token loss needs a causal decoder; this model is an encoder".into()));
         }
         let members: Vec<(usize, &Encoded)> = pairs.iter().copied().enumerate().collect();
         let batch = self.model.token_batch(&members)?;
-        let (rewards_s, hidden_td) = self.model.network.forward_for_training(&batch, dropout)?;
-        // The chosen response is the text worth imitating.
-        let next = NextTokens::of(&batch, |branch| branch == 0).thinned(&batch, every);
-        let loss = next_token_loss(&hidden_td, self.model.network.embeddings()?, &next);
-        Ok(Forward { rewards_s, next_token: Some(loss) })
+        let (states, next_token) = match ask.next_token {
+            None => (network.states_for_training(&batch, dropout)?, None),
+            Some(every) => {
+                let (states, hidden_td) = network.forward_for_training(&batch, dropout)?;
+                let next = NextTokens::of(&batch, |branch| branch == ask.text).thinned(&batch, every);
+                (states, Some(next_token_loss(&hidden_td, network.embeddings()?, &next)))
+            }
+        };
+        if states.tokens.is_some() && (ask.states || ask.attributes) {
+            let why = "this model's head reads every token; the objective looks at one state per response";
+            return Err(RewardError::Model(why.into()));
+        }
+        Ok(Forward {
+            rewards_s: network.head().rewards(&states)?,
+            next_token,
+            attributes_sa: ask.attributes.then(|| network.head().attributes(&states)),
+            states_sd: ask.states.then_some(states.pooled_nd),
+        })
     }
 
-    fn next_tokens(&self, encoded: &Encoded, every: Every) -> usize {
-        encoded.sequences.first().map_or(0, |ids| every.count(ids.len()))
+    fn next_tokens(&self, encoded: &Encoded, every: Every, text: usize) -> usize {
+        encoded.sequences.get(text).map_or(0, |ids| every.count(ids.len()))
     }
 
     fn mismatched(&self, pair: &Encoded, donor: Option<&Encoded>, beside: bool) -> Option<Encoded> {
@@ -91,6 +105,15 @@ impl Trainable for ScalarTrainable {
         }
         let mut changed = pair.clone();
         let kept = if beside { changed.sequences.len() } else { 1 };
+        if !pair.segments.is_empty() || donor.is_some_and(|donor| !donor.segments.is_empty()) {
+            let own = pair.segments_of(0);
+            let tail = match donor {
+                Some(donor) => donor.segments_of(0).split_off(*donor.prompt_tokens.first()?),
+                None => vec![own.last().copied()?; other.len()],
+            };
+            changed.segments = (0..kept).map(|sequence| pair.segments_of(sequence)).collect();
+            changed.segments.push([&own[..prompt.len()], &tail].concat());
+        }
         changed.sequences.truncate(kept);
         changed.truncated.truncate(kept);
         changed.prompt_tokens.truncate(kept);

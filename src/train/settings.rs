@@ -236,6 +236,17 @@ impl TrainSettings {
             return Err(TrainError::Settings("sizes in `init` should be above 0".into()));
         }
         self.objective.validate()?;
+        let auxiliary = &self.auxiliary;
+        let stand_ins = self.pretraining.epochs > 0.0 || auxiliary.mismatched_share > 0.0;
+        if self.objective.n_attributes() > 0 && stand_ins {
+            let why = "stand-ins for rejected responses have no attributes; set pretraining.epochs and \
+                       auxiliary.mismatched-share to 0";
+            return Err(TrainError::Settings(why.into()));
+        }
+        if self.objective.lm_text() > 0 && auxiliary.mismatched_share > 0.0 && !auxiliary.mismatched_beside {
+            let why = "replaced rejected responses leave no place for rationales; set auxiliary.mismatched-beside";
+            return Err(TrainError::Settings(why.into()));
+        }
         Ok(())
     }
 

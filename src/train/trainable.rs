@@ -23,12 +23,36 @@ pub struct PairSize {
     pub same: bool,
 }
 
+/// What a forward pass should give beside rewards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ask {
+    /// The language-model loss at these positions.
+    pub next_token: Option<Every>,
+    /// Of which sequence of each comparison, beside the prompts.
+    pub text: usize,
+    /// What the reward head reads.
+    pub states: bool,
+    /// The head's labels, before they become one reward.
+    pub attributes: bool,
+}
+
 /// What one forward pass gives, on the graph.
 pub struct Forward {
     /// [s], as [`Trainable::rewards`] gives them.
     pub rewards_s: Tensor,
     /// Sum of −log p over next tokens.
     pub next_token: Option<Tensor>,
+    /// [s, d], what the reward head read.
+    pub states_sd: Option<Tensor>,
+    /// [s, a], the head's labels.
+    pub attributes_sa: Option<Tensor>,
+}
+
+impl Forward {
+    /// Rewards alone.
+    pub fn of(rewards_s: Tensor) -> Self {
+        Self { rewards_s, next_token: None, states_sd: None, attributes_sa: None }
+    }
 }
 
 /// A model that gives rewards on the autograd graph.
@@ -53,22 +77,25 @@ pub trait Trainable {
     /// unless the caller holds a no-grad guard; dropout masks are a function of the key.
     fn rewards(&self, pairs: &[&Self::Encoded], dropout: Option<(Dropout, DropoutKey)>) -> Result<Tensor, RewardError>;
 
-    /// As [`Trainable::rewards`], and, with `next_token`, the language-model loss of prompts and chosen
-    /// responses at the positions it takes. Models without an output layer refuse it.
+    /// As [`Trainable::rewards`], and what else is asked for. Models without an output layer refuse a
+    /// language-model loss.
     fn forward(
         &self,
         pairs: &[&Self::Encoded],
         dropout: Option<(Dropout, DropoutKey)>,
-        next_token: Option<Every>,
+        ask: Ask,
     ) -> Result<Forward, RewardError> {
-        if next_token.is_some() {
+        if ask.next_token.is_some() {
             return Err(RewardError::Model("this model has no next-token loss".into()));
         }
-        Ok(Forward { rewards_s: self.rewards(pairs, dropout)?, next_token: None })
+        if ask.states || ask.attributes {
+            return Err(RewardError::Model("this model does not show what its head reads".into()));
+        }
+        Ok(Forward::of(self.rewards(pairs, dropout)?))
     }
 
-    /// Next tokens that [`Trainable::forward`] predicts for this pair.
-    fn next_tokens(&self, _encoded: &Self::Encoded, _every: Every) -> usize {
+    /// Next tokens that [`Trainable::forward`] predicts for this pair over sequence `text`.
+    fn next_tokens(&self, _encoded: &Self::Encoded, _every: Every, _text: usize) -> usize {
         0
     }
 

@@ -9,8 +9,10 @@ use rmbench::progress::Silent;
 use rmbench::reward::adapted::save_adapter;
 use rmbench::reward::artifact;
 use rmbench::reward::head::HeadInit;
-use rmbench::reward::network::{MissingHead, Network};
+use rmbench::reward::network::{Loading, MissingHead, Network, NetworkError};
+use rmbench::reward::options::RewardOptions;
 use rmbench::reward::parts::ModelParts;
+use rmbench::text::settings::TextOverrides;
 use serde_json::{Value, json};
 use tch::{Device, Kind, Tensor};
 
@@ -36,8 +38,13 @@ fn read_json(path: &Path) -> Value {
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
+fn over(base: &Path, adapter: Adapter, kind: Kind, missing: MissingHead) -> Result<Network, NetworkError> {
+    let loading = Loading { device: Device::Cpu, weights: kind, compute: kind, missing };
+    Network::load_with(base, Some(adapter), loading, &RewardOptions::default())
+}
+
 fn load_over(base: &Path, adapter: Adapter, kind: Kind) -> Network {
-    Network::load_adapted(base, Some(adapter), Device::Cpu, kind, kind, MissingHead::Refuse).unwrap()
+    over(base, adapter, kind, MissingHead::Refuse).unwrap()
 }
 
 fn load(dir: &Path, usage: AdapterUse, kind: Kind) -> Network {
@@ -119,8 +126,7 @@ fn a_pickled_adapter_and_a_bare_base_give_the_same() {
     let headless = Adapter::open(&fixtures().join("lora/llama_headless"), AdapterUse::Merged).unwrap();
     let llama = base_of(&fixtures().join("lora/llama_headless"));
     let dir = without(&llama, "score.weight");
-    let refused =
-        Network::load_adapted(dir.path(), Some(headless), Device::Cpu, Kind::Float, Kind::Float, MissingHead::Refuse);
+    let refused = over(dir.path(), headless, Kind::Float, MissingHead::Refuse);
     let error = refused.err().unwrap().to_string();
     assert!(error.contains("reward head") && error.contains("score.weight"), "{error}");
 }
@@ -169,7 +175,7 @@ fn refused(
         Ok(adapter) => {
             let base = base_of(&case);
             let refuse = MissingHead::Refuse;
-            let loaded = Network::load_adapted(&base, Some(adapter), Device::Cpu, Kind::Float, Kind::Float, refuse);
+            let loaded = over(&base, adapter, Kind::Float, refuse);
             loaded.err().expect("it should be refused").to_string()
         }
     }
@@ -290,7 +296,7 @@ fn a_new_adapter_begins_as_nothing_and_lacks_nothing() {
         config["use_dora"] = json!(dora);
         let adapter = Adapter::new(LoraConfig::parse(&config).unwrap());
         let draw = MissingHead::Draw { init: HeadInit::Hf, seed: 5 };
-        let network = Network::load_adapted(&base, Some(adapter), Device::Cpu, Kind::Float, Kind::Float, draw).unwrap();
+        let network = over(&base, adapter, Kind::Float, draw).unwrap();
         assert_equal("a new adapter", &rewards(&network, &base), &rewards(&plain, &base));
         let a = &network.params()["model.layers.1.mlp.down_proj.lora_A.weight"];
         let bound = 64f64.powf(-0.5);
@@ -320,8 +326,9 @@ fn half_precision_rewards_stay_close() {
 /// A model directory with tokenizer over the case's base, and the adapter as a model.
 fn scalar(case: &str, usage: AdapterUse) -> rmbench::reward::scalar::ScalarModel {
     let parts = ModelParts::of(&fixtures().join("lora").join(case), None, &mut Silent).unwrap();
-    let own = rmbench::reward::options::RewardOptions::default();
-    artifact::load_parts(&parts, usage, Device::Cpu, Kind::Float, Kind::Float, MissingHead::Refuse, None, &own).unwrap()
+    let (kind, missing) = (Kind::Float, MissingHead::Refuse);
+    let loading = Loading { device: Device::Cpu, weights: kind, compute: kind, missing };
+    artifact::load_parts(&parts, usage, loading, &TextOverrides::default(), &RewardOptions::default()).unwrap()
 }
 
 #[test]

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 /// Modules in dependency order; a module may use those of earlier ranks and its own.
 const RANKS: &[&[&str]] = &[
-    &["files", "random", "progress"],
+    &["files", "random", "progress", "retry"],
     &["lang", "preference", "provenance", "hub"],
-    &["benchmark", "text", "device"],
+    &["benchmark", "judge", "text", "device"],
     &["table", "backbone"],
     &["objective", "reward", "metric"],
     &["train", "score", "selfcheck", "report", "demo"],
@@ -31,6 +31,10 @@ const FORBIDDEN: &[(&str, &str, &str)] = &[
     ("metric", "hub", "analysis needs no network"),
     ("report", "hub", "a report needs no network"),
     ("table", "hub", "the table is read without a network"),
+    ("judge", "benchmark", "a judge knows comparisons, not benchmarks"),
+    ("judge", "text", "a judge's server has the template and the tokenizer"),
+    ("judge", "device", "judges need no libtorch"),
+    ("report", "judge", "a report needs no judge"),
     ("text", "hub", "text is prepared from files"),
     ("hub", "preference", "the hub moves files, whatever is in them"),
     ("hub", "lang", "the hub moves files, whatever is in them"),
@@ -53,7 +57,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("polars", &["benchmark/reader", "table", "report/findings"]),
     ("plotters", &["report/figure"]),
     ("flate2", &["report/html"]),
-    ("ureq", &["hub"]),
+    ("ureq", &["hub", "judge/endpoint"]),
     ("indicatif", &["cli/message"]),
     ("clap", &["cli"]),
     ("anyhow", &["cli", "main"]),

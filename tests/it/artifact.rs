@@ -36,6 +36,7 @@ pub fn comparisons(n: usize) -> Vec<Comparison> {
                 chosen: vec![Response::new(text(1))],
                 rejected: vec![Response::new(text(2)), Response::new(text(3))],
                 margin: None,
+                evidence: Default::default(),
                 row: i as u64,
             }
         })

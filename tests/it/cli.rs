@@ -56,6 +56,32 @@ fn default_settings_are_printed_with_explanations() {
     }
 }
 
+#[cfg(feature = "torch")]
+#[test]
+fn objectives_are_listed() {
+    let dir = tempfile::tempdir().unwrap();
+    frozen("objectives", &transcript(dir.path(), &["train", "--list-objectives"]));
+}
+
+/// Before anything is computed: neither model nor tokenizer is looked at.
+#[cfg(feature = "torch")]
+#[test]
+fn what_an_objective_lacks_is_said_by_file_row_and_column() {
+    let dir = tempfile::tempdir().unwrap();
+    let row = |strength: &str| {
+        format!(
+            "{{\"language\": \"deu_Latn\", \"prompt\": \"p\", \"chosen\": \"a\", \"rejected\": \"b\", \
+             \"strength\": {strength}}}\n"
+        )
+    };
+    std::fs::write(dir.path().join("pairs.jsonl"), row("2") + &row("3") + &row("null")).unwrap();
+    let train = |objective: &str| {
+        let set = format!("objective.name={objective}");
+        transcript(dir.path(), &["train", "--data", "pairs.jsonl", "--model", "none", "--out", "out", "--set", &set])
+    };
+    frozen("objective-lacks", &[train("bt-margin"), train("bt-votes"), train("bt-marign")].join("\n"));
+}
+
 #[test]
 fn errors_say_what_and_what_to_do() {
     let dir = tempfile::tempdir().unwrap();

@@ -5,3 +5,4 @@ mod formats;
 mod languages;
 mod layouts;
 mod real;
+mod training;

@@ -6,16 +6,20 @@
 
 use std::path::{Path, PathBuf};
 
+use rmbench::backbone::lora::AdapterUse;
 use rmbench::backbone::params::Params;
 use rmbench::backbone::weights::{self, Checkpoint};
 use rmbench::lang::Lang;
 use rmbench::preference::{Comparison, Conversation, Message, Response, Role};
+use rmbench::progress::Silent;
 use rmbench::reward::artifact::{self, ArtifactError};
 use rmbench::reward::head::HeadInit;
-use rmbench::reward::network::MissingHead;
+use rmbench::reward::network::{Loading, MissingHead};
 use rmbench::reward::options::{HeadKind, RewardOptions};
+use rmbench::reward::parts::ModelParts;
 use rmbench::reward::scalar::ScalarModel;
 use rmbench::text::pooling::Pooling;
+use rmbench::text::settings::TextOverrides;
 use serde_json::Value;
 use tch::{Device, Kind};
 
@@ -52,6 +56,7 @@ pub fn items(numbers: &Value) -> Vec<Comparison> {
                 chosen: vec![Response::new(text(&item["chosen"]))],
                 rejected: vec![Response::new(text(&item["rejected"]))],
                 margin: None,
+                evidence: Default::default(),
                 row,
             }
         })
@@ -151,7 +156,8 @@ fn load(dir: &Path) -> Result<ScalarModel, ArtifactError> {
 }
 
 fn load_as(dir: &Path, kind: Kind, options: &RewardOptions) -> Result<ScalarModel, ArtifactError> {
-    artifact::load_with(dir, Device::Cpu, kind, kind, MissingHead::Refuse, None, options)
+    let parts = ModelParts::of(dir, None, &mut Silent).map_err(Box::new)?;
+    artifact::load_to_score(&parts, Device::Cpu, kind, &TextOverrides::default(), options)
 }
 
 fn rewards(model: &ScalarModel, items: &[Comparison]) -> Vec<f64> {
@@ -367,7 +373,7 @@ fn an_item_without_the_end_of_its_prompt_is_named() {
 fn heads_with_statistics_or_attributes_are_not_trained() {
     let untrainable: Vec<String> = heads()
         .into_iter()
-        .filter(|(_, _, dir)| load(dir.path()).unwrap().network.head().untrainable().is_some())
+        .filter(|(_, _, dir)| load(dir.path()).unwrap().network.head().untrainable(false).is_some())
         .map(|(name, _, _)| name)
         .collect();
     let expected = ["armorm", "beaver_cost", "beaver_reward", "encoder_labels", "labels", "open_rlhf", "qrm_llama"];
@@ -391,9 +397,11 @@ fn a_drawn_head_may_be_named() {
         ),
     ] {
         let options = RewardOptions { head: Some(kind.clone()), ..RewardOptions::default() };
-        let model =
-            artifact::load_with(dir.path(), Device::Cpu, Kind::Float, Kind::Float, draw, None, &options).unwrap();
+        let parts = ModelParts::of(dir.path(), None, &mut Silent).unwrap();
+        let loading = Loading { device: Device::Cpu, weights: Kind::Float, compute: Kind::Float, missing: draw };
+        let text = TextOverrides::default();
+        let model = artifact::load_parts(&parts, AdapterUse::Merged, loading, &text, &options).unwrap();
         assert_eq!(model.network.drawn, names);
-        assert_eq!((model.network.head().kind(), model.network.head().untrainable()), (&kind, None));
+        assert_eq!((model.network.head().kind(), model.network.head().untrainable(false)), (&kind, None));
     }
 }

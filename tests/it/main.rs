@@ -8,6 +8,8 @@ mod adapters;
 mod architecture;
 #[cfg(feature = "torch")]
 mod artifact;
+#[cfg(feature = "torch")]
+mod broken;
 mod cli;
 mod command;
 mod data;
@@ -18,9 +20,14 @@ mod exchange;
 #[cfg(feature = "torch")]
 mod heads;
 mod hub;
+mod judge;
+#[cfg(feature = "torch")]
+mod kernels;
 mod metrics;
 #[cfg(feature = "torch")]
 mod minilm;
+#[cfg(feature = "torch")]
+mod objectives;
 #[cfg(feature = "torch")]
 mod optim;
 #[cfg(feature = "torch")]
@@ -32,7 +39,11 @@ mod pickles;
 #[cfg(feature = "torch")]
 mod pruning;
 mod report;
+#[cfg(feature = "torch")]
+mod rewardbench;
 mod score;
+#[cfg(feature = "torch")]
+mod segments;
 #[cfg(feature = "torch")]
 mod selfcheck;
 #[cfg(feature = "torch")]

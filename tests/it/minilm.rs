@@ -19,7 +19,7 @@ use rmbench::text::encode::Encoded;
 use rmbench::text::settings::{Layout, TextSettings};
 use rmbench::train::optimizer::{AdamW, AdamWSettings, clip_grad_norm};
 use rmbench::train::scalar::ScalarTrainable;
-use rmbench::train::trainable::Trainable;
+use rmbench::train::trainable::{Ask, Trainable};
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
 
@@ -152,7 +152,7 @@ fn ten_steps_follow_trl() {
         assert_eq!(batch["ids_sha256"], rmbench::files::sha256(&bytes), "step {step}: other tokens than TRL's");
 
         let members: Vec<&Encoded> = encoded.iter().collect();
-        let forward = model.forward(&members, None, None).unwrap();
+        let forward = model.forward(&members, None, Ask::default()).unwrap();
         let labels = vec![Label::pair(None); pairs.len()];
         let batch_rewards = Rewards { rewards_s: &forward.rewards_s, labels: &labels };
         let loss = objective.losses(&batch_rewards).unwrap().sum(Kind::Float) / pairs.len() as f64;

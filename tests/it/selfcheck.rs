@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use rmbench::backbone::Pass;
-use rmbench::backbone::config::Family;
 use rmbench::reward::artifact;
 use rmbench::reward::network::{MissingHead, Network};
 use rmbench::selfcheck::padded::{self, Side};
@@ -40,6 +39,8 @@ fn without_noise(text: &str) -> String {
     };
     let cell = |cell: &str| match cell.trim() {
         cell if is_tie(cell) => "~ / ~".to_owned(),
+        // No difference at all is a matter of rounding, too.
+        "0" => "~".to_owned(),
         cell => cell.split(' ').map(word).collect::<Vec<_>>().join(" "),
     };
     // Columns are as wide as their numbers.
@@ -81,9 +82,7 @@ fn every_fixture_and_every_head_passes() {
         let (code, found) = certificate(dir.path(), &cut);
         assert_eq!(code, Some(0), "{model}: {found:#}");
         assert!(verdicts(&found).iter().all(|(_, verdict)| verdict != "fails"));
-        // DeBERTa's attention takes no padding mask.
-        let least = if model.contains("deberta") { 2 } else { 4 };
-        assert!(verdicts(&found).iter().filter(|(_, verdict)| verdict == "ok").count() >= least, "{model}: {found:#}");
+        assert!(verdicts(&found).iter().filter(|(_, verdict)| verdict == "ok").count() >= 4, "{model}: {found:#}");
     }
     // The end of the prompt has to be there for a gate: nothing is cut from the left.
     for name in ["armorm", "qrm_other", "internlm2", "inf_orm", "beaver_cost", "llama_factory"] {
@@ -156,10 +155,6 @@ fn padding_on_either_side_changes_no_hidden_state() {
     let _guard = tch::no_grad_guard();
     for dir in crate::parity::fixture_dirs() {
         let network = Network::load(&dir, Device::Cpu, Kind::Double, Kind::Double, MissingHead::Refuse).unwrap();
-        if matches!(&network.config.family, Family::Encoder(encoder) if encoder.relative.is_some()) {
-            // DeBERTa's attention takes no padding mask, and `selfcheck` says so.
-            continue;
-        }
         let pad = network.config.pad_id.unwrap() as u32;
         let inputs: Value = serde_json::from_str(&std::fs::read_to_string(dir.join("inputs.json")).unwrap()).unwrap();
         let ids = |pair: &Value, key: &str| -> Vec<u32> {
@@ -169,7 +164,7 @@ fn padding_on_either_side_changes_no_hidden_state() {
         let sequences: Vec<Sequence> = pairs
             .iter()
             .flat_map(|pair| ["chosen_ids", "rejected_ids"].map(|key| ids(pair, key)))
-            .map(|ids| Sequence { owner: (0, 0), ids, prompt_tokens: None })
+            .map(|ids| Sequence { owner: (0, 0), ids, segments: None, prompt_tokens: None })
             .collect();
         let pass = Pass::evaluation(Kind::Double);
         let hidden = |batch: &_| network.backbone().hidden(batch, pass);
@@ -199,7 +194,7 @@ fn padding_on_either_side_changes_no_hidden_state() {
                 .iter()
                 .map(|pooled| match pooled {
                     Pooled::Token(position) => *position,
-                    Pooled::Mean(_) => unreachable!(),
+                    _ => unreachable!(),
                 })
                 .collect();
             let pruned = network.backbone().hidden_at(&batch, &read, pass);

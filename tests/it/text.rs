@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-mod pipeline;
+pub mod pipeline;
 mod show;
 mod templates;
 mod tokens;

@@ -128,6 +128,7 @@ fn pairs(n: usize, name: &str) -> Vec<Comparison> {
             chosen: vec![Response::new(text(few + 1 + draw("more", 6)))],
             rejected: vec![Response::new(text(few))],
             margin: None,
+            evidence: Default::default(),
             row: i as u64,
         }
     };
@@ -499,7 +500,7 @@ fn data_of_the_wrong_shape_are_refused() {
     let needs_margin = settings("[objective]\nname = 'bt'\nmargin = 'subtract'");
     let run = Run { settings: needs_margin, train: &train, eval: &[], out: dir.path() };
     let error = run.start(&Toy::new(), false, &mut Silent).unwrap_err();
-    assert!(matches!(error, TrainError::NoMargin { row: 0, .. }), "{error}");
+    assert!(matches!(error, TrainError::Lacks { row: 0, what: "margin", .. }), "{error}");
     train[5].rejected.push(Response::new("third"));
     let run = Run { settings: settings(""), train: &train, eval: &[], out: dir.path() };
     let error = run.start(&Toy::new(), false, &mut Silent).unwrap_err();

@@ -157,7 +157,8 @@ def make_checkpoint(name, directory):
 
 def load(directory, dtype=torch.float32, attention=ATTENTION):
     model, info = AutoModelForSequenceClassification.from_pretrained(
-        directory, dtype=dtype, attn_implementation=attention, output_loading_info=True)
+        directory, dtype=dtype, attn_implementation=attention, output_loading_info=True,
+        **({"experts_implementation": "eager"} if "mixtral" in directory.name else {}))
     assert not any(info[key] for key in ("missing_keys", "unexpected_keys", "mismatched_keys")), info
     assert model.config.num_labels == 1
     return model.eval()
@@ -393,7 +394,25 @@ def compute_with(model, pairs, pad_id):
     out |= {"loss_per_step": losses, "grad_norm_per_step": norms, "lr_per_step": rates}
     for name, parameter in text_parameters(model):
         out[f"final.{name}"] = parameter.detach()
-    return out
+    return apart(out)
+
+
+def apart(tensors):
+    """Tensors of a mixture of experts under the names that save_pretrained gives them: one matrix per expert."""
+    found = {}
+    for name, tensor in tensors.items():
+        place, _, what = name.rpartition(".mlp.experts.")
+        if what == "gate_up_proj":
+            for number, both in enumerate(tensor):
+                gate, up = both.chunk(2)
+                found[f"{place}.block_sparse_moe.experts.{number}.w1.weight"] = gate
+                found[f"{place}.block_sparse_moe.experts.{number}.w3.weight"] = up
+        elif what == "down_proj":
+            for number, down in enumerate(tensor):
+                found[f"{place}.block_sparse_moe.experts.{number}.w2.weight"] = down
+        else:
+            found[name.replace(".mlp.gate.weight", ".block_sparse_moe.gate.weight")] = tensor
+    return found
 
 
 def batched_rewards(directory, pairs, pad_id, side):

@@ -3,7 +3,7 @@
 Run:  python tests/reference/loads_in_transformers.py MODEL_DIR SCORES.json
 SCORES.json is [{"ids": [...], "reward": r}, ...]. Exit code 0: loads without a warning or a missing, unexpected or
 mismatched weight, has one label, its tokenizer loads and pads with the model's pad token, which is not EOS, rewards
-agree within 1e-5 * max(1, |r|), alone and in a batch with padding on either side (decoders). Else 1.
+agree within 1e-5 * max(1, |r|), alone and in a batch padded on the right (decoders: on either side). Else 1.
 """
 
 import json
@@ -72,16 +72,18 @@ def check(directory, scores_path):
         complaints.append(f"the tokenizer pads with {tokenizer.pad_token_id}, the model looks for {pad}")
     if pad in (eos if isinstance(eos, list) else [eos]):
         complaints.append(f"the pad token {pad} is EOS")
-    if hasattr(model.base_model, "layers"):
-        for side in ("right", "left"):
-            tokenizer.padding_side = side
-            batch = tokenizer.pad({"input_ids": [score["ids"] for score in scores]}, return_tensors="pt")
+    # Encoders are padded on the right: their positions, or the head, count from the left edge.
+    is_encoder = hasattr(model.base_model, "encoder") or "ModernBert" in type(model).__name__
+    for side in ("right",) if is_encoder else ("right", "left"):
+        tokenizer.padding_side = side
+        batch = tokenizer.pad({"input_ids": [score["ids"] for score in scores]}, return_tensors="pt")
+        if not is_encoder:
             batch["position_ids"] = (batch["attention_mask"].cumsum(1) - 1).clamp(min=0)
-            with torch.no_grad():
-                rewards = model(**batch).logits[:, 0].tolist()
-            for i, (score, reward) in enumerate(zip(scores, rewards)):
-                if not abs(reward - score["reward"]) <= TOLERANCE * max(1.0, abs(reward)):
-                    complaints.append(f"reward {i}, padded on the {side}: {score['reward']} there, {reward} in transformers")
+        with torch.no_grad():
+            rewards = model(**batch).logits[:, 0].tolist()
+        for i, (score, reward) in enumerate(zip(scores, rewards)):
+            if not abs(reward - score["reward"]) <= TOLERANCE * max(1.0, abs(reward)):
+                complaints.append(f"reward {i}, padded on the {side}: {score['reward']} there, {reward} in transformers")
     if not scores:
         complaints.append("no scores to compare")
     print(f"{type(model).__name__}, {type(tokenizer).__name__}: {len(scores)} rewards, largest difference {worst:.3g}")

@@ -66,6 +66,8 @@ CASES = {
     "phi3_dora": ("phi3", dict(r=4, lora_alpha=8, target_modules=["qkv_proj", "gate_up_proj"], use_dora=True)),
     "modernbert_rslora": ("modernbert", dict(r=4, lora_alpha=8, target_modules="all-linear", use_rslora=True)),
     "deberta_v2_lora": ("deberta_v2", dict(r=4, lora_alpha=8, target_modules="all-linear")),
+    # Queries, keys and values in one matrix.
+    "deberta_lora": ("deberta", dict(r=4, lora_alpha=8, target_modules="all-linear")),
     # For layers stored [out, in] PEFT ignores it.
     "xlm_roberta_fan": ("xlm_roberta", dict(r=4, lora_alpha=8, target_modules=["key"], fan_in_fan_out=True)),
 }

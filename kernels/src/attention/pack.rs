@@ -58,22 +58,33 @@ impl Packed {
         self.values.clear();
         self.values.resize(self.width.div_ceil(self.value_panel) * self.value_stride, 0.0);
         for (piece, offset) in pieces.iter().zip(self.offsets.clone()) {
-            self.fill_keys::<T, DOT>(k, piece, offset, group);
+            self.fill_keys::<L, T, DOT>(k, piece, offset, group);
             self.fill_values::<T, DOT>(v, piece, offset, group);
         }
     }
 
+    /// As many keys at a time as a vector holds: their numbers are read in turn and written side by side.
     #[inline(always)]
-    fn fill_keys<T: Operand, const DOT: bool>(&mut self, k: Heads<T>, piece: &Piece, offset: usize, group: usize) {
+    fn fill_keys<L: Lanes, T: Operand, const DOT: bool>(
+        &mut self,
+        k: Heads<T>,
+        piece: &Piece,
+        offset: usize,
+        group: usize,
+    ) {
         let panel = self.key_panel;
-        for (key, row) in (offset..).zip(piece.keys.clone()) {
-            let from = k.head(row, group, self.width);
-            let first = key / panel * self.key_words * panel + key % panel;
-            let to = self.keys[first..].iter_mut().step_by(panel);
-            if DOT {
-                to.zip(from.chunks_exact(2)).for_each(|(to, pair)| *to = word(pair[0], pair[1]));
-            } else {
-                to.zip(from).for_each(|(to, x)| *to = x.to_f32());
+        for first in (0..piece.keys.len()).step_by(L::N) {
+            let n = L::N.min(piece.keys.len() - first);
+            let key = offset + first;
+            let to = &mut self.keys[key / panel * self.key_words * panel + key % panel..];
+            let head = |at: usize| k.head(piece.keys.start + first + at, group, self.width);
+            // The last key stands in for those beyond it, whose columns nobody sees.
+            let rows: [&[T]; 16] = std::array::from_fn(|at| head(at.min(n - 1)));
+            for (word_index, to) in to.chunks_mut(panel).take(self.key_words).enumerate() {
+                for (to, row) in to[..n].iter_mut().zip(&rows) {
+                    *to =
+                        if DOT { word(row[2 * word_index], row[2 * word_index + 1]) } else { row[word_index].to_f32() };
+                }
             }
         }
     }

@@ -143,6 +143,20 @@ const PHI3: Architecture = Architecture {
     ..LLAMA
 };
 
+const MIXTRAL_ROPE: RopeDefaults = RopeDefaults { theta: 1e6, ..RopeDefaults::PLAIN };
+
+/// A mixture of experts in place of the MLP.
+const MIXTRAL: Architecture = Architecture {
+    names: &names::MIXTRAL,
+    eps: 1e-5,
+    qkv_bias: Bias::Never,
+    o_bias: Bias::Never,
+    sliding: Sliding::All { default: None },
+    full_rope: Some(MIXTRAL_ROPE),
+    sliding_rope: MIXTRAL_ROPE,
+    ..LLAMA
+};
+
 const OLMO2: Architecture = Architecture {
     names: &names::OLMO2,
     norm: NormKind::RmsWide,
@@ -172,6 +186,7 @@ impl Architecture {
                 sliding: Sliding::All { default: Some(4096) },
                 ..LLAMA
             },
+            ModelType::Mixtral => MIXTRAL,
             ModelType::Qwen2 => Self { qkv_bias: Bias::Always, o_bias: Bias::Never, sliding: Sliding::Qwen, ..LLAMA },
             ModelType::Qwen3 => {
                 Self { head_dim: Some(128), qk_norm: QkNormRule::Always(QkNorm::Head), sliding: Sliding::Qwen, ..LLAMA }

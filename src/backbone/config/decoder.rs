@@ -35,6 +35,15 @@ pub struct DecoderConfig {
     /// The kinds of positions that layers choose from.
     pub ropes: Vec<RopeConfig>,
     pub layers: Vec<LayerConfig>,
+    /// Several MLPs per layer, of which each token uses some.
+    pub experts: Option<ExpertsConfig>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExpertsConfig {
+    pub count: i64,
+    /// How many each token uses.
+    pub used: i64,
 }
 
 /// What one layer has of its own.
@@ -149,7 +158,20 @@ pub(super) fn parse(
         rotation: architecture.rotation,
         ropes,
         layers,
+        experts: architecture.names.experts.map(|_| experts(at)).transpose()?,
     })
+}
+
+fn experts(at: &Keys) -> Result<ExpertsConfig, ConfigError> {
+    let count = at.optional_int("num_local_experts")?.unwrap_or(8);
+    let used = at.optional_int("num_experts_per_tok")?.unwrap_or(2);
+    match count > 0 && (1..=count).contains(&used) {
+        true => Ok(ExpertsConfig { count, used }),
+        false => {
+            let text = format!("num_experts_per_tok {used} does not fit num_local_experts {count}");
+            Err(ConfigError::Unsupported(text))
+        }
+    }
 }
 
 fn activation(at: &Keys, architecture: &Architecture) -> Result<Activation, ConfigError> {

@@ -7,6 +7,7 @@ use super::ConfigError;
 pub enum ModelType {
     Llama,
     Mistral,
+    Mixtral,
     Qwen2,
     Qwen3,
     Gemma,
@@ -30,9 +31,10 @@ pub enum ModelType {
 }
 
 impl ModelType {
-    pub const ALL: [(ModelType, &'static str); 19] = [
+    pub const ALL: [(ModelType, &'static str); 20] = [
         (ModelType::Llama, "llama"),
         (ModelType::Mistral, "mistral"),
+        (ModelType::Mixtral, "mixtral"),
         (ModelType::Qwen2, "qwen2"),
         (ModelType::Qwen3, "qwen3"),
         (ModelType::Gemma, "gemma"),
@@ -71,6 +73,7 @@ impl ModelType {
         match self {
             ModelType::Llama => "LlamaForSequenceClassification",
             ModelType::Mistral => "MistralForSequenceClassification",
+            ModelType::Mixtral => "MixtralForSequenceClassification",
             ModelType::Qwen2 => "Qwen2ForSequenceClassification",
             ModelType::Qwen3 => "Qwen3ForSequenceClassification",
             ModelType::Gemma => "GemmaForSequenceClassification",

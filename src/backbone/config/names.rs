@@ -8,7 +8,9 @@
 pub struct DecoderNames {
     pub embeddings: &'static str,
     pub attention: AttentionNames,
+    /// Of a layer, or of each of its experts.
     pub mlp: MlpNames,
+    pub experts: Option<ExpertNames>,
     pub norms: NormNames,
 }
 
@@ -56,6 +58,13 @@ pub struct MlpNames {
     pub down: &'static str,
 }
 
+/// A mixture of MLPs: what scores them, and what stands in front of an expert's number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExpertNames {
+    pub router: &'static str,
+    pub experts: &'static str,
+}
+
 /// Norms of what attention and MLP read, and of what they give before it joins the residual stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NormNames {
@@ -73,6 +82,7 @@ pub const LLAMA: DecoderNames = DecoderNames {
         out: "self_attn.o_proj",
     },
     mlp: MlpNames { gate: Gate::Separate { gate: "mlp.gate_proj", up: "mlp.up_proj" }, down: "mlp.down_proj" },
+    experts: None,
     norms: NormNames {
         before_attention: Some("input_layernorm"),
         after_attention: None,
@@ -120,10 +130,17 @@ pub const PHI3: DecoderNames = DecoderNames {
     ..LLAMA
 };
 
+pub const MIXTRAL: DecoderNames = DecoderNames {
+    mlp: MlpNames { gate: Gate::Separate { gate: "w1", up: "w3" }, down: "w2" },
+    experts: Some(ExpertNames { router: "block_sparse_moe.gate", experts: "block_sparse_moe.experts" }),
+    ..LLAMA
+};
+
 pub const INTERNLM2: DecoderNames = DecoderNames {
     embeddings: "model.tok_embeddings",
     attention: AttentionNames { projections: Projections::Grouped("attention.wqkv"), out: "attention.wo" },
     mlp: MlpNames { gate: Gate::Separate { gate: "feed_forward.w1", up: "feed_forward.w3" }, down: "feed_forward.w2" },
+    experts: None,
     norms: NormNames {
         before_attention: Some("attention_norm"),
         after_attention: None,

@@ -95,6 +95,9 @@ pub fn entries(path: &Path, file: &File, len: u64) -> Result<BTreeMap<String, En
     }
     let mut size = [0u8; 8];
     read(&mut size, 0)?;
+    if &size == b"version " {
+        return Err(broken("it is the pointer that Git LFS leaves in its place (`git lfs pull` brings it)".to_owned()));
+    }
     let size = u64::from_le_bytes(size);
     if size > MAX_HEADER {
         return Err(broken(format!("its header would have {size} bytes")));

@@ -4,6 +4,8 @@
 //! rejected each hold the whole conversation, TRL's implicit prompt), and **verdicts** (two responses
 //! and which is better).
 
+mod training;
+
 use std::fmt;
 use std::path::Path;
 
@@ -11,8 +13,10 @@ use super::cell::{Column, Kind};
 use super::error::ReadError;
 use super::format::Format;
 use super::verdict::LabelRule;
-use crate::benchmark::columns::{ColumnMap, Part};
+use crate::benchmark::columns::{ColumnMap, EVIDENCE, Part};
 use crate::lang::suggest::nearest;
+
+use training::{own_prompts, rated};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
@@ -22,6 +26,10 @@ pub enum Shape {
     CompletePairs,
     /// Two responses and a verdict.
     Verdicts,
+    /// Any number of responses, rated or ranked.
+    Ranked,
+    /// One response, rated or not.
+    Points,
 }
 
 /// What a reader made of a file's columns.
@@ -70,6 +78,8 @@ impl fmt::Display for Layout {
             Shape::Pairs => "pairs",
             Shape::CompletePairs => "pairs of complete conversations",
             Shape::Verdicts => "two responses and a verdict",
+            Shape::Ranked => "rankings",
+            Shape::Points => "single responses",
         };
         write!(f, "{}, {shape}", self.format)?;
         if let Some(name) = self.name {
@@ -158,16 +168,17 @@ pub(super) fn recognise(
     columns: &[Column],
     map: &ColumnMap,
     subset_given: bool,
+    evidence: bool,
 ) -> Result<Layout, ReadError> {
     let normal = columns.iter().map(|column| normal(&column.name)).collect();
     let mut search = Search { path, columns, normal, map, found: Vec::new() };
     let mut notes = Vec::new();
 
-    let shape = responses(&mut search)?;
-    let prompted = prompt(&mut search)?;
+    let shape = responses(&mut search, evidence)?;
+    let prompted = (evidence && own_prompts(&mut search)?) || prompt(&mut search)?;
     let shape = match (shape, prompted) {
         (Shape::Pairs, false) => Shape::CompletePairs,
-        (Shape::Verdicts, false) => {
+        (Shape::Verdicts | Shape::Ranked | Shape::Points, false) => {
             return search.refuse("has no column for the prompt", "map the column that holds the prompt");
         }
         (shape, _) => shape,
@@ -175,7 +186,10 @@ pub(super) fn recognise(
     if shape == Shape::CompletePairs {
         notes.push("the prompt is the common beginning of chosen and rejected".to_owned());
     }
-    let label_rule = label(&mut search, shape, &mut notes)?;
+    let label_rule = label(&mut search, shape, evidence, &mut notes)?;
+    for part in EVIDENCE.into_iter().filter(|_| evidence) {
+        training::take(&mut search, part)?;
+    }
     for part in [Part::Id, Part::SourceId, Part::Language, Part::Category, Part::Margin, Part::Styles, Part::NumCorrect]
     {
         search.take(part)?;
@@ -220,10 +234,11 @@ pub(super) fn recognise(
 }
 
 /// The columns of the responses. An explicit map decides the shape, else chosen/rejected come first.
-fn responses(search: &mut Search<'_>) -> Result<Shape, ReadError> {
+fn responses(search: &mut Search<'_>, evidence: bool) -> Result<Shape, ReadError> {
     let maps = |parts: [Part; 2]| parts.iter().any(|&part| search.map.get(part).is_some());
     let pairs = maps([Part::Chosen, Part::Rejected]);
-    let verdicts = maps([Part::ResponseA, Part::ResponseB]) || search.map.label.is_some();
+    let single = maps([Part::Responses, Part::Response]);
+    let verdicts = maps([Part::ResponseA, Part::ResponseB]) || (search.map.label.is_some() && !single);
     if pairs && verdicts {
         return search.refuse(
             "is mapped both as pairs and as two responses with a verdict",
@@ -231,6 +246,12 @@ fn responses(search: &mut Search<'_>) -> Result<Shape, ReadError> {
         );
     }
     let both = |search: &Search<'_>, parts: [Part; 2]| parts.iter().all(|&part| search.usual(part).is_some());
+    if single
+        && evidence
+        && let Some(shape) = rated(search)?
+    {
+        return Ok(shape);
+    }
     if pairs || (!verdicts && both(search, [Part::Chosen, Part::Rejected])) {
         for (part, word) in [(Part::Chosen, "chosen"), (Part::Rejected, "rejected")] {
             if search.take(part)?.is_none() {
@@ -251,6 +272,9 @@ fn responses(search: &mut Search<'_>) -> Result<Shape, ReadError> {
             }
         }
         return Ok(Shape::Verdicts);
+    }
+    if evidence && let Some(shape) = rated(search)? {
+        return Ok(shape);
     }
     if search.named("chosen_ids").or_else(|| search.named("chosen_input_ids")).is_some() {
         let problem = "holds token ids instead of text";
@@ -290,7 +314,15 @@ fn prompt(search: &mut Search<'_>) -> Result<bool, ReadError> {
 }
 
 /// How the label column is read: the verdict of two responses, or P(chosen better) beside pairs.
-fn label(search: &mut Search<'_>, shape: Shape, notes: &mut Vec<String>) -> Result<Option<LabelRule>, ReadError> {
+fn label(
+    search: &mut Search<'_>,
+    shape: Shape,
+    evidence: bool,
+    notes: &mut Vec<String>,
+) -> Result<Option<LabelRule>, ReadError> {
+    if matches!(shape, Shape::Ranked | Shape::Points) {
+        return Ok(None);
+    }
     if shape == Shape::Verdicts {
         let Some(&(_, index)) = search.found.iter().find(|(part, _)| *part == Part::Label) else { return Ok(None) };
         let numeric = matches!(search.kind(index), Kind::Integer | Kind::Number);
@@ -312,7 +344,9 @@ fn label(search: &mut Search<'_>, shape: Shape, notes: &mut Vec<String>) -> Resu
         return Ok(None);
     };
     search.found.push((Part::Label, index));
-    notes.push("of `label` only ties (0.5) are used".to_owned());
+    if !evidence {
+        notes.push("of `label` only ties (0.5) are used".to_owned());
+    }
     Ok(Some(LabelRule::Probability))
 }
 
@@ -347,6 +381,6 @@ fn published(search: &Search<'_>, shape: Shape) -> Option<&'static str> {
         Shape::Pairs if list("chosen") && list("rejected") && has(&["domain"]) && !has(&["context"]) => Some(RM_BENCH),
         Shape::Pairs if has(&["language", "chosen_model", "source"]) && !has(&["subset"]) => Some("M-RewardBench"),
         Shape::Pairs if has(&["chosen_model", "subset"]) && !has(&["language"]) => Some("RewardBench"),
-        Shape::Pairs => None,
+        Shape::Pairs | Shape::Ranked | Shape::Points => None,
     }
 }

@@ -8,6 +8,7 @@ use super::cell::Cell;
 use super::error::RowProblem;
 use super::layout::{Layout, Shape};
 use super::messages::{self, split_texts, split_turns};
+use super::rated;
 use super::rows::Rows;
 use super::verdict::Verdict;
 use crate::benchmark::columns::Part;
@@ -47,13 +48,16 @@ pub(super) struct Builder {
     pub lang: Option<Lang>,
     pub langs: Option<LangSet>,
     pub subset: Option<String>,
+    keep_ties: bool,
     shared: Shared,
     languages: HashMap<Box<str>, Lang>,
 }
 
 impl Builder {
-    pub fn new(lang: Option<Lang>, langs: Option<LangSet>, subset: Option<String>) -> Self {
-        Self { lang, langs, subset, shared: Shared::default(), languages: HashMap::new() }
+    pub fn new(options: &super::ReadOptions) -> Self {
+        let (lang, langs, subset) = (options.lang, options.langs.clone(), options.subset.clone());
+        let keep_ties = options.keep_ties;
+        Self { lang, langs, subset, keep_ties, shared: Shared::default(), languages: HashMap::new() }
     }
 
     /// The current row's comparison. On a fault also the language, where that much could be read.
@@ -79,10 +83,24 @@ impl Builder {
             Some(rule) => rule.read(cell(rows, layout, Part::Label)).map_err(|problem| (Part::Label, problem))?,
             None => Verdict::First { strength: None },
         };
-        if verdict == Verdict::Tie {
+        if verdict == Verdict::Tie && !self.keep_ties {
             return Ok(Built::Tie(lang));
         }
-        let (prompt, mut chosen, mut rejected) = texts(rows, layout)?;
+        let mut evidence = rated::evidence(rows, layout, verdict)?;
+        let (mut prompt, mut chosen, mut rejected) = match layout.shape {
+            Shape::Ranked => {
+                let prompt = prompt(rows, layout)?;
+                match rated::ranked(rows, layout, &mut evidence)? {
+                    Some((chosen, rejected)) => (prompt, chosen, rejected),
+                    // All are equal: there is nothing to rank.
+                    None => return Ok(Built::Tie(lang)),
+                }
+            }
+            Shape::Points => (prompt(rows, layout)?, vec![rated::single(rows, layout, &mut evidence)?], Vec::new()),
+            _ => texts(rows, layout)?,
+        };
+        rated::criteria(rows, layout, &mut prompt)?;
+        rated::own_prompt(rows, layout, &mut rejected)?;
         if layout.index(Part::NumCorrect).is_some() {
             count_correct(rows, layout, chosen.len())?;
         }
@@ -92,8 +110,12 @@ impl Builder {
         if let Verdict::First { strength } | Verdict::Second { strength } = verdict {
             margin = margin.or(strength);
         }
+        if verdict == Verdict::Tie {
+            margin = Some(0.0);
+        }
         if matches!(verdict, Verdict::Second { .. }) {
             std::mem::swap(&mut chosen, &mut rejected);
+            evidence.votes = evidence.votes.map(|[first, second]| [second, first]);
         }
 
         let id: Arc<str> = match layout.index(Part::Id) {
@@ -122,6 +144,7 @@ impl Builder {
             chosen,
             rejected,
             margin,
+            evidence,
             row,
         })))
     }
@@ -264,11 +287,11 @@ fn unknown_language(error: LangError) -> RowProblem {
     }
 }
 
-fn cell<'a>(rows: &'a mut dyn Rows, layout: &Layout, part: Part) -> Cell<'a> {
+pub(super) fn cell<'a>(rows: &'a mut dyn Rows, layout: &Layout, part: Part) -> Cell<'a> {
     layout.index(part).map_or(Cell::Null, |index| rows.take(index))
 }
 
-fn exactly(part: Part, expected: usize, found: usize) -> Result<(), Fault> {
+pub(super) fn exactly(part: Part, expected: usize, found: usize) -> Result<(), Fault> {
     if expected == found { Ok(()) } else { Err((part, RowProblem::Count { expected, found })) }
 }
 
@@ -352,7 +375,7 @@ fn texts(rows: &mut dyn Rows, layout: &Layout) -> Result<(Conversation, Vec<Resp
 
 /// The prompt column, or the context where that is empty.
 fn prompt(rows: &mut dyn Rows, layout: &Layout) -> Result<Conversation, Fault> {
-    for part in [Part::Prompt, Part::Context] {
+    for part in [Part::Prompt, Part::Context, Part::PromptChosen] {
         let cell = cell(rows, layout, part);
         if !cell.is_null() {
             return messages::prompt(cell).map_err(|problem| (part, problem));

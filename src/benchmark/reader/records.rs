@@ -23,7 +23,7 @@ pub fn preferred(text: &str) -> Option<Preferred> {
 
 fn verdict(cell: Cell<'_>) -> Result<Preferred, RowProblem> {
     Ok(match LabelRule::Words.read(cell)? {
-        Verdict::First { .. } => Preferred::First,
+        Verdict::First { .. } | Verdict::Soft(_) => Preferred::First,
         Verdict::Second { .. } => Preferred::Second,
         Verdict::Tie => Preferred::Neither,
     })

@@ -18,8 +18,14 @@ pub(super) enum LabelRule {
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Verdict {
-    First { strength: Option<f64> },
-    Second { strength: Option<f64> },
+    First {
+        strength: Option<f64>,
+    },
+    Second {
+        strength: Option<f64>,
+    },
+    /// The first is better with this probability, above a half.
+    Soft(f64),
     Tie,
 }
 
@@ -45,7 +51,7 @@ impl LabelRule {
             LabelRule::Index if number == 0.0 => Ok(Verdict::First { strength: None }),
             LabelRule::Index if number == 1.0 => Ok(Verdict::Second { strength: None }),
             LabelRule::Probability if number == 0.5 => Ok(Verdict::Tie),
-            LabelRule::Probability if number > 0.5 && number <= 1.0 => Ok(Verdict::First { strength: None }),
+            LabelRule::Probability if number > 0.5 && number <= 1.0 => Ok(Verdict::Soft(number)),
             // Below a half the row contradicts its own column names.
             _ => Err(unknown()),
         }

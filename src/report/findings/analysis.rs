@@ -6,6 +6,7 @@ use crate::benchmark::manifest::{Manifest, Rule};
 use crate::metric::accuracy::TieRate;
 use crate::metric::aggregate::Form;
 use crate::metric::design::Design;
+use crate::metric::judgment;
 use crate::metric::observe::{Observed, labels};
 use crate::metric::outcome::Evidence;
 use crate::metric::sheet::Sheet;
@@ -209,7 +210,7 @@ impl<'a> Analysis<'a> {
         binary: &[bool],
         basis: Basis<'_>,
     ) {
-        let is_share = !metric.starts_with("gap") && metric != "ties-margin";
+        let is_share = !metric.starts_with("gap") && !["ties-margin", judgment::TOKENS.id()].contains(&metric);
         for ((scope, _), row) in scopes.iter().zip(&placed.slots) {
             for (languages, slot) in self.layout.languages().zip(row) {
                 let (number, why) = match slot {

@@ -75,7 +75,7 @@ impl Analysis<'_> {
         let k = design.langs.len();
         // A source item in two subsets is two items.
         let mut blocks = Blocks::new(k);
-        let mut labels = vec![[NO_LABEL, 0].to_vec(); 0];
+        let mut labels: Vec<Vec<_>> = Vec::new();
         for subset in 0..design.subsets.len() {
             labels.clear();
             labels.resize(design.n_clusters, Vec::new());

@@ -100,8 +100,12 @@ impl Analysis<'_> {
             ));
         }
         if count.ties as f64 > NOTEWORTHY * all as f64 {
+            let why = match self.table.runs[run].judged {
+                Some(_) => "are ties: the judge calls them so, or contradicts itself when the order changes",
+                None => "are exact ties; low precision makes ties",
+            };
             warnings.push(format!(
-                "{who}: {} of items ({}) are exact ties; low precision makes ties, and they count as the tie policy says",
+                "{who}: {} of items ({}) {why}, and they count as the tie policy says",
                 percent(count.ties, all),
                 count.ties
             ));

@@ -8,8 +8,10 @@ use rmbench::benchmark::dataset;
 use rmbench::hub::{DataName, Hub, HubError, HubSettings};
 use rmbench::progress::Silent;
 
+#[cfg(feature = "torch")]
+use super::rmbench;
 use super::server::{FakeHub, Fault, Host, Repo, git_id, sha256};
-use super::{model, rmbench, settings, weights};
+use super::{model, settings, weights};
 
 const CONFIG: &[u8] = b"{\"model_type\": \"x\"}";
 
@@ -202,6 +204,7 @@ fn a_link_that_a_kill_prevented_is_made_without_a_download() {
 }
 
 /// `rmbench score` far enough to bring a model; that the file is no model then ends it.
+#[cfg(feature = "torch")]
 fn bring(hub: &FakeHub, dir: &Path) -> std::process::Command {
     fs::write(dir.join("pairs.jsonl"), "{\"prompt\": \"a\", \"chosen\": \"b\", \"rejected\": \"c\"}\n").unwrap();
     let mut command = rmbench(hub, dir, &["score", "--model", "hf:org/rm", "--pairs", "pairs.jsonl", "--out", "run"]);
@@ -209,6 +212,7 @@ fn bring(hub: &FakeHub, dir: &Path) -> std::process::Command {
     command
 }
 
+#[cfg(feature = "torch")]
 fn is_there(path: &Path, len: u64) -> bool {
     path.metadata().is_ok_and(|found| found.len() >= len)
 }

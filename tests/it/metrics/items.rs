@@ -65,7 +65,14 @@ pub fn table(rows: &[Row]) -> ItemTable {
     let mut table = ItemTable::default();
     for run in 0..n_runs {
         let info = RunInfo::of_this_binary(&format!("run-{run}"), "mock", "mock");
-        table.runs.push(RunColumn { info, rewards: vec![], n_tokens: vec![], truncated: vec![], present: vec![] });
+        table.runs.push(RunColumn {
+            info,
+            rewards: vec![],
+            n_tokens: vec![],
+            truncated: vec![],
+            present: vec![],
+            judged: None,
+        });
     }
     for row in rows {
         let key = ItemKey {

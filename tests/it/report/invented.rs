@@ -186,6 +186,7 @@ pub fn findings(runs: usize, langs: usize, categories: usize) -> Findings {
         rankings: Vec::new(),
         equality: Vec::new(),
         details: Vec::new(),
+        judges: Vec::new(),
         replicates: 1000,
         seed: 0,
         level: 0.95,

@@ -59,6 +59,7 @@ fn comparison(i: usize, lang: Lang, source: usize) -> Comparison {
         chosen: vec![Response::new(chosen)],
         rejected: vec![Response::new(rejected)],
         margin: None,
+        evidence: Default::default(),
         row: i as u64,
     }
 }

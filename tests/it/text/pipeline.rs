@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::{fixtures, ids, json};
 
-fn pair(prompt: &str, chosen: &str, rejected: &str) -> Comparison {
+pub fn pair(prompt: &str, chosen: &str, rejected: &str) -> Comparison {
     Comparison {
         id: "q1".into(),
         source: "q1".into(),
@@ -23,6 +23,7 @@ fn pair(prompt: &str, chosen: &str, rejected: &str) -> Comparison {
         chosen: vec![Response::new(chosen)],
         rejected: vec![Response::new(rejected)],
         margin: None,
+        evidence: Default::default(),
         row: 7,
     }
 }
@@ -64,8 +65,8 @@ fn ids_of_pairs_equal_apply_chat_template_and_trl() {
             };
             if is_chat {
                 check(&auto, "ids");
-                let rendered = auto.rendered(&comparison, &comparison.chosen[0]).unwrap();
-                assert_eq!(rendered, text("chosen_rendered"));
+                let texts = auto.texts(&comparison, &comparison.chosen[0]).unwrap();
+                assert_eq!(texts, (text("chosen_rendered").to_owned(), None));
             }
             check(&plain, "plain_ids");
             if !expected["chosen_trl_plain_ids"].is_null() {

@@ -38,10 +38,10 @@ pub fn items(context: &Context<'_>) -> Vec<Detail> {
     // Sources that several languages have an outcome of, numbered.
     let mut number = vec![None; context.design.n_clusters];
     let mut clusters = Vec::new();
-    for cluster in 0..context.design.n_clusters {
+    for (cluster, number) in number.iter_mut().enumerate() {
         let has = |lang: &usize| runs.iter().any(|run| run.right(*lang, cluster).is_some());
         if (0..n_langs).filter(has).count() >= MIN_LANGS {
-            number[cluster] = Some(clusters.len() as u32);
+            *number = Some(clusters.len() as u32);
             clusters.push(cluster);
         }
     }

@@ -1,0 +1,149 @@
+//! From a reply to what the judgment is: verdict, tie, unparsed, refused or error, with probabilities where there are any.
+
+use super::Outcome;
+use super::grammar::rewardbench::Read;
+use super::grammar::{Reading, Verdict};
+use super::protocol::Protocol;
+use super::settings::ParserChoice;
+use super::wire::{Reply, Token};
+use crate::lang::Lang;
+
+/// A reply as it was read.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Understood {
+    pub outcome: Option<Outcome>,
+    pub picked: Option<usize>,
+    pub strength: Option<u8>,
+    pub rating: Option<f64>,
+    pub probabilities: Option<Vec<f64>>,
+    pub why: Option<String>,
+}
+
+impl Understood {
+    fn nothing(outcome: Outcome, why: impl Into<String>) -> Self {
+        Self { outcome: Some(outcome), why: Some(why.into()), ..Self::default() }
+    }
+
+    /// No attempt brought a reply.
+    pub fn without_reply(problem: &str) -> Self {
+        Self::nothing(Outcome::Error, format!("no reply: {problem}"))
+    }
+
+    fn of(verdict: Verdict) -> Self {
+        let mut understood = Self { outcome: Some(Outcome::Verdict), ..Self::default() };
+        match verdict {
+            Verdict::Pick { place, strength } => (understood.picked, understood.strength) = (Some(place), strength),
+            Verdict::Rating(rating) => understood.rating = Some(rating),
+            Verdict::Tie => understood.outcome = Some(Outcome::Tie),
+        }
+        understood
+    }
+}
+
+pub fn understand(reply: &Reply, protocol: &Protocol, lang: Lang, parser: ParserChoice) -> Understood {
+    if let Some(message) = &reply.rejected {
+        return Understood::nothing(Outcome::Error, format!("the server rejects the question: {message}"));
+    }
+    let rewardbench = protocol.verdict.rewardbench.filter(|_| parser == ParserChoice::Rewardbench);
+    if let Some(parser) = rewardbench {
+        return match parser.read(&reply.text, protocol.shows) {
+            Some(Read::Place(place)) => Understood::of(Verdict::Pick { place, strength: None }),
+            Some(Read::Rating(rating)) => Understood::of(Verdict::Rating(rating)),
+            None => Understood::nothing(Outcome::Unparsed, "RewardBench's parser finds no verdict"),
+        };
+    }
+    if reply.declined {
+        return Understood::nothing(Outcome::Refused, "the server or the model declined");
+    }
+    let grammar = protocol.grammar(lang);
+    let is_yes_no = matches!(protocol.verdict.meaning, super::grammar::Meaning::YesNo);
+    if is_yes_no
+        && let Some(token) = reply.tokens.iter().find(|token| !token.text.trim().is_empty())
+        && let Some(probabilities) = grammar.probabilities(&token.top)
+    {
+        let rating = probabilities.first().copied();
+        return Understood {
+            outcome: Some(Outcome::Verdict),
+            rating,
+            probabilities: Some(probabilities),
+            ..Default::default()
+        };
+    }
+    match grammar.read(&reply.text) {
+        Reading::Verdict { verdict, at } => {
+            let probabilities = token_at(&reply.tokens, &reply.text, at.start)
+                .filter(|_| matches!(verdict, Verdict::Pick { .. }))
+                .and_then(|token| grammar.probabilities(&token.top));
+            Understood { probabilities, ..Understood::of(verdict) }
+        }
+        Reading::Refused => Understood::nothing(Outcome::Refused, "the judge declines"),
+        Reading::Unparsed(why) if reply.finish.as_deref() == Some("length") => {
+            Understood::nothing(Outcome::Unparsed, format!("{why}; the reply was cut at its length limit"))
+        }
+        Reading::Unparsed(why) => Understood::nothing(Outcome::Unparsed, why),
+    }
+}
+
+/// The token that holds a byte of the text; `None` where the tokens are not those of the text.
+fn token_at<'a>(tokens: &'a [Token], text: &str, byte: usize) -> Option<&'a Token> {
+    if tokens.is_empty() {
+        return None;
+    }
+    let all: String = tokens.iter().map(|token| token.text.as_str()).collect();
+    // Servers cut blanks and ends off the text.
+    let wanted = all.find(text)? + byte;
+    let mut end = 0;
+    tokens.iter().find(|token| {
+        end += token.text.len();
+        end > wanted
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(text: &str, top: &[(&str, f64)]) -> Token {
+        Token { text: text.to_owned(), top: top.iter().map(|(text, p)| ((*text).to_owned(), p.ln())).collect() }
+    }
+
+    /// P(A) = 0.6 / (0.6 + 0.2) from the token that holds the letter.
+    #[test]
+    fn probabilities_of_the_verdict_token() {
+        let protocol = Protocol::find("pairwise").unwrap();
+        let tokens = vec![
+            token("So", &[("So", 1.0)]),
+            token(" [[", &[(" [[", 1.0)]),
+            token("A", &[("A", 0.6), ("B", 0.2), ("C", 0.1)]),
+            token("]]", &[]),
+        ];
+        let reply = Reply { text: "So [[A]]".to_owned(), tokens, ..Reply::default() };
+        let understood = understand(&reply, &protocol, Lang::ENGLISH, ParserChoice::Rmbench);
+        assert_eq!((understood.outcome, understood.picked), (Some(Outcome::Verdict), Some(0)));
+        let p = understood.probabilities.unwrap();
+        assert!((p[0] - 0.75).abs() < 1e-12 && (p[1] - 0.25).abs() < 1e-12, "{p:?}");
+    }
+
+    #[test]
+    fn yes_and_no_by_probability_or_in_words() {
+        let protocol = Protocol::find("yes-no").unwrap();
+        let german = Lang::from_code("deu_Latn").unwrap();
+        let tokens = vec![token("Ja", &[("Ja", 0.5), ("N", 0.25), ("Nein", 0.25)])];
+        let reply = Reply { text: "Ja".to_owned(), tokens, ..Reply::default() };
+        assert_eq!(understand(&reply, &protocol, german, ParserChoice::Rmbench).rating, Some(0.5));
+        let reply = Reply { text: "Nein.".to_owned(), ..Reply::default() };
+        assert_eq!(understand(&reply, &protocol, german, ParserChoice::Rmbench).rating, Some(0.0));
+    }
+
+    #[test]
+    fn kinds_of_nothing() {
+        let protocol = Protocol::find("pairwise").unwrap();
+        let outcome =
+            |reply: Reply| understand(&reply, &protocol, Lang::ENGLISH, ParserChoice::Rmbench).outcome.unwrap();
+        let text = |text: &str| Reply { text: text.to_owned(), ..Reply::default() };
+        assert_eq!(outcome(text("A is better")), Outcome::Unparsed);
+        assert_eq!(outcome(text("I cannot judge this.")), Outcome::Refused);
+        assert_eq!(outcome(Reply { declined: true, ..text("[[A]]") }), Outcome::Refused);
+        assert_eq!(outcome(Reply { rejected: Some("too long".to_owned()), ..Reply::default() }), Outcome::Error);
+    }
+}

@@ -1,0 +1,202 @@
+//! What judgments say of the judge, as shares of sums over items: position, consistency, failures, cost.
+//!
+//! * picks-first = Σ verdicts for the response shown first / Σ verdicts; the order is balanced, so 1/2 is no bias.
+//! * order-consistency = Σ sets with one answer in all orders / Σ sets judged in several orders (JudgeBench's
+//!   inconsistency is its complement).
+//! * accuracy-lowest and -highest: accuracy with every judgment without a verdict wrong, or right.
+//!
+//! Items that were not judged contribute nothing.
+
+use crate::metric::accuracy::credit;
+use crate::metric::outcome::Evidence;
+use crate::metric::{Group, Metric, Protocol};
+use crate::table::item::Item;
+use crate::table::judged::JudgeCounts;
+
+/// Σ part / Σ whole of the counts.
+pub struct Share {
+    id: &'static str,
+    about: &'static str,
+    of: fn(&JudgeCounts) -> (f64, f64),
+}
+
+pub static PICKS_FIRST: Share = Share {
+    id: "picks-first",
+    about: "Share of verdicts that pick the response shown first; without position bias one half of pairs.",
+    of: |counts| (f64::from(counts.first), f64::from(counts.picks)),
+};
+pub static CONSISTENT: Share = Share {
+    id: "order-consistency",
+    about: "Share of responses judged in several orders of which all orders give the same answer.",
+    of: |counts| (f64::from(counts.consistent), f64::from(counts.reordered)),
+};
+pub static TIES: Share = Share {
+    id: "judged-ties",
+    about: "Share of judgments that call a tie.",
+    of: |counts| (f64::from(counts.ties), f64::from(counts.judgments)),
+};
+pub static UNPARSED: Share = Share {
+    id: "unparsed",
+    about: "Share of judgments whose reply has no verdict that can be read.",
+    of: |counts| (f64::from(counts.unparsed), f64::from(counts.judgments)),
+};
+pub static REFUSED: Share = Share {
+    id: "refused",
+    about: "Share of judgments that the judge declined.",
+    of: |counts| (f64::from(counts.refused), f64::from(counts.judgments)),
+};
+pub static ERRORS: Share = Share {
+    id: "judge-errors",
+    about: "Share of judgments without a reply.",
+    of: |counts| (f64::from(counts.errors), f64::from(counts.judgments)),
+};
+pub static TOKENS: Share = Share {
+    id: "tokens-per-judgment",
+    about: "Mean tokens of prompt and reply per judgment.",
+    of: |counts| ((counts.prompt_tokens + counts.reply_tokens) as f64, f64::from(counts.counted)),
+};
+
+/// All of them, bounds of accuracy first.
+pub static ALL: [&dyn Metric; 9] =
+    [&LOWEST, &HIGHEST, &PICKS_FIRST, &CONSISTENT, &TIES, &UNPARSED, &REFUSED, &ERRORS, &TOKENS];
+
+impl Metric for Share {
+    fn id(&self) -> &'static str {
+        self.id
+    }
+
+    fn about(&self) -> &'static str {
+        self.about
+    }
+
+    fn width(&self) -> usize {
+        2
+    }
+
+    fn contribute(&self, group: &Group<'_>, _: &Protocol, sums: &mut [f64]) -> bool {
+        let mut any = false;
+        for counts in group.items().filter_map(|item| item.judged).map(|judged| judged.counts) {
+            let (part, whole) = (self.of)(counts);
+            if whole > 0.0 {
+                sums[0] += part;
+                sums[1] += whole;
+                any = true;
+            }
+        }
+        any
+    }
+
+    fn finish(&self, sums: &[f64]) -> Option<f64> {
+        (sums[1] > 0.0).then(|| sums[0] / sums[1])
+    }
+}
+
+/// Accuracy at one of the bounds.
+pub struct Bound {
+    highest: bool,
+}
+
+pub static LOWEST: Bound = Bound { highest: false };
+pub static HIGHEST: Bound = Bound { highest: true };
+
+/// Sums: credit, items.
+impl Metric for Bound {
+    fn id(&self) -> &'static str {
+        if self.highest { "accuracy-highest" } else { "accuracy-lowest" }
+    }
+
+    fn about(&self) -> &'static str {
+        match self.highest {
+            true => "Accuracy if every judgment without a verdict were right.",
+            false => "Accuracy if every judgment without a verdict were wrong.",
+        }
+    }
+
+    fn width(&self) -> usize {
+        2
+    }
+
+    fn contribute(&self, group: &Group<'_>, protocol: &Protocol, sums: &mut [f64]) -> bool {
+        let mut any = false;
+        for item in group.items() {
+            let Some(judged) = item.judged.filter(|judged| judged.counts.judgments > 0) else { continue };
+            let rewards = if self.highest { judged.best } else { judged.worst };
+            let n_chosen = item.chosen.len().min(rewards.len());
+            let (chosen, rejected) = rewards.split_at(n_chosen);
+            let bound = Item { chosen, rejected, ..item };
+            if let Some(credit) = Evidence::Rewards.extremes(&bound).and_then(|e| credit(&e, protocol.ties)) {
+                sums[0] += credit;
+                sums[1] += 1.0;
+                any = true;
+            }
+        }
+        any
+    }
+
+    fn finish(&self, sums: &[f64]) -> Option<f64> {
+        (sums[1] > 0.0).then(|| sums[0] / sums[1])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metric::TiePolicy;
+    use crate::provenance::RunInfo;
+    use crate::table::item::{ItemKey, ItemTable, RunColumn};
+    use crate::table::judged::Judged;
+
+    /// Two pairs, each judged in both orders. The first: right both times. The second: one verdict for the first
+    /// response shown, one reply without a verdict; with it wrong a tie, with it right right.
+    #[test]
+    fn shares_and_bounds() {
+        let mut table = ItemTable::default();
+        let name = table.symbols.intern("b");
+        let mut run = RunColumn::absent(RunInfo::of_this_binary("r", "m", "endpoint"), 4);
+        run.rewards = vec![Some(1.0), Some(0.0), Some(1.0), Some(0.0)];
+        let both = |n| JudgeCounts {
+            judgments: 2,
+            picks: n,
+            counted: 2,
+            prompt_tokens: 30,
+            reply_tokens: 10,
+            ..JudgeCounts::default()
+        };
+        run.judged = Some(Judged {
+            counts: vec![
+                JudgeCounts { first: 1, reordered: 1, consistent: 1, ..both(2) },
+                JudgeCounts { first: 1, unparsed: 1, ..both(1) },
+            ],
+            worst: vec![Some(1.0), Some(0.0), Some(0.5), Some(0.5)],
+            best: vec![Some(1.0), Some(0.0), Some(1.0), Some(0.0)],
+            judges: vec!["j".to_owned()],
+        });
+        table.runs.push(run);
+        for i in 0..2u32 {
+            table.items.push(ItemKey {
+                benchmark: name,
+                subset: name,
+                category: None,
+                lang: crate::lang::Lang::ENGLISH,
+                item: table.symbols.intern(&i.to_string()),
+                source: name,
+                n_chosen: 1,
+                n_rejected: 1,
+                offset: 2 * i,
+            });
+            table.n_chars.extend([1, 1]);
+        }
+        let value = |metric: &dyn Metric| {
+            let mut sums = [0.0; 2];
+            for i in 0..2 {
+                metric.contribute(&Group::One(table.item(0, i)), &Protocol { ties: TiePolicy::Loss }, &mut sums);
+            }
+            metric.finish(&sums)
+        };
+        assert_eq!(value(&PICKS_FIRST), Some(2.0 / 3.0));
+        assert_eq!(value(&CONSISTENT), Some(1.0));
+        assert_eq!(value(&UNPARSED), Some(0.25));
+        assert_eq!(value(&TOKENS), Some(20.0));
+        assert_eq!((value(&LOWEST), value(&HIGHEST)), (Some(0.5), Some(1.0)));
+    }
+}

@@ -1,0 +1,84 @@
+//! Findings about judges: position, consistency, failures and cost, by language.
+
+use serde::{Deserialize, Serialize};
+
+use crate::metric::aggregate::Form;
+use crate::metric::judgment::ALL;
+use crate::metric::observe::Observed;
+use crate::report::findings::Scope;
+use crate::report::findings::analysis::{Analysis, Basis, all_columns};
+use crate::report::findings::place::Gaps;
+use crate::table::judged::JudgeCounts;
+
+/// What one run's judges were asked about one benchmark, all languages together.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JudgeTotals {
+    /// Index into the runs.
+    pub run: usize,
+    pub benchmark: String,
+    pub judges: Vec<String>,
+    pub judgments: u64,
+    pub unparsed: u64,
+    pub refused: u64,
+    pub errors: u64,
+    /// Judgments whose tokens are known, and those tokens.
+    pub counted: u64,
+    pub prompt_tokens: u64,
+    pub reply_tokens: u64,
+    /// Money, by the prices of the run's settings; `None`: no prices were given, or not every reply has one.
+    pub money: Option<f64>,
+}
+
+impl Analysis<'_> {
+    /// Every measure of every run that was judged.
+    pub fn judgments(&mut self) {
+        let judged: Vec<usize> =
+            self.runs.iter().copied().filter(|run| self.table.runs[*run].judged.is_some()).collect();
+        if judged.is_empty() {
+            return;
+        }
+        let design = self.design();
+        let all = Form::Pooled { subsets: (0..design.subsets.len()).collect(), complete: false };
+        let everything = [(Scope::Overall, all)];
+        for metric in ALL {
+            for run in &judged {
+                let observed: Vec<_> = design
+                    .cells
+                    .iter()
+                    .map(|cell| Observed::new(self.table, *run, cell, metric, &self.protocol))
+                    .collect();
+                let n: Vec<usize> = observed.iter().map(|o| o.present.iter().filter(|there| **there).count()).collect();
+                let columns = all_columns(design, &observed, &mut self.sheet);
+                let placed = self.layout.place(&mut self.sheet, &everything, &columns, &|_| metric, Gaps::Skip);
+                let binary: Vec<bool> = observed.iter().map(|o| o.binary).collect();
+                self.draft(*run, metric.id(), &everything, &placed, &binary, Basis::Shared(&n));
+            }
+        }
+    }
+
+    /// The totals of every run that was judged.
+    pub fn judges(&self) -> Vec<JudgeTotals> {
+        let items = || self.design().cells.iter().flat_map(|cell| &cell.units).flat_map(|unit| unit.items());
+        let of_run = |run: usize| {
+            let judged = self.table.runs[run].judged.as_ref()?;
+            let counts: Vec<&JudgeCounts> = items().filter_map(|item| judged.counts.get(item)).collect();
+            let sum = |of: fn(&JudgeCounts) -> u64| counts.iter().map(|counts| of(counts)).sum::<u64>();
+            let judgments = sum(|counts| u64::from(counts.judgments));
+            let priced = sum(|counts| u64::from(counts.priced));
+            Some(JudgeTotals {
+                run,
+                benchmark: self.benchmark.clone(),
+                judges: judged.judges.clone(),
+                judgments,
+                unparsed: sum(|counts| u64::from(counts.unparsed)),
+                refused: sum(|counts| u64::from(counts.refused)),
+                errors: sum(|counts| u64::from(counts.errors)),
+                counted: sum(|counts| u64::from(counts.counted)),
+                prompt_tokens: sum(|counts| counts.prompt_tokens),
+                reply_tokens: sum(|counts| counts.reply_tokens),
+                money: (priced > 0 && priced == judgments).then(|| counts.iter().map(|counts| counts.money).sum()),
+            })
+        };
+        self.runs.iter().filter_map(|run| of_run(*run)).filter(|totals| totals.judgments > 0).collect()
+    }
+}

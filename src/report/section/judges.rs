@@ -1,0 +1,108 @@
+//! How judges judged: by language, what position does, how often orders agree, what could not be read; and the cost.
+
+use super::matrix::{self, MatrixRow};
+use super::{benchmark_id, per_benchmark};
+use crate::report::block::{Block, Cell, Column, Inline, Row, Table, Value};
+use crate::report::findings::{BenchmarkInfo, Findings, JudgeTotals, Languages, Scope};
+use crate::report::measure::{OF_JUDGES, Unit, measure};
+use crate::report::number;
+use crate::report::select::{Lookup, run_name};
+
+pub fn section(findings: &Findings) -> Option<Vec<Block>> {
+    per_benchmark(findings, |benchmark, i| {
+        let here: Vec<&JudgeTotals> =
+            findings.judges.iter().filter(|totals| totals.benchmark == benchmark.name).collect();
+        if here.is_empty() {
+            return None;
+        }
+        let mut blocks = vec![Block::Table(totals(findings, benchmark, i, &here))];
+        for judged in here {
+            blocks.push(Block::Fold {
+                summary: Inline::new().name(run_name(findings, judged.run)).text(" by language"),
+                blocks: vec![Block::Table(by_language(findings, benchmark, i, judged.run))],
+                open: findings.judges.len() == 1,
+            });
+        }
+        Some(blocks)
+    })
+}
+
+fn totals(findings: &Findings, benchmark: &BenchmarkInfo, i: usize, here: &[&JudgeTotals]) -> Table {
+    let count = |n: u64| Cell::Count(usize::try_from(n).unwrap_or(usize::MAX));
+    let tokens = |totals: &JudgeTotals, n: u64| match totals.counted {
+        0 => Cell::Absent("the server does not count tokens".to_owned()),
+        _ => count(n),
+    };
+    let row = |totals: &&JudgeTotals| Row {
+        cells: vec![
+            Cell::Text(Inline::new().name(run_name(findings, totals.run))),
+            Cell::Text(Inline::new().name(totals.judges.join(", "))),
+            count(totals.judgments),
+            count(totals.unparsed),
+            count(totals.refused),
+            count(totals.errors),
+            tokens(totals, totals.prompt_tokens),
+            tokens(totals, totals.reply_tokens),
+            match totals.money {
+                Some(money) => Cell::Text(Inline::new().text(format!("{money:.4}"))),
+                None => Cell::Absent("no price was given for every reply".to_owned()),
+            },
+        ],
+        lang: None,
+        run: Some(totals.run),
+        pinned: false,
+    };
+    Table {
+        id: benchmark_id("judges", benchmark, i),
+        caption: "Judgments of all languages together, and what they took when they were made.".into(),
+        columns: vec![
+            Column::left("Run"),
+            Column::left("Judges"),
+            Column::right("Judgments"),
+            Column::right("Unparsed").about("Replies without a verdict that can be read"),
+            Column::right("Refused").about("The judge or its server declined"),
+            Column::right("Errors").about("Rejected by the server, or no reply came"),
+            Column::right("Tokens in"),
+            Column::right("Tokens out"),
+            Column::right("Money").about("By the prices in the run's settings"),
+        ],
+        rows: here.iter().map(row).collect(),
+    }
+}
+
+/// Languages down, measures across; averages on top.
+fn by_language(findings: &Findings, benchmark: &BenchmarkInfo, i: usize, run: usize) -> Table {
+    let measures: Vec<(&str, Lookup<'_>)> =
+        OF_JUDGES.iter().map(|id| (*id, Lookup::of(findings, &benchmark.name, id))).collect();
+    let unit = |id: &str| measure(id).map_or(Unit::Plain, |measure| measure.unit);
+    let values = |languages: &Languages| -> Vec<Value> {
+        let of = |(id, lookup): &(&str, Lookup<'_>)| match lookup.get(run, &Scope::Overall, languages) {
+            Some(finding) => Value::of(finding, unit(id)),
+            None => Value::absent(unit(id), "nothing of this kind was judged"),
+        };
+        measures.iter().map(of).collect()
+    };
+    let has = |languages: &Languages| {
+        measures.iter().any(|(_, lookup)| lookup.get(run, &Scope::Overall, languages).is_some())
+    };
+    let averages = benchmark.averages.iter().map(|name| Languages::Average(name.clone()));
+    let langs = benchmark.langs.iter().map(|lang| Languages::One(*lang));
+    let rows = averages.chain(langs).filter(has).map(|languages| {
+        let (label, lang) = match &languages {
+            Languages::One(lang) => (Inline::new().lang(*lang), Some(*lang)),
+            Languages::Average(name) => (Inline::new().name(name), None),
+        };
+        MatrixRow { label, lang, run: Some(run), pinned: lang.is_none(), values: values(&languages) }
+    });
+    let columns = OF_JUDGES.iter().map(|id| match measure(id) {
+        Some(measure) => Column::right(measure.title).about(measure.about),
+        None => Column::right(*id),
+    });
+    matrix::table(
+        format!("{}-run-{}", benchmark_id("judges-languages", benchmark, i), run + 1),
+        format!("Shares of judgments in percent with {} % intervals.", number::level(findings.level)).into(),
+        "Language",
+        columns.collect(),
+        rows.collect(),
+    )
+}

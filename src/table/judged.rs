@@ -1,0 +1,223 @@
+//! Judgments beside the rewards they became: counts per item, and rewards at both bounds.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use super::TableError;
+use super::item::{ItemTable, Symbol};
+use super::judgment::{JudgmentFile, JudgmentRow, beside};
+use super::votes::{Lowering, Unresolved, rewards};
+use crate::judge::{Judgment, Outcome};
+use crate::lang::Lang;
+
+/// What the judgments of one item say of the judge.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct JudgeCounts {
+    pub judgments: u32,
+    pub unparsed: u32,
+    pub refused: u32,
+    pub errors: u32,
+    pub ties: u32,
+    /// Verdicts that pick one of several responses, and those that pick the one shown first.
+    pub picks: u32,
+    pub first: u32,
+    /// Sets of responses judged in several orders, all of them decided; those with one answer.
+    pub reordered: u32,
+    pub consistent: u32,
+    /// Judgments whose tokens are known, and the tokens of prompts and replies.
+    pub counted: u32,
+    pub prompt_tokens: u64,
+    pub reply_tokens: u64,
+    pub priced: u32,
+    pub money: f64,
+}
+
+impl JudgeCounts {
+    fn of(judgments: &[&Judgment]) -> Self {
+        let mut counts = JudgeCounts::default();
+        let mut sets: HashMap<(&str, u16, Vec<u16>), Vec<&Judgment>> = HashMap::new();
+        for judgment in judgments {
+            counts.judgments += 1;
+            match judgment.outcome {
+                Outcome::Verdict => {}
+                Outcome::Tie => counts.ties += 1,
+                Outcome::Unparsed => counts.unparsed += 1,
+                Outcome::Refused => counts.refused += 1,
+                Outcome::Error => counts.errors += 1,
+            }
+            if let Some(picked) = judgment.picked.filter(|_| judgment.shown.len() > 1) {
+                counts.picks += 1;
+                counts.first += u32::from(picked == 0);
+            }
+            if let (Some(prompt), Some(reply)) = (judgment.prompt_tokens, judgment.reply_tokens) {
+                counts.counted += 1;
+                counts.prompt_tokens += u64::from(prompt);
+                counts.reply_tokens += u64::from(reply);
+            }
+            if let Some(cost) = judgment.cost {
+                counts.priced += 1;
+                counts.money += cost;
+            }
+            let mut set = judgment.shown.clone();
+            set.sort_unstable();
+            sets.entry((&judgment.judge, judgment.sample, set)).or_default().push(judgment);
+        }
+        for same in sets.values().filter(|same| same.len() > 1 && same[0].shown.len() > 1) {
+            if !same.iter().all(|judgment| judgment.outcome.is_decided()) {
+                continue;
+            }
+            let answer =
+                |judgment: &Judgment| judgment.picked.and_then(|at| judgment.shown.get(usize::from(at)).copied());
+            counts.reordered += 1;
+            counts.consistent += u32::from(same.iter().all(|judgment| answer(judgment) == answer(same[0])));
+        }
+        counts
+    }
+}
+
+/// The judgments of one run, aligned with an item table.
+#[derive(Debug, Clone, Default)]
+pub struct Judged {
+    /// By item.
+    pub counts: Vec<JudgeCounts>,
+    /// Rewards by response slot if every judgment without a verdict were wrong, and if it were right.
+    pub worst: Vec<Option<f32>>,
+    pub best: Vec<Option<f32>>,
+    /// Who judged.
+    pub judges: Vec<String>,
+}
+
+/// Adds the judgments that lie beside each run's score table. With `unresolved`, rewards are made anew under that policy;
+/// otherwise they stay as scored.
+///
+/// # Errors
+/// Judgments of another run than the scores, or of items that the scores lack.
+pub fn attach(table: &mut ItemTable, paths: &[PathBuf], unresolved: Option<Unresolved>) -> Result<(), TableError> {
+    for (run, path) in paths.iter().enumerate() {
+        let Some(path) = beside(path) else { continue };
+        let file = JudgmentFile::open(&path)?;
+        let mut info = table.runs[run].info.clone();
+        // Reports may have given the run another name.
+        info.name.clone_from(&file.info().name);
+        let differences = info.differences(file.info());
+        if !differences.is_empty() {
+            return Err(TableError::MixedProvenance { first: paths[run].clone(), path, differences });
+        }
+        let soft = is_soft(&info.settings);
+        let mut by_item: HashMap<usize, Vec<Judgment>> = HashMap::new();
+        let items = index(table);
+        let mut judges: Vec<String> = Vec::new();
+        let mut first_row = 0;
+        file.each(|row| {
+            let item = find(table, &items, &row).ok_or_else(|| TableError::Value {
+                path: path.clone(),
+                row: first_row,
+                column: "item_id",
+                problem: format!("the score table has no item `{}` like it", row.item_id),
+            })?;
+            first_row += 1;
+            if !judges.iter().any(|known| **known == *row.judgment.judge) {
+                judges.push(row.judgment.judge.to_string());
+            }
+            // What was written is not needed for counting.
+            by_item.entry(item).or_default().push(Judgment { reply: None, reasoning: None, why: None, ..row.judgment });
+            Ok(())
+        })?;
+        let judged = lower(table, run, &by_item, soft, unresolved);
+        table.runs[run].judged = Some(Judged { judges, ..judged });
+    }
+    Ok(())
+}
+
+fn lower(
+    table: &mut ItemTable,
+    run: usize,
+    by_item: &HashMap<usize, Vec<Judgment>>,
+    soft: bool,
+    unresolved: Option<Unresolved>,
+) -> Judged {
+    let n_slots = table.n_chars.len();
+    let mut judged = Judged {
+        counts: vec![JudgeCounts::default(); table.items.len()],
+        worst: vec![None; n_slots],
+        best: vec![None; n_slots],
+        judges: Vec::new(),
+    };
+    for (item, judgments) in by_item {
+        let judgments: Vec<&Judgment> = judgments.iter().collect();
+        let key = table.items[*item];
+        let slots = key.offset as usize..key.offset as usize + key.n_responses();
+        let of = |unresolved| {
+            rewards(&judgments, usize::from(key.n_chosen), usize::from(key.n_rejected), Lowering { soft, unresolved })
+        };
+        judged.counts[*item] = JudgeCounts::of(&judgments);
+        judged.worst[slots.clone()].copy_from_slice(&of(Unresolved::Wrong));
+        judged.best[slots.clone()].copy_from_slice(&of(Unresolved::Right));
+        if let Some(unresolved) = unresolved {
+            table.runs[run].rewards[slots].copy_from_slice(&of(unresolved));
+        }
+    }
+    judged
+}
+
+/// Whether a run's settings ask for probabilities instead of verdicts.
+fn is_soft(settings: &str) -> bool {
+    let table = settings.parse::<toml::Table>().unwrap_or_default();
+    table.get("judge").and_then(|judge| judge.get("verdicts")).and_then(|value| value.as_str()) == Some("soft")
+}
+
+type Key = (Symbol, Symbol, Lang, Symbol);
+
+fn index(table: &ItemTable) -> HashMap<Key, usize> {
+    table.items.iter().enumerate().map(|(i, key)| ((key.benchmark, key.subset, key.lang, key.item), i)).collect()
+}
+
+/// The item a judgment is about, if it has the same responses.
+fn find(table: &ItemTable, items: &HashMap<Key, usize>, row: &JudgmentRow) -> Option<usize> {
+    let symbol = |name: &str| table.symbols.get(name);
+    let key = (symbol(&row.benchmark)?, symbol(&row.subset)?, row.lang, symbol(&row.item_id)?);
+    let item = *items.get(&key)?;
+    let known = &table.items[item];
+    ((known.n_chosen, known.n_rejected) == (row.n_chosen, row.n_rejected)).then_some(item)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_of_one_item() {
+        let judgment = |shown: &[u16], outcome, picked| Judgment {
+            judge: "j".into(),
+            shown: shown.to_vec(),
+            sample: 0,
+            outcome,
+            picked,
+            strength: None,
+            rating: None,
+            probabilities: None,
+            reply: None,
+            reasoning: None,
+            why: None,
+            finish: None,
+            asks: 1,
+            prompt_tokens: Some(10),
+            reply_tokens: Some(2),
+            cost: Some(0.5),
+        };
+        // The first response shown wins both times: inconsistent. Then a pair of ties, then one undecided.
+        let judgments = [
+            judgment(&[0, 1], Outcome::Verdict, Some(0)),
+            judgment(&[1, 0], Outcome::Verdict, Some(0)),
+            judgment(&[0, 2], Outcome::Tie, None),
+            judgment(&[2, 0], Outcome::Tie, None),
+            judgment(&[0, 3], Outcome::Unparsed, None),
+            judgment(&[3, 0], Outcome::Verdict, Some(1)),
+        ];
+        let counts = JudgeCounts::of(&judgments.iter().collect::<Vec<_>>());
+        assert_eq!((counts.judgments, counts.unparsed, counts.ties), (6, 1, 2));
+        assert_eq!((counts.picks, counts.first), (3, 2));
+        assert_eq!((counts.reordered, counts.consistent), (2, 1));
+        assert_eq!((counts.prompt_tokens, counts.reply_tokens, counts.money), (60, 12, 3.0));
+    }
+}

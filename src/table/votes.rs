@@ -1,0 +1,257 @@
+//! From judgments to one reward per response, so that every outcome metric works for judges as for scalar models.
+//!
+//! * Responses rated one by one: reward = mean of the ratings (or probabilities).
+//! * Two at a time, chosen against each rejected one: m = mean vote over orders, samples and judges, +1 for the
+//!   chosen response, −1 for the rejected one, 0 for a tie (or 2p − 1). A pair gets ½ ± m/2; of 1 × k the chosen
+//!   response gets ½ and each rejected one ½ − m, so that it is beaten iff its own m > 0.
+//! * All at once: reward = share of the votes.
+//!
+//! With both orders of a pair this is JudgeBench's rule: right with right or with a tie is right, right with wrong is a
+//! tie. In a panel of several judges each has one vote per set of responses: the sign of its own m.
+
+use crate::judge::{Judgment, Outcome};
+
+/// What a judgment without a verdict counts as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unresolved {
+    /// Nothing: the other judgments decide; without any, the response has no reward.
+    #[default]
+    Missing,
+    /// A tie (RewardBench counts 0.5 for a pair).
+    Tie,
+    /// A vote for the wrong response.
+    Wrong,
+    /// A vote for the right response: no policy, the upper bound.
+    Right,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Lowering {
+    /// Probabilities instead of verdicts, where judgments have them.
+    pub soft: bool,
+    pub unresolved: Unresolved,
+}
+
+/// Rewards by response, chosen first; `None` where nothing was decided. `judgments` are all of one item.
+pub fn rewards(judgments: &[&Judgment], n_chosen: usize, n_rejected: usize, lowering: Lowering) -> Vec<Option<f32>> {
+    let n = n_chosen + n_rejected;
+    let Some(first) = judgments.first() else { return vec![None; n] };
+    match first.shown.len() {
+        1 => rated(judgments, n_chosen, n, lowering),
+        2 => compared(judgments, n, lowering),
+        _ => ranked(judgments, n_chosen, n, lowering),
+    }
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let (mut sum, mut n) = (0.0, 0usize);
+    for value in values {
+        sum += value;
+        n += 1;
+    }
+    (n > 0).then(|| sum / n as f64)
+}
+
+fn rated(judgments: &[&Judgment], n_chosen: usize, n: usize, lowering: Lowering) -> Vec<Option<f32>> {
+    let value = |judgment: &Judgment| {
+        let p = judgment.probabilities.as_ref().and_then(|p| p.first()).copied().filter(|_| lowering.soft);
+        p.or(judgment.rating)
+    };
+    let of = |slot: usize| {
+        let own = judgments.iter().filter(move |judgment| judgment.shown.first() == Some(&(slot as u16)));
+        mean(own.filter(|judgment| judgment.outcome.is_decided()).filter_map(|judgment| value(judgment)))
+    };
+    let found: Vec<Option<f64>> = (0..n).map(of).collect();
+    // One unread rating makes an item undecided: a tie of all, where ties are what it counts as.
+    if lowering.unresolved == Unresolved::Tie && found.iter().any(Option::is_none) {
+        return vec![Some(0.0); n];
+    }
+    let stand_in = |slot: usize| match (lowering.unresolved, slot < n_chosen) {
+        (Unresolved::Missing | Unresolved::Tie, _) => None,
+        (Unresolved::Wrong, true) | (Unresolved::Right, false) => Some(f32::NEG_INFINITY),
+        (Unresolved::Wrong, false) | (Unresolved::Right, true) => Some(f32::INFINITY),
+    };
+    found.into_iter().enumerate().map(|(slot, value)| value.map(|v| v as f32).or_else(|| stand_in(slot))).collect()
+}
+
+/// The vote of one judgment of a pair for the chosen response (slot 0), from −1 to 1.
+fn vote(judgment: &Judgment, lowering: Lowering) -> Option<f64> {
+    let at = judgment.shown.iter().position(|slot| *slot == 0)?;
+    let p = judgment.probabilities.as_ref().and_then(|p| p.get(at)).filter(|_| lowering.soft);
+    match (judgment.outcome, judgment.picked, p) {
+        (Outcome::Verdict, _, Some(p)) => Some(2.0 * p - 1.0),
+        (Outcome::Verdict, Some(picked), None) => Some(if usize::from(picked) == at { 1.0 } else { -1.0 }),
+        (Outcome::Tie, ..) => Some(0.0),
+        _ => match lowering.unresolved {
+            Unresolved::Missing => None,
+            Unresolved::Tie => Some(0.0),
+            Unresolved::Wrong => Some(-1.0),
+            Unresolved::Right => Some(1.0),
+        },
+    }
+}
+
+fn judges<'a>(judgments: &[&'a Judgment]) -> Vec<&'a str> {
+    let mut names: Vec<&str> = Vec::new();
+    for judgment in judgments {
+        if !names.contains(&&*judgment.judge) {
+            names.push(&judgment.judge);
+        }
+    }
+    names
+}
+
+fn compared(judgments: &[&Judgment], n: usize, lowering: Lowering) -> Vec<Option<f32>> {
+    let names = judges(judgments);
+    let against = |slot: u16| {
+        let own = |name: &str| {
+            mean(
+                judgments
+                    .iter()
+                    .filter(|judgment| &*judgment.judge == name && judgment.shown.contains(&slot))
+                    .filter_map(|judgment| vote(judgment, lowering)),
+            )
+        };
+        match names.as_slice() {
+            [only] => own(only),
+            several => {
+                let sign = |m: f64| {
+                    if m > 0.0 {
+                        1.0
+                    } else if m < 0.0 {
+                        -1.0
+                    } else {
+                        0.0
+                    }
+                };
+                mean(several.iter().filter_map(|name| own(name)).map(sign))
+            }
+        }
+    };
+    let margins: Vec<Option<f64>> = (1..n as u16).map(against).collect();
+    match margins.as_slice() {
+        [margin] => [1.0, -1.0].map(|side| margin.map(|m| (0.5 + side * m / 2.0) as f32)).to_vec(),
+        margins => {
+            let rejected = margins.iter().map(|margin| margin.map(|m| (0.5 - m) as f32));
+            std::iter::once(Some(0.5)).chain(rejected).collect()
+        }
+    }
+}
+
+fn ranked(judgments: &[&Judgment], n_chosen: usize, n: usize, lowering: Lowering) -> Vec<Option<f32>> {
+    let mut votes = vec![0.0; n];
+    let mut total = 0.0;
+    for judgment in judgments {
+        let shown = &judgment.shown;
+        let share = 1.0 / shown.len() as f64;
+        let p = judgment.probabilities.as_ref().filter(|p| lowering.soft && p.len() == shown.len());
+        let mut add = |slot: usize, weight: f64| {
+            if let Some(vote) = votes.get_mut(slot) {
+                *vote += weight;
+            }
+        };
+        match (judgment.outcome, judgment.picked, p) {
+            (Outcome::Verdict, _, Some(p)) => shown.iter().zip(p).for_each(|(slot, p)| add(usize::from(*slot), *p)),
+            (Outcome::Verdict, Some(picked), None) => {
+                add(shown.get(usize::from(picked)).map_or(n, |s| usize::from(*s)), 1.0)
+            }
+            (Outcome::Tie, ..) => shown.iter().for_each(|slot| add(usize::from(*slot), share)),
+            _ => match lowering.unresolved {
+                Unresolved::Missing => continue,
+                Unresolved::Tie => shown.iter().for_each(|slot| add(usize::from(*slot), share)),
+                Unresolved::Wrong => add(n_chosen, 1.0),
+                Unresolved::Right => add(0, 1.0),
+            },
+        }
+        total += 1.0;
+    }
+    votes.into_iter().map(|vote| (total > 0.0).then(|| (vote / total) as f32)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    pub(crate) fn judgment(judge: &str, shown: &[u16], outcome: Outcome, picked: Option<u16>) -> Judgment {
+        Judgment {
+            judge: judge.into(),
+            shown: shown.to_vec(),
+            sample: 0,
+            outcome,
+            picked,
+            strength: None,
+            rating: None,
+            probabilities: None,
+            reply: None,
+            reasoning: None,
+            why: None,
+            finish: None,
+            asks: 1,
+            prompt_tokens: None,
+            reply_tokens: None,
+            cost: None,
+        }
+    }
+
+    fn lowered(judgments: &[Judgment], sides: (usize, usize), unresolved: Unresolved) -> Vec<Option<f32>> {
+        let judgments: Vec<&Judgment> = judgments.iter().collect();
+        rewards(&judgments, sides.0, sides.1, Lowering { soft: false, unresolved })
+    }
+
+    /// JudgeBench's rule in six rows. Shown [0, 1] then [1, 0]; c = the chosen response is picked, r = the rejected one.
+    ///
+    /// | first | second | m | right |
+    /// |---|---|---|---|
+    /// | c | c | 1 | yes |
+    /// | c | r | 0 | tie |
+    /// | c | tie | ½ | yes |
+    /// | tie | tie | 0 | tie |
+    /// | c | unparsed | 1 | yes |
+    /// | r | tie | −½ | no |
+    #[test]
+    fn two_orders_of_a_pair() {
+        let (v, t, u) = (Outcome::Verdict, Outcome::Tie, Outcome::Unparsed);
+        let pair = |first: (Outcome, Option<u16>), second: (Outcome, Option<u16>)| {
+            let judgments = [judgment("j", &[0, 1], first.0, first.1), judgment("j", &[1, 0], second.0, second.1)];
+            lowered(&judgments, (1, 1), Unresolved::Missing)
+        };
+        let expected = |m: f32| vec![Some(0.5 + m / 2.0), Some(0.5 - m / 2.0)];
+        assert_eq!(pair((v, Some(0)), (v, Some(1))), expected(1.0));
+        assert_eq!(pair((v, Some(0)), (v, Some(0))), expected(0.0));
+        assert_eq!(pair((v, Some(0)), (t, None)), expected(0.5));
+        assert_eq!(pair((t, None), (t, None)), expected(0.0));
+        assert_eq!(pair((v, Some(0)), (u, None)), expected(1.0));
+        assert_eq!(pair((v, Some(1)), (t, None)), expected(-0.5));
+        assert_eq!(pair((u, None), (u, None)), [None, None]);
+    }
+
+    #[test]
+    fn judgments_without_a_verdict_count_as_the_policy_says() {
+        let judgments = [judgment("j", &[0, 1], Outcome::Refused, None)];
+        let of = |unresolved| lowered(&judgments, (1, 1), unresolved);
+        assert_eq!(of(Unresolved::Missing), [None, None]);
+        assert_eq!(of(Unresolved::Tie), [Some(0.5), Some(0.5)]);
+        assert_eq!(of(Unresolved::Wrong), [Some(0.0), Some(1.0)]);
+        assert_eq!(of(Unresolved::Right), [Some(1.0), Some(0.0)]);
+    }
+
+    #[test]
+    fn panels_lists_and_ratings() {
+        let v = Outcome::Verdict;
+        // Two judges for, one against: m = 1/3.
+        let panel = ["a", "b", "c"].map(|name| judgment(name, &[0, 1], v, Some(u16::from(name == "c"))));
+        assert_eq!(lowered(&panel, (1, 1), Unresolved::Missing)[0], Some((0.5 + 1.0 / 6.0) as f32));
+        // Against one rejected response won, against the other lost.
+        let list = [judgment("a", &[0, 1], v, Some(0)), judgment("a", &[2, 0], v, Some(0))];
+        assert_eq!(lowered(&list, (1, 2), Unresolved::Missing), [Some(0.5), Some(-0.5), Some(1.5)]);
+        let best = [judgment("a", &[3, 0, 2, 1], v, Some(1)), judgment("a", &[1, 2, 0, 3], v, Some(0))];
+        assert_eq!(lowered(&best, (1, 3), Unresolved::Missing), [Some(0.5), Some(0.5), Some(0.0), Some(0.0)]);
+        let mut ratings = [judgment("a", &[0], v, None), judgment("b", &[0], v, None), judgment("a", &[1], v, None)];
+        (ratings[0].rating, ratings[1].rating, ratings[2].rating) = (Some(8.0), Some(5.0), Some(7.0));
+        assert_eq!(lowered(&ratings, (1, 1), Unresolved::Missing), [Some(6.5), Some(7.0)]);
+        ratings[2].outcome = Outcome::Unparsed;
+        assert_eq!(lowered(&ratings, (1, 1), Unresolved::Missing), [Some(6.5), None]);
+        assert_eq!(lowered(&ratings, (1, 1), Unresolved::Tie), [Some(0.0), Some(0.0)]);
+    }
+}
