@@ -179,11 +179,13 @@ pub fn slope(pairs: impl Iterator<Item = (f64, f64)> + Clone) -> Option<f64> {
         }
         let mut step = gradient / curvature.max(1e-300);
         let mut next = likelihood(a + step);
-        while next < best && step.abs() > 1e-14 {
+        // Near the top the likelihood is flat to its last digits, and the gradient still knows the way.
+        let worse = |next: f64| next < best - 1e-12 * best.abs();
+        while worse(next) && step.abs() > 1e-14 {
             step /= 2.0;
             next = likelihood(a + step);
         }
-        if next < best {
+        if worse(next) {
             break;
         }
         a += step;
