@@ -52,16 +52,16 @@ fn pairs(findings: &Findings, benchmark: &BenchmarkInfo, i: usize, blocks: &mut 
     ));
     let caption = format!("Differences in percentage points with {} % intervals.", number::level(findings.level));
     let id = benchmark_id("comparisons", benchmark, i);
-    let title = format!("{} pairs of runs", number::count(here.len()));
+    let title = counted(here.len(), "pair of runs");
     fold(blocks, title, table(findings, id, caption, &here, false));
 }
 
 fn explanation(findings: &Findings, family: usize) -> String {
     format!(
         "p is the paired cluster bootstrap's; Romano-Wolf and Holm adjust it so that the chance of any false finding \
-         among {} comparisons stays at {} %, Benjamini-Hochberg so that this share of findings is expected to be \
+         among {} stays at {} %, Benjamini-Hochberg so that this share of findings is expected to be \
          false. Detectable is the true difference that would be found four times in five.",
-        number::count(family),
+        counted(family, "comparison"),
         number::level(1.0 - findings.level)
     )
 }
@@ -71,6 +71,15 @@ fn fold(blocks: &mut Vec<Block>, title: String, table: Table) {
     match open {
         true => blocks.push(table.into()),
         false => blocks.push(Block::Fold { summary: title.into(), blocks: vec![table.into()], open: false }),
+    }
+}
+
+/// `1 pair`, `300 pairs`.
+pub fn counted(n: usize, what: &str) -> String {
+    match (n, what.split_once(' ')) {
+        (1, _) => format!("1 {what}"),
+        (n, Some((word, rest))) => format!("{} {word}s {rest}", number::count(n)),
+        (n, None) => format!("{} {what}s", number::count(n)),
     }
 }
 
@@ -248,6 +257,12 @@ mod tests {
     #[test]
     fn p_is_never_zero() {
         assert_eq!((p_text(0.0), p_text(0.0312), p_text(1.0)), ("< 0.001".into(), "0.031".into(), "1.000".into()));
+    }
+
+    #[test]
+    fn one_is_singular() {
+        assert_eq!(["1 pair", "300 pairs"], [counted(1, "pair"), counted(300, "pair")]);
+        assert_eq!(counted(300, "pair of runs"), "300 pairs of runs");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! All runs by their headline number.
 
+use super::comparisons::counted;
 use super::{benchmark_id, matrix, per_benchmark};
 use crate::lang::Lang;
 use crate::report::block::{Block, Cell, Column, Inline, Row, Table, Value, common_n, visible};
@@ -170,8 +171,8 @@ fn rank_columns(findings: &Findings, ranking: &Ranking) -> [Column; 3] {
     let level = number::level(findings.level);
     [
         Column::right("Rank").about(format!(
-            "Ranks the run may have, {level} %: all of them hold together ({} pairs, Romano-Wolf)",
-            number::count(ranking.pairs)
+            "Ranks the run may have, {level} %: all of them hold together ({}, Romano-Wolf)",
+            counted(ranking.pairs, "pair")
         )),
         Column::right("Best, %").about("Share of replicates in which the run is the best"),
         Column::left("Tie group").about("Runs that share a letter are not significantly different"),

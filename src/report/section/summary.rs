@@ -1,6 +1,6 @@
 //! Who leads, whether that is established, and where the leader fails. In words, from estimates.
 
-use super::comparisons::level_with_first;
+use super::comparisons::{counted, level_with_first};
 use super::leaderboard::ranking_of;
 use super::per_benchmark;
 use crate::lang::Lang;
@@ -142,8 +142,7 @@ fn tied(findings: &Findings, benchmark: &BenchmarkInfo, headline: &Languages) ->
     };
     let level: Vec<Inline> =
         level_with_first(ranking).into_iter().map(|run| Inline::new().name(run_name(findings, run))).collect();
-    let noun = if ranking.pairs == 1 { "pair" } else { "pairs" };
-    let tests = format!(" ({} {noun}, Romano-Wolf).", number::count(ranking.pairs));
+    let tests = format!(" ({}, Romano-Wolf).", counted(ranking.pairs, "pair"));
     Some(match level.len() {
         0 => sure.text("every other run is significantly worse").text(tests),
         n if n > MOST_NAMED => sure.text(format!("{n} runs cannot be told apart from it")).text(tests),
