@@ -2,6 +2,7 @@
 
 pub mod align;
 pub mod export;
+mod footer;
 pub mod import;
 pub mod item;
 pub mod judged;

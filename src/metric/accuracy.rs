@@ -26,6 +26,17 @@ pub fn credit(extremes: &Extremes, ties: TiePolicy) -> Option<f64> {
     }
 }
 
+/// Adds what items are worth to the sums (credit, items); false where none is worth anything.
+pub fn add_credits(credits: impl Iterator<Item = Option<f64>>, sums: &mut [f64]) -> bool {
+    let mut any = false;
+    for credit in credits.flatten() {
+        sums[0] += credit;
+        sums[1] += 1.0;
+        any = true;
+    }
+    any
+}
+
 /// Sums: credit, items.
 impl Metric for Accuracy {
     fn id(&self) -> &'static str {
@@ -49,16 +60,8 @@ impl Metric for Accuracy {
     }
 
     fn contribute(&self, group: &Group<'_>, protocol: &Protocol, sums: &mut [f64]) -> bool {
-        let mut any = false;
-        for item in group.items() {
-            let credit = self.evidence.extremes(&item).and_then(|extremes| credit(&extremes, protocol.ties));
-            if let Some(credit) = credit {
-                sums[0] += credit;
-                sums[1] += 1.0;
-                any = true;
-            }
-        }
-        any
+        let of_item = |item| self.evidence.extremes(&item).and_then(|extremes| credit(&extremes, protocol.ties));
+        add_credits(group.items().map(of_item), sums)
     }
 
     fn finish(&self, sums: &[f64]) -> Option<f64> {

@@ -94,14 +94,10 @@ impl Bootstrap {
         [(); 4].map(|()| stream.next_u64())
     }
 
-    /// How often replicate `r` draws each cluster.
-    pub fn draw(&self, r: u64) -> Vec<u32> {
-        self.clusters.draw(self.key(), r)
-    }
-
-    /// What replicate `r` weighs each cluster.
-    pub fn weights(&self, r: u64) -> Vec<f32> {
-        self.clusters.weighed(self.key(), r)
+    /// What a replicate, by its number, weighs each cluster.
+    pub fn weights(&self) -> impl Fn(u64) -> Vec<f32> + Sync + '_ {
+        let key = self.key();
+        move |r| self.clusters.weighed(key, r)
     }
 
     /// All replicates of some numbers at once.
@@ -214,7 +210,7 @@ mod tests {
         for (r, found) in replicates.of(0).iter().enumerate() {
             // Directly: the drawn clusters one by one, their rows added up, the formula written out.
             let mut drawn = Vec::new();
-            for (cluster, count) in bootstrap.draw(r as u64).into_iter().enumerate() {
+            for (cluster, count) in bootstrap.clusters.draw(bootstrap.key(), r as u64).into_iter().enumerate() {
                 drawn.extend(std::iter::repeat_n(cluster as u32, count as usize));
             }
             assert_eq!(drawn.iter().filter(|c| **c < 3).count(), 2);

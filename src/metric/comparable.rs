@@ -1,5 +1,7 @@
 //! Do rewards mean the same in every language? Rewards of one response and its translations, compared.
 
+use crate::metric::correlation::means;
+
 /// Rewards of the same responses in a language (y) and in the reference (x), with weights.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Shift {
@@ -11,16 +13,7 @@ pub struct Shift {
 
 /// `None` for fewer than two responses or where rewards do not vary.
 pub fn shift(pairs: impl Iterator<Item = (f64, f64, f64)> + Clone) -> Option<Shift> {
-    let (mut n, mut mean_x, mut mean_y) = (0.0, 0.0, 0.0);
-    for (x, y, w) in pairs.clone() {
-        n += w;
-        mean_x += w * x;
-        mean_y += w * y;
-    }
-    if n < 2.0 {
-        return None;
-    }
-    (mean_x, mean_y) = (mean_x / n, mean_y / n);
+    let (n, mean_x, mean_y) = means(pairs.clone())?;
     let (mut xx, mut yy) = (0.0, 0.0);
     for (x, y, w) in pairs {
         xx += w * (x - mean_x).powi(2);

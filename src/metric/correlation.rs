@@ -1,18 +1,23 @@
 //! Correlations of paired values: Pearson's r, Spearman's ρ, Kendall's τ-b. `None` for fewer than two
 //! pairs, or where one side does not vary.
 
-/// Pearson's r of pairs with weights; weights count pairs, so they need not sum to 1.
-pub fn weighted_pearson(pairs: impl Iterator<Item = (f64, f64, f64)> + Clone) -> Option<f64> {
-    let (mut n, mut mean_x, mut mean_y) = (0.0, 0.0, 0.0);
-    for (x, y, w) in pairs.clone() {
+/// Σ w and the means of x and y of pairs (x, y, w); `None` for fewer than two.
+pub(super) fn means(pairs: impl Iterator<Item = (f64, f64, f64)>) -> Option<(f64, f64, f64)> {
+    let (mut n, mut x_sum, mut y_sum) = (0.0, 0.0, 0.0);
+    for (x, y, w) in pairs {
         n += w;
-        mean_x += w * x;
-        mean_y += w * y;
+        x_sum += w * x;
+        y_sum += w * y;
     }
     if n < 2.0 {
         return None;
     }
-    (mean_x, mean_y) = (mean_x / n, mean_y / n);
+    Some((n, x_sum / n, y_sum / n))
+}
+
+/// Pearson's r of pairs with weights; weights count pairs, so they need not sum to 1.
+pub fn weighted_pearson(pairs: impl Iterator<Item = (f64, f64, f64)> + Clone) -> Option<f64> {
+    let (n, mean_x, mean_y) = means(pairs.clone())?;
     let (mut xx, mut yy, mut xy) = (0.0, 0.0, 0.0);
     for (x, y, w) in pairs {
         xx += w * (x - mean_x) * (x - mean_x);

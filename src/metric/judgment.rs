@@ -7,7 +7,7 @@
 //!
 //! Items that were not judged contribute nothing.
 
-use crate::metric::accuracy::credit;
+use crate::metric::accuracy::{add_credits, credit};
 use crate::metric::outcome::Evidence;
 use crate::metric::{Group, Metric, Protocol};
 use crate::table::item::Item;
@@ -117,20 +117,15 @@ impl Metric for Bound {
     }
 
     fn contribute(&self, group: &Group<'_>, protocol: &Protocol, sums: &mut [f64]) -> bool {
-        let mut any = false;
-        for item in group.items() {
-            let Some(judged) = item.judged.filter(|judged| judged.counts.judgments > 0) else { continue };
+        let of_item = |item: Item<'_>| {
+            let judged = item.judged.filter(|judged| judged.counts.judgments > 0)?;
             let rewards = if self.highest { judged.best } else { judged.worst };
             let n_chosen = item.chosen.len().min(rewards.len());
             let (chosen, rejected) = rewards.split_at(n_chosen);
             let bound = Item { chosen, rejected, ..item };
-            if let Some(credit) = Evidence::Rewards.extremes(&bound).and_then(|e| credit(&e, protocol.ties)) {
-                sums[0] += credit;
-                sums[1] += 1.0;
-                any = true;
-            }
-        }
-        any
+            Evidence::Rewards.extremes(&bound).and_then(|extremes| credit(&extremes, protocol.ties))
+        };
+        add_credits(group.items().map(of_item), sums)
     }
 
     fn finish(&self, sums: &[f64]) -> Option<f64> {

@@ -1,6 +1,6 @@
 //! What length explains. Lengths are characters of responses; where a side has several, their mean.
 
-use crate::metric::accuracy::credit;
+use crate::metric::accuracy::{add_credits, credit};
 use crate::metric::outcome::{Evidence, is_complete};
 use crate::metric::{Group, Metric, Protocol};
 use crate::table::item::Item;
@@ -112,19 +112,13 @@ impl Metric for ShortestWins {
     }
 
     fn contribute(&self, group: &Group<'_>, protocol: &Protocol, sums: &mut [f64]) -> bool {
-        let mut any = false;
-        for item in group.items().filter(|item| is_complete(item)) {
+        let of_item = |item: Item<'_>| {
             let negative = |chars: &[u32]| chars.iter().map(|c| Some(-(*c as f32))).collect::<Vec<Option<f32>>>();
             let (chosen, rejected) = (negative(item.chosen_chars), negative(item.rejected_chars));
             let mirrored = Item { chosen: &chosen, rejected: &rejected, ..item };
-            let credit = Evidence::Rewards.extremes(&mirrored).and_then(|extremes| credit(&extremes, protocol.ties));
-            if let Some(credit) = credit {
-                sums[0] += credit;
-                sums[1] += 1.0;
-                any = true;
-            }
-        }
-        any
+            Evidence::Rewards.extremes(&mirrored).and_then(|extremes| credit(&extremes, protocol.ties))
+        };
+        add_credits(group.items().filter(is_complete).map(of_item), sums)
     }
 
     fn finish(&self, sums: &[f64]) -> Option<f64> {

@@ -46,7 +46,10 @@ impl Rows {
         let objective = |b: &[f64]| {
             let rows = (0..self.len()).map(|at| {
                 let (z, y) = (self.linear(at, b), self.outcomes[at]);
-                weight(at) * (y * ln_sigmoid(z) + (1.0 - y) * ln_sigmoid(-z))
+                // Most outcomes are 0 or 1, and half of the logarithms count nothing.
+                let right = if y > 0.0 { y * ln_sigmoid(z) } else { 0.0 };
+                let wrong = if y < 1.0 { (1.0 - y) * ln_sigmoid(-z) } else { 0.0 };
+                weight(at) * (right + wrong)
             });
             rows.sum::<f64>() - ridge / 2.0 * b.iter().map(|b| b * b).sum::<f64>()
         };
@@ -71,16 +74,18 @@ impl Rows {
             let mut step = solve(&mut hessian, &mut gradient, k)?;
             let moved = |step: &[f64]| b.iter().zip(step).map(|(b, s)| b + s).collect::<Vec<f64>>();
             let mut next = moved(&step);
-            while objective(&next) < best - 1e-12 * best.abs() {
+            let mut reached = objective(&next);
+            while reached < best - 1e-12 * best.abs() {
                 step.iter_mut().for_each(|s| *s /= 2.0);
                 if step.iter().all(|s| s.abs() < 1e-14) {
                     break;
                 }
                 next = moved(&step);
+                reached = objective(&next);
             }
             let largest = step.iter().map(|s| s.abs()).fold(0.0, f64::max);
             b = next;
-            best = objective(&b);
+            best = reached;
             if b.iter().any(|b| !b.is_finite() || b.abs() > 1e3) {
                 return None;
             }

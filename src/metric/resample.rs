@@ -41,10 +41,11 @@ impl Plan {
     /// Evaluates `statistic` on resampled clusters: it fills `width` values, NaN where undefined.
     pub fn run(&self, width: usize, steps: usize, statistic: &(dyn Fn(&[f32], &mut [f64]) + Sync)) -> Resampled {
         let n = self.affordable(steps);
+        let weights_of = self.bootstrap.weights();
         let rows: Vec<Vec<f64>> = (0..n as u64)
             .into_par_iter()
             .map(|replicate| {
-                let weights = self.bootstrap.weights(replicate);
+                let weights = weights_of(replicate);
                 let mut values = vec![f64::NAN; width];
                 statistic(&weights, &mut values);
                 values

@@ -27,7 +27,7 @@ use crate::text::pooling::{Pooling, TokenPattern};
 use crate::text::settings::{TextOverrides, TextSettings};
 use crate::text::template_files;
 
-pub use drawn::{init, init_with};
+pub use drawn::init;
 
 /// The file beside the checkpoint.
 pub const FILE_NAME: &str = "rmbench.toml";

@@ -162,19 +162,8 @@ impl Network {
         Self::build(config, config_json, options, init, may_draw, source, compute, device)
     }
 
-    /// Draws every tensor: training from scratch.
+    /// Draws every tensor: training from scratch, with a head as `options` say.
     pub fn init(
-        config_json: Value,
-        init: HeadInit,
-        seed: u64,
-        compute: Kind,
-        device: Device,
-    ) -> Result<Self, NetworkError> {
-        Self::init_with(config_json, &RewardOptions::default(), init, seed, compute, device)
-    }
-
-    /// As [`Network::init`], with a head as `options` say.
-    pub fn init_with(
         config_json: Value,
         options: &RewardOptions,
         init: HeadInit,

@@ -13,9 +13,9 @@ use arrow::datatypes::{Float32Type, Float64Type, Int32Type, UInt16Type, UInt32Ty
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
 use super::TableError;
-use super::score::{METADATA_KEY, SCHEMA_VERSION, ScoreRow, Side, VERSION_KEY};
+use super::footer::{self, Opened};
+use super::score::{SCHEMA_VERSION, ScoreRow, Side, VERSION_KEY};
 use super::store::{COLUMNS, column_type};
-use crate::files::FileError;
 use crate::lang::Lang;
 use crate::provenance::RunInfo;
 
@@ -32,23 +32,7 @@ pub struct ScoreFile {
 
 impl ScoreFile {
     pub fn open(path: &Path) -> Result<Self, TableError> {
-        let file = File::open(path).map_err(|e| FileError::new("open", path, e))?;
-        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| TableError::parquet(path, e))?;
-        let footer = builder.metadata().file_metadata();
-        let value = |key: &'static str| {
-            footer
-                .key_value_metadata()
-                .and_then(|pairs| pairs.iter().find(|pair| pair.key == key))
-                .and_then(|pair| pair.value.clone())
-                .ok_or_else(|| TableError::NotATable { path: path.to_owned(), key })
-        };
-        let found = value(VERSION_KEY)?;
-        if found != SCHEMA_VERSION {
-            return Err(TableError::Version { path: path.to_owned(), found, expected: SCHEMA_VERSION });
-        }
-        let info = serde_json::from_str(&value(METADATA_KEY)?)
-            .map_err(|source| TableError::Provenance { path: path.to_owned(), source })?;
-        let n_rows = footer.num_rows().max(0) as u64;
+        let Opened { builder, info, n_rows } = footer::open(path, VERSION_KEY, SCHEMA_VERSION)?;
         Ok(Self { path: path.to_owned(), info, n_rows, builder })
     }
 

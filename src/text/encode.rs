@@ -296,7 +296,9 @@ impl TextPipeline {
 
     /// Whether the tokenizer marks this token as special (of the template, not of the texts).
     pub fn is_special(&self, id: u32) -> bool {
-        self.files.tokenizer.get_added_tokens_decoder().get(&id).is_some_and(|token| token.special)
+        // Lent by the vocabulary; the tokenizer's method of this name copies it.
+        let added = self.files.tokenizer.get_added_vocabulary().get_added_tokens_decoder();
+        added.get(&id).is_some_and(|token| token.special)
     }
 
     pub fn eos_id(&self) -> Option<u32> {

@@ -159,6 +159,6 @@ fn from_scratch(
     let text = settings.text.over(TextSettings::default());
     let reward = reward_options(&settings.objective);
     let (init, seed) = (settings.head_init, settings.seed);
-    let model = artifact::init_with(&preset, &dir, &text, init, seed, compute, device, &reward).map_err(Box::new)?;
+    let model = artifact::init(&preset, &dir, &text, init, seed, compute, device, &reward).map_err(Box::new)?;
     Ok((model, dir))
 }

@@ -7,6 +7,7 @@ use rmbench::preference::{Comparison, Conversation, Response};
 use rmbench::reward::artifact::{self, ArtifactError};
 use rmbench::reward::head::HeadInit;
 use rmbench::reward::network::{MissingHead, NetworkError};
+use rmbench::reward::options::RewardOptions;
 use rmbench::reward::preset;
 use rmbench::reward::scalar::ScalarModel;
 use rmbench::text::settings::TextSettings;
@@ -48,7 +49,8 @@ pub fn tiny(dir: &Path) -> ScalarModel {
     train_bpe(TEXTS.iter(), 400, TokenizerKind::Decoder, 512).unwrap().write(dir).unwrap();
     let preset = preset::find("tiny").unwrap();
     let settings = TextSettings::default();
-    artifact::init(&preset, dir, &settings, HeadInit::InvSqrtD, 7, Kind::Float, Device::Cpu).unwrap()
+    let head = RewardOptions::default();
+    artifact::init(&preset, dir, &settings, HeadInit::InvSqrtD, 7, Kind::Float, Device::Cpu, &head).unwrap()
 }
 
 fn rewards(model: &ScalarModel, items: &[Comparison]) -> Vec<f32> {

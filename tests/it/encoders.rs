@@ -10,6 +10,7 @@ use rmbench::backbone::deberta::{buckets_by_distance, rows_by_distance};
 use rmbench::reward::artifact;
 use rmbench::reward::head::HeadInit;
 use rmbench::reward::network::{MissingHead, Network, read_json};
+use rmbench::reward::options::RewardOptions;
 use rmbench::text::batch::{Pooled, TokenBatch, TokenTree};
 use rmbench::text::pooling::Pooling;
 use serde_json::json;
@@ -99,7 +100,7 @@ fn a_convolution_behind_the_only_layer_is_pruned_with_it() {
     let _guard = tch::no_grad_guard();
     let mut config = read_json(&fixture("deberta_v2_conv").join("config.json")).unwrap();
     config["num_hidden_layers"] = json!(1);
-    let network = Network::init(config, HeadInit::Hf, 3, Kind::Double, Device::Cpu).unwrap();
+    let network = Network::init(config, &RewardOptions::default(), HeadInit::Hf, 3, Kind::Double, Device::Cpu).unwrap();
     let (batch, pass) = (sequence(30), Pass::evaluation(Kind::Float));
     let whole = network.backbone().hidden(&batch, pass).index_select(0, &Tensor::from_slice(&[0i64, 17]));
     assert!(difference(&network.backbone().hidden_at(&batch, &[0, 17], pass), &whole) <= 1e-6);

@@ -15,6 +15,7 @@ use rmbench::random;
 use rmbench::reward::artifact;
 use rmbench::reward::head::HeadInit;
 use rmbench::reward::network::MissingHead;
+use rmbench::reward::options::RewardOptions;
 use rmbench::reward::preset::{self, Preset};
 use rmbench::reward::scalar::ScalarModel;
 use rmbench::text::batch::{Sharing, TokenBatch, cost, plan};
@@ -56,7 +57,17 @@ fn draw(dir: &Path) -> Option<()> {
     let preset = Preset { initializer_range: 0.1, ..preset::find("tiny").unwrap() };
     train_bpe(texts.iter(), preset.vocab, TokenizerKind::Decoder, preset.max_length).unwrap().write(dir).unwrap();
     let settings = TextSettings::default();
-    let model = artifact::init(&preset, dir, &settings, HeadInit::InvSqrtD, 11, Kind::Float, Device::Cpu).unwrap();
+    let model = artifact::init(
+        &preset,
+        dir,
+        &settings,
+        HeadInit::InvSqrtD,
+        11,
+        Kind::Float,
+        Device::Cpu,
+        &RewardOptions::default(),
+    )
+    .unwrap();
     artifact::save(dir, &model, dir, None, None).unwrap();
     Some(())
 }

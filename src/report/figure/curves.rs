@@ -35,15 +35,7 @@ impl Curves {
         let mut scene = Scene::new(if narrow { 356.0 } else { 560.0 });
         let mut y = 8.0;
         if let Some(title) = title {
-            scene.draw(vec![Shape::Words {
-                text: fit(title, 14.0, scene.width - 8.0),
-                at: (2.0, y + 12.0),
-                anchor: Anchor::Start,
-                size: 14.0,
-                bold: true,
-                ink: Ink::Strong,
-                lang: None,
-            }]);
+            scene.title(title, y, 8.0);
             y += 30.0;
         }
         y = self.legend(&mut scene, frame, y);

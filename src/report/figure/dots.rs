@@ -70,15 +70,7 @@ impl Dots {
         let axis = Axis::covering(self.values(), self.unit, columns.plot.0 + 6.0, columns.plot.1 - 6.0);
         let mut y = 8.0;
         if let Some(title) = title {
-            scene.draw(vec![Shape::Words {
-                text: fit(title, 14.0, scene.width - 8.0),
-                at: (2.0, y + 12.0),
-                anchor: Anchor::Start,
-                size: 14.0,
-                bold: true,
-                ink: Ink::Strong,
-                lang: None,
-            }]);
+            scene.title(title, y, 8.0);
             y += 30.0;
         }
         y = self.legend(&mut scene, frame, y);

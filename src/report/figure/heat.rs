@@ -60,15 +60,7 @@ impl Heat {
 
         let mut y = 6.0;
         if let Some(title) = title {
-            scene.draw(vec![Shape::Words {
-                text: fit(title, 14.0, scene.width - 4.0),
-                at: (2.0, y + 12.0),
-                anchor: Anchor::Start,
-                size: 14.0,
-                bold: true,
-                ink: Ink::Strong,
-                lang: None,
-            }]);
+            scene.title(title, y, 4.0);
             y += 28.0;
         }
         let headers: Vec<Vec<String>> =

@@ -94,6 +94,9 @@ pub enum Anchor {
     End,
 }
 
+/// Size of titles.
+const TITLE: f64 = 14.0;
+
 impl Scene {
     pub fn new(width: f64) -> Self {
         Self { width, height: 0.0, groups: Vec::new() }
@@ -102,6 +105,20 @@ impl Scene {
     /// Adds shapes that need no hover text.
     pub fn draw(&mut self, shapes: Vec<Shape>) {
         self.groups.push(Group { shapes, ..Group::default() });
+    }
+
+    /// The figure's title below `y`, cut to the width but for `margin`.
+    pub fn title(&mut self, text: &str, y: f64, margin: f64) {
+        let at = (2.0, y + 12.0);
+        self.draw(vec![Shape::Words {
+            text: fit(text, TITLE, self.width - margin),
+            at,
+            anchor: Anchor::Start,
+            size: TITLE,
+            bold: true,
+            ink: Ink::Strong,
+            lang: None,
+        }]);
     }
 
     pub fn words(&mut self, text: impl Into<String>, at: (f64, f64), anchor: Anchor, size: f64, ink: Ink) {

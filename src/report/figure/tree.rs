@@ -2,7 +2,7 @@
 
 use crate::report::figure::axis::Axis;
 use crate::report::figure::palette::Ink;
-use crate::report::figure::scene::{Anchor, Group, Scene, Shape, baseline, fit, line, width, words};
+use crate::report::figure::scene::{Anchor, Group, Scene, baseline, fit, line, width, words};
 use crate::report::figure::{Frame, Label};
 use crate::report::measure::Unit;
 
@@ -37,15 +37,7 @@ impl Tree {
         let label = self.leaves.iter().map(|l| width(l.shown(frame), SIZE).min(200.0)).fold(0.0, f64::max);
         let mut top = 8.0;
         if let Some(title) = title {
-            scene.draw(vec![Shape::Words {
-                text: fit(title, 14.0, scene.width - 8.0),
-                at: (2.0, top + 12.0),
-                anchor: Anchor::Start,
-                size: 14.0,
-                bold: true,
-                ink: Ink::Strong,
-                lang: None,
-            }]);
+            scene.title(title, top, 8.0);
             top += 30.0;
         }
         let right = scene.width - label - 14.0;

@@ -289,7 +289,8 @@ pub fn all_columns(design: &Design, observed: &[Observed], sheet: &mut Sheet) ->
     cells.map(|(cell, observed)| observed.any().then(|| observed.columns(cell, &mut sheet.columns, |_| true))).collect()
 }
 
-fn finding(
+/// A finding before its number.
+pub(super) fn finding(
     benchmark: &str,
     run: usize,
     metric: &str,

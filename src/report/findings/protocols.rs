@@ -16,6 +16,7 @@ use crate::metric::outcome::{Evidence, has_tie};
 use crate::metric::sheet::{NodeId, Sheet};
 use crate::metric::{Estimate, Protocol, score_of};
 use crate::progress::Progress;
+use crate::report::findings::analysis::all_columns;
 use crate::report::findings::draft::{Draft, Method, Resolver};
 use crate::report::findings::options::FindingOptions;
 use crate::report::findings::place::{CellColumns, Gaps, Layout, Number, Slot};
@@ -209,10 +210,7 @@ fn columns_of(
     let metric = |cell: &Cell| score_of(design.subsets[cell.subset].rule, Evidence::Rewards);
     let observe = |cell: &Cell| Observed::new(table, run, cell, metric(cell), &protocol);
     let observed: Vec<Observed> = design.cells.par_iter().map(observe).collect();
-    let columns = |(cell, observed): (&Cell, &Observed)| {
-        observed.any().then(|| observed.columns(cell, &mut sheet.columns, |_| true))
-    };
-    design.cells.iter().zip(&observed).map(columns).collect()
+    all_columns(design, &observed, sheet)
 }
 
 /// The protocols that can differ, the benchmark's own first.

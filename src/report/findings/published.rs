@@ -13,11 +13,11 @@ use crate::metric::observe::Observed;
 use crate::metric::outcome::Evidence;
 use crate::metric::sheet::NodeId;
 use crate::metric::{Metric, score_of};
-use crate::report::findings::analysis::{Analysis, Basis};
+use crate::report::findings::analysis::{Analysis, Basis, all_columns, finding};
 use crate::report::findings::counts::Count;
 use crate::report::findings::draft::{Draft, Method};
 use crate::report::findings::place::{CellColumns, Gaps, Layout, Number, Slot};
-use crate::report::findings::{Finding, Languages, Scope};
+use crate::report::findings::{Languages, Scope};
 
 /// The weights under which English scores were published.
 const ENGLISH_WEIGHTS: &str = "rb1";
@@ -143,10 +143,7 @@ impl Analysis<'_> {
         let (table, protocol) = (self.table, &self.protocol);
         let observe = |cell: &Cell| Observed::new(table, run, cell, metric, protocol);
         let observed: Vec<Observed> = design.cells.par_iter().map(observe).collect();
-        let columns = |(cell, observed): (&Cell, &Observed)| {
-            observed.any().then(|| observed.columns(cell, &mut self.sheet.columns, |_| true))
-        };
-        design.cells.iter().zip(&observed).map(columns).collect()
+        all_columns(design, &observed, &mut self.sheet)
     }
 
     /// A number that is no share, with the counts of its cells.
@@ -160,17 +157,7 @@ impl Analysis<'_> {
         node: NodeId,
     ) {
         let count: Count = number.cells.iter().map(|cell| self.counts[run][*cell]).sum();
-        let of = Finding {
-            run,
-            benchmark: self.benchmark.clone(),
-            metric: metric.to_owned(),
-            scope,
-            languages,
-            estimate: None,
-            why: None,
-            n_ties: count.ties,
-            n_truncated: count.truncated,
-        };
+        let of = finding(&self.benchmark, run, metric, scope, languages, &count);
         let effective_n = number.effective_n.min(count.n as f64);
         let method = Method::Resampled { share: false, effective_n };
         let (n, n_missing) = (count.n, count.missing);

@@ -13,22 +13,9 @@ use crate::reward::scalar::ScalarModel;
 use crate::text::encode::TextPipeline;
 use crate::text::settings::TextSettings;
 
-/// Draws a model of a preset around a tokenizer that lies in `tokenizer_dir`.
-pub fn init(
-    preset: &Preset,
-    tokenizer_dir: &Path,
-    settings: &TextSettings,
-    head: HeadInit,
-    seed: u64,
-    compute: Kind,
-    device: Device,
-) -> Result<ScalarModel, ArtifactError> {
-    init_with(preset, tokenizer_dir, settings, head, seed, compute, device, &RewardOptions::default())
-}
-
-/// As [`init`], with a head as `reward` says.
+/// Draws a model of a preset around a tokenizer that lies in `tokenizer_dir`, with a head as `reward` says.
 #[allow(clippy::too_many_arguments)]
-pub fn init_with(
+pub fn init(
     preset: &Preset,
     tokenizer_dir: &Path,
     settings: &TextSettings,
@@ -46,6 +33,6 @@ pub fn init_with(
         eos: text.eos_id().ok_or_else(|| wrong("the tokenizer has no end token"))?,
     };
     let config = preset.config(text.vocab_size(), special);
-    let network = Network::init_with(config, reward, head, seed, compute, device)?;
+    let network = Network::init(config, reward, head, seed, compute, device)?;
     assembled(tokenizer_dir, network, text)
 }

@@ -1,21 +1,19 @@
 //! Reading judgment tables, row by row.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, UInt8Type, UInt16Type, UInt32Type};
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 
 use super::{JudgmentRow, ROWS_PER_BATCH, SCHEMA_VERSION, VERSION_KEY, columns};
-use crate::files::FileError;
 use crate::judge::{Judgment, Outcome};
 use crate::lang::Lang;
 use crate::provenance::RunInfo;
 use crate::table::TableError;
-use crate::table::score::METADATA_KEY;
+use crate::table::footer::{self, Opened};
 
 /// An opened judgment table: its footer is read and checked, its rows are not.
 pub struct JudgmentFile {
@@ -27,21 +25,7 @@ pub struct JudgmentFile {
 
 impl JudgmentFile {
     pub fn open(path: &Path) -> Result<Self, TableError> {
-        let file = File::open(path).map_err(|e| FileError::new("open", path, e))?;
-        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| TableError::parquet(path, e))?;
-        let footer = builder.metadata().file_metadata();
-        let value = |key: &'static str| {
-            let pairs = footer.key_value_metadata();
-            let found = pairs.and_then(|pairs| pairs.iter().find(|pair| pair.key == key)?.value.clone());
-            found.ok_or_else(|| TableError::NotATable { path: path.to_owned(), key })
-        };
-        let found = value(VERSION_KEY)?;
-        if found != SCHEMA_VERSION {
-            return Err(TableError::Version { path: path.to_owned(), found, expected: SCHEMA_VERSION });
-        }
-        let info = serde_json::from_str(&value(METADATA_KEY)?)
-            .map_err(|source| TableError::Provenance { path: path.to_owned(), source })?;
-        let n_rows = footer.num_rows().max(0) as u64;
+        let Opened { builder, info, n_rows } = footer::open(path, VERSION_KEY, SCHEMA_VERSION)?;
         let reader = builder.with_batch_size(ROWS_PER_BATCH).build().map_err(|e| TableError::parquet(path, e))?;
         Ok(Self { path: path.to_owned(), info, n_rows, reader })
     }
