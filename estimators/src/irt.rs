@@ -2,8 +2,8 @@
 //! logistic model with a shift by item and language (differential item functioning).
 //!
 //! P(person p is right on item i) = σ(a_i (θ_p − b_i)), a person being a run in a language. θ ~ N(0, 1),
-//! b ~ N(0, 2²), ln a ~ N(0, ½²) a priori; all are set to their joint posterior maximum by turns of Newton
-//! steps (Baker and Kim 2004, ch. 4 and 7). Given those, the shift d of item i in language l, P = σ(a_i (θ −
+//! b ~ N(0, 2²), ln a ~ N(0, ½²) a priori; all go to their joint posterior maximum by turns of one Newton
+//! step each (Baker and Kim 2004, ch. 4 and 7). Given those, the shift d of item i in language l, P = σ(a_i (θ −
 //! b_i − d)), d ~ N(0, 1), has its own maximum and a standard error from the curvature there. d > 0: harder
 //! than elsewhere, as a mistranslated item is.
 
@@ -15,8 +15,11 @@ const ABILITY_VARIANCE: f64 = 1.0;
 const DIFFICULTY_VARIANCE: f64 = 4.0;
 const LN_DISCRIMINATION_VARIANCE: f64 = 0.25;
 const ROUNDS: usize = 500;
-/// Newton steps of one parameter per turn: the other parameters move, too, so more would be spent on a wrong place.
-const STEPS: usize = 2;
+/// Answers that all rounds together may look at: where there are millions, the last digits of a flag's z do not matter.
+const LOOKS: usize = 100_000_000;
+const FEWEST_ROUNDS: usize = 30;
+/// Where no parameter moves further than this in a round, the fit has settled.
+const SETTLED: f64 = 1e-9;
 
 /// One answer: (person, item, right).
 pub type Answer = (u32, u32, bool);
@@ -52,9 +55,8 @@ pub fn fit(answers: &[Answer], persons: usize, items: usize) -> Fit {
         discrimination: vec![1.0; items],
         objective: 0.0,
     };
-    let mut before = f64::NEG_INFINITY;
-    for _ in 0..ROUNDS {
-        fit.ability = by_person
+    for _ in 0..ROUNDS.min((LOOKS / answers.len().max(1)).max(FEWEST_ROUNDS)) {
+        let ability: Vec<f64> = by_person
             .par_iter()
             .zip(&fit.ability)
             .map(|(answers, start)| {
@@ -63,6 +65,8 @@ pub fn fit(answers: &[Answer], persons: usize, items: usize) -> Fit {
                 ability(*start, terms)
             })
             .collect();
+        let mut moved = furthest(&fit.ability, &ability);
+        fit.ability = ability;
         let start = fit.discrimination.par_iter().zip(&fit.difficulty);
         let items: Vec<(f64, f64)> = by_item
             .par_iter()
@@ -72,14 +76,19 @@ pub fn fit(answers: &[Answer], persons: usize, items: usize) -> Fit {
                 item_parameters((*a, *b), terms)
             })
             .collect();
-        (fit.discrimination, fit.difficulty) = items.into_iter().unzip();
-        fit.objective = objective(&by_person, &fit);
-        if fit.objective - before < 1e-9 * fit.objective.abs() {
+        let (discrimination, difficulty): (Vec<f64>, Vec<f64>) = items.into_iter().unzip();
+        moved = moved.max(furthest(&fit.discrimination, &discrimination)).max(furthest(&fit.difficulty, &difficulty));
+        (fit.discrimination, fit.difficulty) = (discrimination, difficulty);
+        if moved < SETTLED {
             break;
         }
-        before = fit.objective;
     }
+    fit.objective = objective(&by_person, &fit);
     fit
+}
+
+fn furthest(before: &[f64], after: &[f64]) -> f64 {
+    before.iter().zip(after).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
 }
 
 fn objective(by_person: &[Vec<(u32, bool)>], fit: &Fit) -> f64 {
@@ -115,7 +124,7 @@ fn maximum(start: f64, steps: usize, slopes: impl Fn(f64) -> (f64, f64)) -> f64 
 }
 
 fn ability(start: f64, terms: impl Iterator<Item = ((f64, f64), bool)> + Clone) -> f64 {
-    maximum(start, STEPS, |theta| {
+    maximum(start, 1, |theta| {
         let (mut gradient, mut curvature) = (-theta / ABILITY_VARIANCE, 1.0 / ABILITY_VARIANCE);
         for ((a, b), right) in terms.clone() {
             let p = sigmoid(a * (theta - b));
@@ -126,50 +135,29 @@ fn ability(start: f64, terms: impl Iterator<Item = ((f64, f64), bool)> + Clone) 
     })
 }
 
-/// Scoring steps on (ln a, b), halved until the posterior rises.
-fn item_parameters((a, b): (f64, f64), terms: impl Iterator<Item = (f64, bool)> + Clone) -> (f64, f64) {
-    let value = |ln_a: f64, b: f64| {
-        let likelihood = terms.clone().map(|(theta, right)| {
-            let z = ln_a.exp() * (theta - b);
-            ln_sigmoid(if right { z } else { -z })
-        });
-        likelihood.sum::<f64>() - ln_a * ln_a / (2.0 * LN_DISCRIMINATION_VARIANCE) - b * b / (2.0 * DIFFICULTY_VARIANCE)
-    };
-    let (mut ln_a, mut b) = (a.ln(), b);
-    let mut now = value(ln_a, b);
-    for _ in 0..STEPS {
-        let a = ln_a.exp();
-        let mut gradient = [-ln_a / LN_DISCRIMINATION_VARIANCE, -b / DIFFICULTY_VARIANCE];
-        let mut information = [1.0 / LN_DISCRIMINATION_VARIANCE, 0.0, 1.0 / DIFFICULTY_VARIANCE];
-        for (theta, right) in terms.clone() {
-            let z = a * (theta - b);
-            let p = sigmoid(z);
-            let (error, weight) = (f64::from(u8::from(right)) - p, p * (1.0 - p));
-            gradient[0] += error * z;
-            gradient[1] -= error * a;
-            information[0] += weight * z * z;
-            information[1] -= weight * z * a;
-            information[2] += weight * a * a;
-        }
-        let determinant = information[0] * information[2] - information[1] * information[1];
-        let mut step = [
-            (information[2] * gradient[0] - information[1] * gradient[1]) / determinant,
-            (information[0] * gradient[1] - information[1] * gradient[0]) / determinant,
-        ];
-        let mut next = value(ln_a + step[0], b + step[1]);
-        while next < now && step[0].abs() + step[1].abs() > 1e-13 {
-            step = step.map(|s| s / 2.0);
-            next = value(ln_a + step[0], b + step[1]);
-        }
-        if next < now {
-            break;
-        }
-        (ln_a, b, now) = (ln_a + step[0], b + step[1], next);
-        if step[0].abs() + step[1].abs() < 1e-12 {
-            break;
-        }
+/// A scoring step on (ln a, b), of at most 1 in each: the information is that of the expected answers, so steps rarely overshoot,
+/// and what one does the next turn undoes.
+fn item_parameters((a, b): (f64, f64), terms: impl Iterator<Item = (f64, bool)>) -> (f64, f64) {
+    let ln_a = a.ln();
+    let mut gradient = [-ln_a / LN_DISCRIMINATION_VARIANCE, -b / DIFFICULTY_VARIANCE];
+    let mut information = [1.0 / LN_DISCRIMINATION_VARIANCE, 0.0, 1.0 / DIFFICULTY_VARIANCE];
+    for (theta, right) in terms {
+        let z = a * (theta - b);
+        let p = sigmoid(z);
+        let (error, weight) = (f64::from(u8::from(right)) - p, p * (1.0 - p));
+        gradient[0] += error * z;
+        gradient[1] -= error * a;
+        information[0] += weight * z * z;
+        information[1] -= weight * z * a;
+        information[2] += weight * a * a;
     }
-    (ln_a.exp(), b)
+    let determinant = information[0] * information[2] - information[1] * information[1];
+    let step = [
+        (information[2] * gradient[0] - information[1] * gradient[1]) / determinant,
+        (information[0] * gradient[1] - information[1] * gradient[0]) / determinant,
+    ];
+    let [of_a, of_b] = step.map(|step| step.clamp(-1.0, 1.0));
+    ((ln_a + of_a).exp(), b + of_b)
 }
 
 /// The shift of one item in one language, from its answers there: (ability, right).

@@ -31,7 +31,11 @@ impl Ordered {
         if total <= 0.0 {
             return None;
         }
-        let wanted: Vec<f64> = coverages.iter().map(|coverage| (coverage * total).max(1.0)).collect();
+        // Coverages by size: only the next one has to be looked at.
+        let mut wanted: Vec<(f64, usize)> =
+            coverages.iter().enumerate().map(|(place, coverage)| ((coverage * total).max(1.0), place)).collect();
+        wanted.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let mut wanted = wanted.into_iter().peekable();
         let mut at = vec![f64::NAN; coverages.len()];
         let (mut area, mut seen, mut right, mut start) = (0.0, 0.0, 0.0, 0);
         for end in &self.ends {
@@ -55,10 +59,8 @@ impl Ordered {
             }
             // Weights need not be whole numbers.
             area += (n + 1.0 - k) * error(n);
-            for (value, wanted) in at.iter_mut().zip(&wanted) {
-                if value.is_nan() && seen + n >= wanted - 1e-9 {
-                    *value = (right + share * (wanted - seen)) / wanted;
-                }
+            while let Some((wanted, place)) = wanted.next_if(|(wanted, _)| seen + n >= wanted - 1e-9) {
+                at[place] = (right + share * (wanted - seen)) / wanted;
             }
             seen += n;
             right += credit;

@@ -1,12 +1,12 @@
 //! A scalar reward model: text pipeline, network and pooling rule, together what a model directory holds.
 
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use super::network::Network;
 use super::{ResponseScore, RewardError, workers};
 use crate::backbone::{Dropout, DropoutKey};
 use crate::preference::Comparison;
-use crate::text::batch::{TokenBatch, cost, plan};
+use crate::text::batch::{TokenBatch, cost, plan, plan_evenly};
 use crate::text::encode::{Encoded, TextPipeline};
 use crate::text::pooling::{Pooling, Reading, TokenPattern};
 
@@ -86,7 +86,10 @@ impl ScalarModel {
         let mut scores: Vec<Vec<ResponseScore>> = encoded.iter().map(blank).collect();
         let sharing = self.network.sharing();
         let costs: Vec<usize> = encoded.iter().map(|e| cost(e, sharing)).collect();
-        let groups = plan(&costs, self.token_budget, usize::MAX);
+        let groups = match self.network.device {
+            Device::Cpu => plan_evenly(&costs, self.token_budget),
+            _ => plan(&costs, self.token_budget, usize::MAX),
+        };
         let model = ReadOnly(self);
         let rewards_of = |group: usize| {
             let members: Vec<(usize, &Encoded)> = groups[group].iter().map(|&i| (i, &encoded[i])).collect();
@@ -144,7 +147,7 @@ fn blank(encoded: &Encoded) -> Vec<ResponseScore> {
 }
 
 fn floats(tensor: &Tensor) -> Result<Vec<f32>, RewardError> {
-    let flat = tensor.to_kind(Kind::Float).to_device(tch::Device::Cpu).contiguous();
+    let flat = tensor.to_kind(Kind::Float).to_device(Device::Cpu).contiguous();
     Vec::<f32>::try_from(&flat).map_err(|e| RewardError::Model(format!("rewards cannot be read back: {e}")))
 }
 

@@ -237,6 +237,41 @@ pub fn plan(costs: &[usize], budget: usize, max_items: usize) -> Vec<Vec<usize>>
     batches
 }
 
+/// Batches that come out even for cores that take them one by one: what is left for the last ones to wait for.
+const EVEN: usize = 8;
+/// Beyond so many batches one more or less says nothing.
+const MANY: usize = 64;
+/// Batches are not made smaller than this for evenness: matrix products want some rows.
+const SMALLEST: usize = 512;
+
+/// [`plan`], with batches of nearly equal size where they are few: as many as a multiple of eight, so that two, four or
+/// eight cores finish together. The number of cores itself does not enter, so that rewards do not depend on it.
+pub fn plan_evenly(costs: &[usize], budget: usize) -> Vec<Vec<usize>> {
+    let total: usize = costs.iter().sum();
+    let wanted = total.div_ceil(budget.max(1)).next_multiple_of(EVEN).min(total / SMALLEST);
+    if wanted >= MANY || wanted < 2 {
+        return plan(costs, budget, usize::MAX);
+    }
+    let mut batches: Vec<Vec<usize>> = Vec::new();
+    let (mut spent, mut before) = (0, 0);
+    for index in plan(costs, usize::MAX, usize::MAX).concat() {
+        let cost = costs[index];
+        // A batch ends where the sum of all so far is nearest to its share.
+        let share = batches.len() * total / wanted;
+        let full = spent + cost > budget || (before + cost).abs_diff(share) > share.abs_diff(before);
+        match batches.last_mut() {
+            Some(batch) if !full => batch.push(index),
+            _ => {
+                batches.push(vec![index]);
+                spent = 0;
+            }
+        }
+        spent += cost;
+        before += cost;
+    }
+    batches
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -343,5 +378,23 @@ mod tests {
         assert_eq!(plan(&[3, 9, 4, 4, 20, 1], 10, 8), [vec![4], vec![1], vec![2, 3], vec![0, 5]]);
         assert_eq!(plan(&[1, 1, 1], 100, 2), [vec![0, 1], vec![2]]);
         assert!(plan(&[], 10, 2).is_empty());
+    }
+
+    #[test]
+    fn few_batches_are_even_and_many_are_full() {
+        // Five full batches of 4,000 would leave the second of two cores idle; eight of 2,500 do not.
+        let costs = vec![500; 40];
+        let batches = plan_evenly(&costs, 4_000);
+        assert_eq!(batches.iter().map(Vec::len).collect::<Vec<_>>(), [5; 8]);
+        let mixed: Vec<usize> = (0..60).map(|i| 100 + i * i % 700).collect();
+        let (total, batches) = (mixed.iter().sum::<usize>(), plan_evenly(&mixed, 4_000));
+        let sums: Vec<usize> = batches.iter().map(|batch| batch.iter().map(|i| mixed[*i]).sum()).collect();
+        assert_eq!((sums.len(), sums.iter().sum::<usize>()), (8, total));
+        assert!(sums.iter().all(|sum| sum.abs_diff(total / 8) < 700), "{sums:?}");
+        // Never over the budget, but for an item that is.
+        assert_eq!(plan_evenly(&[5_000, 4_000, 4_000], 4_000), [vec![0], vec![1], vec![2]]);
+        assert_eq!(plan_evenly(&vec![1_000; 400], 4_000), plan(&vec![1_000; 400], 4_000, usize::MAX));
+        assert_eq!(plan_evenly(&[3, 4], 4_000), [vec![1, 0]]);
+        assert!(plan_evenly(&[], 4_000).is_empty());
     }
 }
