@@ -10,14 +10,30 @@ use crate::table::item::Item;
 
 /// Margins of a complete item: every chosen against every rejected response; they share the item's weight.
 pub fn margins(item: &Item<'_>) -> Vec<f64> {
-    if !is_complete(item) {
-        return Vec::new();
-    }
+    let mut margins = Vec::new();
+    each_margin(item, |margin, _| margins.push(margin));
+    margins
+}
+
+/// Each of an item's margins with its share of the item's weight; whether there is any.
+fn each_margin(item: &Item<'_>, mut take: impl FnMut(f64, f64)) -> bool {
     let of = |chosen: usize, rejected: usize| {
         Some(Evidence::Rewards.chosen(item, chosen)? - Evidence::Rewards.rejected(item, rejected)?)
     };
-    let pairs = (0..item.chosen.len()).flat_map(|c| (0..item.rejected.len()).map(move |r| (c, r)));
-    pairs.filter_map(|(c, r)| of(c, r)).collect()
+    let (k, m) = (item.chosen.len(), item.rejected.len());
+    if !is_complete(item) || k * m == 0 {
+        return false;
+    }
+    // Complete: all of them are there.
+    let weight = 1.0 / (k * m) as f64;
+    for chosen in 0..k {
+        for rejected in 0..m {
+            if let Some(margin) = of(chosen, rejected) {
+                take(margin, weight);
+            }
+        }
+    }
+    true
 }
 
 /// Mean (1 − p)², p = σ(margin): sums and items.
@@ -39,13 +55,9 @@ impl Metric for BrierScore {
     fn contribute(&self, group: &Group<'_>, _: &Protocol, sums: &mut [f64]) -> bool {
         let mut any = false;
         for item in group.items() {
-            let margins = margins(&item);
-            let weight = 1.0 / margins.len() as f64;
-            for margin in &margins {
-                sums[0] += weight * sigmoid(-margin).powi(2);
-            }
-            sums[1] += f64::from(u8::from(!margins.is_empty()));
-            any |= !margins.is_empty();
+            let found = each_margin(&item, |margin, weight| sums[0] += weight * sigmoid(-margin).powi(2));
+            sums[1] += f64::from(u8::from(found));
+            any |= found;
         }
         any
     }
@@ -78,15 +90,13 @@ impl Metric for ExpectedError {
     fn contribute(&self, group: &Group<'_>, _: &Protocol, sums: &mut [f64]) -> bool {
         let mut any = false;
         for item in group.items() {
-            let margins = margins(&item);
-            let weight = 1.0 / margins.len() as f64;
-            for margin in &margins {
-                for (p, y) in [(sigmoid(*margin), 1.0), (sigmoid(-margin), 0.0)] {
+            let found = each_margin(&item, |margin, weight| {
+                for (p, y) in [(sigmoid(margin), 1.0), (sigmoid(-margin), 0.0)] {
                     sums[bin(p, BINS)] += weight * (p - y);
                 }
-            }
-            sums[BINS] += 2.0 * f64::from(u8::from(!margins.is_empty()));
-            any |= !margins.is_empty();
+            });
+            sums[BINS] += 2.0 * f64::from(u8::from(found));
+            any |= found;
         }
         any
     }

@@ -249,7 +249,7 @@ const SMALLEST: usize = 512;
 pub fn plan_evenly(costs: &[usize], budget: usize) -> Vec<Vec<usize>> {
     let total: usize = costs.iter().sum();
     let wanted = total.div_ceil(budget.max(1)).next_multiple_of(EVEN).min(total / SMALLEST);
-    if wanted >= MANY || wanted < 2 {
+    if !(2..MANY).contains(&wanted) {
         return plan(costs, budget, usize::MAX);
     }
     let mut batches: Vec<Vec<usize>> = Vec::new();

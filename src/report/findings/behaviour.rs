@@ -53,6 +53,7 @@ impl Analysis<'_> {
         let observed: Vec<Vec<Observed>> = (0..self.table.runs.len()).into_par_iter().map(observe).collect();
         for run in self.runs.clone() {
             let columns = all_columns(design, &observed[run], &mut self.sheet);
+            let totals: Vec<[f64; MAX_WIDTH]> = observed[run].iter().map(Observed::totals).collect();
             for (function, count) in functions {
                 let placed = self.layout.place(&mut self.sheet, scopes, &columns, &|_| *function, Gaps::Refuse);
                 let before = self.findings.len();
@@ -62,8 +63,7 @@ impl Analysis<'_> {
                     let Slot::Number(number) = slot else { continue };
                     let mut total = [0.0; MAX_WIDTH];
                     for cell in &number.cells {
-                        let own = observed[run][*cell].totals();
-                        total.iter_mut().zip(own).for_each(|(sum, own)| *sum += own);
+                        total.iter_mut().zip(totals[*cell]).for_each(|(sum, own)| *sum += own);
                     }
                     let n = count(&total[..function.width()]);
                     draft.n = n.round() as usize;
