@@ -23,6 +23,7 @@ pub mod irt;
 pub mod judgment;
 pub mod length;
 pub mod linkage;
+pub mod log_loss;
 pub mod logistic;
 pub mod margin;
 pub mod mcnemar;
@@ -113,6 +114,7 @@ pub static METRICS: &[&dyn Metric] = &[
     &accuracy::TieRate,
     &calibration::BrierScore,
     &calibration::ExpectedError,
+    &log_loss::LogLoss,
     &length::CHOSEN_LONGER,
     &length::CHOSEN_SHORTER,
     &length::BALANCED,

@@ -95,6 +95,12 @@ pub static MEASURES: &[Measure] = &[
         about: "Mean squared distance of the logistic function of the margin from the preference: 0 is perfect, 0.25 is what a coin gets.",
     },
     Measure {
+        id: "log-loss",
+        title: "Log loss",
+        unit: Unit::Plain,
+        about: "Mean negative logarithm of the logistic function of the margin, in nats: 0 is perfect, 0.693 is what a coin gets.",
+    },
+    Measure {
         id: "ece",
         title: "ECE",
         unit: Unit::Percent,

@@ -6,6 +6,7 @@ use crate::benchmark::manifest::Rule;
 use crate::metric::aggregate::Form;
 use crate::metric::calibration::{BINS, BrierScore, ExpectedError};
 use crate::metric::length::{BALANCED, CHOSEN_LONGER, CHOSEN_SHORTER, MATCHED, ShortestWins};
+use crate::metric::log_loss::LogLoss;
 use crate::metric::observe::Observed;
 use crate::metric::{MAX_WIDTH, Metric};
 use crate::report::findings::Scope;
@@ -17,6 +18,7 @@ use crate::report::findings::place::{Gaps, Slot};
 type Function = (&'static dyn Metric, fn(&[f64]) -> f64);
 
 static CALIBRATION: [Function; 1] = [(&BrierScore, |sums| sums[1])];
+static LOSS: [Function; 1] = [(&LogLoss, |sums| sums[1])];
 static ERROR: [Function; 1] = [(&ExpectedError, |sums| sums[BINS] / 2.0)];
 static SHORTEST: [Function; 1] = [(&ShortestWins, |sums| sums[1])];
 static LENGTH: [Function; 4] = [
@@ -37,6 +39,7 @@ impl Analysis<'_> {
         let overall = [(Scope::Overall, all)];
         let scopes = self.layout.scopes.clone();
         self.functions(&CALIBRATION, &overall);
+        self.functions(&LOSS, &overall);
         self.functions(&ERROR, &overall);
         self.functions(&SHORTEST, &scopes);
         self.functions(&LENGTH, &overall);

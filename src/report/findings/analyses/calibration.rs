@@ -15,7 +15,7 @@ pub const ANALYSIS: &str = "calibration";
 const MIN_ITEMS: usize = 50;
 
 /// Measures of one language, in the order of [`of_group`].
-const MEASURES: [&str; 8] = [
+const MEASURES: [&str; 10] = [
     "debiased-error",
     "ace",
     "mce",
@@ -24,6 +24,8 @@ const MEASURES: [&str; 8] = [
     "slope-ratio",
     "ece-at-reference-temperature",
     "reliability",
+    "resolution",
+    "within-bins",
 ];
 
 pub const COVERAGES: [f64; 10] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0];
@@ -98,6 +100,7 @@ fn binned(group: &Group, a: f64, counts: &dyn Fn(u32) -> f64) -> Binned {
 
 fn of_group(group: &Group, reference: Option<f64>, counts: &dyn Fn(u32) -> f64, out: &mut [f64]) {
     let plain = binned(group, 1.0, counts);
+    let brier = plain.brier();
     let own = slope_of(group, counts);
     let transferred = reference.filter(|a| *a > 0.0).and_then(|a| binned(group, a, counts).ece());
     let values = [
@@ -108,7 +111,9 @@ fn of_group(group: &Group, reference: Option<f64>, counts: &dyn Fn(u32) -> f64, 
         own.map(|a| a * ELO),
         own.zip(reference.filter(|a| *a > 0.0)).map(|(own, reference)| own / reference),
         transferred,
-        plain.brier().map(|parts| parts.reliability),
+        brier.map(|parts| parts.reliability),
+        brier.map(|parts| parts.resolution),
+        brier.map(|parts| parts.within),
     ];
     for (out, value) in out.iter_mut().zip(values) {
         *out = value.unwrap_or(f64::NAN);
