@@ -14,6 +14,7 @@ mod length;
 mod scores;
 mod tokens;
 mod transfer;
+mod transfer_length;
 
 use crate::metric::Protocol;
 use crate::metric::design::Design;
@@ -56,6 +57,7 @@ static OF_ITEMS: &[(&str, OfItems)] = &[
     ("comparability", comparability::comparability),
     ("ensembles", ensembles::ensembles),
     ("items", items::items),
+    ("length in the transfer matrix", transfer_length::transfer_length),
 ];
 
 /// All analyses of one benchmark's items.

@@ -183,6 +183,16 @@ fn models_of_single_languages_make_a_transfer_matrix() {
                 == rmbench::report::findings::Languages::One(rmbench::lang::Lang::from_code("hin_Deva").unwrap())
     });
     assert_eq!(cell, accuracy.unwrap().estimate.unwrap().point);
+    // These models do not look at lengths.
+    for (source, target) in [("deu_Latn", "hin_Deva"), ("hin_Deva", "hin_Deva")] {
+        let of = [lang(source), lang(target)];
+        let excess = find(&findings, "transfer", "length-agreement-excess", &of).estimate.unwrap();
+        let interval = excess.interval.unwrap();
+        assert!(interval.low < 0.0 && 0.0 < interval.high && excess.n == 150, "{excess:?}");
+        let parts = ["length-agreement", "length-agreement-expected"].map(|m| point(&findings, "transfer", m, &of));
+        assert!((parts[0] - parts[1] - excess.point).abs() < 1e-12);
+        assert!(point(&findings, "transfer", "length-baseline", &of) >= 0.5);
+    }
 }
 
 #[test]
