@@ -1,6 +1,7 @@
 //! The seam between scoring and analysis: score tables on disk, items in memory.
 
 pub mod align;
+pub mod annotation;
 pub mod export;
 mod footer;
 pub mod import;

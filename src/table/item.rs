@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::TableError;
+use super::annotation::Annotations;
 use super::judged::{JudgeCounts, Judged};
 use crate::lang::Lang;
 use crate::provenance::RunInfo;
@@ -122,6 +123,8 @@ pub struct ItemTable {
     pub n_chars: Vec<u32>,
     /// Gold grade per response slot, 0 where there is none; empty where nothing is graded.
     pub grades: Vec<u8>,
+    /// What else is known of the items.
+    pub annotations: Annotations,
 }
 
 /// One item as one run scored it: what a metric sees.
