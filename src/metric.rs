@@ -38,6 +38,7 @@ pub mod ranking;
 pub mod resample;
 pub mod selective;
 pub mod sheet;
+pub mod spread;
 pub mod stuart_maxwell;
 pub mod student;
 pub mod style;

@@ -54,6 +54,40 @@ pub fn ranks(values: &[f64]) -> Vec<f64> {
     ranks
 }
 
+/// Values in order, so that ranks for other weights need one pass.
+pub struct Ranked {
+    /// Places of equal values, from the lowest.
+    groups: Vec<Vec<usize>>,
+    n: usize,
+}
+
+impl Ranked {
+    pub fn new(values: &[f64]) -> Self {
+        let mut order: Vec<usize> = (0..values.len()).collect();
+        order.sort_by(|a, b| values[*a].total_cmp(&values[*b]));
+        let groups = order.chunk_by(|a, b| values[*a] == values[*b]).map(<[usize]>::to_vec).collect();
+        Self { groups, n: values.len() }
+    }
+
+    /// The rank that each value has where it occurs `weight` times.
+    pub fn ranks(&self, weight: &dyn Fn(usize) -> f64) -> Vec<f64> {
+        let mut ranks = vec![0.0; self.n];
+        let mut before = 0.0;
+        for group in &self.groups {
+            let count: f64 = group.iter().map(|at| weight(*at)).sum();
+            group.iter().for_each(|at| ranks[*at] = before + (count + 1.0) / 2.0);
+            before += count;
+        }
+        ranks
+    }
+}
+
+/// Spearman's ρ of pairs that occur `weight` times.
+pub fn weighted_spearman(x: &Ranked, y: &Ranked, weight: &dyn Fn(usize) -> f64) -> Option<f64> {
+    let (x, y) = (x.ranks(weight), y.ranks(weight));
+    weighted_pearson(x.iter().zip(&y).enumerate().map(|(at, (x, y))| (*x, *y, weight(at))))
+}
+
 /// τ-b = (concordant − discordant)/√((pairs − ties in x)(pairs − ties in y)).
 pub fn kendall(x: &[f64], y: &[f64]) -> Option<f64> {
     let n = x.len().min(y.len());

@@ -5,8 +5,11 @@
 //! [`OF_ITEMS`], and a section that prints it. They resample by [`Plan`], with the same draws as scores.
 
 mod agreement;
+mod annotators;
 mod calibration;
 mod comparability;
+mod content_blind;
+mod dissection;
 mod ensembles;
 mod groups;
 mod items;
@@ -15,6 +18,7 @@ mod scores;
 mod tokens;
 mod transfer;
 mod transfer_length;
+mod votes;
 
 use crate::metric::Protocol;
 use crate::metric::design::Design;
@@ -58,6 +62,10 @@ static OF_ITEMS: &[(&str, OfItems)] = &[
     ("ensembles", ensembles::ensembles),
     ("items", items::items),
     ("length in the transfer matrix", transfer_length::transfer_length),
+    ("baselines without content", content_blind::content_blind),
+    ("votes", votes::votes),
+    ("annotators", annotators::annotators),
+    ("preference dissection", dissection::dissection),
 ];
 
 /// All analyses of one benchmark's items.
