@@ -65,6 +65,12 @@ pub static MEASURES: &[Measure] = &[
         about: "Accuracy of always preferring the shorter response; no model is involved.",
     },
     Measure {
+        id: "most-tokens-wins",
+        title: "Most tokens win",
+        unit: Unit::Percent,
+        about: "Accuracy of always preferring the response that is more tokens long for the model's tokenizer.",
+    },
+    Measure {
         id: "accuracy-chosen-longer",
         title: "Chosen longer",
         unit: Unit::Percent,

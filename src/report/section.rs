@@ -10,6 +10,7 @@ mod comparability;
 mod comparisons;
 mod coverage;
 mod details;
+mod dissection;
 mod ensembles;
 mod gap;
 mod groups;
@@ -22,6 +23,7 @@ mod matrix;
 mod measures;
 mod method;
 mod panel;
+mod people;
 mod protocols;
 mod provenance;
 mod subsets;
@@ -49,6 +51,8 @@ pub static SECTIONS: &[(&str, Section)] = &[
     ("Subsets", subsets::section),
     ("Length", length::section),
     ("Calibration", calibration::section),
+    ("Votes and annotators", people::section),
+    ("What preferences go by", dissection::section),
     ("Tokens", tokens::section),
     ("Comparability of rewards", comparability::section),
     ("Transfer between languages", transfer::section),

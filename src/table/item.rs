@@ -135,6 +135,9 @@ pub struct Item<'a> {
     pub rejected: &'a [Option<f32>],
     pub chosen_chars: &'a [u32],
     pub rejected_chars: &'a [u32],
+    /// Tokens as this run's model saw them, prompt included; 0: not known.
+    pub chosen_tokens: &'a [u32],
+    pub rejected_tokens: &'a [u32],
     /// Gold grades (0: none); empty where nothing is graded.
     pub chosen_grades: &'a [u8],
     pub rejected_grades: &'a [u8],
@@ -159,13 +162,15 @@ impl ItemTable {
         let begin = key.offset as usize;
         let middle = begin + usize::from(key.n_chosen);
         let end = begin + key.n_responses();
-        let RunColumn { rewards, present, .. } = &self.runs[run];
+        let RunColumn { rewards, present, n_tokens, .. } = &self.runs[run];
         Item {
             key,
             chosen: &rewards[begin..middle],
             rejected: &rewards[middle..end],
             chosen_chars: &self.n_chars[begin..middle],
             rejected_chars: &self.n_chars[middle..end],
+            chosen_tokens: &n_tokens[begin..middle],
+            rejected_tokens: &n_tokens[middle..end],
             chosen_grades: self.grades.get(begin..middle).unwrap_or_default(),
             rejected_grades: self.grades.get(middle..end).unwrap_or_default(),
             seen: present[begin..end].contains(&true),

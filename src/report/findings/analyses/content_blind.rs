@@ -1,5 +1,5 @@
-//! What a scorer gets that reads nothing, subset by subset: the response with more tokens, or with more of any
-//! property that is known of the responses (Markdown marks, digits, …). Length has metrics of its own.
+//! What a scorer gets that reads nothing, subset by subset: the response with more of any property that is known
+//! of the responses (Markdown marks, digits, …). Characters and tokens are metrics of their own.
 //!
 //! A tie is worth one half, since a scorer that cannot tell tosses a coin. Items of all languages are pooled.
 
@@ -17,13 +17,8 @@ type Seen = (u32, usize, f64);
 
 pub fn content_blind(context: &Context<'_>) -> Vec<Detail> {
     let mut details = Vec::new();
-    for run in context.runs {
-        if context.table.runs[*run].n_tokens.iter().any(|n| *n > 0) {
-            details.extend(by_subset(context, Some(*run), "most-tokens-wins", &[], &tokens(context, *run)));
-        }
-    }
     for (at, name) in context.table.annotations.properties.iter().enumerate() {
-        details.extend(by_subset(context, None, "more-wins", &[About::name(name)], &property(context, at)));
+        details.extend(by_subset(context, name, &property(context, at)));
     }
     details
 }
@@ -34,25 +29,6 @@ fn items<'a>(context: &'a Context<'_>) -> impl Iterator<Item = (u32, usize, usiz
     cells
         .flat_map(|cell| cell.units.iter().map(move |unit| (cell.subset, unit)))
         .flat_map(|(subset, unit)| unit.items().map(move |item| (unit.cluster, subset, item)))
-}
-
-/// What the largest value among the chosen ones gets against all others: 1/k where k share it, as in best of n.
-fn tokens(context: &Context<'_>, run: usize) -> Vec<Seen> {
-    let credit = |item: usize| {
-        let key = &context.table.items[item];
-        let begin = key.offset as usize;
-        let tokens = &context.table.runs[run].n_tokens[begin..][..key.n_responses()];
-        let (chosen, rejected) = tokens.split_at(usize::from(key.n_chosen));
-        let (lowest, highest) = (*chosen.iter().min()?, *rejected.iter().max()?);
-        let shared = rejected.iter().filter(|n| **n == highest).count();
-        // 0: not counted.
-        (!tokens.contains(&0)).then(|| match lowest.cmp(&highest) {
-            std::cmp::Ordering::Greater => 1.0,
-            std::cmp::Ordering::Less => 0.0,
-            std::cmp::Ordering::Equal => 1.0 / (1.0 + shared as f64),
-        })
-    };
-    items(context).filter_map(|(cluster, subset, item)| Some((cluster, subset, credit(item)?))).collect()
 }
 
 fn property(context: &Context<'_>, property: usize) -> Vec<Seen> {
@@ -66,7 +42,7 @@ fn property(context: &Context<'_>, property: usize) -> Vec<Seen> {
 }
 
 /// The share over all items, and in every subset.
-fn by_subset(context: &Context<'_>, run: Option<usize>, measure: &str, about: &[About], seen: &[Seen]) -> Vec<Detail> {
+fn by_subset(context: &Context<'_>, property: &str, seen: &[Seen]) -> Vec<Detail> {
     let subsets = &context.design.subsets;
     let mut n = vec![0usize; subsets.len()];
     seen.iter().for_each(|(_, subset, _)| n[*subset] += 1);
@@ -89,11 +65,11 @@ fn by_subset(context: &Context<'_>, run: Option<usize>, measure: &str, about: &[
     let resampled = context.plan.run(point.len(), seen.len() * 4, &|weights, out| {
         compute(&|cluster| f64::from(weights[cluster as usize]), out);
     });
-    let all = context.detail(ANALYSIS, run, measure, about.to_vec());
+    let all = context.detail(ANALYSIS, None, "more-wins", vec![About::name(property)]);
     let mut details = vec![all.with(Some(point[0]), resampled.interval(0), seen.len())];
     for (at, subset) in subsets.iter().enumerate().filter(|(at, _)| n[*at] > 0) {
-        let of = about.iter().cloned().chain([About::name(&subset.name)]).collect();
-        let detail = context.detail(ANALYSIS, run, measure, of);
+        let of = vec![About::name(property), About::name(&subset.name)];
+        let detail = context.detail(ANALYSIS, None, "more-wins", of);
         details.push(match n[at] {
             few if few < MIN_ITEMS => detail.because(format!("not enough data: {few} items")),
             n => detail.with(Some(point[at + 1]), resampled.interval(at + 1), n),
