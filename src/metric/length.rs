@@ -1,7 +1,7 @@
 //! What length explains. Lengths are characters of responses; where a side has several, their mean.
 
 use crate::metric::accuracy::{add_credits, credit};
-use crate::metric::outcome::{Evidence, is_complete};
+use crate::metric::outcome::{Evidence, is_decided};
 use crate::metric::{Group, Metric, Protocol};
 use crate::table::item::Item;
 
@@ -138,10 +138,10 @@ impl Metric for Blind {
                 Blind::MostTokensWins => [item.chosen_tokens, item.rejected_tokens],
             }
             .map(as_rewards);
-            let seen = Item { chosen: &chosen, rejected: &rejected, ..item };
+            let seen = Item { chosen: &chosen, rejected: &rejected, pairs: None, ..item };
             Evidence::Rewards.extremes(&seen).and_then(|extremes| credit(&extremes, protocol.ties))
         };
-        add_credits(group.items().filter(is_complete).map(of_item), sums)
+        add_credits(group.items().filter(is_decided).map(of_item), sums)
     }
 
     fn finish(&self, sums: &[f64]) -> Option<f64> {

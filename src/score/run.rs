@@ -63,7 +63,12 @@ pub fn run(
         took = scorer.pipeline().map(|_| began.elapsed());
         out.remove_shards()?;
     }
-    Ok(Summary { took, ..summary(out.table(), plan.n_items(), n_resumed)? })
+    let mut summary = summary(out.table(), plan.n_items(), n_resumed)?;
+    if scorer.judge().is_some() && summary.n_without_reward > 0 {
+        let decided = judged::decided_in_pairs(&out.judgments())?;
+        summary.n_without_reward = summary.n_without_reward.saturating_sub(decided);
+    }
+    Ok(Summary { took, ..summary })
 }
 
 fn own_manifests(plan: &Plan) -> Vec<(&str, &str)> {

@@ -141,6 +141,9 @@ pub struct Item<'a> {
     /// Gold grades (0: none); empty where nothing is graded.
     pub chosen_grades: &'a [u8],
     pub rejected_grades: &'a [u8],
+    /// In place of rewards, where a judge compared every chosen with every rejected response (k > 1): the mean vote of
+    /// each pair, row by row of the chosen ones.
+    pub pairs: Option<&'a [f32]>,
     /// The run has rows for it, with rewards or without.
     pub seen: bool,
     pub judged: Option<JudgedItem<'a>>,
@@ -153,6 +156,9 @@ pub struct JudgedItem<'a> {
     /// Rewards of all responses, chosen first, at both bounds.
     pub worst: &'a [Option<f32>],
     pub best: &'a [Option<f32>],
+    /// The same of pairs, where there are pairs.
+    pub worst_pairs: Option<&'a [f32]>,
+    pub best_pairs: Option<&'a [f32]>,
 }
 
 impl ItemTable {
@@ -163,6 +169,8 @@ impl ItemTable {
         let middle = begin + usize::from(key.n_chosen);
         let end = begin + key.n_responses();
         let RunColumn { rewards, present, n_tokens, .. } = &self.runs[run];
+        let judged = self.runs[run].judged.as_ref();
+        let pairs = judged.and_then(|judged| judged.pairs.get(&(index as u32)));
         Item {
             key,
             chosen: &rewards[begin..middle],
@@ -173,11 +181,14 @@ impl ItemTable {
             rejected_tokens: &n_tokens[middle..end],
             chosen_grades: self.grades.get(begin..middle).unwrap_or_default(),
             rejected_grades: self.grades.get(middle..end).unwrap_or_default(),
+            pairs: pairs.map(|pairs| pairs.scored.as_slice()),
             seen: present[begin..end].contains(&true),
-            judged: self.runs[run].judged.as_ref().map(|judged| JudgedItem {
+            judged: judged.map(|judged| JudgedItem {
                 counts: &judged.counts[index],
                 worst: &judged.worst[begin..end],
                 best: &judged.best[begin..end],
+                worst_pairs: pairs.map(|pairs| pairs.worst.as_slice()),
+                best_pairs: pairs.map(|pairs| pairs.best.as_slice()),
             }),
         }
     }

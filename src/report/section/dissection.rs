@@ -120,7 +120,7 @@ fn figure(
             let value = details.value(*judge, "weight", &[About::name(*property)], Unit::Plain);
             let who = judge.map_or_else(|| "people".to_owned(), |run| run_name(findings, run));
             let hover = matrix::hover(&format!("{property}, {who}"), &value);
-            Some(Dot { series, run: judge.unwrap_or(usize::MAX), estimate: value.estimate?, hover })
+            Some(Dot { series, run: *judge, estimate: value.estimate?, hover })
         };
         let dots = shown.iter().enumerate().filter_map(dot).collect();
         DotRow { label: Label::text(property), dots, crowd: Vec::new(), absent: None }

@@ -5,7 +5,7 @@
 
 use crate::metric::accuracy::credit;
 use crate::metric::logistic::Rows;
-use crate::metric::outcome::{Evidence, Extremes};
+use crate::metric::outcome::{Extremes, is_complete};
 use crate::report::findings::analyses::Context;
 use crate::report::findings::detail::{About, Detail};
 
@@ -101,7 +101,7 @@ fn joined(context: &Context<'_>) -> Vec<Joined> {
         for index in unit.items() {
             let of_run = |run: &usize| -> Option<Vec<f64>> {
                 let item = context.table.item(*run, index);
-                Evidence::Rewards.extremes(&item)?;
+                is_complete(&item).then_some(())?;
                 Some(item.chosen.iter().chain(item.rejected).map(|r| r.map_or(f64::NAN, f64::from)).collect())
             };
             let rewards: Option<Vec<Vec<f64>>> = context.runs.iter().map(of_run).collect();
