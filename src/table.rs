@@ -3,6 +3,7 @@
 pub mod align;
 pub mod annotation;
 pub mod export;
+pub mod features;
 mod footer;
 pub mod import;
 pub mod item;

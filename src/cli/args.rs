@@ -163,6 +163,9 @@ pub struct ScoreArgs {
     /// Score at most N items of each benchmark and language
     #[arg(long, value_name = "N")]
     pub limit: Option<u64>,
+    /// Also write the hidden state that the reward head read of every response: large
+    #[arg(long)]
+    pub features: bool,
     /// Check everything, print the plan, score nothing
     #[arg(long)]
     pub dry_run: bool,
