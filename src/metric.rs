@@ -9,6 +9,7 @@
 pub mod accuracy;
 pub mod aggregate;
 pub mod agreement;
+pub mod auroc;
 pub mod bootstrap;
 pub mod calibration;
 pub mod cochran;
@@ -26,6 +27,7 @@ pub mod length;
 pub mod linkage;
 pub mod log_loss;
 pub mod logistic;
+pub mod mahalanobis;
 pub mod margin;
 pub mod mcnemar;
 pub mod multiplicity;

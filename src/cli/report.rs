@@ -86,6 +86,7 @@ pub fn report(
     progress: &mut dyn Progress,
 ) -> anyhow::Result<Findings> {
     let mut table = table(input.runs, settings.unresolved)?;
+    report::distances::attach(&mut table, input.runs)?;
     table.annotations = annotation::read::read(&table, input.annotations)?;
     table.annotations.files.iter().filter(|file| file.matched < file.rows).for_each(|file| {
         let AnnotationFile { name, rows, matched, .. } = file;

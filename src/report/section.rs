@@ -11,6 +11,7 @@ mod comparisons;
 mod coverage;
 mod details;
 mod dissection;
+mod distance;
 mod ensembles;
 mod gap;
 mod groups;
@@ -55,6 +56,7 @@ pub static SECTIONS: &[(&str, Section)] = &[
     ("What preferences go by", dissection::section),
     ("Tokens", tokens::section),
     ("Comparability of rewards", comparability::section),
+    ("Hidden states", distance::section),
     ("Transfer between languages", transfer::section),
     ("Ensembles", ensembles::section),
     ("Suspicious translations", items::section),

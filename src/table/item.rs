@@ -3,7 +3,7 @@
 //! This is the only grouping code. Runs are aligned on the same items so that every comparison of
 //! runs or languages can be paired; what a run did not score is absent, never zero.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -125,6 +125,18 @@ pub struct ItemTable {
     pub grades: Vec<u8>,
     /// What else is known of the items.
     pub annotations: Annotations,
+    /// By run, where runs kept their hidden states.
+    pub distances: BTreeMap<usize, RunDistances>,
+}
+
+/// How far items lie from a reference language in a model's hidden states.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunDistances {
+    pub reference: Lang,
+    /// States that the reference was fitted to.
+    pub n_fitted: usize,
+    /// Of items that it was not fitted to: mean squared distance of the responses.
+    pub by_item: BTreeMap<u32, f64>,
 }
 
 /// One item as one run scored it: what a metric sees.

@@ -10,6 +10,7 @@ mod calibration;
 mod comparability;
 mod content_blind;
 mod dissection;
+mod distance;
 mod ensembles;
 mod groups;
 mod items;
@@ -66,6 +67,7 @@ static OF_ITEMS: &[(&str, OfItems)] = &[
     ("votes", votes::votes),
     ("annotators", annotators::annotators),
     ("preference dissection", dissection::dissection),
+    ("distances of hidden states", distance::distance),
 ];
 
 /// All analyses of one benchmark's items.
