@@ -140,15 +140,14 @@ fn features_are_what_the_head_reads() {
         })
         .collect();
     std::fs::write(dir.path().join("pairs.jsonl"), pairs).unwrap();
-    let score = ["score", "--model", "model", "--pairs", "pairs.jsonl", "--device", "cpu", "--set", "shard-size=7"];
-    let score: Vec<&str> = score.into_iter().filter(|arg| !["--device", "cpu"].contains(arg)).collect();
+    let score = ["score", "--model", "model", "--pairs", "pairs.jsonl", "--set", "shard-size=7"];
     for (out, more) in [("plain", &[][..]), ("kept", &["--features"][..])] {
         let output = crate::command::run(dir.path(), &[&score[..], &["--out", out], more].concat());
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
     let rewards = |run: &str| -> Vec<f32> {
         let file = rmbench::table::read::ScoreFile::open(&dir.path().join(run).join("scores.parquet")).unwrap();
-        file.rows().unwrap().map(|row| row.unwrap().reward.unwrap()).collect()
+        file.rows().unwrap().iter().map(|row| row.reward.unwrap()).collect()
     };
     assert_eq!(rewards("plain"), rewards("kept"));
     assert!(!dir.path().join("plain/features.parquet").exists());
