@@ -8,8 +8,11 @@ use crate::lang::Lang;
 /// A property of a text in a language.
 pub type Property = fn(&str, Lang) -> f64;
 
+/// How many there are.
+pub const COUNT: usize = 11;
+
 /// Name and function, in the order they are shown.
-pub static PROPERTIES: [(&str, Property); 11] = [
+pub static PROPERTIES: [(&str, Property); COUNT] = [
     ("characters", |text, _| text.chars().count() as f64),
     (MARKDOWN, |text, lang| HEADERS(text, lang) + LIST_ITEMS(text, lang) + BOLD(text, lang) + CODE(text, lang)),
     ("headers", HEADERS),
@@ -80,7 +83,7 @@ fn other_scripts(text: &str, lang: Lang) -> f64 {
 }
 
 /// All properties of responses, by property.
-pub fn of(text: &str, lang: Lang) -> [f64; PROPERTIES.len()] {
+pub fn of(text: &str, lang: Lang) -> [f64; COUNT] {
     PROPERTIES.map(|(_, property)| property(text, lang))
 }
 

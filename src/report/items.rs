@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::lang::Lang;
 use crate::metric::outcome::{Evidence, Outcome};
-use crate::metric::style::{self, PROPERTIES};
+use crate::metric::style::{self, COUNT, PROPERTIES};
 use crate::preference::{Comparison, Response};
 use crate::random;
 use crate::table::item::{ItemTable, Symbol};
@@ -87,9 +87,9 @@ impl ItemText {
 }
 
 /// Mean over the chosen responses less mean over the rejected ones, by property.
-fn differences(comparison: &Comparison) -> [f64; PROPERTIES.len()] {
+fn differences(comparison: &Comparison) -> [f64; COUNT] {
     let mean = |responses: &[Response]| {
-        let mut sums = [0.0; PROPERTIES.len()];
+        let mut sums = [0.0; COUNT];
         for response in responses {
             let own = style::of(&response.text, comparison.lang);
             sums.iter_mut().zip(own).for_each(|(sum, value)| *sum += value / responses.len() as f64);
@@ -124,7 +124,7 @@ pub struct Texts {
     /// Items of the table whose text was offered.
     pub n_known: usize,
     /// By item: what the chosen responses have more of than the rejected ones, property by property.
-    differences: BTreeMap<usize, [f64; PROPERTIES.len()]>,
+    differences: BTreeMap<usize, [f64; COUNT]>,
 }
 
 impl Texts {
