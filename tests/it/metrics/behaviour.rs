@@ -163,6 +163,42 @@ fn length_control_sees_through_a_model_that_likes_length() {
     assert_eq!(metric("shortest-wins").point, 0.25);
 }
 
+/// A run whose tokenizer makes more of the chosen response in three of four items; another one without a tokenizer.
+#[test]
+fn baselines_without_content_stand_beside_every_subset() {
+    let mut table = table(&rows(80, &["eng_Latn"], 2, &|run, l, i| (noise(run, l, i), 0.4)));
+    for i in 0..80 {
+        let (chosen, rejected) = if i % 4 == 0 { (10, 12) } else { (12, 10) };
+        table.runs[0].n_tokens[2 * i] = chosen;
+        table.runs[0].n_tokens[2 * i + 1] = rejected;
+    }
+    table.runs[1].n_tokens.fill(0);
+    let options = FindingOptions { replicates: 200, ..FindingOptions::default() };
+    let findings = Findings::compute(&table, &|_| None, &options, &mut Silent).unwrap();
+    let of = |run: usize, metric: &str| {
+        let subset = rmbench::report::findings::Scope::Subset("s".to_owned());
+        findings.findings.iter().find(|f| f.run == run && f.metric == metric && f.scope == subset)
+    };
+    let tokens = of(0, "most-tokens-wins").unwrap().estimate.unwrap();
+    assert!((tokens.point, tokens.n) == (0.75, 80) && tokens.interval.is_some());
+    assert!(of(1, "most-tokens-wins").is_none(), "no tokens, no number");
+    let [longest, shortest] = ["longest-wins", "shortest-wins"].map(|m| of(1, m).unwrap().estimate.unwrap().point);
+    assert!(longest + shortest <= 1.0 && longest > 0.0 && shortest > 0.0, "{longest} {shortest}");
+    // −ln σ of each margin, by hand.
+    let loss = |i: usize| f64::from(1.0 + (-(noise(1, 0, i) - 0.4)).exp()).ln();
+    let expected = (0..80).map(loss).sum::<f64>() / 80.0;
+    let found = findings.findings.iter().find(|f| f.run == 1 && f.metric == "log-loss").unwrap();
+    assert!((found.estimate.unwrap().point - expected).abs() < 1e-6);
+    // Reliability − resolution + ¼ + the rest is the Brier score.
+    let part = |measure: &str| {
+        let is = |d: &&Detail| d.run == Some(1) && d.measure == measure && d.of == [lang("eng_Latn")];
+        findings.details.iter().find(is).unwrap().estimate.unwrap().point
+    };
+    let brier = findings.findings.iter().find(|f| f.run == 1 && f.metric == "brier").unwrap().estimate.unwrap().point;
+    let sum = part("reliability") - part("resolution") + 0.25 + part("within-bins");
+    assert!((sum - brier).abs() < 1e-9, "{sum} and {brier}");
+}
+
 #[test]
 fn models_of_single_languages_make_a_transfer_matrix() {
     let langs = ["deu_Latn", "hin_Deva"];
