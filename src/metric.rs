@@ -8,26 +8,18 @@
 
 pub mod accuracy;
 pub mod aggregate;
-pub mod agreement;
-pub mod auroc;
 pub mod bootstrap;
 pub mod calibration;
 pub mod cochran;
-pub mod comparable;
-pub mod correlation;
 pub mod design;
 pub mod estimate;
 pub mod gamma;
 pub mod graded;
 pub mod interval;
-pub mod irt;
 pub mod judgment;
-pub mod lasso;
 pub mod length;
 pub mod linkage;
 pub mod log_loss;
-pub mod logistic;
-pub mod mahalanobis;
 pub mod margin;
 pub mod mcnemar;
 pub mod multiplicity;
@@ -38,7 +30,6 @@ pub mod permutation;
 pub mod power;
 pub mod ranking;
 pub mod resample;
-pub mod selective;
 pub mod sheet;
 pub mod spread;
 pub mod stuart_maxwell;
@@ -54,6 +45,7 @@ use crate::table::item::Item;
 pub use crate::benchmark::manifest::TiePolicy;
 pub use estimate::{Estimate, Interval};
 use outcome::Evidence;
+pub use rmbench_estimators::{agreement, auroc, comparable, correlation, irt, lasso, logistic, mahalanobis, selective};
 pub use rmbench_resampling::columns;
 
 /// How a benchmark turns rewards into outcomes; comes from its manifest.

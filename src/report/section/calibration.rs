@@ -21,7 +21,7 @@ const SCORES: [Shown; 3] = [
     ("ece", "ECE", "Expected calibration error, 10 bins; above 0 by noise alone where items are few", Unit::Percent),
 ];
 
-const OF_LANGUAGE: [Shown; 9] = [
+const OF_LANGUAGE: [Shown; 8] = [
     (
         "debiased-error",
         "Debiased error",

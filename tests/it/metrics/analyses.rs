@@ -103,7 +103,8 @@ fn calibration_equals_scikit_learn_and_statsmodels() {
         }
         let loss = margins.iter().map(|m| -rmbench::metric::calibration::ln_sigmoid(*m)).sum::<f64>();
         close(loss / margins.len() as f64, &case["log_loss"], 1e-12);
-        close(slope(margins.iter().map(|m| (*m, 1.0))).unwrap(), &case["slope"], 1e-8);
+        let weighted: Vec<(f64, f64)> = margins.iter().map(|m| (*m, 1.0)).collect();
+        close(slope(&weighted).unwrap(), &case["slope"], 1e-8);
     }
 }
 
@@ -112,7 +113,7 @@ fn selective_accuracy_equals_numpy() {
     for case in cases("selective") {
         let (confidence, right) = (numbers(&case["confidence"]), numbers(&case["right"]));
         let items = confidence.iter().zip(&right).enumerate().map(|(i, (c, r))| (i as u32, *c, *r)).collect();
-        let (area, at) = Ordered::new(items).curve(&|_| 1.0, &numbers(&case["coverages"])).unwrap();
+        let (area, at) = Ordered::new(items).curve(&vec![1.0; right.len()], &numbers(&case["coverages"])).unwrap();
         close(area, &case["aurc"], 1e-12);
         for (value, expected) in at.iter().zip(case["accuracy"].as_array().unwrap()) {
             close(*value, expected, 1e-12);
@@ -137,19 +138,6 @@ fn logistic_regression_equals_statsmodels_and_scipy() {
         found.iter().zip(case["coefficients"].as_array().unwrap()).for_each(|(b, e)| close(*b, e, 1e-8));
         let found = rows.fit(&|_| 1.0, case["ridge"].as_f64().unwrap()).unwrap();
         found.iter().zip(case["ridge_coefficients"].as_array().unwrap()).for_each(|(b, e)| close(*b, e, 1e-6));
-    }
-}
-
-#[test]
-fn the_lasso_equals_scikit_learn() {
-    let case = fixture("lasso");
-    let rows = rows(&case);
-    for fit in case["fits"].as_array().unwrap() {
-        let found = rows.lasso(fit["penalty"].as_f64().unwrap());
-        for (b, expected) in found.iter().zip(fit["coefficients"].as_array().unwrap()) {
-            close(*b, expected, 1e-5);
-            assert_eq!(*b == 0.0, expected.as_f64().unwrap() == 0.0);
-        }
     }
 }
 

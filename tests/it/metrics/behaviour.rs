@@ -189,14 +189,15 @@ fn baselines_without_content_stand_beside_every_subset() {
     let expected = (0..80).map(loss).sum::<f64>() / 80.0;
     let found = findings.findings.iter().find(|f| f.run == 1 && f.metric == "log-loss").unwrap();
     assert!((found.estimate.unwrap().point - expected).abs() < 1e-6);
-    // Reliability − resolution + ¼ + the rest is the Brier score.
-    let part = |measure: &str| {
+    // The parts of the Brier score are those of the bins.
+    let mut binned = rmbench::metric::calibration::Binned::new(10);
+    (0..80).for_each(|i| binned.add(rmbench::metric::calibration::sigmoid(f64::from(noise(1, 0, i) - 0.4)), 1.0));
+    let parts = binned.brier().unwrap();
+    for (measure, expected) in [("reliability", parts.reliability), ("resolution", parts.resolution)] {
         let is = |d: &&Detail| d.run == Some(1) && d.measure == measure && d.of == [lang("eng_Latn")];
-        findings.details.iter().find(is).unwrap().estimate.unwrap().point
-    };
-    let brier = findings.findings.iter().find(|f| f.run == 1 && f.metric == "brier").unwrap().estimate.unwrap().point;
-    let sum = part("reliability") - part("resolution") + 0.25 + part("within-bins");
-    assert!((sum - brier).abs() < 1e-9, "{sum} and {brier}");
+        let found = findings.details.iter().find(is).unwrap().estimate.unwrap();
+        assert!((found.point - expected).abs() < 1e-9 && found.n == 80, "{measure}: {found:?} and {expected}");
+    }
 }
 
 #[test]

@@ -90,13 +90,13 @@ fn details(
         let (mut distances, mut accuracies) = (Vec::new(), Vec::new());
         for ((own, (both, auroc)), out) in members.iter().zip(&ordered).zip(out.chunks_exact_mut(OF_LANGUAGE.len())) {
             out[0] = mean(own, &|seen| Some(seen.distance)) / at_home;
-            out[1] = auroc.area(&|at| weight(both[at])).unwrap_or(f64::NAN);
+            out[1] = auroc.area(&both.iter().map(|at| weight(*at)).collect::<Vec<f64>>()).unwrap_or(f64::NAN);
             out[2] = mean(own, &|seen| seen.credit);
             distances.push(out[0]);
             accuracies.push(out[2]);
         }
         let last = &mut out[width - 2..];
-        last[0] = errors.area(&|at| weight(judged[at])).unwrap_or(f64::NAN);
+        last[0] = errors.area(&judged.iter().map(|at| weight(*at)).collect::<Vec<f64>>()).unwrap_or(f64::NAN);
         let usable = langs.len() >= MIN_LANGS && accuracies.iter().all(|a| !a.is_nan());
         last[1] = usable.then(|| spearman(&distances, &accuracies)).flatten().unwrap_or(f64::NAN);
     };

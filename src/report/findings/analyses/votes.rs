@@ -87,15 +87,14 @@ fn of_group(context: &Context<'_>, run: usize, name: &str, seen: &[&Seen]) -> Ve
         product if product < 0.0 => 0.0,
         _ => 0.5,
     };
-    let compute = |weight: &dyn Fn(usize) -> f64, out: &mut [f64]| {
-        let pairs = p.iter().zip(&share).enumerate().map(|(at, (p, share))| (*p, *share, weight(at)));
-        let total: f64 = (0..n).map(weight).sum();
+    let compute = |weights: &[f64], out: &mut [f64]| {
+        let total: f64 = weights.iter().sum();
         let mean = |value: &dyn Fn(&&Seen) -> f64| {
-            seen.iter().enumerate().map(|(at, seen)| weight(at) * value(seen)).sum::<f64>() / total
+            seen.iter().zip(weights).map(|(seen, weight)| weight * value(seen)).sum::<f64>() / total
         };
         let values = [
-            weighted_pearson(pairs),
-            weighted_spearman(&ranked[0], &ranked[1], weight),
+            weighted_pearson(&p, &share, weights),
+            weighted_spearman(&ranked[0], &ranked[1], weights),
             Some(mean(&|seen| (seen.p - seen.share).powi(2))),
             Some(mean(&agrees)),
             Some(mean(&|seen| seen.share)),
@@ -103,9 +102,10 @@ fn of_group(context: &Context<'_>, run: usize, name: &str, seen: &[&Seen]) -> Ve
         out.iter_mut().zip(values).for_each(|(out, value)| *out = value.unwrap_or(f64::NAN));
     };
     let mut point = [f64::NAN; MEASURES.len()];
-    compute(&|_| 1.0, &mut point);
-    let resampled = context.plan.run(MEASURES.len(), n * 20, &|weights, out| {
-        compute(&|at| f64::from(weights[seen[at].cluster as usize]), out);
+    compute(&vec![1.0; n], &mut point);
+    let resampled = context.plan.run(MEASURES.len(), n * 20, &|counts, out| {
+        let weights: Vec<f64> = seen.iter().map(|seen| f64::from(counts[seen.cluster as usize])).collect();
+        compute(&weights, out);
     });
     let detail = |(at, measure): (usize, &str)| {
         context.detail(ANALYSIS, Some(run), measure, of.clone()).with(Some(point[at]), resampled.interval(at), n)

@@ -1,7 +1,7 @@
 //! How far a vector lies from a cloud of others: (h − μ)ᵀ Σ⁻¹ (h − μ), the out-of-distribution score of Bai et al.
 //! 2022 (#37), with Σ shrunk towards a multiple of the identity, since clouds have fewer points than dimensions.
 
-use crate::metric::logistic::solve;
+use crate::logistic::solve;
 
 /// A cloud: its mean and Σ = (1 − s)·S + s·(tr S/d)·I, S the covariance with 1/n and s by Ledoit and Wolf 2004.
 #[derive(Debug, Clone)]

@@ -5,7 +5,7 @@
 //! solved coordinate by coordinate on the k × k matrix, and the step is halved until the objective falls. A row is
 //! read a few times only, so that fits can be repeated for resampled weights.
 
-use crate::metric::calibration::{ln_sigmoid, sigmoid};
+use crate::calibration::{ln_sigmoid, sigmoid};
 
 /// Rows of features with their outcome in 0..=1.
 #[derive(Debug, Clone)]
