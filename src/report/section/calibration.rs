@@ -45,7 +45,6 @@ const OF_LANGUAGE: [Shown; 8] = [
     ("elo-per-unit", "Elo per unit", "Elo difference that one unit of reward stands for", Unit::Plain),
     ("reliability", "Reliability", "The part of the Brier score that miscalibration costs", Unit::Plain),
     ("resolution", "Resolution", "The part of the Brier score that telling items apart gains", Unit::Plain),
-    ("within-bins", "Within bins", "The rest: Brier = reliability − resolution + 0.25 + within bins", Unit::Plain),
 ];
 
 const OF_COVERAGE: [(u32, &str); 4] = [(50, "at 50 %"), (80, "at 80 %"), (90, "at 90 %"), (100, "all items")];
