@@ -193,10 +193,11 @@ fn what_preferences_go_by_is_recovered() {
         let (lists, repetition) = (weight(judge, "lists"), weight(judge, "repetition"));
         assert!((lists.point - 1.4).abs() < 0.3 && lists.interval.unwrap().low > 0.9, "{judge:?} {lists:?}");
         assert!((repetition.point + 0.9).abs() < 0.3 && repetition.interval.unwrap().high < -0.5, "{repetition:?}");
-        assert!(weight(judge, "length").point.abs() < 0.15 && weight(judge, "noise").point.abs() < 0.15);
+        // Within four standard errors (0.1 each) of 0.
+        assert!(weight(judge, "length").point.abs() < 0.4 && weight(judge, "noise").point.abs() < 0.4);
         assert_eq!(lists.n, 600);
     }
-    assert!(weight(Some(1), "length").point > 1.5 && weight(Some(1), "lists").point.abs() < 0.15);
+    assert!(weight(Some(1), "length").point > 1.5 && weight(Some(1), "lists").point.abs() < 0.4);
     let like =
         |run: usize| find(&findings, "dissection", Some(run), "similarity", &[About::name("people")]).estimate.unwrap();
     assert!(like(0).point > 0.97 && like(1).point < 0.3 && like(0).n == 4);
@@ -330,8 +331,8 @@ fn a_language_that_lies_far_out_is_seen() {
                     };
                     // 600 numbers are folded to 256.
                     let key = format!("{lang} {} {number}", side.as_str());
-                    let state =
-                        (0..600).map(|at| normal(&format!("{key} {}", at % 20), i) + if far { 1.0 } else { 0.0 });
+                    let numbers: Vec<f32> = (0..20).map(|at| normal(&format!("{key} {at}"), i)).collect();
+                    let state = (0..600).map(|at| numbers[at % 20] + if far { 1.0 } else { 0.0 });
                     features.push(FeatureRow::of(&row, state.collect()));
                     rows.push(row);
                 }
