@@ -128,7 +128,9 @@ fn figure(
     Figure {
         id: benchmark_id("dissection", benchmark, i),
         title: visible(&format!("What preferences go by, {}", benchmark.title)),
-        caption: "Weights of properties of people and of the best runs; hollow where the interval holds zero.".into(),
+        caption:
+            "Weights of properties, of people and of the best runs. An interval that holds zero establishes nothing."
+                .into(),
         alt: "Weights of properties with intervals; the table below has the numbers.".to_owned(),
         plot: Plot::Dots(Dots {
             axis: "Weight: log-odds per usual difference".to_owned(),

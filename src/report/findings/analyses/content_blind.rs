@@ -46,7 +46,8 @@ fn by_subset(context: &Context<'_>, property: &str, seen: &[Seen]) -> Vec<Detail
     let subsets = &context.design.subsets;
     let mut n = vec![0usize; subsets.len()];
     seen.iter().for_each(|(_, subset, _)| n[*subset] += 1);
-    if seen.len() < MIN_ITEMS {
+    // A property that never differs wins nothing.
+    if seen.len() < MIN_ITEMS || seen.iter().all(|(.., credit)| *credit == 0.5) {
         return Vec::new();
     }
     let compute = |weight: &dyn Fn(u32) -> f64, out: &mut [f64]| {
