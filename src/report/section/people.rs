@@ -25,8 +25,8 @@ const OF_VOTES: [Shown; 5] = [
 /// Kinds of items by how clear their votes are.
 const KINDS: [(&str, &str); 3] = [
     ("all", "all items with votes"),
-    ("clear", "at least three in four agree"),
-    ("split", "fewer than three in four agree"),
+    ("clear", "items on which at least three in four agree"),
+    ("split", "items on which fewer than three in four agree"),
 ];
 
 const OF_ANNOTATORS: [Shown; 5] = [
@@ -55,21 +55,22 @@ pub fn section(findings: &Findings) -> Option<Vec<Block>> {
 
 fn of_votes(findings: &Findings, benchmark: &BenchmarkInfo, i: usize, details: &Details<'_>) -> Vec<Block> {
     let runs = details.runs("spearman", &ranking(findings, benchmark));
-    let row = |run: usize, (kind, title): (&str, &str)| {
-        let label = Inline::new().name(run_name(findings, run)).text(format!(", {title}"));
-        details::row(details, Some(run), &[About::name(kind)], label, &OF_VOTES)
-    };
-    let rows = runs.iter().flat_map(|run| KINDS.map(|kind| row(*run, kind))).collect();
-    let caption = format!("Margins against votes, all languages pooled, with {}.", details::intervals(findings));
-    let id = benchmark_id("votes", benchmark, i);
-    vec![
-        Block::Paragraph(
-            "Where people disagree, a reward model should be unsure. Compared is σ(margin) with the share of people \
-             who prefer the chosen response; who prefers neither counts half for each side."
-                .into(),
-        ),
-        details::table(id, caption.into(), "Run and items", &OF_VOTES, rows).into(),
-    ]
+    let mut blocks = vec![Block::Paragraph(
+        "Where people disagree, a reward model should be unsure. Compared is σ(margin) with the share of people who \
+         prefer the chosen response; who prefers neither counts half for each side."
+            .into(),
+    )];
+    for (kind, title) in KINDS {
+        let rows = runs.iter().map(|run| {
+            let label = Inline::new().name(run_name(findings, *run));
+            details::row(details, Some(*run), &[About::name(kind)], label, &OF_VOTES)
+        });
+        let caption =
+            format!("Margins against votes, {title}, languages pooled, with {}.", details::intervals(findings));
+        let id = format!("{}-{kind}", benchmark_id("votes", benchmark, i));
+        blocks.push(details::table(id, caption.into(), "Run", &OF_VOTES, rows.collect()).into());
+    }
+    blocks
 }
 
 fn of_annotators(findings: &Findings, benchmark: &BenchmarkInfo, i: usize, details: &Details<'_>) -> Vec<Block> {
