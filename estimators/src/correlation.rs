@@ -14,7 +14,7 @@ pub fn moments(x: f64, y: f64) -> [f64; MOMENTS] {
 pub(crate) fn centred(sums: &[f64]) -> Option<(f64, [f64; 2], [f64; 3])> {
     let &[n, x, y, xx, yy, xy] = sums else { return None };
     let (mx, my) = (x / n, y / n);
-    (n >= 2.0).then(|| (n, [mx, my], [xx - n * mx * mx, yy - n * my * my, xy - n * mx * my]))
+    (n >= 2.0).then_some((n, [mx, my], [xx - n * mx * mx, yy - n * my * my, xy - n * mx * my]))
 }
 
 /// Pearson's r from the sums of [`moments`].
