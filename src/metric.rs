@@ -62,6 +62,8 @@ impl Protocol {
 
 /// What a metric looks at in one go.
 #[derive(Debug, Clone, Copy)]
+// It lives for one call, as references.
+#[allow(clippy::large_enum_variant)]
 pub enum Group<'a> {
     One(Item<'a>),
     /// The two prompts of RewardBench 2's Ties that share a number; either may be absent.
