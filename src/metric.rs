@@ -19,6 +19,7 @@ pub mod interval;
 pub mod judgment;
 pub mod length;
 pub mod linkage;
+pub mod log_loss;
 pub mod margin;
 pub mod mcnemar;
 pub mod multiplicity;
@@ -30,8 +31,10 @@ pub mod power;
 pub mod ranking;
 pub mod resample;
 pub mod sheet;
+pub mod spread;
 pub mod stuart_maxwell;
 pub mod student;
+pub mod style;
 pub mod style_matrix;
 pub mod ties;
 pub mod two_orders;
@@ -42,7 +45,7 @@ use crate::table::item::Item;
 pub use crate::benchmark::manifest::TiePolicy;
 pub use estimate::{Estimate, Interval};
 use outcome::Evidence;
-pub use rmbench_estimators::{agreement, comparable, correlation, irt, logistic, selective};
+pub use rmbench_estimators::{agreement, auroc, comparable, correlation, irt, lasso, logistic, mahalanobis, selective};
 pub use rmbench_resampling::columns;
 
 /// How a benchmark turns rewards into outcomes; comes from its manifest.
@@ -59,6 +62,8 @@ impl Protocol {
 
 /// What a metric looks at in one go.
 #[derive(Debug, Clone, Copy)]
+// It lives for one call, as references.
+#[allow(clippy::large_enum_variant)]
 pub enum Group<'a> {
     One(Item<'a>),
     /// The two prompts of RewardBench 2's Ties that share a number; either may be absent.
@@ -108,11 +113,13 @@ pub static METRICS: &[&dyn Metric] = &[
     &accuracy::TieRate,
     &calibration::BrierScore,
     &calibration::ExpectedError,
+    &log_loss::LogLoss,
     &length::CHOSEN_LONGER,
     &length::CHOSEN_SHORTER,
     &length::BALANCED,
     &length::MATCHED,
-    &length::ShortestWins,
+    &length::SHORTEST_WINS,
+    &length::MOST_TOKENS_WINS,
     &style_matrix::MATRIX,
     &style_matrix::EASY,
     &style_matrix::NORMAL,

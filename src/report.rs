@@ -7,6 +7,7 @@
 pub mod block;
 mod csv;
 mod details_csv;
+pub mod distances;
 pub mod figure;
 pub mod findings;
 mod html;

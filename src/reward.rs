@@ -42,6 +42,9 @@ pub struct ResponseScore {
     pub logp_reference: Option<f64>,
 }
 
+/// What the head read, by comparison and response.
+pub type States = Vec<Vec<Vec<f32>>>;
+
 #[derive(Debug, thiserror::Error)]
 pub enum RewardError {
     #[error("item `{item}` ({lang}), row {row}: {problem}")]
@@ -113,6 +116,24 @@ impl RewardModel {
             RewardModel::Mock(mock) => Ok(mock.score(comparisons, done)),
             #[cfg(feature = "torch")]
             RewardModel::Scalar(model) => model.score_encoded(comparisons, encoded, done),
+        }
+    }
+
+    /// The same with the state that the head read of every response.
+    ///
+    /// # Errors
+    /// Also for models without such a state.
+    pub fn score_with_states(
+        &self,
+        comparisons: &[Comparison],
+        encoded: &[Encoded],
+        done: &mut dyn FnMut(u64),
+    ) -> Result<(Vec<Vec<ResponseScore>>, States), RewardError> {
+        let _ = (comparisons, encoded, &done);
+        match self {
+            RewardModel::Mock(_) => Err(RewardError::Model("a scorer without a model has no hidden states".to_owned())),
+            #[cfg(feature = "torch")]
+            RewardModel::Scalar(model) => model.score_with_states(comparisons, encoded, done),
         }
     }
 }

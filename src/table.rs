@@ -1,7 +1,9 @@
 //! The seam between scoring and analysis: score tables on disk, items in memory.
 
 pub mod align;
+pub mod annotation;
 pub mod export;
+pub mod features;
 mod footer;
 pub mod import;
 pub mod item;

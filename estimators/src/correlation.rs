@@ -60,6 +60,56 @@ pub fn ranks(values: &[f64]) -> Vec<f64> {
     ranks
 }
 
+/// Pearson's r of pairs that occur `weights` times.
+pub fn weighted_pearson(x: &[f64], y: &[f64], weights: &[f64]) -> Option<f64> {
+    let n: f64 = weights.iter().sum();
+    if n < 2.0 {
+        return None;
+    }
+    let mean = |values: &[f64]| values.iter().zip(weights).map(|(v, w)| v * w).sum::<f64>() / n;
+    let (mean_x, mean_y) = (mean(x), mean(y));
+    let (mut xx, mut yy, mut xy) = (0.0, 0.0, 0.0);
+    for ((x, y), w) in x.iter().zip(y).zip(weights) {
+        let (x, y) = (x - mean_x, y - mean_y);
+        xx += w * x * x;
+        yy += w * y * y;
+        xy += w * x * y;
+    }
+    let floor = |mean: f64| n * (1e-14 * mean).powi(2);
+    (xx > floor(mean_x) && yy > floor(mean_y)).then(|| (xy / (xx.sqrt() * yy.sqrt())).clamp(-1.0, 1.0))
+}
+
+/// Values in order, so that ranks for other weights need one pass.
+pub struct Ranked {
+    /// Places of equal values, from the lowest.
+    groups: Vec<Vec<usize>>,
+}
+
+impl Ranked {
+    pub fn new(values: &[f64]) -> Self {
+        let mut order: Vec<usize> = (0..values.len()).collect();
+        order.sort_by(|a, b| values[*a].total_cmp(&values[*b]));
+        Self { groups: order.chunk_by(|a, b| values[*a] == values[*b]).map(<[usize]>::to_vec).collect() }
+    }
+
+    /// The rank that each value has where it occurs `weights` times.
+    pub fn ranks(&self, weights: &[f64]) -> Vec<f64> {
+        let mut ranks = vec![0.0; weights.len()];
+        let mut before = 0.0;
+        for group in &self.groups {
+            let count: f64 = group.iter().map(|at| weights[*at]).sum();
+            group.iter().for_each(|at| ranks[*at] = before + (count + 1.0) / 2.0);
+            before += count;
+        }
+        ranks
+    }
+}
+
+/// Spearman's ρ of pairs that occur `weights` times.
+pub fn weighted_spearman(x: &Ranked, y: &Ranked, weights: &[f64]) -> Option<f64> {
+    weighted_pearson(&x.ranks(weights), &y.ranks(weights), weights)
+}
+
 /// τ-b = (concordant − discordant)/√((pairs − ties in x)(pairs − ties in y)).
 pub fn kendall(x: &[f64], y: &[f64]) -> Option<f64> {
     let n = x.len().min(y.len());

@@ -4,10 +4,13 @@
 //! code is optimised, or not, with its caller). Pure functions of numbers; what an item is they do not know.
 
 pub mod agreement;
+pub mod auroc;
 pub mod calibration;
 pub mod comparable;
 pub mod correlation;
 pub mod irt;
+pub mod lasso;
 pub mod logistic;
+pub mod mahalanobis;
 pub mod permutation;
 pub mod selective;

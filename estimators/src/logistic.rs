@@ -1,5 +1,4 @@
-//! Logistic regression: by Newton's method (without or with a ridge), and with an L1 penalty by coordinate
-//! descent.
+//! Logistic regression by Newton's method, without or with a ridge.
 
 use crate::calibration::{ln_sigmoid, sigmoid};
 
@@ -117,37 +116,6 @@ impl Rows {
         }
         terms
     }
-
-    /// Coefficients that minimise Σ −ln likelihood + penalty Σ |β| (a Laplace prior of scale 1/penalty), by
-    /// coordinate descent on quadratic bounds (Böhning and Lindsay 1988: σ' ≤ ¼).
-    pub fn lasso(&self, penalty: f64) -> Vec<f64> {
-        let k = self.width;
-        let bound: Vec<f64> =
-            (0..k).map(|i| (0..self.len()).map(|at| self.row(at)[i].powi(2)).sum::<f64>() / 4.0).collect();
-        let mut b = vec![0.0; k];
-        let mut z = vec![0.0; self.len()];
-        for _ in 0..20_000 {
-            let mut largest: f64 = 0.0;
-            for i in (0..k).filter(|i| bound[*i] > 0.0) {
-                let gradient: f64 =
-                    (0..self.len()).map(|at| (self.outcomes[at] - sigmoid(z[at])) * self.row(at)[i]).sum();
-                let wanted = b[i] + gradient / bound[i];
-                let shrunk = wanted.signum() * (wanted.abs() - penalty / bound[i]).max(0.0);
-                let step = shrunk - b[i];
-                if step != 0.0 {
-                    b[i] = shrunk;
-                    for (at, z) in z.iter_mut().enumerate() {
-                        *z += step * self.row(at)[i];
-                    }
-                    largest = largest.max(step.abs());
-                }
-            }
-            if largest < 1e-10 {
-                break;
-            }
-        }
-        b
-    }
 }
 
 /// One step of Newton's method from the coefficients b of all rows towards those of a resample, whose sums of
@@ -240,7 +208,5 @@ mod tests {
         }
         assert_eq!(rows.fit(&|_| 1.0, 0.0), None);
         assert!(rows.fit(&|_| 1.0, 1.0).is_some());
-        // A penalty beyond every gradient leaves nothing.
-        assert_eq!(rows.lasso(100.0), [0.0, 0.0]);
     }
 }

@@ -163,6 +163,9 @@ pub struct ScoreArgs {
     /// Score at most N items of each benchmark and language
     #[arg(long, value_name = "N")]
     pub limit: Option<u64>,
+    /// Also write the hidden state that the reward head read of every response: large
+    #[arg(long)]
+    pub features: bool,
     /// Check everything, print the plan, score nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -228,6 +231,9 @@ pub struct ReportArgs {
     /// Whoever gets the page gets the texts
     #[arg(long, value_name = "DATA", num_args = 0.., require_equals = true, value_delimiter = ',', value_hint = ValueHint::AnyPath)]
     pub items: Option<Vec<PathBuf>>,
+    /// What else is known of the items: votes, opinions of single people, properties of responses
+    #[arg(long, value_name = "FILE", num_args = 1.., value_hint = ValueHint::FilePath)]
+    pub annotations: Vec<PathBuf>,
     /// Exit with 1 unless every run's accuracy on every benchmark is at least X percent
     #[arg(long, value_name = "X")]
     pub fail_under: Option<f64>,

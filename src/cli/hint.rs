@@ -13,6 +13,7 @@ use crate::lang::LangError;
 use crate::report::findings::FindingError;
 use crate::score::ScoreError;
 use crate::table::TableError;
+use crate::table::annotation::read::AnnotationError;
 use crate::table::import::ImportError;
 use crate::text::encode::TextError;
 
@@ -29,6 +30,7 @@ fn of_one(error: &(dyn Error + 'static)) -> Option<String> {
     hint(error, ConfigError::hint)
         .or_else(|| hint(error, ScoreError::hint))
         .or_else(|| hint(error, TableError::hint))
+        .or_else(|| hint(error, AnnotationError::hint))
         .or_else(|| hint(error, ImportError::hint))
         .or_else(|| hint(error, ReadError::hint))
         .or_else(|| hint(error, ConvertError::hint))

@@ -22,6 +22,7 @@ use crate::report::findings::{FindingOptions, Findings, Scope};
 use crate::report::items::{Items, Texts};
 use crate::report::{self, Format, headline};
 use crate::score::directory::{MANIFESTS, SETTINGS_FILE};
+use crate::table::annotation::{self, AnnotationFile};
 use crate::table::item::ItemTable;
 use crate::table::judged;
 use crate::table::votes::Unresolved;
@@ -57,6 +58,8 @@ pub struct Input<'a> {
     pub baseline: Option<usize>,
     /// Where item texts come from; empty for what the runs name, `None` for no texts.
     pub items: Option<&'a [PathBuf]>,
+    /// Files of votes, opinions and properties.
+    pub annotations: &'a [PathBuf],
 }
 
 pub fn run(args: &ReportArgs, message: &mut Message) -> anyhow::Result<Outcome> {
@@ -69,7 +72,7 @@ pub fn run(args: &ReportArgs, message: &mut Message) -> anyhow::Result<Outcome> 
         config::resolve(DEFAULTS, args.config.config.as_deref(), &args.config.set, Table::new())?;
     let bar = args.fail_under.map(bar).transpose()?;
     let (runs, baseline) = runs(args)?;
-    let input = Input { runs: &runs, baseline, items: args.items.as_deref() };
+    let input = Input { runs: &runs, baseline, items: args.items.as_deref(), annotations: &args.annotations };
     let findings = report(&input, out, &formats(&args.format), &settings, message)?;
     Ok(bar.map_or(Outcome::Done, |bar| hold_against(&findings, bar, message)))
 }
@@ -82,8 +85,17 @@ pub fn report(
     settings: &ReportSettings,
     progress: &mut dyn Progress,
 ) -> anyhow::Result<Findings> {
-    let table = table(input.runs, settings.unresolved)?;
+    let mut table = table(input.runs, settings.unresolved)?;
+    report::distances::attach(&mut table, input.runs)?;
+    table.annotations = annotation::read::read(&table, input.annotations)?;
+    table.annotations.files.iter().filter(|file| file.matched < file.rows).for_each(|file| {
+        let AnnotationFile { name, rows, matched, .. } = file;
+        progress.warn(&format!("{} of {rows} rows of `{name}` name no item of the runs", rows - matched));
+    });
     let texts = texts(input, settings, &table, progress)?;
+    if let Some(texts) = &texts {
+        texts.annotate(&mut table);
+    }
     let findings = of_table(&table, input.runs, input.baseline, settings, progress)?;
     let items = Items::of(&table, settings.items).with_texts(texts);
     let written = report::write_with_items(&findings, Some(&items), out, formats, progress)?;

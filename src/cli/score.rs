@@ -115,6 +115,9 @@ fn flags(args: &ScoreArgs) -> Result<Table, CliError> {
     if let Some(data) = &args.data {
         set("data", text(data));
     }
+    if args.features {
+        set("features", true.into());
+    }
     if let Some(limit) = args.limit {
         let limit = i64::try_from(limit).map_err(|_| CliError::new("--limit is too large", "leave it out for all"))?;
         set("limit", limit.into());

@@ -42,7 +42,10 @@ pub fn orders(policy: Orders, comparison: &Comparison, places: &[usize], seed: u
     }
 }
 
-/// The sets of responses that are shown together. `n_shown` of one: every response; of two: the chosen response
+/// More pairs than this of one item are not judged two at a time: 3 × 3 are nine, with both orders eighteen.
+const MOST_PAIRS: usize = 16;
+
+/// The sets of responses that are shown together. `n_shown` of one: every response; of two: every chosen response
 /// against each rejected one; otherwise all.
 ///
 /// # Errors
@@ -52,10 +55,15 @@ pub fn sets(comparison: &Comparison, n_shown: usize) -> Result<Vec<Vec<usize>>, 
     let all = chosen + rejected;
     match n_shown {
         1 => Ok((0..all).map(|place| vec![place]).collect()),
+        2 if chosen == 1 || chosen * rejected <= MOST_PAIRS => {
+            Ok((0..chosen).flat_map(|c| (chosen..all).map(move |r| vec![c, r])).collect())
+        }
+        2 => Err(format!(
+            "it has {chosen} × {rejected} pairs of responses, more than {MOST_PAIRS}; use a protocol that rates each response"
+        )),
         _ if chosen != 1 => Err(format!(
             "it has {chosen} chosen responses, and the protocol looks for one best among {n_shown}; use one that rates each response"
         )),
-        2 => Ok((1..all).map(|place| vec![0, place]).collect()),
         n if n == all => Ok(vec![(0..all).collect()]),
         n => Err(format!("it has {all} responses, and the protocol shows {n}")),
     }
@@ -106,7 +114,11 @@ mod tests {
         assert_eq!(sets(&comparison("a", 1, 3), 2).unwrap(), [[0, 1], [0, 2], [0, 3]]);
         assert_eq!(sets(&comparison("a", 1, 3), 4).unwrap(), [[0, 1, 2, 3]]);
         assert_eq!(sets(&comparison("a", 2, 3), 1).unwrap().len(), 5);
-        assert!(sets(&comparison("a", 2, 3), 2).is_err());
+        let matrix = sets(&comparison("a", 2, 2), 2).unwrap();
+        assert_eq!(matrix, [[0, 2], [0, 3], [1, 2], [1, 3]]);
+        assert_eq!(sets(&comparison("a", 3, 3), 2).unwrap().len(), 9);
+        assert!(sets(&comparison("a", 5, 4), 2).is_err());
+        assert!(sets(&comparison("a", 2, 3), 5).is_err());
         assert!(sets(&comparison("a", 1, 1), 4).is_err());
     }
 }

@@ -156,6 +156,29 @@ mod tests {
         assert_eq!(judged("one two three four five", "eng_Latn", &Says("eng_Latn", 0.31)).unwrap().right, 1);
     }
 
+    /// The six languages of the paper, in scripts that no English word is written in.
+    #[test]
+    fn a_word_pass_rate_is_for_other_scripts_only() {
+        let text = "one two three four five";
+        for (code, asked) in [
+            ("arb_Arab", true),
+            ("hin_Deva", true),
+            ("jpn_Jpan", true),
+            ("kor_Hang", true),
+            ("rus_Cyrl", true),
+            ("zho_Hans", true),
+            ("deu_Latn", false),
+            ("ell_Grek", false),
+            ("tur_Latn", false),
+        ] {
+            let found = judged(text, code, &Says(code, 0.9)).unwrap();
+            // `three`, `four`, `five` have more than three letters; a capital letter saves a word.
+            assert_eq!(found.english_word, asked.then_some(true), "{code}");
+            let capital = judged("One TWO Three FOUR Five", code, &Says(code, 0.9)).unwrap();
+            assert_eq!(capital.english_word, asked.then_some(false), "{code}");
+        }
+    }
+
     #[test]
     fn rates_by_hand() {
         let mut all = Confusion::default();

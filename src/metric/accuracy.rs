@@ -5,7 +5,7 @@
 //! lowest of them is the one that must hold its own. Protocols: RewardBench v1 `run_rm.py` (strict `>`),
 //! RewardBench 2 `reroll_and_score_dataset` (1/k).
 
-use crate::metric::outcome::{Evidence, Extremes, Outcome, has_tie, is_complete};
+use crate::metric::outcome::{Evidence, Extremes, Outcome, has_tie, is_decided};
 use crate::metric::{Group, Metric, Protocol, TiePolicy};
 
 pub struct Accuracy {
@@ -91,7 +91,7 @@ impl Metric for TieRate {
 
     fn contribute(&self, group: &Group<'_>, _: &Protocol, sums: &mut [f64]) -> bool {
         let mut any = false;
-        for item in group.items().filter(|item| is_complete(item)) {
+        for item in group.items().filter(|item| is_decided(item)) {
             sums[0] += f64::from(u8::from(has_tie(&item)));
             sums[1] += 1.0;
             any = true;

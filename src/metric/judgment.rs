@@ -119,10 +119,13 @@ impl Metric for Bound {
     fn contribute(&self, group: &Group<'_>, protocol: &Protocol, sums: &mut [f64]) -> bool {
         let of_item = |item: Item<'_>| {
             let judged = item.judged.filter(|judged| judged.counts.judgments > 0)?;
-            let rewards = if self.highest { judged.best } else { judged.worst };
+            let (rewards, pairs) = match self.highest {
+                true => (judged.best, judged.best_pairs),
+                false => (judged.worst, judged.worst_pairs),
+            };
             let n_chosen = item.chosen.len().min(rewards.len());
             let (chosen, rejected) = rewards.split_at(n_chosen);
-            let bound = Item { chosen, rejected, ..item };
+            let bound = Item { chosen, rejected, pairs, ..item };
             Evidence::Rewards.extremes(&bound).and_then(|extremes| credit(&extremes, protocol.ties))
         };
         add_credits(group.items().map(of_item), sums)
@@ -164,6 +167,7 @@ mod tests {
             ],
             worst: vec![Some(1.0), Some(0.0), Some(0.5), Some(0.5)],
             best: vec![Some(1.0), Some(0.0), Some(1.0), Some(0.0)],
+            pairs: Default::default(),
             judges: vec!["j".to_owned()],
         });
         table.runs.push(run);

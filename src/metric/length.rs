@@ -1,7 +1,7 @@
 //! What length explains. Lengths are characters of responses; where a side has several, their mean.
 
 use crate::metric::accuracy::{add_credits, credit};
-use crate::metric::outcome::{Evidence, is_complete};
+use crate::metric::outcome::{Evidence, is_decided};
 use crate::metric::{Group, Metric, Protocol};
 use crate::table::item::Item;
 
@@ -95,16 +95,29 @@ impl Metric for ByLength {
     }
 }
 
-/// Accuracy of always preferring the shorter response: its own number, since ties in length lose both ways.
-pub struct ShortestWins;
+/// Accuracy of always preferring the shorter response (its own number, since ties in length lose both ways), or the
+/// one with more tokens.
+pub enum Blind {
+    ShortestWins,
+    MostTokensWins,
+}
 
-impl Metric for ShortestWins {
+pub static SHORTEST_WINS: Blind = Blind::ShortestWins;
+pub static MOST_TOKENS_WINS: Blind = Blind::MostTokensWins;
+
+impl Metric for Blind {
     fn id(&self) -> &'static str {
-        "shortest-wins"
+        match self {
+            Blind::ShortestWins => "shortest-wins",
+            Blind::MostTokensWins => "most-tokens-wins",
+        }
     }
 
     fn about(&self) -> &'static str {
-        "Accuracy of always preferring the shorter response; no model is involved."
+        match self {
+            Blind::ShortestWins => "Accuracy of always preferring the shorter response; no model is involved.",
+            Blind::MostTokensWins => "Accuracy of always preferring the response with more of the model's tokens.",
+        }
     }
 
     fn width(&self) -> usize {
@@ -113,12 +126,22 @@ impl Metric for ShortestWins {
 
     fn contribute(&self, group: &Group<'_>, protocol: &Protocol, sums: &mut [f64]) -> bool {
         let of_item = |item: Item<'_>| {
-            let negative = |chars: &[u32]| chars.iter().map(|c| Some(-(*c as f32))).collect::<Vec<Option<f32>>>();
-            let (chosen, rejected) = (negative(item.chosen_chars), negative(item.rejected_chars));
-            let mirrored = Item { chosen: &chosen, rejected: &rejected, ..item };
-            Evidence::Rewards.extremes(&mirrored).and_then(|extremes| credit(&extremes, protocol.ties))
+            let as_rewards = |counts: &[u32]| -> Vec<Option<f32>> {
+                let value = |count: &u32| match self {
+                    Blind::ShortestWins => -(*count as f32),
+                    Blind::MostTokensWins => *count as f32,
+                };
+                counts.iter().map(|count| Some(value(count)).filter(|_| *count > 0)).collect()
+            };
+            let [chosen, rejected] = match self {
+                Blind::ShortestWins => [item.chosen_chars, item.rejected_chars],
+                Blind::MostTokensWins => [item.chosen_tokens, item.rejected_tokens],
+            }
+            .map(as_rewards);
+            let seen = Item { chosen: &chosen, rejected: &rejected, pairs: None, ..item };
+            Evidence::Rewards.extremes(&seen).and_then(|extremes| credit(&extremes, protocol.ties))
         };
-        add_credits(group.items().filter(is_complete).map(of_item), sums)
+        add_credits(group.items().filter(is_decided).map(of_item), sums)
     }
 
     fn finish(&self, sums: &[f64]) -> Option<f64> {

@@ -60,6 +60,24 @@ pub fn is_complete(item: &Item<'_>) -> bool {
     all(item.chosen) && all(item.rejected)
 }
 
+/// The votes of an item's pairs, where a judge compared all of them and each is decided.
+pub fn pairs<'a>(item: &Item<'a>) -> Option<&'a [f32]> {
+    item.pairs.filter(|pairs| !pairs.is_empty() && pairs.iter().all(|vote| !vote.is_nan()))
+}
+
+/// Whether there is an outcome: of rewards, or of pairs.
+pub fn is_decided(item: &Item<'_>) -> bool {
+    is_complete(item) || pairs(item).is_some()
+}
+
+/// The extremes of pairs: the worst of them decides.
+fn of_pairs(pairs: &[f32]) -> Extremes {
+    let lowest = pairs.iter().copied().fold(f32::INFINITY, f32::min);
+    let highest = pairs.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let n_best_rejected = pairs.iter().filter(|vote| **vote == lowest).count();
+    Extremes { worst_chosen: f64::from(lowest), best_chosen: f64::from(highest), best_rejected: 0.0, n_best_rejected }
+}
+
 impl Evidence {
     /// The value of a chosen response of a complete item.
     pub fn chosen(self, item: &Item<'_>, index: usize) -> Option<f64> {
@@ -80,7 +98,11 @@ impl Evidence {
     /// Lengths are looked at on the same items, so that the two can stand side by side.
     pub fn extremes(self, item: &Item<'_>) -> Option<Extremes> {
         if !is_complete(item) {
-            return None;
+            match (self, pairs(item)) {
+                (_, None) => return None,
+                (Evidence::Rewards, Some(pairs)) => return Some(of_pairs(pairs)),
+                (Evidence::Characters, Some(_)) => {}
+            }
         }
         let first = self.chosen(item, 0)?;
         let mut found =
@@ -103,7 +125,8 @@ impl Evidence {
     }
 }
 
-/// Whether some chosen and some rejected response have exactly the same reward.
+/// Whether some chosen and some rejected response have exactly the same reward, or a pair of them is a tie.
 pub fn has_tie(item: &Item<'_>) -> bool {
-    item.chosen.iter().any(|chosen| chosen.is_some() && item.rejected.contains(chosen))
+    let of_pairs = pairs(item).is_some_and(|pairs| pairs.contains(&0.0));
+    of_pairs || item.chosen.iter().any(|chosen| chosen.is_some() && item.rejected.contains(chosen))
 }

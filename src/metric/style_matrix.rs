@@ -1,10 +1,12 @@
 //! RM-Bench: M\[i\]\[j\] = share of items with reward(chosen i) > reward(rejected j), i and j over the
 //! styles concise, detailed, Markdown (arXiv 2410.16184; strict, ties by the policy).
 //!
+//! A judge that compares two at a time fills the matrix directly: M\[i\]\[j\] is its vote on that pair.
+//!
 //! hard = mean of the cells above the diagonal (plainer right answer against fancier wrong one),
 //! normal = the diagonal, easy = below; score = mean of all nine = mean of the three.
 
-use crate::metric::outcome::Evidence;
+use crate::metric::outcome::{Evidence, is_complete, pairs};
 use crate::metric::{Group, Metric, Protocol, TiePolicy};
 
 const STYLES: usize = 3;
@@ -68,8 +70,12 @@ impl Metric for StyleMatrix {
             if !shaped || self.evidence.extremes(&item).is_none() {
                 continue;
             }
+            let judged = pairs(&item).filter(|_| self.evidence == Evidence::Rewards && !is_complete(&item));
             for (cell, sum) in sums.iter_mut().enumerate().take(CELLS) {
-                let pair = (self.evidence.chosen(&item, cell / STYLES), self.evidence.rejected(&item, cell % STYLES));
+                let pair = match judged {
+                    Some(votes) => (votes.get(cell).map(|vote| f64::from(*vote)), Some(0.0)),
+                    None => (self.evidence.chosen(&item, cell / STYLES), self.evidence.rejected(&item, cell % STYLES)),
+                };
                 if let (Some(chosen), Some(rejected)) = pair {
                     let tie = if protocol.ties == TiePolicy::Half { 0.5 } else { 0.0 };
                     *sum += if chosen > rejected {

@@ -159,8 +159,11 @@ mod tests {
                 rejected: &rejected,
                 chosen_chars: &chars,
                 rejected_chars: &chars,
+                chosen_tokens: &chars,
+                rejected_tokens: &chars,
                 chosen_grades: &[],
                 rejected_grades: &[],
+                pairs: None,
                 seen: true,
                 judged: None,
             };

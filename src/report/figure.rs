@@ -190,7 +190,12 @@ mod tests {
         let row = |(i, lang): (usize, &Lang)| DotRow {
             label: Label::lang(*lang),
             dots: (0..series)
-                .map(|s| Dot { series: s, run: s, estimate: estimate(0.5 + 0.01 * i as f64), hover: String::new() })
+                .map(|s| Dot {
+                    series: s,
+                    run: Some(s),
+                    estimate: estimate(0.5 + 0.01 * i as f64),
+                    hover: String::new(),
+                })
                 .collect(),
             crowd: (0..crowd).map(|c| (0.4 + 0.01 * c as f64, c + series, String::new())).collect(),
             absent: None,

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::lang::Lang;
 use crate::metric::outcome::{Evidence, Outcome};
-use crate::preference::Comparison;
+use crate::metric::style::{self, COUNT, PROPERTIES};
+use crate::preference::{Comparison, Response};
 use crate::random;
 use crate::table::item::{ItemTable, Symbol};
 
@@ -85,6 +86,20 @@ impl ItemText {
     }
 }
 
+/// Mean over the chosen responses less mean over the rejected ones, by property.
+fn differences(comparison: &Comparison) -> [f64; COUNT] {
+    let mean = |responses: &[Response]| {
+        let mut sums = [0.0; COUNT];
+        for response in responses {
+            let own = style::of(&response.text, comparison.lang);
+            sums.iter_mut().zip(own).for_each(|(sum, value)| *sum += value / responses.len() as f64);
+        }
+        sums
+    };
+    let (chosen, rejected) = (mean(&comparison.chosen), mean(&comparison.rejected));
+    std::array::from_fn(|at| chosen[at] - rejected[at])
+}
+
 /// What became of an offered text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Offer {
@@ -108,6 +123,8 @@ pub struct Texts {
     places: Vec<usize>,
     /// Items of the table whose text was offered.
     pub n_known: usize,
+    /// By item: what the chosen responses have more of than the rejected ones, property by property.
+    differences: BTreeMap<usize, [f64; COUNT]>,
 }
 
 impl Texts {
@@ -120,7 +137,7 @@ impl Texts {
         let key =
             |(i, key): (usize, &crate::table::item::ItemKey)| ((key.benchmark, key.subset, key.lang, key.item), i);
         let keys = table.items.iter().enumerate().map(key).collect();
-        Self { budget, used: 0, kept: BTreeMap::new(), keys, places, n_known: 0 }
+        Self { budget, used: 0, kept: BTreeMap::new(), keys, places, n_known: 0, differences: BTreeMap::new() }
     }
 
     /// Takes what `comparison` of `benchmark` says, where the table has that very item: the number of
@@ -140,6 +157,7 @@ impl Texts {
         {
             return Offer::Differs;
         }
+        self.differences.insert(item, differences(comparison));
         let text = ItemText::of(comparison);
         let bytes = text.bytes();
         if let Some((_, before)) = self.kept.insert(self.places[item], (item, text)) {
@@ -156,6 +174,20 @@ impl Texts {
         Offer::Known
     }
 
+    /// Hands what was counted in the texts to the table's annotations; the budget does not limit it.
+    pub fn annotate(&self, table: &mut ItemTable) {
+        let annotations = &mut table.annotations;
+        // What a file says of a property of the same name wins.
+        let known = annotations.properties.clone();
+        let new = PROPERTIES.iter().enumerate().filter(|(_, (name, _))| !known.iter().any(|known| known == name));
+        let places: Vec<(usize, usize)> = new.map(|(own, (name, _))| (own, annotations.property(name))).collect();
+        for (item, differences) in &self.differences {
+            for (own, property) in &places {
+                annotations.set_difference(*item as u32, *property, differences[*own]);
+            }
+        }
+    }
+
     /// The texts that are kept, by item.
     pub fn by_item(&self) -> BTreeMap<usize, &ItemText> {
         self.kept.values().map(|(item, text)| (*item, text)).collect()
@@ -165,7 +197,7 @@ impl Texts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::preference::{Conversation, Response};
+    use crate::preference::Conversation;
     use crate::provenance::RunInfo;
     use crate::table::item::{ItemKey, RunColumn};
 

@@ -65,6 +65,12 @@ pub static MEASURES: &[Measure] = &[
         about: "Accuracy of always preferring the shorter response; no model is involved.",
     },
     Measure {
+        id: "most-tokens-wins",
+        title: "Most tokens win",
+        unit: Unit::Percent,
+        about: "Accuracy of always preferring the response that is more tokens long for the model's tokenizer.",
+    },
+    Measure {
         id: "accuracy-chosen-longer",
         title: "Chosen longer",
         unit: Unit::Percent,
@@ -93,6 +99,12 @@ pub static MEASURES: &[Measure] = &[
         title: "Brier score",
         unit: Unit::Plain,
         about: "Mean squared distance of the logistic function of the margin from the preference: 0 is perfect, 0.25 is what a coin gets.",
+    },
+    Measure {
+        id: "log-loss",
+        title: "Log loss",
+        unit: Unit::Plain,
+        about: "Mean negative logarithm of the logistic function of the margin, in nats: 0 is perfect, 0.693 is what a coin gets.",
     },
     Measure {
         id: "ece",

@@ -10,6 +10,8 @@ mod comparability;
 mod comparisons;
 mod coverage;
 mod details;
+mod dissection;
+mod distance;
 mod ensembles;
 mod gap;
 mod groups;
@@ -22,6 +24,7 @@ mod matrix;
 mod measures;
 mod method;
 mod panel;
+mod people;
 mod protocols;
 mod provenance;
 mod subsets;
@@ -49,8 +52,11 @@ pub static SECTIONS: &[(&str, Section)] = &[
     ("Subsets", subsets::section),
     ("Length", length::section),
     ("Calibration", calibration::section),
+    ("Votes and annotators", people::section),
+    ("What preferences go by", dissection::section),
     ("Tokens", tokens::section),
     ("Comparability of rewards", comparability::section),
+    ("Hidden states", distance::section),
     ("Transfer between languages", transfer::section),
     ("Ensembles", ensembles::section),
     ("Suspicious translations", items::section),

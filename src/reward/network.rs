@@ -266,6 +266,14 @@ impl Network {
         self.forward(batch, Pass::evaluation(self.compute))
     }
 
+    /// The same with the states [n, d] that the head reads them off, in f32; `None` where it reads every token.
+    pub fn rewards_and_states(&self, batch: &TokenBatch) -> Result<(Tensor, Option<Tensor>), RewardError> {
+        let _no_grad = tch::no_grad_guard();
+        let states = self.states(batch, Pass::evaluation(self.compute))?;
+        let rewards = self.head.rewards(&states)?;
+        Ok((rewards, states.tokens.is_none().then_some(states.pooled_nd)))
+    }
+
     /// Rewards [n] in f32 on the graph. The key fixes the dropout masks.
     pub fn rewards_for_training(
         &self,

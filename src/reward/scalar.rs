@@ -3,7 +3,7 @@
 use tch::{Device, Kind, Tensor};
 
 use super::network::Network;
-use super::{ResponseScore, RewardError, workers};
+use super::{ResponseScore, RewardError, States, workers};
 use crate::backbone::{Dropout, DropoutKey};
 use crate::preference::Comparison;
 use crate::text::batch::{TokenBatch, cost, plan, plan_evenly};
@@ -59,7 +59,7 @@ impl ScalarModel {
         let mut scores = Vec::with_capacity(comparisons.len());
         for window in comparisons.chunks(WINDOW) {
             let encoded = self.text.encode_all(window)?;
-            scores.extend(self.score_window(&encoded, done).map_err(|error| error.among(window))?);
+            scores.extend(self.score_window(&encoded, None, done).map_err(|error| error.among(window))?);
         }
         Ok(scores)
     }
@@ -73,14 +73,34 @@ impl ScalarModel {
     ) -> Result<Vec<Vec<ResponseScore>>, RewardError> {
         let mut scores = Vec::with_capacity(encoded.len());
         for (window, comparisons) in encoded.chunks(WINDOW).zip(comparisons.chunks(WINDOW)) {
-            scores.extend(self.score_window(window, done).map_err(|error| error.among(comparisons))?);
+            scores.extend(self.score_window(window, None, done).map_err(|error| error.among(comparisons))?);
         }
         Ok(scores)
+    }
+
+    /// The same with the state that the head read of every response.
+    ///
+    /// # Errors
+    /// Also where the head reads every token, so that there is no one state.
+    pub fn score_with_states(
+        &self,
+        comparisons: &[Comparison],
+        encoded: &[Encoded],
+        done: &mut dyn FnMut(u64),
+    ) -> Result<(Vec<Vec<ResponseScore>>, States), RewardError> {
+        let (mut scores, mut states) = (Vec::with_capacity(encoded.len()), Vec::with_capacity(encoded.len()));
+        for (window, comparisons) in encoded.chunks(WINDOW).zip(comparisons.chunks(WINDOW)) {
+            let mut own: States = window.iter().map(|encoded| vec![Vec::new(); encoded.sequences.len()]).collect();
+            scores.extend(self.score_window(window, Some(&mut own), done).map_err(|error| error.among(comparisons))?);
+            states.extend(own);
+        }
+        Ok((scores, states))
     }
 
     fn score_window(
         &self,
         encoded: &[Encoded],
+        mut states: Option<&mut States>,
         done: &mut dyn FnMut(u64),
     ) -> Result<Vec<Vec<ResponseScore>>, RewardError> {
         let mut scores: Vec<Vec<ResponseScore>> = encoded.iter().map(blank).collect();
@@ -91,13 +111,18 @@ impl ScalarModel {
             _ => plan(&costs, self.token_budget, usize::MAX),
         };
         let model = ReadOnly(self);
+        let with_states = states.is_some();
         let rewards_of = |group: usize| {
             let members: Vec<(usize, &Encoded)> = groups[group].iter().map(|&i| (i, &encoded[i])).collect();
-            model.rewards(&members)
+            model.rewards(&members, with_states)
         };
         let side_by_side = workers::count(self.network.device, groups.len());
-        workers::run(side_by_side, groups.len(), rewards_of, |group, (owners, rewards)| {
-            for ((comparison, response), reward) in owners.into_iter().zip(rewards) {
+        workers::run(side_by_side, groups.len(), rewards_of, |group, (owners, rewards, read)| {
+            let width = read.len() / owners.len().max(1);
+            for (at, ((comparison, response), reward)) in owners.into_iter().zip(rewards).enumerate() {
+                if let Some(states) = &mut states {
+                    states[comparison][response] = read[at * width..][..width].to_vec();
+                }
                 // A reward that is not a number is no reward: it is counted as missing downstream.
                 scores[comparison][response].reward = reward.is_finite().then_some(reward);
             }
@@ -117,14 +142,21 @@ struct ReadOnly<'a>(&'a ScalarModel);
 // is a forward pass without gradients, which reads the weights and counts references atomically.
 unsafe impl Sync for ReadOnly<'_> {}
 
-/// Comparison and response that each reward of a batch belongs to, and the rewards.
-type BatchRewards = (Vec<(usize, usize)>, Vec<f32>);
+/// Comparison and response that each reward of a batch belongs to, the rewards, and one after the other the states.
+type BatchRewards = (Vec<(usize, usize)>, Vec<f32>, Vec<f32>);
 
 impl ReadOnly<'_> {
-    fn rewards(&self, members: &[(usize, &Encoded)]) -> Result<BatchRewards, RewardError> {
+    fn rewards(&self, members: &[(usize, &Encoded)], with_states: bool) -> Result<BatchRewards, RewardError> {
         let batch = self.0.token_batch(members)?;
-        let rewards = floats(&self.0.network.rewards(&batch)?)?;
-        Ok((batch.owners, rewards))
+        if !with_states {
+            let rewards = floats(&self.0.network.rewards(&batch)?)?;
+            return Ok((batch.owners, rewards, Vec::new()));
+        }
+        let (rewards, states) = self.0.network.rewards_and_states(&batch)?;
+        let states = states.ok_or_else(|| {
+            RewardError::Model("the reward head reads every token, so that a response has no one state".to_owned())
+        })?;
+        Ok((batch.owners, floats(&rewards)?, floats(&states.flatten(0, -1))?))
     }
 }
 

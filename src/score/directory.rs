@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use super::ScoreError;
 use crate::files::{self, FileError};
 use crate::provenance::RunInfo;
-use crate::table::judgment;
 use crate::table::score::FILE_NAME;
+use crate::table::{features, judgment};
 
 pub const RUN_FILE: &str = "run.json";
 pub const SETTINGS_FILE: &str = "settings.toml";
@@ -60,6 +60,15 @@ impl RunDirectory {
     /// The judgments that belong to a shard of scores.
     pub fn judgment_shard(&self, shard: &Path) -> PathBuf {
         shard.with_extension("judgments.parquet")
+    }
+
+    /// Where hidden states are in the end, and those of one shard.
+    pub fn features(&self) -> PathBuf {
+        self.root.join(features::FILE_NAME)
+    }
+
+    pub fn feature_shard(&self, shard: &Path) -> PathBuf {
+        shard.with_extension("features.parquet")
     }
 
     /// What is there, and whether a run with this provenance may begin or go on; changes nothing.

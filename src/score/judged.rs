@@ -14,7 +14,7 @@ use crate::provenance::RunInfo;
 use crate::reward::ResponseScore;
 use crate::table::TableError;
 use crate::table::judgment::{JudgmentFile, JudgmentRow, JudgmentWriter};
-use crate::table::votes::{Lowering, Unresolved, rewards};
+use crate::table::votes::{Lowering, Unresolved, pairs, rewards};
 
 /// One row per judgment, in order of comparisons.
 pub fn rows(planned: &Planned, comparisons: &[Comparison], judgments: &[Vec<Judgment>]) -> Vec<JudgmentRow> {
@@ -66,6 +66,36 @@ pub fn join(shards: &[PathBuf], table: &Path, info: &RunInfo) -> Result<(), Tabl
         }
         writer.finish().map(|_| ())
     })
+}
+
+/// Responses of items whose every pair was decided: they have no rewards and lack none.
+pub fn decided_in_pairs(table: &Path) -> Result<u64, TableError> {
+    let mut found = 0;
+    let mut item: Vec<JudgmentRow> = Vec::new();
+    let mut close = |item: &mut Vec<JudgmentRow>| {
+        let rows = std::mem::take(item);
+        let Some(first) = rows.first() else { return };
+        let (n_chosen, n_rejected) = (usize::from(first.n_chosen), usize::from(first.n_rejected));
+        let judgments: Vec<&Judgment> = rows.iter().map(|row| &row.judgment).collect();
+        let votes = pairs(&judgments, n_chosen, n_rejected, Lowering::default());
+        if votes.is_some_and(|votes| votes.iter().all(|vote| !vote.is_nan())) {
+            found += (n_chosen + n_rejected) as u64;
+        }
+    };
+    let same = |a: &JudgmentRow, b: &JudgmentRow| {
+        (&a.benchmark, &a.subset, a.lang, &a.item_id) == (&b.benchmark, &b.subset, b.lang, &b.item_id)
+    };
+    // Rows of an item are neighbours.
+    JudgmentFile::open(table)?.each(|row| {
+        if item.first().is_some_and(|first| !same(first, &row)) {
+            close(&mut item);
+        }
+        let judgment = Judgment { reply: None, reasoning: None, why: None, ..row.judgment };
+        item.push(JudgmentRow { judgment, ..row });
+        Ok(())
+    })?;
+    close(&mut item);
+    Ok(found)
 }
 
 /// The columns of one file that a judge reads beside prompt and responses.

@@ -17,6 +17,7 @@ use crate::progress::Progress;
 use crate::provenance::RunInfo;
 use crate::reward::{ResponseScore, RewardError};
 use crate::table::TableError;
+use crate::table::features::{FeatureFile, FeatureRow, FeatureWriter, write_features};
 use crate::table::judgment::write_judgments;
 use crate::table::read::ScoreFile;
 use crate::table::score::{ScoreRow, Side};
@@ -59,11 +60,20 @@ pub fn run(
             let judgments: Vec<PathBuf> = shards.paths.iter().map(|path| out.judgment_shard(path)).collect();
             judged::join(&judgments, &out.judgments(), &plan.info)?;
         }
+        if scorer.writes_features() {
+            let features: Vec<PathBuf> = shards.paths.iter().map(|path| out.feature_shard(path)).collect();
+            join_features(&features, &out.features(), &plan.info)?;
+        }
         join(&shards.paths, &out.table(), &plan.info)?;
         took = scorer.pipeline().map(|_| began.elapsed());
         out.remove_shards()?;
     }
-    Ok(Summary { took, ..summary(out.table(), plan.n_items(), n_resumed)? })
+    let mut summary = summary(out.table(), plan.n_items(), n_resumed)?;
+    if scorer.judge().is_some() && summary.n_without_reward > 0 {
+        let decided = judged::decided_in_pairs(&out.judgments())?;
+        summary.n_without_reward = summary.n_without_reward.saturating_sub(decided);
+    }
+    Ok(Summary { took, ..summary })
 }
 
 fn own_manifests(plan: &Plan) -> Vec<(&str, &str)> {
@@ -102,6 +112,14 @@ impl Shards<'_> {
                 let mut done = |n| progress.advance(n);
                 let scores = match self.scorer.evaluate(&comparisons, &extras, encoded.as_deref(), &mut done)? {
                     Evaluation::Scored(scores) => scores,
+                    Evaluation::WithStates(scores, states) => {
+                        let rows = rows(planned, &comparisons, &scores)?;
+                        // In the order of the rows: by comparison, then by response.
+                        let states = states.into_iter().flatten();
+                        let features = rows.iter().zip(states).map(|(row, state)| FeatureRow::of(row, state));
+                        write_features(&self.out.feature_shard(&path), &self.plan.info, features.collect())?;
+                        scores
+                    }
                     Evaluation::Judged(judgments) => {
                         let rows = judged::rows(planned, &comparisons, &judgments);
                         write_judgments(&self.out.judgment_shard(&path), &self.plan.info, rows)?;
@@ -183,6 +201,23 @@ fn join(shards: &[PathBuf], table: &Path, info: &RunInfo) -> Result<(), TableErr
             }
         }
         writer.finish().map(|_| ())
+    })
+}
+
+/// The same of features.
+fn join_features(shards: &[PathBuf], table: &Path, info: &RunInfo) -> Result<(), TableError> {
+    files::write_with(table, |file| {
+        let mut writer = FeatureWriter::new(file, table, info)?;
+        for path in shards {
+            let shard = FeatureFile::open(path)?;
+            let differences = info.differences(shard.info());
+            if !differences.is_empty() {
+                let (first, path) = (table.to_owned(), path.clone());
+                return Err(TableError::MixedProvenance { first, path, differences });
+            }
+            shard.each(|row| writer.push(row))?;
+        }
+        writer.finish()
     })
 }
 

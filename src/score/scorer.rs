@@ -10,7 +10,7 @@ use crate::preference::Comparison;
 use crate::progress::Progress;
 use crate::provenance::RunInfo;
 use crate::reward::mock::{Mock, MockRule};
-use crate::reward::{ResponseScore, RewardModel};
+use crate::reward::{ResponseScore, RewardModel, States};
 use crate::text::encode::{Encoded, TextPipeline};
 
 /// Microseconds that a mock takes per comparison, so that tests can interrupt a run.
@@ -26,6 +26,8 @@ enum Model {
 pub enum Evaluation {
     /// A reward of every response.
     Scored(Vec<Vec<ResponseScore>>),
+    /// Also what the reward head read of it.
+    WithStates(Vec<Vec<ResponseScore>>, States),
     Judged(Vec<Vec<Judgment>>),
 }
 
@@ -35,12 +37,18 @@ pub struct Scorer {
     /// Provenance without the data's digests and the settings.
     info: RunInfo,
     delay: Option<Duration>,
+    /// Whether hidden states are wanted, too.
+    features: bool,
 }
 
 impl Scorer {
     /// Loads the model that the settings name; one on the hub is brought first.
     pub fn load(settings: &ScoreSettings, progress: &mut dyn Progress) -> Result<Self, ScoreError> {
         let spec = settings.model()?;
+        if settings.features && (spec.starts_with("mock") || !settings.judge.is_off()) {
+            let problem = "only a reward model that is loaded here has hidden states".to_owned();
+            return Err(ScoreError::Setting { key: "features", problem });
+        }
         if !settings.judge.is_off() {
             return open_judge(spec, settings);
         }
@@ -51,7 +59,7 @@ impl Scorer {
         };
         let mut info = RunInfo::of_this_binary(&settings.run_name()?, spec, "mock");
         info.seed = settings.seed;
-        Ok(Self { model: Model::Scores(RewardModel::Mock(Mock { rule })), info, delay: delay() })
+        Ok(Self { model: Model::Scores(RewardModel::Mock(Mock { rule })), info, delay: delay(), features: false })
     }
 
     /// Provenance of the model; data and settings are the plan's to add.
@@ -83,6 +91,11 @@ impl Scorer {
         Ok(Some(pipeline.encode(comparison)?.truncated.contains(&true)))
     }
 
+    /// Whether the run writes hidden states.
+    pub fn writes_features(&self) -> bool {
+        self.features
+    }
+
     /// The judge, where the evidence is judgments.
     pub fn judge(&self) -> Option<&Judge> {
         match &self.model {
@@ -109,6 +122,10 @@ impl Scorer {
         };
         Ok(match (&self.model, encoded) {
             (Model::Scores(model), None) => Evaluation::Scored(model.score(comparisons, &mut paced)?),
+            (Model::Scores(model), Some(encoded)) if self.features => {
+                let (scores, states) = model.score_with_states(comparisons, encoded, &mut paced)?;
+                Evaluation::WithStates(scores, states)
+            }
             (Model::Scores(model), Some(encoded)) => {
                 Evaluation::Scored(model.score_encoded(comparisons, encoded, &mut paced)?)
             }
@@ -134,7 +151,7 @@ fn open_judge(spec: &str, settings: &ScoreSettings) -> Result<Scorer, ScoreError
     let mut info = RunInfo::of_this_binary(&settings.run_name()?, &judge.names().collect::<Vec<_>>().join(" "), kind);
     info.seed = settings.seed;
     info.digests = judge.digests();
-    Ok(Scorer { model: Model::Judges(Box::new(judge)), info, delay: delay() })
+    Ok(Scorer { model: Model::Judges(Box::new(judge)), info, delay: delay(), features: false })
 }
 
 /// The pause after every comparison of a mock.
@@ -151,7 +168,12 @@ fn load_model(spec: &str, settings: &ScoreSettings, progress: &mut dyn Progress)
     #[cfg(feature = "torch")]
     {
         let (model, info) = super::load::scalar(spec, settings, progress)?;
-        Ok(Scorer { model: Model::Scores(RewardModel::Scalar(Box::new(model))), info, delay: None })
+        Ok(Scorer {
+            model: Model::Scores(RewardModel::Scalar(Box::new(model))),
+            info,
+            delay: None,
+            features: settings.features,
+        })
     }
     #[cfg(not(feature = "torch"))]
     {

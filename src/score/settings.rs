@@ -43,6 +43,9 @@ pub struct ScoreSettings {
     pub seed: u64,
     pub batch_tokens: usize,
     pub shard_size: usize,
+    /// Also what the reward head read of every response.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub features: bool,
     pub columns: ColumnMap,
     pub text: TextOverrides,
     pub reward: RewardOptions,

@@ -347,6 +347,6 @@ impl Joined {
             run
         };
         let runs = self.runs.into_par_iter().map(lay_out).collect();
-        ItemTable { symbols: self.table.symbols, items, runs, n_chars, grades }
+        ItemTable { symbols: self.table.symbols, items, runs, n_chars, grades, ..ItemTable::default() }
     }
 }

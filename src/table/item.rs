@@ -3,11 +3,12 @@
 //! This is the only grouping code. Runs are aligned on the same items so that every comparison of
 //! runs or languages can be paired; what a run did not score is absent, never zero.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
 use super::TableError;
+use super::annotation::Annotations;
 use super::judged::{JudgeCounts, Judged};
 use crate::lang::Lang;
 use crate::provenance::RunInfo;
@@ -122,6 +123,20 @@ pub struct ItemTable {
     pub n_chars: Vec<u32>,
     /// Gold grade per response slot, 0 where there is none; empty where nothing is graded.
     pub grades: Vec<u8>,
+    /// What else is known of the items.
+    pub annotations: Annotations,
+    /// By run, where runs kept their hidden states.
+    pub distances: BTreeMap<usize, RunDistances>,
+}
+
+/// How far items lie from a reference language in a model's hidden states.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunDistances {
+    pub reference: Lang,
+    /// States that the reference was fitted to.
+    pub n_fitted: usize,
+    /// Of items that it was not fitted to: mean squared distance of the responses.
+    pub by_item: BTreeMap<u32, f64>,
 }
 
 /// One item as one run scored it: what a metric sees.
@@ -132,9 +147,15 @@ pub struct Item<'a> {
     pub rejected: &'a [Option<f32>],
     pub chosen_chars: &'a [u32],
     pub rejected_chars: &'a [u32],
+    /// Tokens as this run's model saw them, prompt included; 0: not known.
+    pub chosen_tokens: &'a [u32],
+    pub rejected_tokens: &'a [u32],
     /// Gold grades (0: none); empty where nothing is graded.
     pub chosen_grades: &'a [u8],
     pub rejected_grades: &'a [u8],
+    /// In place of rewards, where a judge compared every chosen with every rejected response (k > 1): the mean vote of
+    /// each pair, row by row of the chosen ones.
+    pub pairs: Option<&'a [f32]>,
     /// The run has rows for it, with rewards or without.
     pub seen: bool,
     pub judged: Option<JudgedItem<'a>>,
@@ -147,6 +168,9 @@ pub struct JudgedItem<'a> {
     /// Rewards of all responses, chosen first, at both bounds.
     pub worst: &'a [Option<f32>],
     pub best: &'a [Option<f32>],
+    /// The same of pairs, where there are pairs.
+    pub worst_pairs: Option<&'a [f32]>,
+    pub best_pairs: Option<&'a [f32]>,
 }
 
 impl ItemTable {
@@ -156,20 +180,27 @@ impl ItemTable {
         let begin = key.offset as usize;
         let middle = begin + usize::from(key.n_chosen);
         let end = begin + key.n_responses();
-        let RunColumn { rewards, present, .. } = &self.runs[run];
+        let RunColumn { rewards, present, n_tokens, .. } = &self.runs[run];
+        let judged = self.runs[run].judged.as_ref();
+        let pairs = judged.and_then(|judged| judged.pairs.get(&(index as u32)));
         Item {
             key,
             chosen: &rewards[begin..middle],
             rejected: &rewards[middle..end],
             chosen_chars: &self.n_chars[begin..middle],
             rejected_chars: &self.n_chars[middle..end],
+            chosen_tokens: &n_tokens[begin..middle],
+            rejected_tokens: &n_tokens[middle..end],
             chosen_grades: self.grades.get(begin..middle).unwrap_or_default(),
             rejected_grades: self.grades.get(middle..end).unwrap_or_default(),
+            pairs: pairs.map(|pairs| pairs.scored.as_slice()),
             seen: present[begin..end].contains(&true),
-            judged: self.runs[run].judged.as_ref().map(|judged| JudgedItem {
+            judged: judged.map(|judged| JudgedItem {
                 counts: &judged.counts[index],
                 worst: &judged.worst[begin..end],
                 best: &judged.best[begin..end],
+                worst_pairs: pairs.map(|pairs| pairs.worst.as_slice()),
+                best_pairs: pairs.map(|pairs| pairs.best.as_slice()),
             }),
         }
     }

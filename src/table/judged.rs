@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::TableError;
 use super::item::{ItemTable, Symbol};
 use super::judgment::{JudgmentFile, JudgmentRow, beside};
-use super::votes::{Lowering, Unresolved, rewards};
+use super::votes::{Lowering, Unresolved, pairs, rewards};
 use crate::judge::{Judgment, Outcome};
 use crate::lang::Lang;
 
@@ -75,6 +75,15 @@ impl JudgeCounts {
     }
 }
 
+/// Mean votes of a matrix of pairs, row by row of the chosen responses; NaN where nothing was decided.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PairVotes {
+    pub scored: Vec<f32>,
+    /// If every judgment without a verdict were wrong, and if it were right.
+    pub worst: Vec<f32>,
+    pub best: Vec<f32>,
+}
+
 /// The judgments of one run, aligned with an item table.
 #[derive(Debug, Clone, Default)]
 pub struct Judged {
@@ -83,6 +92,8 @@ pub struct Judged {
     /// Rewards by response slot if every judgment without a verdict were wrong, and if it were right.
     pub worst: Vec<Option<f32>>,
     pub best: Vec<Option<f32>>,
+    /// Of items whose pairs were judged in place of their responses.
+    pub pairs: HashMap<u32, PairVotes>,
     /// Who judged.
     pub judges: Vec<String>,
 }
@@ -141,6 +152,7 @@ fn lower(
         counts: vec![JudgeCounts::default(); table.items.len()],
         worst: vec![None; n_slots],
         best: vec![None; n_slots],
+        pairs: HashMap::new(),
         judges: Vec::new(),
     };
     for (item, judgments) in by_item {
@@ -150,6 +162,14 @@ fn lower(
         let of = |unresolved| {
             rewards(&judgments, usize::from(key.n_chosen), usize::from(key.n_rejected), Lowering { soft, unresolved })
         };
+        let votes = |unresolved| {
+            let sides = (usize::from(key.n_chosen), usize::from(key.n_rejected));
+            pairs(&judgments, sides.0, sides.1, Lowering { soft, unresolved })
+        };
+        let bounds = [unresolved.unwrap_or_default(), Unresolved::Wrong, Unresolved::Right].map(votes);
+        if let [Some(scored), Some(worst), Some(best)] = bounds {
+            judged.pairs.insert(*item as u32, PairVotes { scored, worst, best });
+        }
         judged.counts[*item] = JudgeCounts::of(&judgments);
         judged.worst[slots.clone()].copy_from_slice(&of(Unresolved::Wrong));
         judged.best[slots.clone()].copy_from_slice(&of(Unresolved::Right));

@@ -5,6 +5,8 @@
 //!   chosen response, −1 for the rejected one, 0 for a tie (or 2p − 1). A pair gets ½ ± m/2; of 1 × k the chosen
 //!   response gets ½ and each rejected one ½ − m, so that it is beaten iff its own m > 0.
 //! * All at once: reward = share of the votes.
+//! * Two at a time of k × m (RM-Bench's 3 × 3): every pair has an m of its own and there are no rewards, since a judge
+//!   may prefer in a circle; what needs rewards has nothing to say of such items, what needs outcomes looks at pairs.
 //!
 //! With both orders of a pair this is JudgeBench's rule: right with right or with a tie is right, right with wrong is a
 //! tie. In a panel of several judges each has one vote per set of responses: the sign of its own m.
@@ -39,9 +41,24 @@ pub fn rewards(judgments: &[&Judgment], n_chosen: usize, n_rejected: usize, lowe
     let Some(first) = judgments.first() else { return vec![None; n] };
     match first.shown.len() {
         1 => rated(judgments, n_chosen, n, lowering),
+        2 if n_chosen > 1 => vec![None; n],
         2 => compared(judgments, n, lowering),
         _ => ranked(judgments, n_chosen, n, lowering),
     }
+}
+
+/// The m of every pair of a matrix of k × m responses that were judged two at a time, row by row of the chosen ones; NaN
+/// where nothing was decided. `None`: the item was judged otherwise, or has one chosen response.
+pub fn pairs(judgments: &[&Judgment], n_chosen: usize, n_rejected: usize, lowering: Lowering) -> Option<Vec<f32>> {
+    if n_chosen < 2 || judgments.first()?.shown.len() != 2 {
+        return None;
+    }
+    let names = judges(judgments);
+    let of = |chosen: usize, rejected: usize| {
+        let m = against(judgments, &names, (chosen as u16, (n_chosen + rejected) as u16), lowering);
+        m.map_or(f32::NAN, |m| m as f32)
+    };
+    Some((0..n_chosen).flat_map(|c| (0..n_rejected).map(move |r| (c, r))).map(|(c, r)| of(c, r)).collect())
 }
 
 fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
@@ -75,9 +92,9 @@ fn rated(judgments: &[&Judgment], n_chosen: usize, n: usize, lowering: Lowering)
     found.into_iter().enumerate().map(|(slot, value)| value.map(|v| v as f32).or_else(|| stand_in(slot))).collect()
 }
 
-/// The vote of one judgment of a pair for the chosen response (slot 0), from −1 to 1.
-fn vote(judgment: &Judgment, lowering: Lowering) -> Option<f64> {
-    let at = judgment.shown.iter().position(|slot| *slot == 0)?;
+/// The vote of one judgment of a pair for the response at `slot`, from −1 to 1.
+fn vote(judgment: &Judgment, slot: u16, lowering: Lowering) -> Option<f64> {
+    let at = judgment.shown.iter().position(|shown| *shown == slot)?;
     let p = judgment.probabilities.as_ref().and_then(|p| p.get(at)).filter(|_| lowering.soft);
     match (judgment.outcome, judgment.picked, p) {
         (Outcome::Verdict, _, Some(p)) => Some(2.0 * p - 1.0),
@@ -102,34 +119,38 @@ fn judges<'a>(judgments: &[&'a Judgment]) -> Vec<&'a str> {
     names
 }
 
+/// Mean vote for the first of two responses against the second, over orders and samples, then over judges.
+fn against(judgments: &[&Judgment], names: &[&str], (first, second): (u16, u16), lowering: Lowering) -> Option<f64> {
+    let own = |name: &str| {
+        mean(
+            judgments
+                .iter()
+                .filter(|judgment| &*judgment.judge == name)
+                .filter(|judgment| judgment.shown.contains(&first) && judgment.shown.contains(&second))
+                .filter_map(|judgment| vote(judgment, first, lowering)),
+        )
+    };
+    match names {
+        [only] => own(only),
+        several => {
+            let sign = |m: f64| {
+                if m > 0.0 {
+                    1.0
+                } else if m < 0.0 {
+                    -1.0
+                } else {
+                    0.0
+                }
+            };
+            mean(several.iter().filter_map(|name| own(name)).map(sign))
+        }
+    }
+}
+
+/// One chosen response against every rejected one.
 fn compared(judgments: &[&Judgment], n: usize, lowering: Lowering) -> Vec<Option<f32>> {
     let names = judges(judgments);
-    let against = |slot: u16| {
-        let own = |name: &str| {
-            mean(
-                judgments
-                    .iter()
-                    .filter(|judgment| &*judgment.judge == name && judgment.shown.contains(&slot))
-                    .filter_map(|judgment| vote(judgment, lowering)),
-            )
-        };
-        match names.as_slice() {
-            [only] => own(only),
-            several => {
-                let sign = |m: f64| {
-                    if m > 0.0 {
-                        1.0
-                    } else if m < 0.0 {
-                        -1.0
-                    } else {
-                        0.0
-                    }
-                };
-                mean(several.iter().filter_map(|name| own(name)).map(sign))
-            }
-        }
-    };
-    let margins: Vec<Option<f64>> = (1..n as u16).map(against).collect();
+    let margins: Vec<Option<f64>> = (1..n as u16).map(|slot| against(judgments, &names, (0, slot), lowering)).collect();
     match margins.as_slice() {
         [margin] => [1.0, -1.0].map(|side| margin.map(|m| (0.5 + side * m / 2.0) as f32)).to_vec(),
         margins => {
@@ -234,6 +255,28 @@ mod tests {
         assert_eq!(of(Unresolved::Tie), [Some(0.5), Some(0.5)]);
         assert_eq!(of(Unresolved::Wrong), [Some(0.0), Some(1.0)]);
         assert_eq!(of(Unresolved::Right), [Some(1.0), Some(0.0)]);
+    }
+
+    /// Two chosen (0, 1) and two rejected responses (2, 3): in a circle, which no rewards could say. 0 beats 2, 2 beats 1,
+    /// 1 beats 3, 3 beats 0; of 1 and 3 one order is a tie.
+    #[test]
+    fn a_matrix_has_pairs_and_no_rewards() {
+        let v = Outcome::Verdict;
+        let judgments = [
+            judgment("j", &[0, 2], v, Some(0)),
+            judgment("j", &[2, 1], v, Some(0)),
+            judgment("j", &[1, 3], v, Some(0)),
+            judgment("j", &[3, 1], Outcome::Tie, None),
+            judgment("j", &[3, 0], v, Some(0)),
+        ];
+        let all: Vec<&Judgment> = judgments.iter().collect();
+        let lowering = Lowering::default();
+        assert_eq!(pairs(&all, 2, 2, lowering), Some(vec![1.0, -1.0, -1.0, 0.5]));
+        assert_eq!(rewards(&all, 2, 2, lowering), [None; 4]);
+        assert!(pairs(&all[..2], 2, 2, lowering).unwrap()[1].is_nan(), "not judged");
+        assert_eq!(pairs(&all, 1, 3, lowering), None);
+        let ratings = [judgment("j", &[0], v, None)];
+        assert_eq!(pairs(&ratings.iter().collect::<Vec<_>>(), 2, 2, lowering), None);
     }
 
     #[test]

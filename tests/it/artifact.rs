@@ -121,3 +121,51 @@ fn a_checkpoint_without_a_head_is_not_scored_with_a_random_one() {
     let error = artifact::load(dir.path(), Device::Cpu, Kind::Float, Kind::Float, draw, None).err().unwrap();
     assert!(error.to_string().contains("model.extra.weight"), "{error}");
 }
+
+/// `--features` keeps what the head reads: a linear head gives every reward from it.
+#[test]
+fn features_are_what_the_head_reads() {
+    use rmbench::table::features::FeatureFile;
+    let dir = tempfile::tempdir().unwrap();
+    let model = tiny(dir.path());
+    let path = dir.path().join("model");
+    artifact::save(&path, &model, dir.path(), None, None).unwrap();
+    let head = model.network.params()["score.weight"].copy();
+    let pairs: String = comparisons(30)
+        .iter()
+        .map(|c| {
+            let row = serde_json::json!({"id": c.id, "language": "eng_Latn", "prompt": c.prompt.plain_text(),
+                "chosen": c.chosen[0].text, "rejected": c.rejected[0].text});
+            format!("{row}\n")
+        })
+        .collect();
+    std::fs::write(dir.path().join("pairs.jsonl"), pairs).unwrap();
+    let score = ["score", "--model", "model", "--pairs", "pairs.jsonl", "--set", "shard-size=7"];
+    for (out, more) in [("plain", &[][..]), ("kept", &["--features"][..])] {
+        let output = crate::command::run(dir.path(), &[&score[..], &["--out", out], more].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let rewards = |run: &str| -> Vec<f32> {
+        let file = rmbench::table::read::ScoreFile::open(&dir.path().join(run).join("scores.parquet")).unwrap();
+        file.rows().unwrap().iter().map(|row| row.reward.unwrap()).collect()
+    };
+    assert_eq!(rewards("plain"), rewards("kept"));
+    assert!(!dir.path().join("plain/features.parquet").exists());
+    let mut read = Vec::new();
+    let file = FeatureFile::open(&dir.path().join("kept/features.parquet")).unwrap();
+    file.each(|row| {
+        let state = tch::Tensor::from_slice(&row.features);
+        read.push(state.dot(&head.flatten(0, -1)).double_value(&[]) as f32);
+        Ok(())
+    })
+    .unwrap();
+    let rewards = rewards("kept");
+    assert_eq!(read.len(), rewards.len());
+    for (found, reward) in read.iter().zip(&rewards) {
+        assert!((found - reward).abs() < 1e-5, "{found} and {reward}");
+    }
+    let mock = ["score", "--model", "mock:length", "--pairs", "pairs.jsonl", "--out", "mock", "--features"];
+    let output = crate::command::run(dir.path(), &mock);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("has hidden states"));
+}

@@ -4,6 +4,7 @@ mod analyses;
 mod behaviour;
 mod findings;
 mod items;
+mod people;
 mod properties;
 mod protocols;
 mod published;

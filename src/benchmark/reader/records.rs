@@ -102,6 +102,19 @@ impl Records {
         })
     }
 
+    /// The same with truth values as 1 and 0.
+    pub fn amounts(&mut self, column: usize) -> Result<Vec<Option<f64>>, ReadError> {
+        let amount = |cell: Cell<'_>| match cell {
+            Cell::Bool(truth) => Ok(Some(f64::from(u8::from(truth)))),
+            other => other.into_number(),
+        };
+        self.read(column, |cell| match cell {
+            Cell::Null => Ok(Vec::new()),
+            Cell::List(items) => items.into_iter().map(amount).collect(),
+            one => Ok(vec![amount(one)?]),
+        })
+    }
+
     /// A verdict in words or signs; null is `None`.
     pub fn verdict(&mut self, column: usize) -> Result<Option<Preferred>, ReadError> {
         self.read(column, |cell| if cell.is_null() { Ok(None) } else { verdict(cell).map(Some) })

@@ -15,6 +15,10 @@ pub enum Parser {
     Result,
     /// `Output (a)` anywhere, else `Output (b)`.
     Output,
+    /// The word after `**Result:**`, whatever it is; what is neither A nor B scores like an error.
+    Word,
+    /// Con-J: the JSON key 更好的回答, else the first digit 1 or 2 after, failing that before, one of 21 keywords.
+    ConJ,
 }
 
 /// What RewardBench reads: the place of the response it takes for the best, or a rating.
@@ -41,6 +45,16 @@ impl Parser {
                 _ => None,
             },
             Parser::Rating => rating(reply.trim()).map(Read::Rating),
+            Parser::Word => match word(reply) {
+                Some("A") => Some(Read::Place(0)),
+                Some("B") => Some(Read::Place(1)),
+                _ => None,
+            },
+            Parser::ConJ => match con_j(reply)?.as_str() {
+                "1" => Some(Read::Place(0)),
+                "2" => Some(Read::Place(1)),
+                _ => None,
+            },
         }
     }
 }
@@ -52,6 +66,93 @@ fn rating(text: &str) -> Option<f64> {
     }
     let last = text.chars().last().filter(|c| matches!(c, '1'..='9'))?;
     begins_word(&text[..text.len() - 1]).then(|| f64::from(last.to_digit(10).unwrap_or_default()))
+}
+
+/// `\*\*Result:\*\*\s*(\w+)`, the first match.
+fn word(reply: &str) -> Option<&str> {
+    reply.split("**Result:**").skip(1).find_map(|after| {
+        let after = after.trim_start();
+        let end = after.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(after.len());
+        Some(&after[..end]).filter(|word| !word.is_empty())
+    })
+}
+
+const KEY: &str = "更好的回答";
+
+/// In this order; the last two are in almost any Chinese text.
+const KEYWORDS: [&str; 21] = [
+    KEY,
+    "更好回答",
+    "更好得回答",
+    "更好地回答",
+    "better_answer",
+    "better answer",
+    "更好答案",
+    "更好得答案",
+    "更好的答案",
+    "更好地答案",
+    "更佳回答",
+    "更佳答案",
+    "更好答",
+    "最佳答案",
+    "更好答 案",
+    "更好 的 回答",
+    "betterAnswer",
+    "更好 的 回应",
+    "更好得回应回答",
+    "答案",
+    "回答",
+];
+
+/// What Con-J's reader takes for the number of the better answer.
+fn con_j(reply: &str) -> Option<String> {
+    let text = reply.replace('\n', " ");
+    let text = text.trim();
+    let fenced = text.split("```json").skip(1).filter_map(|after| after.split_once("```")).map(|(inside, _)| inside);
+    // From a brace to the next closing one, so that nested objects are cut in two.
+    let mut braced = Vec::new();
+    let mut rest = text;
+    while let Some((begin, length)) = rest.find('{').and_then(|at| Some((at, rest[at..].find('}')?))) {
+        braced.push(&rest[begin..=begin + length]);
+        rest = &rest[begin + length + 1..];
+    }
+    let stated = fenced.chain([text]).chain(braced).find_map(stated);
+    let read = stated.or_else(|| KEYWORDS.iter().filter(|key| text.contains(**key)).find_map(|key| near(text, key)));
+    read.map(|value| {
+        if value == "１" {
+            "1".to_owned()
+        } else if value == "２" {
+            "2".to_owned()
+        } else {
+            value
+        }
+    })
+}
+
+/// The value of the key in a JSON object, as Python prints it.
+fn stated(text: &str) -> Option<String> {
+    let value: serde_json::Value = serde_json::from_str(text).ok()?;
+    match value.as_object()?.get(KEY)? {
+        serde_json::Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    }
+}
+
+/// The digit that goes with a keyword.
+fn near(text: &str, key: &str) -> Option<String> {
+    let digit = |text: &str| text.chars().find(|c| matches!(c, '1' | '2' | '１' | '２')).map(String::from);
+    let quoted = format!("\"{key}\"");
+    let after_colon = text.match_indices(&quoted).find_map(|(at, _)| {
+        let rest = text[at + quoted.len()..].trim_start();
+        digit(rest.strip_prefix(':')?)
+    });
+    let first = text.find(key)?;
+    let after = || digit(&text[first + key.len()..]);
+    let before = || {
+        let at = text.find(['1', '2', '１', '２'])?;
+        text[at..].contains(key).then(|| digit(&text[at..])).flatten()
+    };
+    after_colon.or_else(after).or_else(before)
 }
 
 #[cfg(test)]

@@ -37,7 +37,8 @@ pub struct DotRow {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dot {
     pub series: usize,
-    pub run: usize,
+    /// `None`: not a run, as people are not.
+    pub run: Option<usize>,
     pub estimate: Estimate,
     pub hover: String,
 }
@@ -260,7 +261,7 @@ impl Dots {
                 let at = (columns.plot.1 + 14.0, baseline(y, SMALL));
                 shapes.push(words(text, at, Anchor::Start, SMALL, Ink::Strong));
             }
-            scene.groups.push(Group { shapes, hover: Some(dot.hover.clone()), run: Some(dot.run), lang });
+            scene.groups.push(Group { shapes, hover: Some(dot.hover.clone()), run: dot.run, lang });
         }
     }
 }

@@ -5,8 +5,12 @@
 //! [`OF_ITEMS`], and a section that prints it. They resample by [`Plan`], with the same draws as scores.
 
 mod agreement;
+mod annotators;
 mod calibration;
 mod comparability;
+mod content_blind;
+mod dissection;
+mod distance;
 mod ensembles;
 mod groups;
 mod items;
@@ -14,6 +18,8 @@ mod length;
 mod scores;
 mod tokens;
 mod transfer;
+mod transfer_length;
+mod votes;
 
 use rayon::prelude::*;
 
@@ -63,6 +69,12 @@ static OF_ITEMS: &[(&str, OfItems)] = &[
     ("comparability", comparability::comparability),
     ("ensembles", ensembles::ensembles),
     ("items", items::items),
+    ("length in the transfer matrix", transfer_length::transfer_length),
+    ("baselines without content", content_blind::content_blind),
+    ("votes", votes::votes),
+    ("annotators", annotators::annotators),
+    ("preference dissection", dissection::dissection),
+    ("distances of hidden states", distance::distance),
 ];
 
 /// All analyses of one benchmark's items.

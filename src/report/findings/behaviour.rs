@@ -5,7 +5,8 @@ use rayon::prelude::*;
 use crate::benchmark::manifest::Rule;
 use crate::metric::aggregate::Form;
 use crate::metric::calibration::{BINS, BrierScore, ExpectedError};
-use crate::metric::length::{BALANCED, CHOSEN_LONGER, CHOSEN_SHORTER, MATCHED, ShortestWins};
+use crate::metric::length::{BALANCED, CHOSEN_LONGER, CHOSEN_SHORTER, MATCHED, MOST_TOKENS_WINS, SHORTEST_WINS};
+use crate::metric::log_loss::LogLoss;
 use crate::metric::observe::Observed;
 use crate::metric::{MAX_WIDTH, Metric};
 use crate::report::findings::Scope;
@@ -17,8 +18,10 @@ use crate::report::findings::place::{Gaps, Slot};
 type Function = (&'static dyn Metric, fn(&[f64]) -> f64);
 
 static CALIBRATION: [Function; 1] = [(&BrierScore, |sums| sums[1])];
+static LOSS: [Function; 1] = [(&LogLoss, |sums| sums[1])];
 static ERROR: [Function; 1] = [(&ExpectedError, |sums| sums[BINS] / 2.0)];
-static SHORTEST: [Function; 1] = [(&ShortestWins, |sums| sums[1])];
+static SHORTEST: [Function; 1] = [(&SHORTEST_WINS, |sums| sums[1])];
+static TOKENS: [Function; 1] = [(&MOST_TOKENS_WINS, |sums| sums[1])];
 static LENGTH: [Function; 4] = [
     (&CHOSEN_LONGER, |sums| sums[1]),
     (&CHOSEN_SHORTER, |sums| sums[3]),
@@ -29,16 +32,20 @@ static LENGTH: [Function; 4] = [
 impl Analysis<'_> {
     /// Every behaviour metric of every run: overall, and beside every subset what length alone gives.
     pub fn behaviour(&mut self) {
+        let rule = |subset: &usize| self.design().subsets[*subset].rule;
+        let shares = |(_, form): &&(Scope, Form)| form.subsets().iter().all(|subset| rule(subset) == Rule::Accuracy);
+        let scopes: Vec<(Scope, Form)> = self.layout.scopes.iter().filter(shares).cloned().collect();
+        self.functions(&SHORTEST, &scopes);
+        self.functions(&TOKENS, &scopes);
         // A composite score is no share of right preferences.
         if self.design().subsets.iter().any(|subset| subset.rule != Rule::Accuracy) {
             return;
         }
         let all = Form::Pooled { subsets: (0..self.design().subsets.len()).collect(), complete: false };
         let overall = [(Scope::Overall, all)];
-        let scopes = self.layout.scopes.clone();
         self.functions(&CALIBRATION, &overall);
+        self.functions(&LOSS, &overall);
         self.functions(&ERROR, &overall);
-        self.functions(&SHORTEST, &scopes);
         self.functions(&LENGTH, &overall);
     }
 
@@ -52,6 +59,10 @@ impl Analysis<'_> {
         };
         let observed: Vec<Vec<Observed>> = (0..self.table.runs.len()).into_par_iter().map(observe).collect();
         for run in self.runs.clone() {
+            // A scorer without a tokenizer has no tokens, another tool's scores may have no lengths.
+            if !observed[run].iter().any(Observed::any) {
+                continue;
+            }
             let columns = all_columns(design, &observed[run], &mut self.sheet);
             let totals: Vec<[f64; MAX_WIDTH]> = observed[run].iter().map(Observed::totals).collect();
             for (function, count) in functions {

@@ -9,7 +9,7 @@ use crate::benchmark::manifest::Rule;
 use crate::metric::Protocol;
 use crate::metric::accuracy::credit;
 use crate::metric::design::{Design, Members};
-use crate::metric::outcome::{Evidence, has_tie, is_complete};
+use crate::metric::outcome::{Evidence, has_tie, is_complete, is_decided};
 use crate::report::findings::options::FindingError;
 use crate::table::item::ItemTable;
 
@@ -76,7 +76,8 @@ fn tidy(table: &ItemTable, design: &Design, protocol: &Protocol, run: usize) -> 
         for unit in &cell.units {
             for index in unit.items() {
                 let item = table.item(run, index);
-                let complete = is_complete(&item);
+                // The rule `ties` compares rewards of two prompts, which pairs do not give.
+                let complete = if rule == Rule::Ties { is_complete(&item) } else { is_decided(&item) };
                 let (outcome, credit) = match (rule, unit.members) {
                     (Rule::Accuracy, _) => {
                         let credit = Evidence::Rewards.extremes(&item).and_then(|e| credit(&e, protocol.ties));

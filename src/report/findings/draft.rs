@@ -162,7 +162,7 @@ impl<'a> Resolver<'a> {
         match spread {
             Some(spread) => (Some(around(spread.interval, point)), None),
             None if share && (point == 0.0 || point == 1.0) => (wilson(point, effective_n, self.level), None),
-            None => (None, Some("no interval: resampling does not change this number, or often loses it".to_owned())),
+            None => (None, Some("no interval: the same in every resample, or undefined in too many".to_owned())),
         }
     }
 }

@@ -89,7 +89,11 @@ fn figure(
             let hover = matrix::hover(&name, &value);
             DotRow {
                 label: Label::run(run, &name),
-                dots: value.estimate.map(|estimate| Dot { series: 0, run, estimate, hover }).into_iter().collect(),
+                dots: value
+                    .estimate
+                    .map(|estimate| Dot { series: 0, run: Some(run), estimate, hover })
+                    .into_iter()
+                    .collect(),
                 crowd: Vec::new(),
                 absent: value.why,
             }

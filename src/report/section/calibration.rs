@@ -3,7 +3,7 @@
 use super::details::{self, Details, Shown, lang};
 use super::matrix::{self, MatrixRow};
 use super::{benchmark_id, per_benchmark};
-use crate::report::block::{Block, Inline, visible};
+use crate::report::block::{Block, Inline, Value, visible};
 use crate::report::figure::{Curve, Curves, Figure, Label, Plot};
 use crate::report::findings::{About, BenchmarkInfo, Findings, Languages, Scope};
 use crate::report::measure::Unit;
@@ -14,7 +14,14 @@ const ANALYSIS: &str = "calibration";
 /// Runs whose curves a figure can still tell apart.
 const MOST_CURVES: usize = 4;
 
-const OF_LANGUAGE: [Shown; 6] = [
+/// Scores of a run's probabilities, by the same replicates as accuracy.
+const SCORES: [Shown; 3] = [
+    ("log-loss", "Log loss", "Mean −ln σ(margin), in nats; a coin gets 0.693", Unit::Plain),
+    ("brier", "Brier", "Mean squared distance of σ(margin) from the preference; a coin gets 0.25", Unit::Plain),
+    ("ece", "ECE", "Expected calibration error, 10 bins; above 0 by noise alone where items are few", Unit::Percent),
+];
+
+const OF_LANGUAGE: [Shown; 8] = [
     (
         "debiased-error",
         "Debiased error",
@@ -36,6 +43,8 @@ const OF_LANGUAGE: [Shown; 6] = [
     ),
     ("mce", "MCE", "The bin that is furthest off", Unit::Percent),
     ("elo-per-unit", "Elo per unit", "Elo difference that one unit of reward stands for", Unit::Plain),
+    ("reliability", "Reliability", "The part of the Brier score that miscalibration costs", Unit::Plain),
+    ("resolution", "Resolution", "The part of the Brier score that telling items apart gains", Unit::Plain),
 ];
 
 const OF_COVERAGE: [(u32, &str); 4] = [(50, "at 50 %"), (80, "at 80 %"), (90, "at 90 %"), (100, "all items")];
@@ -188,23 +197,17 @@ fn coverage_table(
 }
 
 fn by_language(findings: &Findings, benchmark: &BenchmarkInfo, i: usize, details: &Details<'_>, run: usize) -> Block {
-    let (brier, ece) = ("brier", "ece");
-    let lookups = [brier, ece].map(|metric| Lookup::of(findings, &benchmark.name, metric));
-    let mut columns: Vec<Shown> = vec![
-        (brier, "Brier", "Mean squared distance of σ(margin) from the preference; a coin gets 0.25", Unit::Plain),
-        (ece, "ECE", "Expected calibration error, 10 bins; above 0 by noise alone where items are few", Unit::Percent),
-    ];
-    columns.extend(OF_LANGUAGE);
+    let lookups = SCORES.map(|(metric, ..)| Lookup::of(findings, &benchmark.name, metric));
+    let columns: Vec<Shown> = SCORES.into_iter().chain(OF_LANGUAGE).collect();
     let mut seen = Vec::new();
     for d in details.measured("debiased-error").filter(|d| d.run == Some(run)) {
         seen.extend(lang(d, 0));
     }
     let rows = seen.iter().map(|lang| {
         let mut row = details::row(details, Some(run), &[About::Lang(*lang)], Inline::new().lang(*lang), &OF_LANGUAGE);
-        for (at, (lookup, unit)) in lookups.iter().zip([Unit::Plain, Unit::Percent]).enumerate() {
-            let mut value = lookup.value(run, &Scope::Overall, &Languages::One(*lang));
-            value.unit = unit;
-            row.values.insert(at, value);
+        for (at, (lookup, (.., unit))) in lookups.iter().zip(SCORES).enumerate() {
+            let value = lookup.value(run, &Scope::Overall, &Languages::One(*lang));
+            row.values.insert(at, Value { unit, ..value });
         }
         row
     });

@@ -65,7 +65,7 @@ impl Context<'_> {
             let dots = highlighted.iter().enumerate().filter_map(|(series, run)| {
                 let value = value(*run);
                 let hover = matrix::hover(&about(*run), &value);
-                Some(Dot { series, run: *run, estimate: value.estimate?, hover })
+                Some(Dot { series, run: Some(*run), estimate: value.estimate?, hover })
             });
             let crowd = self.runs[highlighted.len()..].iter().filter_map(|run| {
                 let value = value(*run);

@@ -48,7 +48,11 @@ fn figure(findings: &Findings, benchmark: &BenchmarkInfo, i: usize, (accuracy, o
         let hover = matrix::hover(&name, &value);
         DotRow {
             label: Label::run(*run, &name),
-            dots: value.estimate.map(|estimate| Dot { series: 0, run: *run, estimate, hover }).into_iter().collect(),
+            dots: value
+                .estimate
+                .map(|estimate| Dot { series: 0, run: Some(*run), estimate, hover })
+                .into_iter()
+                .collect(),
             crowd: Vec::new(),
             absent: value.why,
         }

@@ -39,22 +39,22 @@ pub fn section(findings: &Findings) -> Option<Vec<Block>> {
     per_benchmark(findings, |benchmark, i| {
         let headline = headline(benchmark)?;
         let order = ranking(findings, benchmark);
-        let balanced = Lookup::of(findings, &benchmark.name, "accuracy-length-balanced");
-        if balanced.is_empty() {
-            return None;
-        }
         let details = Details::of(findings, benchmark, ANALYSIS);
-        let mut blocks = vec![Block::Paragraph(
-            "A model that likes long answers looks good where the longer answer happens to be the better one. If the \
-             two accuracies differ much, the model follows length; the balanced and the controlled accuracy take it out."
-                .into(),
-        )];
-        blocks.push(of_runs(findings, benchmark, i, &headline, &order, details.as_ref()));
+        let mut blocks = Vec::new();
+        if !Lookup::of(findings, &benchmark.name, "accuracy-length-balanced").is_empty() {
+            blocks.push(Block::Paragraph(
+                "A model that likes long answers looks good where the longer answer happens to be the better one. If \
+                 the two accuracies differ much, the model follows length; the balanced and the controlled accuracy \
+                 take it out."
+                    .into(),
+            ));
+            blocks.push(of_runs(findings, benchmark, i, &headline, &order, details.as_ref()));
+        }
         if let Some(details) = &details {
             blocks.extend(by_language(findings, benchmark, i, &order, details));
         }
         blocks.extend(baselines(findings, benchmark, i, &headline, &order));
-        Some(blocks)
+        (!blocks.is_empty()).then_some(blocks)
     })
 }
 
@@ -135,9 +135,15 @@ fn baselines(
     order: &[usize],
 ) -> Option<Block> {
     let best = *order.first()?;
-    let columns: [Shown; 3] = [
+    let columns: [Shown; 4] = [
         (LONGEST, "Longest wins", "Accuracy of always preferring the longer response", Unit::Percent),
         ("shortest-wins", "Shortest wins", "Accuracy of always preferring the shorter response", Unit::Percent),
+        (
+            "most-tokens-wins",
+            "Most tokens win",
+            "Accuracy of preferring what is more tokens to this run",
+            Unit::Percent,
+        ),
         (ACCURACY, "Best run", "Accuracy of the best run on the leaderboard", Unit::Percent),
     ];
     let lookups = columns.map(|(metric, ..)| Lookup::of(findings, &benchmark.name, metric));

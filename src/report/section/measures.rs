@@ -33,7 +33,8 @@ fn id(benchmark: &BenchmarkInfo, i: usize, run: usize, group: usize) -> String {
 }
 
 fn of_benchmark<'a>(findings: &'a Findings, benchmark: &'a BenchmarkInfo) -> impl Iterator<Item = &'a Finding> {
-    const ELSEWHERE: [&str; 6] = [ACCURACY, GAP, LONGEST, "brier", "ece", "shortest-wins"];
+    const ELSEWHERE: [&str; 8] =
+        [ACCURACY, GAP, LONGEST, "brier", "log-loss", "ece", "shortest-wins", "most-tokens-wins"];
     let elsewhere =
         |metric: &str| ELSEWHERE.contains(&metric) || metric.starts_with("accuracy-") || OF_JUDGES.contains(&metric);
     findings.findings.iter().filter(move |f| f.benchmark == benchmark.name && !elsewhere(&f.metric))

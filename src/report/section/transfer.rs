@@ -13,6 +13,20 @@ use crate::report::select::{Lookup, run_name};
 
 const ANALYSIS: &str = "transfer";
 
+/// Measures of one cell.
+const OF_CELL: [Shown; 5] = [
+    ("accuracy", "Accuracy", "Of the model, as in the matrix", Unit::Percent),
+    ("length-baseline", "Length rule", "Accuracy of the rule; equal lengths are worth one half", Unit::Percent),
+    ("length-agreement", "Agreement", "Items on which model and rule prefer the same response", Unit::Percent),
+    (
+        "length-agreement-expected",
+        "Expected",
+        "Agreement of two independent scorers as accurate as these",
+        Unit::Percent,
+    ),
+    ("length-agreement-excess", "Excess", "Agreement less expected: above 0 the model follows length", Unit::Points),
+];
+
 pub fn section(findings: &Findings) -> Option<Vec<Block>> {
     per_benchmark(findings, |benchmark, i| {
         let details = Details::of(findings, benchmark, ANALYSIS)?;
@@ -36,6 +50,7 @@ pub fn section(findings: &Findings) -> Option<Vec<Block>> {
         )];
         blocks.push(heat(findings, benchmark, i, &details, &rows, &targets).into());
         blocks.push(table(findings, benchmark, i, &details, &rows, &targets));
+        blocks.extend(baselines(findings, benchmark, i, &details, &rows));
         let shown: [Shown; 1] = [("native-advantage", "Native advantage", "In percentage points", Unit::Points)];
         let mut advantages: Vec<MatrixRow> = details
             .measured("native-advantage")
@@ -117,4 +132,35 @@ fn table(
     );
     let id = benchmark_id("transfer-table", benchmark, i);
     matrix::table(id, caption.into(), "Tested on", columns, table_rows.collect()).into()
+}
+
+/// What length alone gets in every cell, and whether the model follows it.
+fn baselines(
+    findings: &Findings,
+    benchmark: &BenchmarkInfo,
+    i: usize,
+    details: &Details<'_>,
+    rows: &[(usize, Lang)],
+) -> Option<Block> {
+    let mut cells: Vec<MatrixRow> = Vec::new();
+    for (run, source) in rows {
+        for d in details.measured("length-baseline").filter(|d| d.run == Some(*run)) {
+            let Some(target) = lang(d, 1) else { continue };
+            let label = Inline::new().lang(*source).text(" → ").lang(target);
+            let mut row = details::row(details, Some(*run), &d.of, label, &OF_CELL);
+            row.lang = Some(target);
+            cells.push(row);
+        }
+    }
+    if cells.is_empty() {
+        return None;
+    }
+    let caption = format!(
+        "What a rule gets that sees lengths only (longer or shorter, whichever is right more often in the training \
+         language), in percent with {}. A pair has no majority class: a coin stands in its place.",
+        details::intervals(findings)
+    );
+    let id = benchmark_id("transfer-length", benchmark, i);
+    let table = details::table(id, caption.into(), "Trained → tested", &OF_CELL, cells);
+    Some(Block::Fold { summary: "Length in every cell".into(), blocks: vec![table.into()], open: false })
 }

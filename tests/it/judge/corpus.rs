@@ -118,3 +118,37 @@ fn every_form_is_read_back() {
         }
     }
 }
+
+/// RewardBench's own parsers, run on the corpus and on more (`tests/reference/rewardbench_parsers.py`): the same verdict
+/// for every reply.
+#[test]
+fn compatible_parsers_read_what_rewardbench_reads() {
+    use rmbench::judge::grammar::rewardbench::Parser;
+    #[derive(Deserialize)]
+    struct Case {
+        parser: String,
+        reply: String,
+        read: Option<u32>,
+    }
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for line in include_str!("../../fixtures/rewardbench_parsers.jsonl").lines() {
+        let case: Case = serde_json::from_str(line).unwrap();
+        let (parser, shown) = match case.parser.as_str() {
+            "brackets" => (Parser::Brackets, 2),
+            "ranking" => (Parser::Brackets, 4),
+            "rating" => (Parser::Rating, 1),
+            "result" => (Parser::Result, 2),
+            "output" => (Parser::Output, 2),
+            "word" => (Parser::Word, 2),
+            "con-j" => (Parser::ConJ, 2),
+            other => panic!("{other}"),
+        };
+        let found = parser.read(&case.reply, shown).map(|read| match read {
+            Read::Place(place) => place as u32,
+            Read::Rating(rating) => rating as u32,
+        });
+        assert_eq!(found, case.read, "{}: {:?}", case.parser, case.reply);
+        *counts.entry(case.parser).or_default() += usize::from(case.read.is_some());
+    }
+    assert!(counts.len() == 7 && counts.values().all(|n| *n >= 5), "{counts:?}");
+}

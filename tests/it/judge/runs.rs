@@ -241,3 +241,51 @@ fn follow_ups_and_columns() {
     let output = run(dir.path(), &[&args[..], &missing].concat());
     assert!(said(&output).contains("did you mean `truth`"), "{}", said(&output));
 }
+
+/// RM-Bench judged two at a time: nine pairs in both orders. A judge that takes the longer answer fills the matrix as
+/// a scorer does whose reward is the length; another one, whose verdicts run in a circle, has no such scorer.
+#[test]
+fn a_style_matrix_is_judged_pair_by_pair() {
+    use rmbench::metric::style_matrix::{EASY, HARD, MATRIX};
+    use rmbench::metric::{Group, Metric, Protocol as Rules, TiePolicy};
+    let dir = tempfile::tempdir().unwrap();
+    let lengths = [([3, 9, 14], [5, 7, 20]), ([30, 8, 4], [4, 16, 2]), ([6, 12, 18], [6, 5, 40])];
+    let words = |n: usize| "word ".repeat(n).trim().to_owned();
+    let rows = lengths.iter().enumerate().map(|(i, (chosen, rejected))| {
+        let [chosen, rejected] = [chosen, rejected].map(|side| side.map(words));
+        let row = serde_json::json!({"id": format!("m{i}"), "language": "eng_Latn", "prompt": "q", "chosen": chosen, "rejected": rejected});
+        format!("{row}\n")
+    });
+    fs::write(dir.path().join("matrix.jsonl"), rows.collect::<String>()).unwrap();
+    let score = ["score", "--model", "mock:length", "--pairs", "matrix.jsonl", "--out"];
+    assert!(run(dir.path(), &[&score[..], &["scored"]].concat()).status.success());
+    let output = run(dir.path(), &[&score[..], &["judged", "--judge", "pairwise-tie"]].concat());
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(judgments(dir.path(), "judged").len(), 3 * 9 * 2);
+
+    let paths = ["scored", "judged"].map(|name| dir.path().join(name));
+    let mut table = ItemTable::load(&paths).unwrap();
+    rmbench::table::judged::attach(&mut table, &paths, None).unwrap();
+    let value = |run: usize, metric: &dyn Metric| {
+        let mut sums = [0.0; 16];
+        for item in 0..table.items.len() {
+            metric.contribute(&Group::One(table.item(run, item)), &Rules { ties: TiePolicy::Loss }, &mut sums);
+        }
+        metric.finish(&sums[..metric.width()])
+    };
+    for metric in [&MATRIX, &EASY, &HARD] {
+        assert!(value(0, metric).is_some());
+        assert_eq!(value(0, metric), value(1, metric), "{}", metric.id());
+    }
+    // By hand, chosen against rejected in order: item 0 wins 0 0 0, 1 1 0, 1 1 0.
+    let mut sums = [0.0; 10];
+    MATRIX.contribute(&Group::One(table.item(1, 0)), &Rules { ties: TiePolicy::Loss }, &mut sums);
+    assert_eq!(sums, [0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0, 0.0, 1.0]);
+    // The chosen response of 6 words ties with the rejected one of 6: one half where ties are worth that.
+    let mut sums = [0.0; 10];
+    MATRIX.contribute(&Group::One(table.item(1, 2)), &Rules { ties: TiePolicy::Half }, &mut sums);
+    assert_eq!(sums[..3], [0.5, 1.0, 0.0]);
+    assert!(table.item(1, 0).chosen.iter().all(Option::is_none), "no rewards that could contradict the pairs");
+    let report = run(dir.path(), &["report", "scored", "judged", "--out", "report", "--format", "json"]);
+    assert!(report.status.success(), "{}", said(&report));
+}

@@ -142,19 +142,6 @@ fn logistic_regression_equals_statsmodels_and_scipy() {
 }
 
 #[test]
-fn the_lasso_equals_scikit_learn() {
-    let case = fixture("lasso");
-    let rows = rows(&case);
-    for fit in case["fits"].as_array().unwrap() {
-        let found = rows.lasso(fit["penalty"].as_f64().unwrap());
-        for (b, expected) in found.iter().zip(fit["coefficients"].as_array().unwrap()) {
-            close(*b, expected, 1e-5);
-            assert_eq!(*b == 0.0, expected.as_f64().unwrap() == 0.0);
-        }
-    }
-}
-
-#[test]
 fn correlations_equal_scipy() {
     for case in cases("correlations") {
         let (x, y) = (numbers(&case["x"]), numbers(&case["y"]));

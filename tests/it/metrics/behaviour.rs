@@ -163,6 +163,43 @@ fn length_control_sees_through_a_model_that_likes_length() {
     assert_eq!(metric("shortest-wins").point, 0.25);
 }
 
+/// A run whose tokenizer makes more of the chosen response in three of four items; another one without a tokenizer.
+#[test]
+fn baselines_without_content_stand_beside_every_subset() {
+    let mut table = table(&rows(80, &["eng_Latn"], 2, &|run, l, i| (noise(run, l, i), 0.4)));
+    for i in 0..80 {
+        let (chosen, rejected) = if i % 4 == 0 { (10, 12) } else { (12, 10) };
+        table.runs[0].n_tokens[2 * i] = chosen;
+        table.runs[0].n_tokens[2 * i + 1] = rejected;
+    }
+    table.runs[1].n_tokens.fill(0);
+    let options = FindingOptions { replicates: 200, ..FindingOptions::default() };
+    let findings = Findings::compute(&table, &|_| None, &options, &mut Silent).unwrap();
+    let of = |run: usize, metric: &str| {
+        let subset = rmbench::report::findings::Scope::Subset("s".to_owned());
+        findings.findings.iter().find(|f| f.run == run && f.metric == metric && f.scope == subset)
+    };
+    let tokens = of(0, "most-tokens-wins").unwrap().estimate.unwrap();
+    assert!((tokens.point, tokens.n) == (0.75, 80) && tokens.interval.is_some());
+    assert!(of(1, "most-tokens-wins").is_none(), "no tokens, no number");
+    let [longest, shortest] = ["longest-wins", "shortest-wins"].map(|m| of(1, m).unwrap().estimate.unwrap().point);
+    assert!(longest + shortest <= 1.0 && longest > 0.0 && shortest > 0.0, "{longest} {shortest}");
+    // −ln σ of each margin, by hand.
+    let loss = |i: usize| f64::from(1.0 + (-(noise(1, 0, i) - 0.4)).exp()).ln();
+    let expected = (0..80).map(loss).sum::<f64>() / 80.0;
+    let found = findings.findings.iter().find(|f| f.run == 1 && f.metric == "log-loss").unwrap();
+    assert!((found.estimate.unwrap().point - expected).abs() < 1e-6);
+    // The parts of the Brier score are those of the bins.
+    let mut binned = rmbench::metric::calibration::Binned::new(10);
+    (0..80).for_each(|i| binned.add(rmbench::metric::calibration::sigmoid(f64::from(noise(1, 0, i) - 0.4)), 1.0));
+    let parts = binned.brier().unwrap();
+    for (measure, expected) in [("reliability", parts.reliability), ("resolution", parts.resolution)] {
+        let is = |d: &&Detail| d.run == Some(1) && d.measure == measure && d.of == [lang("eng_Latn")];
+        let found = findings.details.iter().find(is).unwrap().estimate.unwrap();
+        assert!((found.point - expected).abs() < 1e-9 && found.n == 80, "{measure}: {found:?} and {expected}");
+    }
+}
+
 #[test]
 fn models_of_single_languages_make_a_transfer_matrix() {
     let langs = ["deu_Latn", "hin_Deva"];
@@ -183,6 +220,16 @@ fn models_of_single_languages_make_a_transfer_matrix() {
                 == rmbench::report::findings::Languages::One(rmbench::lang::Lang::from_code("hin_Deva").unwrap())
     });
     assert_eq!(cell, accuracy.unwrap().estimate.unwrap().point);
+    // These models do not look at lengths.
+    for (source, target) in [("deu_Latn", "hin_Deva"), ("hin_Deva", "hin_Deva")] {
+        let of = [lang(source), lang(target)];
+        let excess = find(&findings, "transfer", "length-agreement-excess", &of).estimate.unwrap();
+        let interval = excess.interval.unwrap();
+        assert!(interval.low < 0.0 && 0.0 < interval.high && excess.n == 150, "{excess:?}");
+        let parts = ["length-agreement", "length-agreement-expected"].map(|m| point(&findings, "transfer", m, &of));
+        assert!((parts[0] - parts[1] - excess.point).abs() < 1e-12);
+        assert!(point(&findings, "transfer", "length-baseline", &of) >= 0.5);
+    }
 }
 
 #[test]

@@ -17,7 +17,7 @@ pub const ANALYSIS: &str = "calibration";
 const MIN_ITEMS: usize = 50;
 
 /// Measures of one language, in the order of [`of_group`].
-const MEASURES: [&str; 8] = [
+const MEASURES: [&str; 9] = [
     "debiased-error",
     "ace",
     "mce",
@@ -26,6 +26,7 @@ const MEASURES: [&str; 8] = [
     "slope-ratio",
     "ece-at-reference-temperature",
     "reliability",
+    "resolution",
 ];
 
 pub const COVERAGES: [f64; 10] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0];
@@ -162,6 +163,7 @@ fn of_group(
     let ace = of_bins(Binned::ace);
     let mce = of_bins(Binned::mce);
     let reliability = of_bins(|binned| Some(binned.brier()?.reliability));
+    let resolution = of_bins(|binned| Some(binned.brier()?.resolution));
     let mut of_slope = |scale: f64| {
         let Fit { a, terms } = *own.fit.as_ref()?;
         Some(numbers.function(terms.to_vec(), move |sums| Some(scale * Fit::moved(a, sums)?)))
@@ -175,7 +177,7 @@ fn of_group(
         })
     });
     let transferred = reference.map(|reference| transferred(numbers, &group.pairs, reference));
-    [debiased, ace, mce, slope, elo, ratio, transferred, reliability]
+    [debiased, ace, mce, slope, elo, ratio, transferred, reliability, resolution]
 }
 
 fn of_run(context: &Context<'_>, run: usize) -> Vec<Detail> {

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use crate::metric::columns::ColumnId;
 use crate::metric::logistic::Rows;
-use crate::metric::outcome::{Evidence, Extremes};
+use crate::metric::outcome::{Extremes, is_complete};
 use crate::metric::resample::Number;
 use crate::report::findings::analyses::Context;
 use crate::report::findings::detail::{About, Detail};
@@ -130,7 +130,7 @@ fn joined(context: &Context<'_>) -> Vec<Joined> {
             let mut rewards = Vec::with_capacity(context.runs.len() * key.n_responses());
             for run in context.runs {
                 let item = context.table.item(*run, index);
-                Evidence::Rewards.extremes(&item)?;
+                is_complete(&item).then_some(())?;
                 rewards.extend(item.chosen.iter().chain(item.rejected).map(|r| r.map_or(f64::NAN, f64::from)));
             }
             let (n_chosen, n_responses) = (usize::from(key.n_chosen), key.n_responses());

@@ -13,7 +13,7 @@ use crate::report::findings::options::FindingOptions;
 pub const ANALYSIS: &str = "transfer";
 
 /// The one language that a run's model was trained on.
-fn source(info: &RunInfo) -> Option<Lang> {
+pub fn source(info: &RunInfo) -> Option<Lang> {
     let langs = LangSet::parse(info.trained_on.as_deref()?).ok().filter(|langs| !langs.is_all())?;
     let mut langs = langs.iter();
     langs.next().filter(|_| langs.next().is_none())
