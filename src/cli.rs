@@ -14,6 +14,8 @@ pub mod export;
 pub mod fetch;
 pub mod hint;
 pub mod import;
+#[cfg(feature = "torch")]
+pub mod merge;
 pub mod message;
 #[cfg(feature = "torch")]
 pub mod model;
@@ -71,6 +73,8 @@ fn run(verb: Verb, message: &mut Message) -> anyhow::Result<Outcome> {
         Verb::Export(args) => export::run(&args, message),
         Verb::Data(verb) => data::run(&verb, message),
         #[cfg(feature = "torch")]
+        Verb::Merge(args) => merge::run(&args, message),
+        #[cfg(feature = "torch")]
         Verb::Model(verb) => model::run(&verb, message),
         #[cfg(feature = "torch")]
         Verb::Demo(args) => demo::run(&args, message),
@@ -79,7 +83,9 @@ fn run(verb: Verb, message: &mut Message) -> anyhow::Result<Outcome> {
         Verb::Doctor => doctor::run(message),
         Verb::Completions { shell } => completions::run(shell, message),
         #[cfg(not(feature = "torch"))]
-        Verb::Train(_) | Verb::Model(_) | Verb::Demo(_) | Verb::Selfcheck(_) => Err(without_torch().into()),
+        Verb::Train(_) | Verb::Merge(_) | Verb::Model(_) | Verb::Demo(_) | Verb::Selfcheck(_) => {
+            Err(without_torch().into())
+        }
     }
 }
 

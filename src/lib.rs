@@ -18,7 +18,8 @@
 //! - [`report`]: findings, sections, renderers, figures.
 //!
 //! Torch half (feature `torch`):
-//! - [`device`], [`backbone`], [`objective`], [`reward`], [`train`], [`selfcheck`]; [`score`] also builds
+//! - [`device`], [`backbone`], [`objective`], [`reward`], [`train`], [`merge`],
+//!   [`selfcheck`]; [`score`] also builds
 //!   without torch for the mock scorer.
 //!
 //! [`demo`] makes synthetic data in 24 languages. On top: [`cli`], one file per verb.
@@ -48,6 +49,8 @@ pub mod report;
 pub mod backbone;
 #[cfg(feature = "torch")]
 pub mod device;
+#[cfg(feature = "torch")]
+pub mod merge;
 #[cfg(feature = "torch")]
 pub mod objective;
 pub mod reward;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, ValueHint};
 
 pub use exchange::{ExportArgs, ExportFormat, ImportArgs, ImportKind};
-pub use model::{MergeAdapterArgs, ModelVerb, PersonalArgs};
+pub use model::{MergeAdapterArgs, MergeArgs, ModelVerb, PersonalArgs};
 
 mod exchange;
 mod model;
@@ -46,6 +46,8 @@ pub enum Verb {
     /// Look into and convert preference data
     #[command(subcommand)]
     Data(DataVerb),
+    /// Several reward models in, one out
+    Merge(MergeArgs),
     /// Turn models into other forms
     #[command(subcommand)]
     Model(ModelVerb),

@@ -50,6 +50,9 @@ fn of_torch(error: &(dyn Error + 'static)) -> Option<String> {
     if let Some(error) = error.downcast_ref::<crate::selfcheck::SelfcheckError>() {
         return error.hint();
     }
+    if let Some(error) = error.downcast_ref::<crate::merge::MergeError>() {
+        return error.hint();
+    }
     let of_train = error.downcast_ref::<crate::train::TrainError>().and_then(|e| e.hint());
     of_train.or_else(|| error.downcast_ref::<PartsError>().map(PartsError::hint))
 }

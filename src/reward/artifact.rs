@@ -4,6 +4,8 @@
 //! may come from anywhere: `rmbench.toml` is optional and only overrides what the checkpoint implies.
 
 mod drawn;
+mod merged;
+mod tokenizer;
 
 use std::path::{Path, PathBuf};
 
@@ -25,26 +27,14 @@ use crate::progress::Silent;
 use crate::text::encode::{TextError, TextPipeline};
 use crate::text::pooling::{Pooling, TokenPattern};
 use crate::text::settings::{TextOverrides, TextSettings};
-use crate::text::template_files;
 
 pub use drawn::init;
+pub use merged::{MergeCard, MergedModel, Rewards};
+pub use tokenizer::copy_tokenizer;
+use tokenizer::write_pad_token;
 
 /// The file beside the checkpoint.
 pub const FILE_NAME: &str = "rmbench.toml";
-
-/// Files of a checkpoint that belong to its tokenizer and travel with the model unchanged.
-const TOKENIZER_FILES: [&str; 10] = [
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "chat_template.jinja",
-    "chat_template.json",
-    "vocab.json",
-    "vocab.txt",
-    "merges.txt",
-    "tokenizer.model",
-];
 
 /// What a model directory is.
 const DIRECTORY: &str = "a model directory has config.json, model.safetensors and tokenizer.json";
@@ -96,6 +86,9 @@ pub struct ModelCard {
     pub text: TextSettings,
     #[serde(default)]
     pub provenance: Option<ProvenanceCard>,
+    /// Of a model that was merged from others.
+    #[serde(default)]
+    pub merge: Option<MergeCard>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -303,49 +296,23 @@ pub fn save_beside(
     objective: Option<&str>,
     provenance: Option<ProvenanceCard>,
 ) -> Result<(), ArtifactError> {
-    files::create_dir(dir)?;
-    for name in TOKENIZER_FILES {
-        let source = tokenizer_dir.join(name);
-        if source.is_file() && source != dir.join(name) {
-            files::write_bytes(&dir.join(name), &files::read_bytes(&source)?)?;
-        }
-    }
-    for source in template_files::additional(tokenizer_dir)? {
-        let target = dir.join(template_files::ADDITIONAL_DIR).join(source.file_name().unwrap_or_default());
-        if source != target {
-            files::write_bytes(&target, &files::read_bytes(&source)?)?;
-        }
-    }
+    copy_tokenizer(tokenizer_dir, dir)?;
     write_pad_token(dir, model)?;
     let card = ModelCard {
         schema: SCHEMA,
         reward: RewardCard::of(model, objective),
         text: model.text.settings().clone(),
         provenance,
+        merge: None,
     };
-    let card = toml::to_string_pretty(&card)
-        .map_err(|e| ArtifactError::Wrong { path: dir.join(FILE_NAME), problem: e.to_string() })?;
-    Ok(files::write_bytes(&dir.join(FILE_NAME), card.as_bytes())?)
+    write_card(dir, &card)
 }
 
-/// The tokenizer pads with what the model takes for padding: where the two differ, transformers reads the
-/// reward of a batch at a pad token.
-fn write_pad_token(dir: &Path, model: &ScalarModel) -> Result<(), ArtifactError> {
-    let Some(pad) = model.pad_id().filter(|pad| Some(*pad) != model.text.pad_id()) else { return Ok(()) };
-    let Some(token) = model.text.token_of(pad) else { return Ok(()) };
-    for name in ["tokenizer_config.json", "special_tokens_map.json"] {
-        let path = dir.join(name);
-        if !path.is_file() {
-            continue;
-        }
-        let wrong = |e: serde_json::Error| ArtifactError::Wrong { path: path.clone(), problem: e.to_string() };
-        let mut config: serde_json::Map<String, Value> =
-            serde_json::from_str(&files::read_text(&path)?).map_err(wrong)?;
-        config.insert("pad_token".to_owned(), token.clone().into());
-        let text = serde_json::to_string_pretty(&config).map_err(wrong)?;
-        files::write_bytes(&path, (text + "\n").as_bytes())?;
-    }
-    Ok(())
+/// Writes `rmbench.toml`.
+pub fn write_card(dir: &Path, card: &ModelCard) -> Result<(), ArtifactError> {
+    let card = toml::to_string_pretty(card)
+        .map_err(|e| ArtifactError::Wrong { path: dir.join(FILE_NAME), problem: e.to_string() })?;
+    Ok(files::write_bytes(&dir.join(FILE_NAME), card.as_bytes())?)
 }
 
 /// The configuration as a one-label sequence classifier where that is what the head is; everything else

@@ -1,8 +1,10 @@
-//! Flags of `rmbench model`.
+//! Flags of `rmbench model` and `rmbench merge`.
 
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Subcommand, ValueHint};
+
+use super::ConfigArgs;
 
 #[derive(Debug, Subcommand)]
 pub enum ModelVerb {
@@ -41,4 +43,40 @@ pub struct MergeAdapterArgs {
     /// Precision of the weights that are written: f32, bf16 or f16; they are added up in f32
     #[arg(long, value_name = "DTYPE", default_value = "f32")]
     pub dtype: String,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(
+    override_usage = "rmbench merge MODEL MODEL... --out DIR [OPTIONS]\n       rmbench merge MODEL... --base MODEL --method ties --out DIR [OPTIONS]"
+)]
+#[command(after_help = "\
+Examples:
+  rmbench merge models/ar models/hi models/tr --match-heads pairs.parquet --out models/merged
+  rmbench merge models/ar models/hi --method ties --base models/base --weights 1,0.5 --out models/ties
+  rmbench merge models/safe --minus models/safe-flipped --method task-arithmetic --base models/base \\
+                --weights 0 --weights 0.5 --weights 1 --out models/safer")]
+pub struct MergeArgs {
+    /// Model directories, or hf:ORG/NAME
+    #[arg(value_name = "MODEL", value_hint = ValueHint::DirPath)]
+    pub models: Vec<String>,
+    /// linear, slerp, task-arithmetic, ties or dare-ties
+    #[arg(long, value_name = "METHOD")]
+    pub method: Option<String>,
+    /// What the models were trained from: task-arithmetic, ties and dare-ties add differences to it
+    #[arg(long, value_name = "MODEL", value_hint = ValueHint::DirPath)]
+    pub base: Option<String>,
+    /// For each MODEL the one its difference is taken from, instead of the base
+    #[arg(long, value_name = "MODEL", num_args = 1.., value_hint = ValueHint::DirPath)]
+    pub minus: Vec<String>,
+    /// One weight per MODEL, separated by commas; repeated: one merge for each, in directories below --out
+    #[arg(long, value_name = "W,...", allow_hyphen_values = true)]
+    pub weights: Vec<String>,
+    /// Bring every model's rewards on these pairs to mean 0 and deviation 1 before heads are merged
+    #[arg(long, value_name = "PAIRS", num_args = 1.., value_hint = ValueHint::FilePath)]
+    pub match_heads: Vec<PathBuf>,
+    /// Directory for the merged model
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub config: ConfigArgs,
 }
