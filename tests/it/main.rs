@@ -23,6 +23,8 @@ mod hub;
 mod judge;
 #[cfg(feature = "torch")]
 mod kernels;
+#[cfg(feature = "torch")]
+mod merge;
 mod metrics;
 #[cfg(feature = "torch")]
 mod minilm;
