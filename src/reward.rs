@@ -8,6 +8,8 @@ pub mod adapted;
 #[cfg(feature = "torch")]
 pub mod artifact;
 #[cfg(feature = "torch")]
+pub mod features;
+#[cfg(feature = "torch")]
 pub mod head;
 pub mod locate;
 pub mod mock;

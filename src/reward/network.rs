@@ -103,6 +103,8 @@ pub struct Network {
     backbone: Backbone,
     head: Head,
     params: Params,
+    /// Which of them the reward head has.
+    head_params: BTreeSet<String>,
     /// Parameters that are views of their files.
     mapped: BTreeSet<String>,
     /// What is, or was before it was merged, over the checkpoint.
@@ -188,18 +190,21 @@ impl Network {
     ) -> Result<Self, NetworkError> {
         let backbone = Backbone::new(&config, &mut source)?;
         let after_backbone = source.left();
+        let of_backbone: BTreeSet<String> = source.names().map(str::to_owned).collect();
         let head = Head::new(&config, &config_json, options, init, &mut source)?;
         if let (false, Some(missing)) = (may_draw, source.drawn().first()) {
             let left = after_backbone.into_iter().filter(|name| source.taken(name).is_none()).collect();
             return Err(NetworkError::NoHead { missing: missing.clone(), left });
         }
         let finished = source.finish()?;
+        let head_params = finished.params.keys().filter(|name| !of_backbone.contains(*name)).cloned().collect();
         Ok(Self {
             config,
             config_json,
             backbone,
             head,
             params: finished.params,
+            head_params,
             mapped: finished.mapped,
             adapter: finished.adapter,
             compute,
@@ -229,6 +234,11 @@ impl Network {
             }
             let _ = tensor.set_requires_grad(true);
         }
+    }
+
+    /// Whether a parameter is the reward head's.
+    pub fn is_of_head(&self, name: &str) -> bool {
+        self.head_params.contains(name)
     }
 
     pub fn n_params(&self) -> usize {

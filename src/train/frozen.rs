@@ -1,0 +1,124 @@
+//! A reward head trained on a trunk that stays as it is: the trunk is run once per response.
+
+use std::cell::RefCell;
+use std::path::Path;
+use std::sync::Arc;
+
+use tch::Tensor;
+
+use super::error::TrainError;
+use super::scalar::ScalarTrainable;
+use super::trainable::{Ask, Forward, PairSize, Trainable};
+use crate::backbone::params::Params;
+use crate::backbone::{Dropout, DropoutKey};
+use crate::preference::Comparison;
+use crate::reward::RewardError;
+use crate::reward::features::store::{FeatureError, FeatureStore};
+use crate::reward::features::{content, stacked};
+use crate::reward::head::HeadStates;
+use crate::text::encode::Encoded;
+
+/// A model whose head alone is trained, and the features of its trunk.
+pub struct FrozenTrunk {
+    inner: ScalarTrainable,
+    store: RefCell<FeatureStore>,
+}
+
+/// What the head reads of a pair's responses.
+#[derive(Debug, Clone)]
+pub struct Features {
+    rows: Vec<Arc<[f32]>>,
+    size: PairSize,
+}
+
+impl FrozenTrunk {
+    /// Opens the features in `dir`; those of another trunk are refused.
+    pub fn new(inner: ScalarTrainable, dir: &Path) -> Result<Self, TrainError> {
+        let network = &inner.model.network;
+        network.params().values().for_each(|tensor| _ = tensor.set_requires_grad(false));
+        network.train_where(|name| network.is_of_head(name));
+        let key = inner.model.feature_key()?;
+        let store = FeatureStore::open(dir, key).map_err(|e| TrainError::Begin(format!("{e}; {}", e.hint())))?;
+        Ok(Self { inner, store: RefCell::new(store) })
+    }
+
+    /// How many responses' features are known.
+    pub fn n_kept(&self) -> usize {
+        self.store.borrow().len()
+    }
+}
+
+fn failed(error: FeatureError) -> RewardError {
+    RewardError::Model(format!("{error}; {}", error.hint()))
+}
+
+impl Trainable for FrozenTrunk {
+    type Encoded = Features;
+
+    /// Features of the comparisons' responses: kept ones, and for the rest the trunk's.
+    fn encode(&self, comparisons: &[Comparison]) -> Result<Vec<Features>, RewardError> {
+        let encoded = self.inner.encode(comparisons)?;
+        let mut store = self.store.borrow_mut();
+        let lacking: Vec<&Encoded> = encoded
+            .iter()
+            .filter(|encoded| (0..encoded.sequences.len()).any(|i| store.get(&content(encoded, i)).is_none()))
+            .collect();
+        if !lacking.is_empty() {
+            let lacking: Vec<Encoded> = lacking.into_iter().cloned().collect();
+            let computed = self.inner.model.features(&lacking, &mut |_| {}).map_err(|e| e.among(comparisons))?;
+            for (encoded, rows) in lacking.iter().zip(computed) {
+                for (sequence, row) in rows.into_iter().enumerate() {
+                    store.add(content(encoded, sequence), row).map_err(failed)?;
+                }
+            }
+            store.flush().map_err(failed)?;
+        }
+        let of = |encoded: &Encoded| {
+            let rows = (0..encoded.sequences.len()).map(|sequence| store.get(&content(encoded, sequence)));
+            let rows = rows.collect::<Option<Vec<_>>>();
+            let rows = rows.ok_or_else(|| RewardError::Model("features of a response are missing".into()))?;
+            Ok(Features { rows, size: PairSize { computed: encoded.sequences.len(), ..self.inner.size(encoded) } })
+        };
+        encoded.iter().map(of).collect()
+    }
+
+    fn size(&self, features: &Features) -> PairSize {
+        features.size
+    }
+
+    fn params(&self) -> &Params {
+        self.inner.params()
+    }
+
+    fn is_head(&self, name: &str) -> bool {
+        self.inner.model.network.is_of_head(name)
+    }
+
+    fn rewards(&self, pairs: &[&Features], dropout: Option<(Dropout, DropoutKey)>) -> Result<Tensor, RewardError> {
+        Ok(self.forward(pairs, dropout, Ask::default())?.rewards_s)
+    }
+
+    fn forward(
+        &self,
+        pairs: &[&Features],
+        _dropout: Option<(Dropout, DropoutKey)>,
+        ask: Ask,
+    ) -> Result<Forward, RewardError> {
+        if ask.next_token.is_some() {
+            return Err(RewardError::Model("a frozen trunk has no next-token loss".into()));
+        }
+        let network = &self.inner.model.network;
+        let rows: Vec<&[f32]> = pairs.iter().flat_map(|pair| pair.rows.iter().map(|row| &**row)).collect();
+        let states = HeadStates { pooled_nd: stacked(&rows, network.device), gate_nd: None, tokens: None };
+        Ok(Forward {
+            rewards_s: network.head().rewards(&states)?,
+            next_token: None,
+            attributes_sa: ask.attributes.then(|| network.head().attributes(&states)),
+            states_sd: ask.states.then_some(states.pooled_nd),
+        })
+    }
+
+    fn save(&self, dir: &Path) -> Result<(), RewardError> {
+        self.inner.save(dir)
+    }
+}
