@@ -8,7 +8,7 @@
 //!
 //! Pure half, builds without libtorch:
 //! - [`files`], [`random`], [`progress`], [`retry`]: atomic writes, counter-based randomness, progress reports, waiting.
-//! - [`preference`], [`lang`], [`provenance`]: the words everything else is written in.
+//! - [`preference`], [`lang`], [`provenance`], [`study`]: the words everything else is written in.
 //! - [`hub`]: models and data sets of the Hugging Face hub, through its cache.
 //! - [`benchmark`]: what is measured: manifests, catalog, readers of preference data.
 //! - [`judge`]: protocols, verdict grammars, endpoints: models that judge in words.
@@ -32,6 +32,7 @@ pub mod retry;
 pub mod lang;
 pub mod preference;
 pub mod provenance;
+pub mod study;
 
 pub mod hub;
 

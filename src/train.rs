@@ -14,6 +14,8 @@ pub mod donors;
 pub mod engine;
 pub mod error;
 pub mod evaluation;
+pub mod fraction;
+pub mod frozen;
 pub mod journal;
 pub mod optimizer;
 pub mod overlap;

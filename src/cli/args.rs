@@ -102,6 +102,9 @@ pub struct TrainArgs {
     /// Pairs to measure accuracy on while training
     #[arg(long, value_name = "PAIRS", num_args = 1.., value_hint = ValueHint::FilePath)]
     pub eval: Vec<PathBuf>,
+    /// Train the reward head alone, on the trunk's features, which are computed once and kept in this directory
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub features: Option<PathBuf>,
     #[command(flatten)]
     pub config: ConfigArgs,
     /// Print every objective with its formula, data needs, settings and source, and stop

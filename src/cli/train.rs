@@ -17,6 +17,8 @@ use crate::preference::Comparison;
 use crate::progress::Progress;
 use crate::train::begin::begin;
 use crate::train::directory::{SETTINGS_FILE, refuse_occupied};
+use crate::train::fraction::fraction;
+use crate::train::frozen::FrozenTrunk;
 use crate::train::prepare::Role;
 use crate::train::settings::{DEFAULT_TOML, FROM_SCRATCH_TOML};
 use crate::train::{TrainJob, TrainOutcome, TrainSettings, TrainSummary};
@@ -52,10 +54,15 @@ pub fn train(
     let eval = dataset::local(&settings.source.eval, progress)?;
     let digests = digests(data.iter().chain(&eval))?;
     let pairs = read(&data, Role::Training, settings, progress)?;
+    let pairs = fraction(pairs, settings.source.fraction, settings.seed);
     let eval = read(&eval, Role::Evaluation, settings, progress)?;
     let beginning = begin(settings, &pairs, digests, out, progress)?;
     let job = TrainJob { settings, train: &pairs, eval: &eval, out, resume, run: beginning.run };
-    match crate::train::run(&beginning.trainable, job, progress)? {
+    let outcome = match &settings.source.features {
+        Some(dir) => crate::train::run(&FrozenTrunk::new(beginning.trainable, dir)?, job, progress)?,
+        None => crate::train::run(&beginning.trainable, job, progress)?,
+    };
+    match outcome {
         TrainOutcome::Trained(summary) => Ok(Some(summary)),
         TrainOutcome::AlreadyComplete => Ok(None),
     }
@@ -102,6 +109,9 @@ fn flags(args: &TrainArgs) -> Result<Table, CliError> {
         if !paths.is_empty() {
             source.insert(key.to_owned(), Value::Array(paths.iter().map(text).collect()));
         }
+    }
+    if let Some(features) = &args.features {
+        source.insert("features".to_owned(), text(features));
     }
     let mut flags = Table::new();
     if !source.is_empty() {

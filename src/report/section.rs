@@ -24,6 +24,7 @@ mod method;
 mod panel;
 mod protocols;
 mod provenance;
+mod studies;
 mod subsets;
 mod summary;
 mod tokens;
@@ -40,6 +41,7 @@ pub static SECTIONS: &[(&str, Section)] = &[
     ("Summary", summary::section),
     ("Leaderboard", leaderboard::section),
     ("Comparisons", comparisons::section),
+    ("Studies", studies::section),
     ("Accuracy by language", languages::section),
     ("Gap to English", gap::section),
     ("Groups of languages", groups::section),

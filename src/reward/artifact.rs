@@ -7,6 +7,7 @@ mod drawn;
 mod merged;
 mod tokenizer;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,7 @@ use crate::backbone::params::Params;
 use crate::backbone::weights::{self, WeightsError};
 use crate::files::{self, FileError};
 use crate::progress::Silent;
+use crate::study;
 use crate::text::encode::{TextError, TextPipeline};
 use crate::text::pooling::{Pooling, TokenPattern};
 use crate::text::settings::{TextOverrides, TextSettings};
@@ -163,6 +165,23 @@ pub struct ProvenanceCard {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub langs: Option<String>,
     pub seed: u64,
+    /// Training pairs, before those over the length limit were left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pairs: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<u64>,
+    /// What set the run apart within its study: axis and value.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub study: BTreeMap<String, String>,
+}
+
+impl ProvenanceCard {
+    /// What reports of studies need to know: the axes, and how much and how large.
+    pub fn of_study(&self) -> BTreeMap<String, String> {
+        let facts = [(study::PAIRS, self.pairs), (study::PARAMETERS, self.parameters)];
+        let facts = facts.into_iter().filter_map(|(fact, number)| Some((fact.to_owned(), number?.to_string())));
+        self.study.clone().into_iter().chain(facts).collect()
+    }
 }
 
 const SCHEMA: u32 = 1;

@@ -29,7 +29,10 @@ pub fn scalar(
     let digests = parts.digests().map_err(|e| failed("", e.into()))?;
     let mut info = info(spec, settings, device::name(on), &model, digests)?;
     let card = parts.card().map_err(|e| failed("", e.into()))?;
-    info.trained_on = card.and_then(|card| card.provenance).and_then(|provenance| provenance.langs);
+    if let Some(provenance) = card.and_then(|card| card.provenance) {
+        info.study = provenance.of_study();
+        info.trained_on = provenance.langs;
+    }
     Ok((model, info))
 }
 

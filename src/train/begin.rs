@@ -10,7 +10,6 @@ use super::scalar::ScalarTrainable;
 use super::settings::TrainSettings;
 use crate::backbone::lora::AdapterUse;
 use crate::device;
-use crate::objective::Objective;
 use crate::preference::Comparison;
 use crate::progress::Progress;
 use crate::provenance::{COMMIT, RunInfo, VERSION};
@@ -86,6 +85,9 @@ pub fn begin(
             .filter(|langs| langs != "all")
             .or_else(|| source.lang.map(|lang| lang.code().to_owned())),
         seed: settings.seed,
+        pairs: Some(data.len() as u64),
+        parameters: Some(model.network.n_params() as u64),
+        study: source.study.clone(),
     };
     let objective = settings.objective.name().to_owned();
     Ok(Beginning { trainable: ScalarTrainable { model, tokenizer_dir, objective, provenance }, run })
@@ -105,7 +107,7 @@ fn from_checkpoint(
 ) -> Result<ScalarModel, TrainError> {
     let missing = MissingHead::Draw { init: settings.head_init, seed: settings.seed };
     let loading = Loading { device, weights: Kind::Float, compute, missing };
-    let own = reward_options(&settings.objective);
+    let own = reward_options(settings);
     let mut model = artifact::load_parts(parts, AdapterUse::Merged, loading, &settings.text, &own).map_err(Box::new)?;
     if let Some(why) = model.network.head().untrainable(settings.objective.n_attributes() > 0) {
         return Err(TrainError::Begin(why));
@@ -122,10 +124,11 @@ fn from_checkpoint(
     Ok(model)
 }
 
-/// What the objective says of the reward head and of where it reads.
-fn reward_options(objective: &Objective) -> RewardOptions {
+/// What the objective says of the reward head and of where it reads, and for the rest the settings.
+fn reward_options(settings: &TrainSettings) -> RewardOptions {
+    let objective = &settings.objective;
     let (pooling, label_weights) = (objective.pooling(), objective.label_weights());
-    RewardOptions { pooling, label_weights, ..RewardOptions::default() }
+    RewardOptions { pooling, label_weights, ..RewardOptions::default() }.over(settings.reward.clone())
 }
 
 fn from_scratch(
@@ -157,7 +160,7 @@ fn from_scratch(
         progress.line(&format!("tokenizer of {size} entries trained on the data"));
     }
     let text = settings.text.over(TextSettings::default());
-    let reward = reward_options(&settings.objective);
+    let reward = reward_options(settings);
     let (init, seed) = (settings.head_init, settings.seed);
     let model = artifact::init(&preset, &dir, &text, init, seed, compute, device, &reward).map_err(Box::new)?;
     Ok((model, dir))

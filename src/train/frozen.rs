@@ -59,13 +59,14 @@ impl Trainable for FrozenTrunk {
     fn encode(&self, comparisons: &[Comparison]) -> Result<Vec<Features>, RewardError> {
         let encoded = self.inner.encode(comparisons)?;
         let mut store = self.store.borrow_mut();
-        let lacking: Vec<&Encoded> = encoded
-            .iter()
-            .filter(|encoded| (0..encoded.sequences.len()).any(|i| store.get(&content(encoded, i)).is_none()))
-            .collect();
+        let lacks = |encoded: &Encoded| {
+            (0..encoded.sequences.len()).any(|sequence| store.get(&content(encoded, sequence)).is_none())
+        };
+        let lacking = encoded.iter().zip(comparisons).filter(|(encoded, _)| lacks(encoded));
+        let (lacking, whose): (Vec<Encoded>, Vec<Comparison>) =
+            lacking.map(|(encoded, comparison)| (encoded.clone(), comparison.clone())).unzip();
         if !lacking.is_empty() {
-            let lacking: Vec<Encoded> = lacking.into_iter().cloned().collect();
-            let computed = self.inner.model.features(&lacking, &mut |_| {}).map_err(|e| e.among(comparisons))?;
+            let computed = self.inner.model.features(&lacking, &mut |_| {}).map_err(|e| e.among(&whose))?;
             for (encoded, rows) in lacking.iter().zip(computed) {
                 for (sequence, row) in rows.into_iter().enumerate() {
                     store.add(content(encoded, sequence), row).map_err(failed)?;

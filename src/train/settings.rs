@@ -12,6 +12,7 @@ use super::schedule::Schedule;
 use crate::benchmark::columns::ColumnMap;
 use crate::objective::Objective;
 use crate::reward::head::HeadInit;
+use crate::reward::options::RewardOptions;
 use crate::text::settings::TextOverrides;
 
 pub use tables::{AuxiliarySettings, DropoutSettings, InitSettings, PretrainingSettings, SourceSettings};
@@ -80,6 +81,8 @@ pub struct TrainSettings {
     pub init: InitSettings,
     pub columns: ColumnMap,
     pub text: TextOverrides,
+    /// Which reward head a new one is, and where it reads; what is not said is as the model has it.
+    pub reward: RewardOptions,
 }
 
 /// What happens to a pair with a sequence over the length limit.
@@ -153,6 +156,7 @@ impl Default for TrainSettings {
             init: InitSettings::default(),
             columns: ColumnMap::default(),
             text: TextOverrides::default(),
+            reward: RewardOptions::default(),
         }
     }
 }
@@ -192,10 +196,11 @@ impl TrainSettings {
         let share = |x: f64| (0.0..1.0).contains(&x);
         let positive = |x: f64| x > 0.0 && x.is_finite();
         let at_least_0 = |x: f64| x >= 0.0 && x.is_finite();
-        let checks: [(&str, bool, &str); 27] = [
+        let checks: [(&str, bool, &str); 28] = [
             // TOML integers are signed.
             ("seed", i64::try_from(self.seed).is_ok(), "below 2^63"),
             ("epochs", positive(self.epochs), "above 0"),
+            ("source.fraction", self.source.fraction > 0.0 && self.source.fraction <= 1.0, "above 0 and at most 1"),
             ("max-steps", self.max_steps != Some(0), "above 0"),
             ("batch-size", self.batch_size > 0, "above 0"),
             ("token-budget", self.token_budget > 0, "above 0"),
@@ -349,6 +354,7 @@ mod tests {
                 },
             columns: _,
             text: _,
+            reward: RewardOptions { head: Some(_), pooling: Some(_), .. },
         } = &settings
         else {
             panic!("an optional key is not in default.toml: {settings:?}");

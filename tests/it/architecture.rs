@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// Modules in dependency order; a module may use those of earlier ranks and its own.
 const RANKS: &[&[&str]] = &[
     &["files", "random", "progress", "retry"],
-    &["lang", "preference", "provenance", "hub"],
+    &["lang", "preference", "provenance", "study", "hub"],
     &["benchmark", "judge", "text", "device"],
     &["table", "backbone"],
     &["objective", "reward", "metric"],

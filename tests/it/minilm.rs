@@ -99,6 +99,9 @@ fn trainable(dir: &Path, start: &BTreeMap<String, Tensor>, max_length: usize) ->
         data: Vec::new(),
         langs: None,
         seed: 0,
+        pairs: None,
+        parameters: None,
+        study: Default::default(),
     };
     ScalarTrainable { model, tokenizer_dir: dir.to_owned(), objective: "bt".into(), provenance }
 }

@@ -12,6 +12,7 @@ mod groups;
 mod items;
 mod length;
 mod scores;
+mod studies;
 mod tokens;
 mod transfer;
 
@@ -56,6 +57,7 @@ static OF_ITEMS: &[(&str, OfItems)] = &[
     ("comparability", comparability::comparability),
     ("ensembles", ensembles::ensembles),
     ("items", items::items),
+    ("studies", studies::studies),
 ];
 
 /// All analyses of one benchmark's items.
