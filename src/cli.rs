@@ -25,6 +25,8 @@ pub mod score;
 pub mod selfcheck;
 pub mod show;
 #[cfg(feature = "torch")]
+mod study;
+#[cfg(feature = "torch")]
 pub mod train;
 
 use std::io;

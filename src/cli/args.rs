@@ -8,9 +8,11 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, ValueHint};
 
 pub use exchange::{ExportArgs, ExportFormat, ImportArgs, ImportKind};
 pub use model::{MergeAdapterArgs, MergeArgs, ModelVerb, PersonalArgs};
+pub use study::StudyArgs;
 
 mod exchange;
 mod model;
+mod study;
 
 /// Version and commit.
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("RMBENCH_COMMIT"), ")");
@@ -85,7 +87,9 @@ pub struct ConfigArgs {
 Examples:
   rmbench train --data train.parquet --model init:small --out models/first --eval valid.parquet
   rmbench train --data train.parquet --model models/first --out models/second --set lr=1e-5
-  rmbench train --data votes.jsonl --model models/first --out models/third --set objective.name=bt-votes")]
+  rmbench train --data votes.jsonl --model models/first --out models/third --set objective.name=bt-votes
+  rmbench train --data train.parquet --model init:small --test bench.parquet --out studies/lr \\
+                --sweep lr=1e-4,3e-4,1e-3 --seeds 3")]
 pub struct TrainArgs {
     /// Preference pairs: Parquet, JSONL, CSV or Arrow files, or hf-data:ORG/NAME[/FILE]
     #[arg(long, value_name = "PAIRS", num_args = 1.., value_hint = ValueHint::FilePath)]
@@ -105,6 +109,8 @@ pub struct TrainArgs {
     /// Train the reward head alone, on the trunk's features, which are computed once and kept in this directory
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub features: Option<PathBuf>,
+    #[command(flatten)]
+    pub study: StudyArgs,
     #[command(flatten)]
     pub config: ConfigArgs,
     /// Print every objective with its formula, data needs, settings and source, and stop

@@ -12,6 +12,7 @@ use crate::judge::JudgeError;
 use crate::lang::LangError;
 use crate::report::findings::FindingError;
 use crate::score::ScoreError;
+use crate::study::StudyError;
 use crate::table::TableError;
 use crate::table::import::ImportError;
 use crate::text::encode::TextError;
@@ -38,6 +39,7 @@ fn of_one(error: &(dyn Error + 'static)) -> Option<String> {
         .or_else(|| hint(error, JudgeError::hint))
         .or_else(|| hint(error, FindingError::hint))
         .or_else(|| hint(error, LangError::hint))
+        .or_else(|| hint(error, |error: &StudyError| Some(error.hint().to_owned())))
         .or_else(|| hint(error, |error: &TextError| error.hint().map(str::to_owned)))
         .or_else(|| of_torch(error))
         .or_else(|| hint(error, |error: &CliError| Some(error.hint.to_owned())))

@@ -7,7 +7,7 @@ use toml::{Table, Value};
 use super::args::TrainArgs;
 use super::hint::CliError;
 use super::message::Message;
-use super::{Outcome, config};
+use super::{Outcome, config, study};
 use crate::benchmark::dataset;
 use crate::benchmark::reader::{self, Layout, ReadOptions};
 use crate::files;
@@ -32,8 +32,11 @@ pub fn run(args: &TrainArgs, message: &mut Message) -> anyhow::Result<Outcome> {
         message.data(&objectives())?;
         return Ok(Outcome::Done);
     }
+    if args.study.is_study() {
+        return study::run(args, message);
+    }
     let out = out(args)?;
-    let settings = settings(args, out)?;
+    let settings = settings(args, out, &[])?;
     if !args.resume {
         refuse_occupied(out)?;
     }
@@ -68,18 +71,21 @@ pub fn train(
     }
 }
 
-fn out(args: &TrainArgs) -> Result<&Path, CliError> {
+pub(super) fn out(args: &TrainArgs) -> Result<&Path, CliError> {
     let hint = "give --out a directory for the model";
     args.out.as_deref().ok_or_else(|| CliError::new("the output directory is missing", hint))
 }
 
-/// Defaults, file, `--set`, flags; a run that is continued brings its own settings in the file's place.
-fn settings(args: &TrainArgs, out: &Path) -> anyhow::Result<TrainSettings> {
+/// Defaults, file, `--set`, flags, `varied`; a run that is continued brings its own settings in the file's place.
+pub(super) fn settings(args: &TrainArgs, out: &Path, varied: &[String]) -> anyhow::Result<TrainSettings> {
     let saved = out.join(SETTINGS_FILE);
     let saved = (args.resume && saved.is_file()).then_some(saved);
     let file = args.config.config.clone().or(saved);
-    let sets = &args.config.set;
-    let settings: TrainSettings = config::resolve_with(DEFAULT_TOML, adapted, file.as_deref(), sets, flags(args)?)?;
+    let sets = [args.config.set.as_slice(), varied].concat();
+    // A flag would win over what is varied.
+    let mut flags = flags(args)?;
+    varied.iter().filter_map(|set| set.split_once('=')).for_each(|(key, _)| forget(&mut flags, key));
+    let settings: TrainSettings = config::resolve_with(DEFAULT_TOML, adapted, file.as_deref(), &sets, flags)?;
     if settings.source.data.is_empty() {
         return Err(CliError::new("the training data are missing", "give --data one or more files of pairs").into());
     }
@@ -88,6 +94,18 @@ fn settings(args: &TrainArgs, out: &Path) -> anyhow::Result<TrainSettings> {
         return Err(CliError::new("the model is missing", hint).into());
     }
     Ok(settings)
+}
+
+/// Takes `a.b` out of nested tables.
+fn forget(table: &mut Table, key: &str) {
+    match key.split_once('.') {
+        None => _ = table.remove(key),
+        Some((first, rest)) => {
+            if let Some(Value::Table(inner)) = table.get_mut(first) {
+                forget(inner, rest);
+            }
+        }
+    }
 }
 
 /// Training from scratch has defaults of its own.
@@ -144,7 +162,7 @@ fn objectives() -> String {
 
 /// All pairs of the files, with what was left out said. Of training data everything that the objective needs
 /// is checked here, where the file is known.
-fn read(
+pub(super) fn read(
     paths: &[PathBuf],
     role: Role,
     settings: &TrainSettings,
@@ -210,7 +228,7 @@ fn digests<'a>(all: impl Iterator<Item = &'a PathBuf>) -> anyhow::Result<Vec<(Pa
     all.map(|path| Ok((path.clone(), files::sha256_file(path)?))).collect()
 }
 
-fn tell(summary: Option<&TrainSummary>, out: &Path, message: &mut Message) {
+pub(super) fn tell(summary: Option<&TrainSummary>, out: &Path, message: &mut Message) {
     let Some(summary) = summary else {
         return message.line(&format!("`{}` is already complete", out.display()));
     };
