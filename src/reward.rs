@@ -8,6 +8,8 @@ pub mod adapted;
 #[cfg(feature = "torch")]
 pub mod artifact;
 #[cfg(feature = "torch")]
+pub mod embedding;
+#[cfg(feature = "torch")]
 pub mod features;
 #[cfg(feature = "torch")]
 pub mod head;
@@ -84,6 +86,8 @@ pub enum RewardModel {
     Mock(mock::Mock),
     #[cfg(feature = "torch")]
     Scalar(Box<scalar::ScalarModel>),
+    #[cfg(feature = "torch")]
+    Embedding(Box<embedding::EmbeddingModel>),
 }
 
 impl RewardModel {
@@ -99,6 +103,8 @@ impl RewardModel {
             RewardModel::Mock(mock) => Ok(mock.score(comparisons, done)),
             #[cfg(feature = "torch")]
             RewardModel::Scalar(model) => model.score(comparisons, done),
+            #[cfg(feature = "torch")]
+            RewardModel::Embedding(model) => model.score(comparisons, done),
         }
     }
 
@@ -115,6 +121,8 @@ impl RewardModel {
             RewardModel::Mock(mock) => Ok(mock.score(comparisons, done)),
             #[cfg(feature = "torch")]
             RewardModel::Scalar(model) => model.score_encoded(comparisons, encoded, done),
+            #[cfg(feature = "torch")]
+            RewardModel::Embedding(model) => model.score(comparisons, done),
         }
     }
 }

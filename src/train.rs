@@ -11,6 +11,7 @@ pub mod checkpoint;
 pub mod companion;
 pub mod directory;
 pub mod donors;
+pub mod embedded;
 pub mod engine;
 pub mod error;
 pub mod evaluation;

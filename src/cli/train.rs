@@ -17,6 +17,7 @@ use crate::preference::Comparison;
 use crate::progress::Progress;
 use crate::train::begin::begin;
 use crate::train::directory::{SETTINGS_FILE, refuse_occupied};
+use crate::train::embedded;
 use crate::train::fraction::fraction;
 use crate::train::frozen::FrozenTrunk;
 use crate::train::prepare::Role;
@@ -59,15 +60,24 @@ pub fn train(
     let pairs = read(&data, Role::Training, settings, progress)?;
     let pairs = fraction(pairs, settings.source.fraction, settings.seed);
     let eval = read(&eval, Role::Evaluation, settings, progress)?;
+    if embedded::is_wanted(settings) {
+        let (model, run) = embedded::begin(settings, &pairs, digests, out, progress)?;
+        let job = TrainJob { settings, train: &pairs, eval: &eval, out, resume, run };
+        return Ok(finished(crate::train::run(&model, job, progress)?));
+    }
     let beginning = begin(settings, &pairs, digests, out, progress)?;
     let job = TrainJob { settings, train: &pairs, eval: &eval, out, resume, run: beginning.run };
     let outcome = match &settings.source.features {
         Some(dir) => crate::train::run(&FrozenTrunk::new(beginning.trainable, dir)?, job, progress)?,
         None => crate::train::run(&beginning.trainable, job, progress)?,
     };
+    Ok(finished(outcome))
+}
+
+fn finished(outcome: TrainOutcome) -> Option<Box<TrainSummary>> {
     match outcome {
-        TrainOutcome::Trained(summary) => Ok(Some(summary)),
-        TrainOutcome::AlreadyComplete => Ok(None),
+        TrainOutcome::Trained(summary) => Some(summary),
+        TrainOutcome::AlreadyComplete => None,
     }
 }
 
@@ -111,7 +121,7 @@ fn forget(table: &mut Table, key: &str) {
 /// Training from scratch has defaults of its own.
 pub fn adapted(given: &Table) -> Option<&'static str> {
     let model = given.get("source")?.get("model")?.as_str()?;
-    model.starts_with("init:").then_some(FROM_SCRATCH_TOML)
+    (model.starts_with("init:") && model != embedded::INIT).then_some(FROM_SCRATCH_TOML)
 }
 
 fn flags(args: &TrainArgs) -> Result<Table, CliError> {
@@ -177,6 +187,7 @@ pub(super) fn read(
         lang: source.lang,
         langs: (!langs.is_all()).then_some(langs),
         evidence: true,
+        embeddings: embedded::is_wanted(settings),
         keep_ties: role == Role::Training && objective.takes_ties(),
         ..ReadOptions::default()
     };

@@ -115,6 +115,9 @@ pub struct RewardCard {
     pub gate_pattern: Option<String>,
     #[serde(default)]
     pub gate_temperature: Option<f64>,
+    /// Of a head on vectors: how long they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub width: Option<i64>,
 }
 
 fn scalar() -> String {
@@ -147,6 +150,7 @@ impl RewardCard {
             normalise: said.normalise,
             gate_pattern: said.gate_pattern,
             gate_temperature: said.gate_temperature,
+            width: None,
         }
     }
 }
@@ -185,6 +189,8 @@ impl ProvenanceCard {
 }
 
 const SCHEMA: u32 = 1;
+/// The kind of a model that is a head on vectors.
+pub(super) const EMBEDDING: &str = "embedding";
 
 /// Loads a model directory: a checkpoint, or an adapter, which is merged into its base. `text` overrides
 /// what the directory says, where given.
@@ -280,8 +286,8 @@ pub fn read_card(dir: &Path) -> Result<Option<ModelCard>, ArtifactError> {
         let problem = format!("schema {} is not known; this version reads schema {SCHEMA}", card.schema);
         return Err(ArtifactError::Wrong { path, problem });
     }
-    if card.reward.kind != "scalar" {
-        let problem = format!("reward kind `{}` is not supported; known: scalar", card.reward.kind);
+    if !["scalar", EMBEDDING].contains(&card.reward.kind.as_str()) {
+        let problem = format!("reward kind `{}` is not supported; known: scalar, {EMBEDDING}", card.reward.kind);
         return Err(ArtifactError::Wrong { path, problem });
     }
     Ok(Some(card))

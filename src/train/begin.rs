@@ -70,7 +70,26 @@ pub fn begin(
         progress.warn(&warning);
     }
     progress.line(&format!("{spec}: {:.2} M parameters", model.network.n_params() as f64 / 1e6));
-    let mut run = RunInfo::of_this_binary(&name_of(out), spec, "scalar");
+    let n_params = model.network.n_params();
+    let (run, provenance) = described(settings, data.len(), data_digests, digests, n_params, "scalar", out)?;
+    let objective = settings.objective.name().to_owned();
+    Ok(Beginning { trainable: ScalarTrainable { model, tokenizer_dir, objective, provenance }, run })
+}
+
+/// What the run's record and the model's directory say of where a model comes from.
+pub(super) fn described(
+    settings: &TrainSettings,
+    n_pairs: usize,
+    data_digests: Vec<(PathBuf, String)>,
+    mut digests: BTreeMap<String, String>,
+    n_params: usize,
+    kind: &str,
+    out: &Path,
+) -> Result<(RunInfo, ProvenanceCard), TrainError> {
+    let source = &settings.source;
+    let spec = source.model.as_deref().ok_or_else(|| TrainError::Settings("`source.model` is missing".into()))?;
+    let device = device::parse(&source.device).map_err(|e| TrainError::Settings(e.to_string()))?;
+    let mut run = RunInfo::of_this_binary(&name_of(out), spec, kind);
     run.libtorch = Some(device::LIBTORCH_VERSION.to_owned());
     run.device = device::name(device);
     run.dtype = source.dtype.clone();
@@ -85,12 +104,11 @@ pub fn begin(
             .filter(|langs| langs != "all")
             .or_else(|| source.lang.map(|lang| lang.code().to_owned())),
         seed: settings.seed,
-        pairs: Some(data.len() as u64),
-        parameters: Some(model.network.n_params() as u64),
+        pairs: Some(n_pairs as u64),
+        parameters: Some(n_params as u64),
         study: source.study.clone(),
     };
-    let objective = settings.objective.name().to_owned();
-    Ok(Beginning { trainable: ScalarTrainable { model, tokenizer_dir, objective, provenance }, run })
+    Ok((run, provenance))
 }
 
 fn name_of(path: &Path) -> String {
@@ -125,7 +143,7 @@ fn from_checkpoint(
 }
 
 /// What the objective says of the reward head and of where it reads, and for the rest the settings.
-fn reward_options(settings: &TrainSettings) -> RewardOptions {
+pub(super) fn reward_options(settings: &TrainSettings) -> RewardOptions {
     let objective = &settings.objective;
     let (pooling, label_weights) = (objective.pooling(), objective.label_weights());
     RewardOptions { pooling, label_weights, ..RewardOptions::default() }.over(settings.reward.clone())

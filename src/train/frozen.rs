@@ -15,7 +15,7 @@ use crate::preference::Comparison;
 use crate::reward::RewardError;
 use crate::reward::features::store::{FeatureError, FeatureStore};
 use crate::reward::features::{content, stacked};
-use crate::reward::head::HeadStates;
+use crate::reward::head::{Head, HeadStates};
 use crate::text::encode::Encoded;
 
 /// A model whose head alone is trained, and the features of its trunk.
@@ -27,8 +27,26 @@ pub struct FrozenTrunk {
 /// What the head reads of a pair's responses.
 #[derive(Debug, Clone)]
 pub struct Features {
-    rows: Vec<Arc<[f32]>>,
-    size: PairSize,
+    pub(super) rows: Vec<Arc<[f32]>>,
+    pub(super) size: PairSize,
+}
+
+/// The vectors of several pairs, one after the other.
+pub(super) fn rows<'a>(pairs: &[&'a Features]) -> Vec<&'a [f32]> {
+    pairs.iter().flat_map(|pair| pair.rows.iter().map(|row| &**row)).collect()
+}
+
+/// What a head makes of states, as [`Trainable::forward`] gives it.
+pub(super) fn through(head: &Head, states: HeadStates, ask: Ask) -> Result<Forward, RewardError> {
+    if ask.next_token.is_some() {
+        return Err(RewardError::Model("a reward head alone has no next-token loss".into()));
+    }
+    Ok(Forward {
+        rewards_s: head.rewards(&states)?,
+        next_token: None,
+        attributes_sa: ask.attributes.then(|| head.attributes(&states)),
+        states_sd: ask.states.then_some(states.pooled_nd),
+    })
 }
 
 impl FrozenTrunk {
@@ -105,18 +123,9 @@ impl Trainable for FrozenTrunk {
         _dropout: Option<(Dropout, DropoutKey)>,
         ask: Ask,
     ) -> Result<Forward, RewardError> {
-        if ask.next_token.is_some() {
-            return Err(RewardError::Model("a frozen trunk has no next-token loss".into()));
-        }
         let network = &self.inner.model.network;
-        let rows: Vec<&[f32]> = pairs.iter().flat_map(|pair| pair.rows.iter().map(|row| &**row)).collect();
-        let states = HeadStates { pooled_nd: stacked(&rows, network.device), gate_nd: None, tokens: None };
-        Ok(Forward {
-            rewards_s: network.head().rewards(&states)?,
-            next_token: None,
-            attributes_sa: ask.attributes.then(|| network.head().attributes(&states)),
-            states_sd: ask.states.then_some(states.pooled_nd),
-        })
+        let pooled_nd = stacked(&rows(pairs), network.device);
+        through(network.head(), HeadStates { pooled_nd, gate_nd: None, tokens: None }, ask)
     }
 
     fn save(&self, dir: &Path) -> Result<(), RewardError> {

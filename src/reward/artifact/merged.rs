@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ModelCard, RewardCard, SCHEMA, scalar};
+use super::{ModelCard, ProvenanceCard, RewardCard, SCHEMA, scalar};
+use crate::text::settings::TextSettings;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -71,6 +72,11 @@ pub struct Rewards {
 }
 
 impl ModelCard {
+    /// The card of a model without texts.
+    pub fn new(reward: RewardCard, provenance: Option<ProvenanceCard>) -> Self {
+        Self { schema: SCHEMA, reward, text: TextSettings::default(), provenance, merge: None }
+    }
+
     /// The card of a merge: what the first model's card says of head and text, and where it comes from.
     pub fn merged(of_first: Option<ModelCard>, merge: MergeCard) -> Self {
         let (reward, text) = of_first.map(|card| (Some(card.reward), card.text)).unwrap_or_default();
@@ -83,6 +89,7 @@ impl ModelCard {
             normalise: None,
             gate_pattern: None,
             gate_temperature: None,
+            width: None,
         };
         let reward = RewardCard { objective: None, ..reward.unwrap_or_else(unsaid) };
         Self { schema: SCHEMA, reward, text, provenance: None, merge: Some(merge) }
