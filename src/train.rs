@@ -17,6 +17,7 @@ pub mod error;
 pub mod evaluation;
 pub mod fraction;
 pub mod frozen;
+pub mod heads;
 pub mod journal;
 pub mod optimizer;
 pub mod overlap;
