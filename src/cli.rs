@@ -12,6 +12,8 @@ pub mod demo;
 pub mod doctor;
 pub mod export;
 pub mod fetch;
+#[cfg(feature = "torch")]
+mod heads;
 pub mod hint;
 pub mod import;
 #[cfg(feature = "torch")]

@@ -7,10 +7,12 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, ValueHint};
 
 pub use exchange::{ExportArgs, ExportFormat, ImportArgs, ImportKind};
+pub use heads::{AddUserArgs, CpmArgs, FeaturesArgs, OrchestrateArgs, PalArgs};
 pub use model::{MergeAdapterArgs, MergeArgs, ModelVerb, PersonalArgs};
 pub use study::StudyArgs;
 
 mod exchange;
+mod heads;
 mod model;
 mod study;
 

@@ -4,6 +4,7 @@
 //! ([`store`]) by the tokens they were computed from, so that heads are trained on them in seconds.
 
 pub mod store;
+pub mod table;
 
 use sha2::{Digest, Sha256};
 use tch::{Device, Kind, Tensor};

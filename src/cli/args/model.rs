@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Subcommand, ValueHint};
 
-use super::ConfigArgs;
+use super::{AddUserArgs, ConfigArgs, CpmArgs, FeaturesArgs, OrchestrateArgs, PalArgs};
 
 #[derive(Debug, Subcommand)]
 pub enum ModelVerb {
@@ -14,6 +14,32 @@ pub enum ModelVerb {
     /// Write one user's rewards, of a model trained with objective individual, as an ordinary checkpoint
     #[command(after_help = "Example:\n  rmbench model personal --model models/all --user anna --out models/anna")]
     Personal(PersonalArgs),
+    /// Write one user's rewards from a few of the user's pairs, by a model trained with objective individual
+    #[command(override_usage = "rmbench model add-user --model DIR --user NAME --out DIR FILE...")]
+    #[command(
+        after_help = "Example:\n  rmbench model add-user few.jsonl --model models/all --user new --out models/new"
+    )]
+    AddUser(AddUserArgs),
+    /// Write what a model's trunk makes of responses, as vectors in place of texts
+    #[command(override_usage = "rmbench model features --model MODEL --out FILE.parquet FILE...")]
+    #[command(
+        after_help = "Example:\n  rmbench model features pairs.parquet --model models/first --out vectors.parquet"
+    )]
+    Features(FeaturesArgs),
+    /// Fit a compositional preference model: a weighted sum of features that can be read
+    #[command(override_usage = "rmbench model cpm --out DIR FILE... [OPTIONS]")]
+    #[command(
+        after_help = "Example:\n  rmbench model cpm rated.parquet --names helpful,correct,brief --out models/cpm"
+    )]
+    Cpm(CpmArgs),
+    /// Fit ideal points of groups of users to pairs with vectors and users
+    #[command(override_usage = "rmbench model pal --out DIR FILE... [OPTIONS]")]
+    #[command(after_help = "Example:\n  rmbench model pal vectors.parquet --k 2,1,4 --out models/pal")]
+    Pal(PalArgs),
+    /// Weigh several reward models by language, and say what that gains
+    #[command(override_usage = "rmbench model orchestrate RUN RUN... --out FILE.json [OPTIONS]")]
+    #[command(after_help = "Example:\n  rmbench model orchestrate runs/a runs/b runs/c --out weights.json")]
+    Orchestrate(OrchestrateArgs),
 }
 
 #[derive(Debug, ClapArgs)]

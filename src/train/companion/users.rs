@@ -18,7 +18,7 @@ use crate::train::prepare::TrainPair;
 
 /// The file of a finished model that holds `projection` [k, d] and `user.NAME` [k].
 pub const FILE: &str = "users.safetensors";
-const PROJECTION: &str = "projection";
+pub const PROJECTION: &str = "projection";
 const VECTORS: &str = "vectors";
 const USER: &str = "user.";
 
