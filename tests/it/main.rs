@@ -18,6 +18,8 @@ mod demo;
 mod encoders;
 mod exchange;
 #[cfg(feature = "torch")]
+mod features;
+#[cfg(feature = "torch")]
 mod heads;
 mod hub;
 mod judge;
