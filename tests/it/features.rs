@@ -1,10 +1,11 @@
 //! Heads without a trunk beside them: a frozen trunk's features, vectors in the data, and what is fitted to these.
 
 mod fits;
-mod vectors;
+pub mod vectors;
 
 use std::path::Path;
 
+use rmbench::backbone::weights::{self, Checkpoint};
 use rmbench::preference::Comparison;
 use rmbench::progress::Silent;
 use rmbench::reward::artifact;
@@ -118,17 +119,22 @@ fn features_belong_to_the_trunk_and_not_to_the_head() {
 fn other_heads_are_trained_on_features_too() {
     let root = tempfile::tempdir().unwrap();
     let root = root.path();
-    artifact::save(&root.join("base"), &tiny(root), root, None, None).unwrap();
+    let base = root.join("base");
+    artifact::save(&base, &tiny(root), root, None, None).unwrap();
+    // A trunk alone: heads of other shapes than the checkpoint's are drawn.
+    let mut tensors = Checkpoint::open_dir(&base).unwrap().take_all().unwrap();
+    tensors.remove("score.weight");
+    weights::write(&base.join("model.safetensors"), tensors.iter().map(|(n, t)| (n.as_str(), t))).unwrap();
     let mut pairs = pairs(40);
     for (i, pair) in pairs.iter_mut().enumerate() {
         pair.evidence.ratings = vec![Some((i % 5) as f64), Some((i % 3) as f64), None, Some(1.0)];
     }
     let cases = [
         ("mlp", "[reward]\nhead = { mlp = { name = 'score' } }"),
-        ("attributes", "[objective]\nname = 'mse'\nattributes = ['a', 'b']\nattribute-weights = [1.0, 0.5]"),
+        ("attributes", "[objective]\nname = 'mse'\nattributes = ['a', 'b']\nweights = [1.0, 0.5]"),
     ];
     for (name, more) in cases {
-        let base: TrainSettings = settings(&root.join("base"), "");
+        let base: TrainSettings = settings(&base, "");
         let table: toml::Table = more.parse().unwrap();
         let mut whole = toml::Table::try_from(&base).unwrap();
         whole.extend(table);

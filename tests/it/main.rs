@@ -53,6 +53,8 @@ mod selfcheck;
 #[cfg(feature = "torch")]
 mod sharing;
 #[cfg(feature = "torch")]
+mod studies;
+#[cfg(feature = "torch")]
 mod switches;
 mod table;
 mod text;

@@ -24,7 +24,7 @@ fn pair(i: usize, flip: bool) -> [Vec<f32>; 2] {
     if (worth(&a) > worth(&b)) != flip { [a, b] } else { [b, a] }
 }
 
-fn write(path: &Path, rows: std::ops::Range<usize>) {
+pub fn write(path: &Path, rows: std::ops::Range<usize>) {
     let ids: Vec<String> = rows.clone().map(|i| format!("i{i}")).collect();
     let langs: Vec<&str> = rows.clone().map(|i| if i % 2 == 0 { "eng_Latn" } else { "hin_Deva" }).collect();
     let mut sides = [(); 2].map(|()| ListBuilder::new(Float32Builder::new()));
@@ -47,7 +47,7 @@ fn write(path: &Path, rows: std::ops::Range<usize>) {
     writer.close().unwrap();
 }
 
-fn succeeds(dir: &Path, args: &[&str]) -> String {
+pub fn succeeds(dir: &Path, args: &[&str]) -> String {
     let output = run(dir, args);
     let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{args:?}: {text}");
