@@ -213,12 +213,15 @@ impl Sources {
             Some(_) => "float16",
             None => "float32",
         };
+        let path = dir.join("config.json");
         let mut config = first.config.clone();
         if let Value::Object(keys) = &mut config {
             keys.insert("torch_dtype".into(), json!(dtype));
             keys.insert("dtype".into(), json!(dtype));
+        } else {
+            let card = ModelCard::merged(first.card.clone(), card);
+            return Ok(artifact::write_card(dir, &card).map_err(Box::new)?);
         }
-        let path = dir.join("config.json");
         let text = serde_json::to_string_pretty(&config)
             .map_err(|e| Box::new(ArtifactError::Wrong { path: path.clone(), problem: e.to_string() }))?;
         files::write_bytes(&path, (text + "\n").as_bytes())?;

@@ -14,6 +14,7 @@ use crate::backbone::weights::{Checkpoint, Stored};
 use crate::files;
 use crate::progress::Progress;
 use crate::reward::artifact::{ArtifactError, MergedModel, ModelCard};
+use crate::reward::embedding::EmbeddingModel;
 use crate::reward::network::read_json;
 use crate::reward::parts::ModelParts;
 
@@ -58,10 +59,12 @@ impl Source {
         }
         let wrong = |error: ArtifactError| MergeError::from(Box::new(error));
         let path = parts.checkpoint.join("config.json");
-        if !path.is_file() {
-            return Err(wrong(ArtifactError::NotAModel { path: parts.checkpoint.clone() }));
-        }
-        let config = read_json(&path).map_err(|e| wrong(e.into()))?;
+        // A head on vectors has no trunk and no configuration of one.
+        let config = match path.is_file() {
+            true => read_json(&path).map_err(|e| wrong(e.into()))?,
+            false if EmbeddingModel::is_in(&parts.checkpoint) => Value::Null,
+            false => return Err(wrong(ArtifactError::NotAModel { path: parts.checkpoint.clone() })),
+        };
         let card = parts.card().map_err(wrong)?;
         let checkpoint = Checkpoint::open_dir(&parts.checkpoint)?;
         let weights =
