@@ -11,15 +11,18 @@ use tch::{Device, Kind};
 use super::MergeError;
 use super::settings::MergeSettings;
 use super::sources::Source;
+use crate::backbone::params::Params;
 use crate::benchmark::dataset;
 use crate::benchmark::reader::{self, ReadOptions};
 use crate::device;
 use crate::files;
 use crate::preference::Comparison;
 use crate::progress::Progress;
+use crate::reward::RewardModel;
 use crate::reward::artifact::{self, Rewards};
+use crate::reward::embedding::EmbeddingModel;
+use crate::reward::head::Head;
 use crate::reward::options::{HeadKind, RewardOptions};
-use crate::reward::scalar::ScalarModel;
 use crate::text::settings::TextOverrides;
 
 /// What brings a head to mean 0 and deviation 1.
@@ -56,8 +59,12 @@ impl Pool {
             return Ok(None);
         }
         let device = device::parse(&settings.device).map_err(|e| MergeError::Settings(e.to_string()))?;
-        let options =
-            ReadOptions { columns: settings.columns.clone(), lang: Some(settings.lang), ..ReadOptions::default() };
+        let options = ReadOptions {
+            columns: settings.columns.clone(),
+            lang: Some(settings.lang),
+            embeddings: settings.models.iter().any(|model| EmbeddingModel::is_in(model.as_ref())),
+            ..ReadOptions::default()
+        };
         let (mut pairs, mut digests) = (Vec::new(), Vec::new());
         for path in dataset::local(&settings.match_heads, progress)? {
             digests.push(files::sha256_file(&path)?);
@@ -70,10 +77,19 @@ impl Pool {
     /// Scores the pool with a model, and says how its head is to be changed.
     pub fn measure(&self, source: &Source, progress: &mut dyn Progress) -> Result<HeadScale, MergeError> {
         let head_error = |problem: String| MergeError::Head { model: source.name.clone(), problem };
-        let (text, reward) = (TextOverrides::default(), RewardOptions::default());
-        let model =
-            artifact::load_to_score(&source.parts, self.device, Kind::Float, &text, &reward).map_err(Box::new)?;
-        let layer = last_layer(&model).map_err(head_error)?;
+        let dir = &source.parts.checkpoint;
+        let (model, layer) = if EmbeddingModel::is_in(dir) {
+            let model = EmbeddingModel::load(dir, self.device).map_err(Box::new)?;
+            let layer = last_layer(model.head(), model.params());
+            (RewardModel::Embedding(Box::new(model)), layer)
+        } else {
+            let (text, reward) = (TextOverrides::default(), RewardOptions::default());
+            let model = artifact::load_to_score(&source.parts, self.device, Kind::Float, &text, &reward);
+            let model = model.map_err(Box::new)?;
+            let layer = last_layer(model.network.head(), model.network.params());
+            (RewardModel::Scalar(Box::new(model)), layer)
+        };
+        let layer = layer.map_err(head_error)?;
         progress.begin("matching heads", self.pairs.len() as u64, "pairs");
         progress.note(&source.name);
         let scores = model.score(&self.pairs, &mut |n| progress.advance(n));
@@ -103,8 +119,7 @@ fn describe(rewards: &[f64]) -> Result<Rewards, String> {
 }
 
 /// The layer whose output is the reward.
-fn last_layer(model: &ScalarModel) -> Result<String, String> {
-    let head = model.network.head();
+fn last_layer(head: &Head, params: &Params) -> Result<String, String> {
     if let Some(why) = head.untrainable(false) {
         return Err(why);
     }
@@ -114,7 +129,7 @@ fn last_layer(model: &ScalarModel) -> Result<String, String> {
         HeadKind::Classification => "classifier.out_proj".to_owned(),
         HeadKind::Mlp { name } => {
             let index = |tensor: &String| tensor.strip_prefix(name)?.strip_prefix('.')?.split('.').next()?.parse().ok();
-            let last = model.network.params().keys().filter_map(index).max::<usize>();
+            let last = params.keys().filter_map(index).max::<usize>();
             last.map(|last| format!("{name}.{last}")).ok_or_else(|| format!("it has no layers `{name}.0`, …"))?
         }
         other => return Err(format!("the head {other} has no last layer of its own")),

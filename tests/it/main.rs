@@ -27,6 +27,8 @@ mod judge;
 mod kernels;
 #[cfg(feature = "torch")]
 mod merge;
+#[cfg(feature = "torch")]
+mod methods;
 mod metrics;
 #[cfg(feature = "torch")]
 mod minilm;
