@@ -27,7 +27,7 @@ use crate::reward::options::RewardOptions;
 use crate::reward::parts::ModelParts;
 use crate::text::settings::TextOverrides;
 use crate::train::directory::refuse_occupied;
-use crate::train::heads::pal::{Pal, PalSettings, trial};
+use crate::train::heads::pal::{FILE, Pal, PalSettings, trial};
 use crate::train::heads::{cpm, in_words, of_vectors};
 use crate::train::personal;
 
@@ -132,7 +132,7 @@ pub fn pal(args: &PalArgs, message: &mut Message) -> anyhow::Result<Outcome> {
     let model = Pal::fit(&pairs, PalSettings { k: i64::from(k), ..settings })?;
     let tensors = model.tensors();
     files::create_dir(&args.out)?;
-    weights::write(&args.out.join("pal.safetensors"), tensors.iter().map(|(name, t)| (name.as_str(), t)))?;
+    weights::write(&args.out.join(FILE), tensors.iter().map(|(name, t)| (name.as_str(), t)))?;
     let shares: serde_json::Map<String, _> =
         model.users().iter().map(|user| (user.to_string(), json!(model.shares(user)))).collect();
     let record = json!({

@@ -166,6 +166,18 @@ pub fn write_linear(
     write(dir, weight.len() as i64, head, tensors, Some(objective), provenance)
 }
 
+/// Writes the directory of a head r = −‖A·x − u‖.
+pub fn write_ideal_point(
+    dir: &Path,
+    projection_wd: &Tensor,
+    point_w: &Tensor,
+    provenance: Option<ProvenanceCard>,
+) -> Result<(), ArtifactError> {
+    let width = projection_wd.size().get(1).copied().unwrap_or(0);
+    let tensors = [("ideal.projection", projection_wd), ("ideal.point", point_w)];
+    write(dir, width, (HeadKind::IdealPoint, None), tensors, Some("pal"), provenance)
+}
+
 fn write<'a>(
     dir: &Path,
     width: i64,

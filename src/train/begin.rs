@@ -65,7 +65,10 @@ pub fn begin(
         true => ScalarModel { text: model.text.marking_prompts(), ..model },
         false => model,
     };
-    model.network.train_all();
+    // A head alone is made trainable where its features are known.
+    if source.features.is_none() {
+        model.network.train_all();
+    }
     if let Some(warning) = padding::warning(&model) {
         progress.warn(&warning);
     }

@@ -8,7 +8,7 @@ use tch::{Device, Kind, Tensor};
 use super::companion::users::{FILE, PROJECTION, difference};
 use super::error::TrainError;
 use super::heads::user::{Shot, fit};
-use super::heads::{credit, mean};
+use super::heads::{credit, mean, pal};
 use crate::backbone::weights::Checkpoint;
 use crate::metric::Estimate;
 use crate::preference::Comparison;
@@ -35,8 +35,12 @@ fn kept(dir: &Path) -> Result<BTreeMap<String, Tensor>, TrainError> {
     Ok(Checkpoint::open_files(std::slice::from_ref(&path))?.take_all()?)
 }
 
-/// Writes the model in `dir` with `user`'s vector added to its head, w + Wᵀu, into `out`.
+/// Writes the model in `dir` with `user`'s vector added to its head, w + Wᵀu, into `out`; of a fit of ideal points
+/// ([`pal`]) the user's own.
 pub fn write(dir: &Path, user: &str, out: &Path) -> Result<(), TrainError> {
+    if dir.join(pal::FILE).is_file() {
+        return pal::write_user(dir, user, out);
+    }
     match difference(&kept(dir)?, user) {
         Ok(added) => write_with(dir, &added, out),
         Err(users) => {

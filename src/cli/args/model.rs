@@ -11,7 +11,7 @@ pub enum ModelVerb {
     /// Write a LoRA adapter and its base as one ordinary checkpoint
     #[command(after_help = "Example:\n  rmbench model merge-adapter --model models/adapter --out models/merged")]
     MergeAdapter(MergeAdapterArgs),
-    /// Write one user's rewards, of a model trained with objective individual, as an ordinary checkpoint
+    /// Write one user's rewards, of a model trained with objective individual or of `model pal`, as a model of its own
     #[command(after_help = "Example:\n  rmbench model personal --model models/all --user anna --out models/anna")]
     Personal(PersonalArgs),
     /// Write one user's rewards from a few of the user's pairs, by a model trained with objective individual
@@ -44,7 +44,7 @@ pub enum ModelVerb {
 
 #[derive(Debug, ClapArgs)]
 pub struct PersonalArgs {
-    /// A model directory with users.safetensors
+    /// A model directory with users.safetensors, or one that `model pal` wrote
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub model: PathBuf,
     /// Whose rewards

@@ -6,6 +6,7 @@
 //! w_i alone is fitted. With `Closeness::Cosine` closeness is e^min(s, ln 100)·cos(f(y), u), s learnt.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -13,8 +14,10 @@ use tch::{Device, Kind, Tensor};
 
 use super::{FeaturePair, credit, mean};
 use crate::backbone::params::Params;
+use crate::backbone::weights::Checkpoint;
 use crate::metric::Estimate;
 use crate::random;
+use crate::reward::embedding;
 use crate::train::error::TrainError;
 use crate::train::optimizer::{AdamW, AdamWSettings};
 
@@ -108,6 +111,7 @@ const PROJECTION: &str = "projection";
 const PROTOTYPES: &str = "prototypes";
 const MIXTURES: &str = "mixtures";
 const SCALE: &str = "scale";
+const USER: &str = "user.";
 
 pub struct Pal {
     settings: PalSettings,
@@ -237,7 +241,7 @@ impl Pal {
         let rows = self.users.iter().enumerate();
         all.extend(
             rows.map(|(row, user)| {
-                (format!("user.{user}"), self.params[MIXTURES].detach().select(0, row as i64).copy())
+                (format!("{USER}{user}"), self.params[MIXTURES].detach().select(0, row as i64).copy())
             }),
         );
         all
@@ -270,6 +274,28 @@ fn descend(
         optimizer.zero_grad();
     }
     Ok(last)
+}
+
+/// The file with `projection`, `prototypes`, `user.NAME` and, for cosines, `scale`.
+pub const FILE: &str = "pal.safetensors";
+
+/// Writes a user's ideal point as a head on vectors, from the fit in `dir`.
+pub fn write_user(dir: &Path, user: &str, out: &Path) -> Result<(), TrainError> {
+    let path = dir.join(FILE);
+    let tensors = Checkpoint::open_files(std::slice::from_ref(&path))?.take_all()?;
+    let refuse = |problem: String| Err(TrainError::Begin(format!("`{}` {problem}", path.display())));
+    if tensors.contains_key(SCALE) {
+        return refuse("compares directions; a head of one user is written for distances only".into());
+    }
+    let (Some(projection_wd), Some(prototypes_kw)) = (tensors.get(PROJECTION), tensors.get(PROTOTYPES)) else {
+        return refuse("has no projection or no prototypes".into());
+    };
+    let Some(weights_k) = tensors.get(&format!("{USER}{user}")) else {
+        let users: Vec<&str> = tensors.keys().filter_map(|name| name.strip_prefix(USER)).collect();
+        return refuse(format!("has no user `{user}`; it has {}", users.join(", ")));
+    };
+    let point_w = ideal_points(&weights_k.unsqueeze(0), prototypes_kw).squeeze_dim(0);
+    Ok(embedding::write_ideal_point(out, projection_wd, &point_w, None).map_err(Box::new)?)
 }
 
 /// How well users are known: those trained with on pairs kept apart, new ones by the number of their pairs seen.

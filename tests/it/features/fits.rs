@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use rmbench::backbone::weights;
 use rmbench::lang::Lang;
 use rmbench::metric::power_law::PowerLaw;
 use rmbench::random;
@@ -13,6 +14,7 @@ use rmbench::train::heads::orchestrator::{Orchestrator, Vote};
 use rmbench::train::heads::pal::{self, Closeness, Pal, PalSettings};
 use rmbench::train::heads::user::{self, Shot};
 use rmbench::train::heads::{FeaturePair, credit};
+use rmbench::train::personal;
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
 
@@ -179,6 +181,21 @@ fn pal_recovers_planted_groups_and_knows_new_users_after_a_few_pairs() {
     // The other closeness finds the groups, too: here directions and not distances decide.
     let cosine = PalSettings { closeness: Closeness::Cosine, ..settings };
     assert!(pal::trial(&pairs, cosine, 0.25).unwrap().seen.unwrap().point > without.point);
+    // A user's ideal point is a model of its own: rewards are how close responses are.
+    let dir = tempfile::tempdir().unwrap();
+    let tensors = model.tensors();
+    weights::write(&dir.path().join(pal::FILE), tensors.iter().map(|(n, t)| (n.as_str(), t))).unwrap();
+    personal::write(dir.path(), "u03", &dir.path().join("u03")).unwrap();
+    let written = EmbeddingModel::load(&dir.path().join("u03"), Device::Cpu).unwrap();
+    let own: Vec<&FeaturePair> = pairs.iter().filter(|p| p.user.as_deref() == Some("u03")).collect();
+    let floats = |x: &[f64]| x.iter().map(|x| *x as f32).collect::<Vec<f32>>();
+    let sides: Vec<Vec<f32>> = own.iter().flat_map(|p| [floats(&p.chosen), floats(&p.rejected)]).collect();
+    let states = written.states(&sides.iter().map(Vec::as_slice).collect::<Vec<_>>());
+    let rewards = Vec::<f64>::try_from(&written.head().rewards(&states).unwrap().to_kind(Kind::Double)).unwrap();
+    let margins: Vec<f64> = rewards.chunks(2).map(|two| two[0] - two[1]).collect();
+    assert_close("one user", &margins, &model.margins_of(&model.weights("u03").unwrap(), &own), 1e-5);
+    let error = personal::write(dir.path(), "nobody", &dir.path().join("x")).err().unwrap().to_string();
+    assert!(error.contains("no user `nobody`") && error.contains("u03"), "{error}");
     let error = Pal::fit(&pairs[..60], settings).err().unwrap().to_string();
     assert!(error.contains("two or more users, not 1"), "{error}");
 }

@@ -39,11 +39,11 @@ pub fn studies(context: &Context<'_>) -> Vec<Detail> {
     let Some(groups) = Groups::of(&runs) else { return Vec::new() };
     let items: Vec<Vec<Items>> = groups.runs.iter().map(|run| items(context, *run)).collect();
     let laws = groups.laws();
+    let seed = context.plan.seed;
     let width = 2 * groups.all.len() + 3 * laws.len();
     let compute = |weight: &dyn Fn(u32) -> f64, seeds: Option<&[f32]>, out: &mut [f64]| {
         let scores: Vec<[f64; 2]> = items.iter().map(|langs| score(langs, weight)).collect();
-        let medians: Vec<[f64; 2]> =
-            groups.all.iter().map(|group| middle(group, &scores, context.plan.seed, seeds)).collect();
+        let medians: Vec<[f64; 2]> = groups.all.iter().map(|group| middle(group, &scores, seed, seeds)).collect();
         let (of_groups, of_laws) = out.split_at_mut(2 * groups.all.len());
         of_groups.chunks_exact_mut(2).zip(&medians).for_each(|(out, median)| out.copy_from_slice(median));
         for (out, law) in of_laws.chunks_exact_mut(3).zip(&laws) {
