@@ -36,7 +36,9 @@ pub fn run(settings: &MergeSettings, out: &Path, progress: &mut dyn Progress) ->
     let pool = Pool::read(settings, progress)?;
     let mut sources = Sources::open(settings, progress)?;
     if let Some(pool) = &pool {
-        for source in sources.every() {
+        let has_head = sources.base_has_head;
+        let base = sources.base.iter_mut().filter(|_| has_head);
+        for source in sources.models.iter_mut().chain(&mut sources.minus).chain(base) {
             source.head = Some(pool.measure(source, progress)?);
         }
     }
@@ -61,6 +63,8 @@ struct Sources {
     models: Vec<Source>,
     minus: Vec<Source>,
     base: Option<Source>,
+    /// Language models that fine-tuning begins with have no reward head.
+    base_has_head: bool,
 }
 
 impl Sources {
@@ -75,8 +79,10 @@ impl Sources {
         for other in others.iter().chain(&minus) {
             compare(first, other, false)?;
         }
+        let mut base_has_head = false;
         if let Some(base) = &base {
             let unlike = compare(first, base, true)?;
+            base_has_head = unlike.missing.is_empty();
             if !unlike.missing.is_empty() {
                 let lacks = listed(&unlike.missing);
                 progress.line(&format!("`{}` has no {lacks}: averaged over the models instead", base.name));
@@ -85,7 +91,7 @@ impl Sources {
                 progress.line(&format!("of `{}` not used: {}", base.name, listed(&unlike.extra)));
             }
         }
-        Ok(Self { models, minus, base })
+        Ok(Self { models, minus, base, base_has_head })
     }
 
     fn every(&mut self) -> impl Iterator<Item = &mut Source> {

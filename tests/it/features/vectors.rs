@@ -70,7 +70,7 @@ fn vectors_of_any_kind_go_the_whole_way() {
     write(&dir.join("train.parquet"), 0..600);
     write(&dir.join("bench.parquet"), 600..1000);
     let train = |out: &str, more: &[&str]| {
-        let mut args = vec!["train", "--data", "train.parquet", "--out", out, "--set", "lr=0.02", "--set", "epochs=6"];
+        let mut args = vec!["train", "--data", "train.parquet", "--out", out, "--set", "lr=0.02", "--set", "epochs=30"];
         args.extend(more);
         succeeds(dir, &args);
         succeeds(dir, &["score", "--model", out, "--pairs", "bench.parquet", "--out", &format!("runs-{out}")]);
