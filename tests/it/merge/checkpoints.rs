@@ -30,9 +30,10 @@ fn read(dir: &Path) -> Tensors {
 /// A copy of a model directory with other weights.
 fn with_weights(like: &Path, dir: &Path, tensors: &Tensors) -> PathBuf {
     std::fs::create_dir_all(dir).unwrap();
-    for name in ["config.json", "tokenizer.json", "tokenizer_config.json", "rmbench.toml"] {
-        if like.join(name).is_file() {
-            std::fs::copy(like.join(name), dir.join(name)).unwrap();
+    for entry in std::fs::read_dir(like).unwrap().map(Result::unwrap) {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if entry.path().is_file() && !name.ends_with(".safetensors") {
+            std::fs::copy(entry.path(), dir.join(name)).unwrap();
         }
     }
     weights::write(&dir.join("model.safetensors"), tensors.iter().map(|(n, t)| (n.as_str(), t))).unwrap();
