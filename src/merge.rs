@@ -239,11 +239,11 @@ impl Sources {
 /// Whether `dir` holds this very merge; an error where it holds anything else.
 fn is_there(dir: &Path, card: &MergeCard) -> Result<bool, MergeError> {
     let occupied = || MergeError::Occupied { out: dir.display().to_string() };
-    match std::fs::read_dir(dir) {
+    match std::fs::read_dir(dir).map(|mut entries| entries.next().is_none()) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(FileError::new("read directory", dir, error).into()),
-        Ok(mut entries) if entries.next().is_none() => return Ok(false),
-        Ok(_) => {}
+        Ok(true) => return Ok(false),
+        Ok(false) => {}
     }
     let found = artifact::read_card(dir).map_err(Box::new)?.and_then(|card| card.merge);
     match found {

@@ -35,9 +35,9 @@ fn pair_hash(comparison: &Comparison) -> Hash {
 
 /// The text, and the response's own prompt where it has one.
 fn response_hash(response: &Response) -> Hash {
+    let vector: Vec<[u8; 4]> = response.embedding.iter().flat_map(|e| e.0.iter().map(|x| x.to_le_bytes())).collect();
     let own = response.prompt.iter().flat_map(|prompt| &prompt.0);
     let own = own.flat_map(|m| [m.role.as_str().as_bytes(), m.content.as_bytes()]);
-    let vector: Vec<[u8; 4]> = response.embedding.iter().flat_map(|e| e.0.iter().map(|x| x.to_le_bytes())).collect();
     let vector = vector.iter().map(|bytes| bytes.as_slice());
     hash(std::iter::once(response.text.as_bytes()).chain(own).chain(vector))
 }

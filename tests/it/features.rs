@@ -99,9 +99,9 @@ fn features_belong_to_the_trunk_and_not_to_the_head() {
     let model = tiny(root);
     artifact::save(&root.join("base"), &model, root, None, None).unwrap();
     let key = model.feature_key().unwrap();
-    tch::no_grad(|| model.network.params()["score.weight"].shallow_clone().fill_(0.5));
+    let _ = tch::no_grad(|| model.network.params()["score.weight"].shallow_clone().fill_(0.5));
     assert_eq!(model.feature_key().unwrap(), key);
-    tch::no_grad(|| model.network.params()["model.norm.weight"].shallow_clone().fill_(0.5));
+    let _ = tch::no_grad(|| model.network.params()["model.norm.weight"].shallow_clone().fill_(0.5));
     assert_ne!(model.feature_key().unwrap(), key);
     artifact::save(&root.join("other"), &model, root, None, None).unwrap();
 
