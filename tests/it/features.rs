@@ -147,7 +147,9 @@ fn other_heads_are_trained_on_features_too() {
         train(&model, &settings, &pairs, &out);
         for ((param, tensor), before) in model.params().iter().zip(before) {
             let changed = !tensor.detach().equal(&before);
-            assert_eq!(changed, model.is_head(param), "{name}: {param}");
+            // Differences of rewards do not depend on the last bias: its gradient is 0.
+            let is_trained = model.is_head(param) && param != "score.2.bias";
+            assert_eq!(changed, is_trained, "{name}: {param}");
         }
         let encoded = model.encode(&pairs).unwrap();
         let own = tch::no_grad(|| model.rewards(&encoded.iter().collect::<Vec<_>>(), None).unwrap());

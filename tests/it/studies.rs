@@ -73,7 +73,7 @@ fn fractions_and_seeds_make_a_curve_and_a_repeated_command_does_what_is_missing(
     assert_eq!(names, ["fraction 0.03", "fraction 0.1", "fraction 0.3", "fraction 1"]);
     for (of, estimate) in &medians {
         let fraction = of[0].trim_start_matches("fraction ");
-        let run = |seed: usize| dir.join(format!("study/scores/fraction_{fraction}_seed_{seed}"));
+        let run = |seed: usize| dir.join(format!("study/scores/fraction_{fraction}+seed_{seed}"));
         let mut seeds: Vec<f64> = (0..3).map(|seed| accuracy(&run(seed))).collect();
         seeds.sort_by(f64::total_cmp);
         let (point, low) = (estimate["point"].as_f64().unwrap(), estimate["interval"]["low"].as_f64().unwrap());
@@ -88,12 +88,12 @@ fn fractions_and_seeds_make_a_curve_and_a_repeated_command_does_what_is_missing(
     let markdown = std::fs::read_to_string(dir.join("study/report/report.md")).unwrap();
     assert!(markdown.contains("## Studies") && markdown.contains("fraction 0.03"), "{markdown}");
     // The models say what they are part of, and how much they were trained on.
-    let card = std::fs::read_to_string(dir.join("study/runs/fraction_0.1_seed_1/rmbench.toml")).unwrap();
+    let card = std::fs::read_to_string(dir.join("study/runs/fraction_0.1+seed_1/rmbench.toml")).unwrap();
     assert!(card.contains("fraction = \"0.1\"") && card.contains("pairs = "), "{card}");
 
     // One run is lost: the command trains that one again, to the same bytes, and leaves the others.
-    let lost = dir.join("study/runs/fraction_0.1_seed_1");
-    let kept = dir.join("study/runs/fraction_0.1_seed_2/model.safetensors");
+    let lost = dir.join("study/runs/fraction_0.1+seed_1");
+    let kept = dir.join("study/runs/fraction_0.1+seed_2/model.safetensors");
     let bytes = std::fs::read(lost.join("model.safetensors")).unwrap();
     let before = std::fs::metadata(&kept).unwrap().modified().unwrap();
     std::fs::remove_dir_all(&lost).unwrap();
