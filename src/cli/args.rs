@@ -112,8 +112,6 @@ pub struct TrainArgs {
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub features: Option<PathBuf>,
     #[command(flatten)]
-    pub study: StudyArgs,
-    #[command(flatten)]
     pub config: ConfigArgs,
     /// Print every objective with its formula, data needs, settings and source, and stop
     #[arg(long)]
@@ -130,6 +128,9 @@ pub struct TrainArgs {
     /// Precision of weights and activations: f32 or bf16
     #[arg(long, value_name = "DTYPE")]
     pub dtype: Option<String>,
+    // Last: the heading holds for everything after it.
+    #[command(flatten)]
+    pub study: StudyArgs,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -5,7 +5,6 @@ mod orchestrate;
 use std::sync::Arc;
 
 use serde_json::json;
-use tch::{Device, Kind};
 use toml::{Table, Value};
 
 use super::Outcome;
@@ -173,7 +172,8 @@ pub fn add_user(args: &AddUserArgs, message: &mut Message) -> anyhow::Result<Out
         let problem = format!("the data have no pairs of user `{}`", args.user);
         return Err(CliError::new(problem, "--column user=NAME names the column of users").into());
     }
-    let model = artifact::load(&args.model, Device::Cpu, Kind::Float, Kind::Float, MissingHead::Refuse, None)?;
+    let (cpu, kind) = (device::parse("cpu")?, device::parse_dtype("f32")?);
+    let model = artifact::load(&args.model, cpu, kind, kind, MissingHead::Refuse, None)?;
     let shots = personal::shots(&args.model, &model, &pairs)?;
     for (n, accuracy) in personal::by_shots(&shots, args.ridge) {
         message.line(&format!("after {n} pairs: {} on this user's others", in_words(accuracy)));

@@ -128,7 +128,9 @@ fn last_layer(head: &Head, params: &Params) -> Result<String, String> {
         HeadKind::Pooler | HeadKind::Prediction => "classifier".to_owned(),
         HeadKind::Classification => "classifier.out_proj".to_owned(),
         HeadKind::Mlp { name } => {
-            let index = |tensor: &String| tensor.strip_prefix(name)?.strip_prefix('.')?.split('.').next()?.parse::<usize>().ok();
+            let index = |tensor: &String| {
+                tensor.strip_prefix(name)?.strip_prefix('.')?.split('.').next()?.parse::<usize>().ok()
+            };
             let last = params.keys().filter_map(index).max();
             last.map(|last| format!("{name}.{last}")).ok_or_else(|| format!("it has no layers `{name}.0`, …"))?
         }

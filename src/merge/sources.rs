@@ -151,8 +151,9 @@ pub fn compare(first: &Source, other: &Source, is_base: bool) -> Result<Unlike, 
     let missing: Vec<String> = of_first.difference(&of_other).cloned().collect();
     let extra: Vec<String> = of_other.difference(&of_first).cloned().collect();
     let unlike = Unlike { missing, extra };
-    let is_fine = is_base && unlike.missing.iter().all(|name| is_head(name));
-    if !is_fine && !(unlike.missing.is_empty() && unlike.extra.is_empty()) {
+    let is_alike = unlike.missing.is_empty() && unlike.extra.is_empty();
+    let is_fine = is_alike || is_base && unlike.missing.iter().all(|name| is_head(name));
+    if !is_fine {
         return differs(unlike.to_string());
     }
     for name in of_first.intersection(&of_other) {

@@ -46,6 +46,9 @@ pub struct Cpm {
     pub cross_validated: Option<Estimate>,
 }
 
+/// Accuracy, penalty, C, and what each pair was worth, by source item.
+type Candidate<'a> = (f64, Penalty, f64, Vec<(&'a str, f64)>);
+
 /// The values of C that are tried, the strongest penalty first.
 pub fn grid() -> Vec<f64> {
     let (from, to, n) = GRID;
@@ -103,7 +106,7 @@ pub fn fit(pairs: &[FeaturePair], seed: u64) -> Result<Cpm, TrainError> {
         })
         .collect();
     let scales: Vec<Scale> = split.iter().map(|(rest, _)| Scale::of(rest)).collect();
-    let mut best: Option<(f64, Penalty, f64, Vec<(&str, f64)>)> = None;
+    let mut best: Option<Candidate> = None;
     for penalty in [Penalty::L2, Penalty::L1] {
         for c in grid() {
             let mut credits: Vec<(&str, f64)> = Vec::with_capacity(pairs.len());

@@ -309,6 +309,8 @@ pub struct Trial {
 /// Numbers of pairs of a new user.
 pub const SHOTS: [usize; 6] = [0, 1, 2, 5, 10, 20];
 
+type ByUser<'a> = BTreeMap<&'a str, Vec<&'a FeaturePair>>;
+
 /// Fits with a share of users and of pairs held out, and measures on these. Intervals resample users.
 pub fn trial(pairs: &[FeaturePair], settings: PalSettings, held_out: f64) -> Result<Trial, TrainError> {
     let seed = settings.seed;
@@ -317,8 +319,7 @@ pub fn trial(pairs: &[FeaturePair], settings: PalSettings, held_out: f64) -> Res
         random::uniform(seed, "pal-pairs", format!("{user}\0{}", pair.source)) < held_out
     };
     let mut train = Vec::new();
-    let (mut seen, mut new): (BTreeMap<&str, Vec<&FeaturePair>>, BTreeMap<&str, Vec<&FeaturePair>>) =
-        Default::default();
+    let (mut seen, mut new) = (ByUser::new(), ByUser::new());
     for pair in pairs {
         let Some(user) = pair.user.as_deref() else { continue };
         if is_new(user) {
