@@ -91,8 +91,8 @@ fn cpm_recovers_planted_weights_and_is_a_linear_model() {
         .collect();
     let model = cpm::fit(&pairs, 1).unwrap();
     let strongest = model.weights[0];
-    for k in 0..4 {
-        assert!((model.weights[k] / strongest - planted[k]).abs() < 0.15, "{:?}", model.weights);
+    for (found, planted) in model.weights.iter().zip(planted) {
+        assert!((found / strongest - planted).abs() < 0.15, "{:?}", model.weights);
     }
     let accuracy = model.cross_validated.unwrap();
     assert!(accuracy.interval.unwrap().low > 0.7 && accuracy.n == 1500, "{accuracy:?}");
