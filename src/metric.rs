@@ -8,22 +8,17 @@
 
 pub mod accuracy;
 pub mod aggregate;
-pub mod agreement;
 pub mod bootstrap;
 pub mod calibration;
 pub mod cochran;
-pub mod comparable;
-pub mod correlation;
 pub mod design;
 pub mod estimate;
 pub mod gamma;
 pub mod graded;
 pub mod interval;
-pub mod irt;
 pub mod judgment;
 pub mod length;
 pub mod linkage;
-pub mod logistic;
 pub mod margin;
 pub mod mcnemar;
 pub mod multiplicity;
@@ -35,7 +30,6 @@ pub mod power;
 pub mod power_law;
 pub mod ranking;
 pub mod resample;
-pub mod selective;
 pub mod sheet;
 pub mod stuart_maxwell;
 pub mod student;
@@ -49,6 +43,7 @@ use crate::table::item::Item;
 pub use crate::benchmark::manifest::TiePolicy;
 pub use estimate::{Estimate, Interval};
 use outcome::Evidence;
+pub use rmbench_estimators::{agreement, comparable, correlation, irt, logistic, selective};
 pub use rmbench_resampling::columns;
 
 /// How a benchmark turns rewards into outcomes; comes from its manifest.

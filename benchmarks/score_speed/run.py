@@ -112,7 +112,7 @@ class Case:
         if self.args.clock == "cpu":
             start = self.score(self.one)["cpu_seconds"]
             run.update(seconds=run["cpu_seconds"] - start, start_seconds=start)
-        table = pq.read_table(run["out"] + "/scores.parquet").to_pandas().groupby("item_id", sort=False)
+        table = pq.read_table(run["out"] + "/scores.parquet").to_pandas().groupby("item_id", sort=False, observed=True)
         n_tokens = [list(group["n_tokens"]) for _, group in table]
         if n_tokens != [[len(ids) for ids in item] for item in self.ids]:
             raise SystemExit("rmbench and the peers see other tokens")

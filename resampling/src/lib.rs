@@ -13,7 +13,7 @@ pub mod clusters;
 pub mod columns;
 mod product;
 pub mod program;
-mod random;
+pub mod random;
 pub mod resample;
 pub mod stepdown;
 pub mod summary;

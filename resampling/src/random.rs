@@ -1,5 +1,6 @@
 //! xoshiro256++ (Blackman and Vigna 2019, public domain), seeded by the caller, one stream per replicate.
 
+/// Random numbers that are a function of a key and a number.
 pub struct Stream([u64; 4]);
 
 /// splitmix64: spreads a counter over 64 bits.

@@ -1,22 +1,32 @@
-//! The second resampling path, for statistics that are not functions of a few sums: slopes, orders,
-//! curves, fitted weights.
+//! Resampling of an analysis: numbers that are functions of sums of its own, and the second path for what is none
+//! (orders, curves).
 //!
-//! A replicate is the same draw of clusters as in [`bootstrap`](crate::metric::bootstrap) (the same seed
-//! gives the same draws and weights); the statistic sees what each cluster weighs and computes itself anew.
-//! That costs a pass over the items per replicate, so there are fewer of them where there are many items.
+//! A replicate is the same draw of clusters as in [`bootstrap`](crate::metric::bootstrap) (the same seed gives the same
+//! draws and weights). Fitted coefficients are sums, too: one step of Newton's method from the fit of all items is a function
+//! of the sums of gradients and curvatures there. In the second path the statistic sees what each cluster weighs and computes
+//! itself anew. Analyses have more sums than scores have, so there are fewer replicates where there are many items.
+
+use std::sync::Arc;
 
 use rayon::prelude::*;
+use rmbench_resampling::columns::ColumnId;
 
 use crate::metric::Interval;
 use crate::metric::bootstrap::Bootstrap;
 use crate::metric::interval::middle;
+use crate::metric::sheet::{NodeId, Sheet};
 
 /// Fewer clusters than this give no interval: percentiles would mean nothing.
 pub const MIN_CLUSTERS: usize = 10;
 
-/// Steps of arithmetic that one analysis may spend on its replicates.
-const BUDGET: usize = 60_000_000;
-const FEWEST: usize = 200;
+/// Multiplications that one analysis of a benchmark may spend on its replicates, all runs together: about a second.
+const BUDGET: usize = 4_000_000_000;
+/// Replicates that are always made.
+const FEWEST: usize = 400;
+
+/// Steps of arithmetic, and replicates, of the second path.
+const STEPS: usize = 400_000_000;
+const FEWEST_PASSES: usize = 200;
 
 /// Share of replicates that may be undefined before a number gets no interval.
 const MAX_UNDEFINED: f64 = 0.05;
@@ -24,18 +34,120 @@ const MAX_UNDEFINED: f64 = 0.05;
 /// How resampling is done: for one benchmark, by all of its analyses alike.
 pub struct Plan {
     bootstrap: Bootstrap,
+    /// Runs that each analysis looks at.
+    n_runs: usize,
     pub seed: u64,
     pub level: f64,
 }
 
-impl Plan {
-    pub fn new(bootstrap: Bootstrap) -> Self {
-        Self { seed: bootstrap.seed, level: bootstrap.level, bootstrap }
+/// Numbers of one analysis, mostly of one run, that are resampled together.
+pub struct Numbers<'a> {
+    plan: &'a Plan,
+    sheet: Sheet,
+    wanted: Vec<NodeId>,
+    /// By cluster, to add a column up.
+    sums: Vec<f64>,
+}
+
+/// One of the numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Number(usize);
+
+/// What became of a number: itself, `None` where it is undefined, and its interval.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Found {
+    pub point: Option<f64>,
+    pub interval: Option<Interval>,
+}
+
+impl Numbers<'_> {
+    /// What each cluster adds to one sum; a cluster may come several times.
+    pub fn column(&mut self, entries: impl Iterator<Item = (u32, f64)>) -> ColumnId {
+        let mut touched = Vec::new();
+        for (cluster, value) in entries {
+            let sum = &mut self.sums[cluster as usize];
+            if *sum == 0.0 {
+                touched.push(cluster);
+            }
+            *sum += value;
+        }
+        touched.sort_unstable();
+        let taken: Vec<(u32, f64)> =
+            touched.into_iter().map(|c| (c, std::mem::take(&mut self.sums[c as usize]))).collect();
+        self.sheet.columns.insert(&taken)
     }
 
-    /// Replicates of a statistic that costs about `steps` each time.
+    /// A column's sum over all items.
+    pub fn total(&self, column: ColumnId) -> f64 {
+        self.sheet.columns.totals()[column as usize]
+    }
+
+    /// First sum over second.
+    pub fn ratio(&mut self, above: ColumnId, below: ColumnId) -> Number {
+        let node = self.sheet.ratio(above, below);
+        self.want(node)
+    }
+
+    /// A function of sums; `None` where it is undefined.
+    pub fn function(
+        &mut self,
+        columns: Vec<ColumnId>,
+        function: impl Fn(&[f64]) -> Option<f64> + Send + Sync + 'static,
+    ) -> Number {
+        let node = self.sheet.own(columns, Arc::new(move |sums: &[f64]| function(sums).unwrap_or(f64::NAN)));
+        self.want(node)
+    }
+
+    fn want(&mut self, node: NodeId) -> Number {
+        self.wanted.push(node);
+        Number(self.wanted.len() - 1)
+    }
+
+    /// All numbers, by [`Number`].
+    pub fn resample(self) -> Answers {
+        let points = self.sheet.points();
+        let mut bootstrap = self.plan.bootstrap.clone();
+        let products = self.sheet.columns.n_entries() * self.plan.n_runs;
+        bootstrap.replicates = bootstrap.replicates.min((BUDGET / products.max(1)).max(FEWEST));
+        let few = bootstrap.clusters.len() < MIN_CLUSTERS;
+        let spreads = match few {
+            true => vec![None; self.wanted.len()],
+            false => bootstrap.run(&self.sheet, &self.wanted, &[], &mut |_| {}).spreads,
+        };
+        let found = |(node, spread): (&NodeId, Option<crate::metric::bootstrap::Spread>)| Found {
+            point: points[*node as usize],
+            interval: spread.map(|spread| spread.interval),
+        };
+        Answers(self.wanted.iter().zip(spreads).map(found).collect())
+    }
+}
+
+/// What became of all [`Numbers`].
+pub struct Answers(Vec<Found>);
+
+impl Answers {
+    /// # Panics
+    /// Where the number belongs to other [`Numbers`].
+    pub fn of(&self, number: Number) -> Found {
+        self.0[number.0]
+    }
+}
+
+impl Plan {
+    pub fn new(bootstrap: Bootstrap, n_runs: usize) -> Self {
+        Self { seed: bootstrap.seed, level: bootstrap.level, n_runs, bootstrap }
+    }
+
+    /// Numbers to be declared, of one run or of all together.
+    pub fn numbers(&self) -> Numbers<'_> {
+        let sums = vec![0.0; self.bootstrap.clusters.len()];
+        Numbers { plan: self, sheet: Sheet::default(), wanted: Vec::new(), sums }
+    }
+
+    /// Replicates of a statistic that costs about `steps` each time, in every run.
     pub fn affordable(&self, steps: usize) -> usize {
-        self.bootstrap.replicates.min((BUDGET / steps.max(1)).max(FEWEST))
+        let steps = steps.max(1) * self.n_runs.max(1);
+        self.bootstrap.replicates.min((STEPS / steps).max(FEWEST_PASSES))
     }
 
     /// Evaluates `statistic` on resampled clusters: it fills `width` values, NaN where undefined.
@@ -87,7 +199,7 @@ mod tests {
 
     fn plan(replicates: usize) -> Plan {
         let clusters = Clusters::new(40, vec![(0..40).collect()]);
-        Plan::new(Bootstrap { clusters, replicates, seed: 3, level: 0.95, reading: Reading::Percentile })
+        Plan::new(Bootstrap { clusters, replicates, seed: 3, level: 0.95, reading: Reading::Percentile }, 1)
     }
 
     #[test]
@@ -117,6 +229,26 @@ mod tests {
     fn undefined_and_constant_values_have_no_interval() {
         let found = plan(100).run(2, 1, &|_, out| out[0] = 1.0);
         assert_eq!((found.interval(0), found.interval(1)), (None, None));
-        assert_eq!(plan(10_000).affordable(3_000_000), FEWEST);
+        assert_eq!(plan(10_000).affordable(30_000_000), FEWEST_PASSES);
+    }
+
+    #[test]
+    fn numbers_are_functions_of_sums_by_cluster() {
+        let plan = plan(500);
+        let mut numbers = plan.numbers();
+        // Every cluster twice; what it adds cancels for cluster 0.
+        let value = |c: u32| if c == 0 { [2.0, -2.0] } else { [f64::from(c), 1.0] };
+        let above = numbers.column((0..40).flat_map(|c| value(c).map(|v| (c, v))));
+        let below = numbers.column((0..40).map(|c| (c, 1.0)));
+        let mean = numbers.ratio(above, below);
+        let squared = numbers.function(vec![above, below], |sums| Some((sums[0] / sums[1]).powi(2)));
+        let undefined = numbers.function(vec![above], |_| None);
+        let found = numbers.resample();
+        let exact = (1..40).map(|c| f64::from(c) + 1.0).sum::<f64>() / 40.0;
+        assert!((found.of(mean).point.unwrap() - exact).abs() < 1e-12);
+        assert!((found.of(squared).point.unwrap() - exact * exact).abs() < 1e-9);
+        let (a, b) = (found.of(mean).interval.unwrap(), found.of(squared).interval.unwrap());
+        assert!(a.low < exact && exact < a.high && (b.high - a.high.powi(2)).abs() < 1e-3 * b.high);
+        assert_eq!(found.of(undefined), Found { point: None, interval: None });
     }
 }

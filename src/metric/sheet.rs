@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use rmbench_resampling::program::{Op, Program};
+use rmbench_resampling::program::{Function, Op, Program};
 
 use crate::metric::Metric;
 use rmbench_resampling::columns::{ColumnId, Columns};
@@ -74,6 +74,13 @@ enum Node {
         finish: Finish,
         columns: Vec<ColumnId>,
     },
+    /// A function of its own, which no other node shares; as wide as there are columns.
+    Own {
+        function: Function,
+        columns: Vec<ColumnId>,
+    },
+    /// Sum of the first columns over sum of the second.
+    Ratio(ColumnId, ColumnId),
     /// Weights and nodes; the weights sum to 1.
     Mean(Vec<(f64, NodeId)>),
     Difference(NodeId, NodeId),
@@ -90,6 +97,9 @@ enum Node {
 enum Key {
     Given(u64),
     Finish(&'static str, Vec<ColumnId>),
+    /// By its place.
+    Own(usize),
+    Ratio(ColumnId, ColumnId),
     Mean(Vec<(u64, NodeId)>),
     Difference(NodeId, NodeId),
     Variance(Vec<NodeId>),
@@ -102,7 +112,7 @@ enum Key {
 impl Node {
     fn operands(&self, each: &mut dyn FnMut(NodeId)) {
         match self {
-            Node::Given(_) | Node::Finish { .. } => {}
+            Node::Given(_) | Node::Finish { .. } | Node::Own { .. } | Node::Ratio(..) => {}
             Node::Mean(parts) => parts.iter().for_each(|(_, part)| each(*part)),
             Node::Difference(a, b) | Node::Quotient(a, b) => [*a, *b].into_iter().for_each(each),
             Node::Variance(parts) | Node::Largest(parts) => parts.iter().copied().for_each(each),
@@ -110,10 +120,13 @@ impl Node {
         }
     }
 
-    fn key(&self) -> Key {
+    /// `place` is where the node would stand.
+    fn key(&self, place: usize) -> Key {
         match self {
             Node::Given(value) => Key::Given(value.to_bits()),
             Node::Finish { finish, columns } => Key::Finish(finish.id(), columns.clone()),
+            Node::Own { .. } => Key::Own(place),
+            Node::Ratio(above, below) => Key::Ratio(*above, *below),
             Node::Mean(parts) => Key::Mean(parts.iter().map(|(weight, node)| (weight.to_bits(), *node)).collect()),
             Node::Difference(a, b) => Key::Difference(*a, *b),
             Node::Variance(nodes) => Key::Variance(nodes.clone()),
@@ -137,7 +150,7 @@ pub struct Sheet {
 impl Sheet {
     fn push(&mut self, node: Node) -> NodeId {
         let next = self.nodes.len() as NodeId;
-        let id = *self.known.entry(node.key()).or_insert(next);
+        let id = *self.known.entry(node.key(self.nodes.len())).or_insert(next);
         if id == next {
             self.nodes.push(node);
         }
@@ -160,6 +173,16 @@ impl Sheet {
     /// A function of sums; `columns` holds the columns of all cells that are pooled.
     pub fn finish(&mut self, finish: Finish, columns: Vec<ColumnId>) -> NodeId {
         self.push(Node::Finish { finish, columns })
+    }
+
+    /// A function of the sums of `columns` that is written here only; NaN where it is undefined.
+    pub fn own(&mut self, columns: Vec<ColumnId>, function: Function) -> NodeId {
+        self.push(Node::Own { function, columns })
+    }
+
+    /// Σ above / Σ below; undefined where the second sum is 0.
+    pub fn ratio(&mut self, above: ColumnId, below: ColumnId) -> NodeId {
+        self.push(Node::Ratio(above, below))
     }
 
     /// Σ w x / Σ w. Weights are positive (manifests are checked).
@@ -242,6 +265,12 @@ impl Sheet {
             let op = match node {
                 Node::Given(value) => Op::Given(*value),
                 Node::Finish { finish, columns } => finish.op(columns.iter().map(&mut column).collect()),
+                Node::Own { function, columns } => Op::Function {
+                    function: function.clone(),
+                    width: columns.len(),
+                    columns: columns.iter().map(&mut column).collect(),
+                },
+                Node::Ratio(above, below) => Op::Ratio(vec![[column(above), column(below)]]),
                 Node::Mean(parts) => Op::Mean(parts.iter().map(|(weight, part)| (*weight, earlier(part))).collect()),
                 Node::Difference(a, b) => Op::Difference(earlier(a), earlier(b)),
                 Node::Variance(parts) => Op::Variance(parts.iter().map(earlier).collect()),

@@ -16,6 +16,8 @@ mod studies;
 mod tokens;
 mod transfer;
 
+use rayon::prelude::*;
+
 use crate::metric::Protocol;
 use crate::metric::design::Design;
 use crate::metric::resample::Plan;
@@ -44,6 +46,11 @@ impl Context<'_> {
     pub fn detail(&self, analysis: &str, run: Option<usize>, measure: &str, of: Vec<About>) -> Detail {
         Detail::new(analysis, self.benchmark, run, measure, of)
     }
+
+    /// Details of each run, computed side by side, in order of runs.
+    pub fn by_run(&self, of_run: impl Fn(usize) -> Vec<Detail> + Sync) -> Vec<Detail> {
+        self.runs.par_iter().flat_map_iter(|run| of_run(*run)).collect()
+    }
 }
 
 type OfItems = fn(&Context<'_>) -> Vec<Detail>;
@@ -68,7 +75,7 @@ pub fn of_items(analysis: &Analysis<'_>, options: &FindingOptions, progress: &mu
         protocol: &analysis.protocol,
         benchmark: &analysis.benchmark,
         runs: &analysis.runs,
-        plan: Plan::new(options.bootstrap(analysis.design())),
+        plan: Plan::new(options.bootstrap(analysis.design()), analysis.runs.len()),
     };
     let mut details = Vec::new();
     for (_, of_items) in OF_ITEMS {

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::lang::Lang;
+use crate::metric::resample::Found;
 use crate::metric::{Estimate, Interval};
 
 /// What a number is about.
@@ -65,6 +66,11 @@ impl Detail {
             None => self.why = self.why.or_else(|| Some("undefined for these items".to_owned())),
         }
         self
+    }
+
+    /// What resampling found.
+    pub fn found(self, found: Found, n: usize) -> Self {
+        self.with(found.point, found.interval, n)
     }
 
     pub fn because(mut self, why: impl Into<String>) -> Self {

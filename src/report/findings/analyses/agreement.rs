@@ -1,11 +1,15 @@
 //! Do languages agree on which items a run gets right? Pair by pair, all together, and whether languages
 //! of one script, family or resource class agree more.
 
-use crate::metric::agreement::{Agreement, Coincidences, agreement as measures_of};
-use crate::metric::correlation::weighted_pearson;
+use rayon::prelude::*;
+
+use crate::metric::agreement::{Agreement, Coincidences, agreement as measures_of, mean_kappa};
+use crate::metric::columns::ColumnId;
+use crate::metric::correlation::{MOMENTS, moments, pearson_of_moments};
 use crate::metric::linkage::{average_linkage, leaves};
 use crate::metric::parallel::Parallel;
 use crate::metric::permutation::label_test;
+use crate::metric::resample::{Number, Numbers};
 use crate::report::findings::analyses::Context;
 use crate::report::findings::analyses::groups::numbered;
 use crate::report::findings::detail::{About, Detail};
@@ -31,28 +35,27 @@ struct Pair {
 }
 
 pub fn agreement(context: &Context<'_>) -> Vec<Detail> {
-    let runs: Vec<(usize, Parallel)> =
-        context.runs.iter().map(|run| (*run, Parallel::new(context.table, context.design, *run))).collect();
-    let mut details = Vec::new();
-    let mut best: Option<(f64, usize)> = None;
-    for (at, (run, parallel)) in runs.iter().enumerate() {
-        let pairs = pairs(parallel);
+    let of_run = |run: &usize| {
+        let parallel = Parallel::new(context.table, context.design, *run);
+        let pairs = pairs(&parallel);
         if pairs.is_empty() {
-            continue;
+            return None;
         }
-        details.extend(of_run(context, *run, parallel, &pairs));
         let known: Vec<f64> = (0..parallel.langs.len()).filter_map(|l| Some(parallel.accuracy(l)?.0)).collect();
         let mean = known.iter().sum::<f64>() / known.len() as f64;
-        if best.is_none_or(|(before, _)| mean > before) {
-            best = Some((mean, at));
-        }
-    }
+        Some((*run, mean, of_run(context, *run, &parallel, &pairs)))
+    };
+    let runs: Vec<(usize, f64, Vec<Detail>)> = context.runs.par_iter().filter_map(of_run).collect();
+    let first_best = |a: &(usize, f64), b: &(usize, f64)| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0));
+    let best = runs.iter().map(|(run, mean, _)| (*run, *mean)).max_by(first_best);
+    let mut details: Vec<Detail> = runs.into_iter().flat_map(|(.., details)| details).collect();
     // A matrix per run would bury the reader; the best run's is the one to look at.
-    if let Some((run, parallel)) = best.and_then(|(_, at)| runs.get(at)) {
-        let pairs = pairs(parallel);
-        let values = matrix(context, *run, parallel, &pairs, &mut details);
-        tree(context, *run, parallel, &pairs, &values, &mut details);
-        group_tests(context, *run, parallel, &pairs, &values, &mut details);
+    if let Some((run, _)) = best {
+        let parallel = Parallel::new(context.table, context.design, run);
+        let pairs = pairs(&parallel);
+        let values = matrix(context, run, &parallel, &pairs, &mut details);
+        tree(context, run, &parallel, &pairs, &values, &mut details);
+        group_tests(context, run, &parallel, &pairs, &values, &mut details);
     }
     details
 }
@@ -64,55 +67,64 @@ fn pairs(parallel: &Parallel) -> Vec<Pair> {
     pairs.filter(|pair| pair.shared.len() >= MIN_SHARED).collect()
 }
 
-/// The pair's measures where source c counts `counts[c]` times.
-fn values(parallel: &Parallel, pair: &Pair, counts: &dyn Fn(u32) -> f64) -> [f64; MEASURES.len()] {
-    let mut table = [0.0; LABELS * LABELS];
+/// Columns of a pair's table of labels, row by row.
+fn table(numbers: &mut Numbers<'_>, parallel: &Parallel, pair: &Pair) -> Vec<ColumnId> {
+    let mut cells = vec![Vec::new(); LABELS * LABELS];
     for cluster in &pair.shared {
         let at = *cluster as usize;
         if let (Some(a), Some(b)) = (parallel.right(pair.a, at), parallel.right(pair.b, at)) {
-            table[usize::from(a) * LABELS + usize::from(b)] += counts(*cluster);
+            cells[usize::from(a) * LABELS + usize::from(b)].push((*cluster, 1.0));
         }
     }
-    let margins = pair.shared.iter().filter_map(|cluster| {
+    cells.into_iter().map(|cell| numbers.column(cell.into_iter())).collect()
+}
+
+/// The pair's measures.
+fn values(numbers: &mut Numbers<'_>, parallel: &Parallel, pair: &Pair) -> [Number; MEASURES.len()] {
+    let cells = table(numbers, parallel, pair);
+    let mut of_table = |measure: fn(&Agreement) -> Option<f64>| {
+        numbers.function(cells.clone(), move |sums| measure(&measures_of(sums, LABELS)?))
+    };
+    let raw = of_table(|found| Some(found.raw));
+    let kappa = of_table(|found| found.kappa);
+    let pabak = of_table(|found| found.pabak);
+    let ac1 = of_table(|found| found.ac1);
+    let alpha = of_table(|found| found.alpha);
+    let margins = |lang: usize| pair.shared.iter().filter_map(move |c| parallel.margin(lang, *c as usize));
+    let mean = |lang: usize| margins(lang).sum::<f64>() / margins(lang).count().max(1) as f64;
+    let (mean_a, mean_b) = (mean(pair.a), mean(pair.b));
+    let both = pair.shared.iter().filter_map(|cluster| {
         let at = *cluster as usize;
-        Some((parallel.margin(pair.a, at)?, parallel.margin(pair.b, at)?, counts(*cluster)))
+        let (a, b) = (parallel.margin(pair.a, at)?, parallel.margin(pair.b, at)?);
+        Some((*cluster, moments(a - mean_a, b - mean_b)))
     });
-    let correlation = weighted_pearson(margins).unwrap_or(f64::NAN);
-    let or_nan = |value: Option<f64>| value.unwrap_or(f64::NAN);
-    match measures_of(&table, LABELS) {
-        None => [f64::NAN; MEASURES.len()],
-        Some(Agreement { raw, kappa, pabak, ac1, alpha, .. }) => {
-            [raw, or_nan(kappa), or_nan(pabak), or_nan(ac1), or_nan(alpha), correlation]
-        }
-    }
+    let both: Vec<(u32, [f64; MOMENTS])> = both.collect();
+    let columns: Vec<ColumnId> =
+        (0..MOMENTS).map(|k| numbers.column(both.iter().map(|(cluster, m)| (*cluster, m[k])))).collect();
+    let correlation = numbers.function(columns, pearson_of_moments);
+    [raw, kappa, pabak, ac1, alpha, correlation]
 }
 
 /// α of all languages together and the mean κ of pairs.
 fn of_run(context: &Context<'_>, run: usize, parallel: &Parallel, pairs: &[Pair]) -> Vec<Detail> {
-    let clusters: Vec<(usize, [f64; LABELS])> = (0..parallel.n_clusters)
-        .map(|cluster| (cluster, parallel.counts(cluster)))
-        .filter(|(_, counts)| counts.iter().sum::<f64>() >= 2.0)
-        .collect();
-    let compute = |counts: &dyn Fn(u32) -> f64, out: &mut [f64]| {
-        let mut coincidences = Coincidences::new(LABELS);
-        for (cluster, labels) in &clusters {
-            coincidences.add(labels, counts(*cluster as u32));
-        }
-        let kappas: Vec<f64> = pairs.iter().map(|pair| values(parallel, pair, counts)[KAPPA]).collect();
-        let known: Vec<f64> = kappas.into_iter().filter(|kappa| !kappa.is_nan()).collect();
-        out[0] = coincidences.alpha().unwrap_or(f64::NAN);
-        out[1] = if known.is_empty() { f64::NAN } else { known.iter().sum::<f64>() / known.len() as f64 };
-    };
-    let mut point = [f64::NAN; 2];
-    compute(&|_| 1.0, &mut point);
-    let steps = pairs.iter().map(|pair| pair.shared.len()).sum::<usize>() * 8;
-    let resampled = context.plan.run(2, steps, &|counts, out| compute(&|c| f64::from(counts[c as usize]), out));
-    ["alpha-of-all", "mean-kappa"]
+    let mut numbers = context.plan.numbers();
+    let mut cells = vec![Vec::new(); LABELS * LABELS];
+    let mut n = 0;
+    for cluster in 0..parallel.n_clusters {
+        let mut own = Coincidences::new(LABELS);
+        own.add(&parallel.counts(cluster), 1.0);
+        n += usize::from(own.cells().iter().sum::<f64>() > 0.0);
+        cells.iter_mut().zip(own.cells()).for_each(|(cell, value)| cell.push((cluster as u32, *value)));
+    }
+    let columns = cells.into_iter().map(|cell| numbers.column(cell.into_iter())).collect();
+    let alpha = numbers.function(columns, |sums| Coincidences::of_cells(LABELS, sums)?.alpha());
+    let tables: Vec<ColumnId> = pairs.iter().flat_map(|pair| table(&mut numbers, parallel, pair)).collect();
+    let kappa = numbers.function(tables, |sums| mean_kappa(sums, LABELS));
+    let answers = numbers.resample();
+    [("alpha-of-all", alpha), ("mean-kappa", kappa)]
         .into_iter()
-        .enumerate()
-        .map(|(at, measure)| {
-            let interval = resampled.interval(at);
-            context.detail(ANALYSIS, Some(run), measure, Vec::new()).with(Some(point[at]), interval, clusters.len())
+        .map(|(measure, number)| {
+            context.detail(ANALYSIS, Some(run), measure, Vec::new()).found(answers.of(number), n)
         })
         .collect()
 }
@@ -125,25 +137,18 @@ fn matrix(
     pairs: &[Pair],
     details: &mut Vec<Detail>,
 ) -> Vec<Option<f64>> {
-    let width = MEASURES.len();
-    let steps = pairs.iter().map(|pair| pair.shared.len()).sum::<usize>() * 8;
-    let resampled = context.plan.run(pairs.len() * width, steps, &|counts, out| {
-        for (pair, out) in pairs.iter().zip(out.chunks_exact_mut(width)) {
-            out.copy_from_slice(&values(parallel, pair, &|c| f64::from(counts[c as usize])));
-        }
-    });
-    let mut kappas = Vec::with_capacity(pairs.len());
-    for (number, pair) in pairs.iter().enumerate() {
-        let point = values(parallel, pair, &|_| 1.0);
-        for (at, measure) in MEASURES.into_iter().enumerate() {
+    let mut numbers = context.plan.numbers();
+    let declared: Vec<[Number; MEASURES.len()]> =
+        pairs.iter().map(|pair| values(&mut numbers, parallel, pair)).collect();
+    let answers = numbers.resample();
+    for (pair, declared) in pairs.iter().zip(&declared) {
+        for (measure, number) in MEASURES.into_iter().zip(declared) {
             let of = [pair.a, pair.b].map(|lang| About::Lang(parallel.langs[lang])).to_vec();
-            let interval = resampled.interval(number * width + at);
             let detail = context.detail(ANALYSIS, Some(run), measure, of);
-            details.push(detail.with(Some(point[at]), interval, pair.shared.len()));
+            details.push(detail.found(answers.of(*number), pair.shared.len()));
         }
-        kappas.push(Some(point[KAPPA]).filter(|kappa| !kappa.is_nan()));
     }
-    kappas
+    declared.iter().map(|numbers| answers.of(numbers[KAPPA]).point).collect()
 }
 
 /// Languages that all have a κ with each other: the one with most gaps leaves until none is left.

@@ -1,10 +1,12 @@
 //! Calibration by language: errors, slope, whether one language's temperature serves the others; the
-//! reliability curve; what confidence is worth.
+//! reliability curve; what confidence is worth. Slopes of replicates are one step from the fit of all items.
 
 use crate::lang::Lang;
 use crate::metric::accuracy::credit;
-use crate::metric::calibration::{BINS, Binned, ELO, margins, sigmoid, slope};
+use crate::metric::calibration::{BINS, Binned, ELO, SUMS, bin, margins, sigmoid, slope, slope_terms};
+use crate::metric::columns::ColumnId;
 use crate::metric::outcome::Evidence;
+use crate::metric::resample::{Answers, Number, Numbers};
 use crate::metric::selective::Ordered;
 use crate::report::findings::analyses::Context;
 use crate::report::findings::detail::{About, Detail};
@@ -42,18 +44,13 @@ struct Group {
 }
 
 pub fn calibration(context: &Context<'_>) -> Vec<Detail> {
-    let mut details = Vec::new();
-    for run in context.runs {
-        let groups = groups(context, *run);
-        if groups.is_empty() {
-            continue;
+    context.by_run(|run| {
+        let mut details = of_run(context, run);
+        if !details.is_empty() {
+            details.extend(selective(context, run));
         }
-        let reference = groups.iter().position(|g| g.about == About::Lang(Lang::ENGLISH)).unwrap_or(0);
-        details.extend(by_language(context, *run, &groups, reference));
-        details.extend(reliability(context, *run, &groups, reference));
-        details.extend(selective(context, *run));
-    }
-    details
+        details
+    })
 }
 
 /// Languages with enough items, most items first.
@@ -81,111 +78,198 @@ fn groups(context: &Context<'_>, run: usize) -> Vec<Group> {
     groups
 }
 
-fn slope_of(group: &Group, counts: &dyn Fn(u32) -> f64) -> Option<f64> {
-    slope(group.pairs.iter().map(|(cluster, margin, weight)| (*margin, weight * counts(*cluster))))
+/// The fitted slope of a group and the columns of its terms: gradient, curvature.
+struct Fit {
+    a: f64,
+    terms: [ColumnId; 2],
 }
 
-fn binned(group: &Group, a: f64, counts: &dyn Fn(u32) -> f64) -> Binned {
-    let mut binned = Binned::new(BINS);
-    for (cluster, margin, weight) in &group.pairs {
-        let weight = weight * counts(*cluster);
-        if weight > 0.0 {
-            binned.add(sigmoid(a * margin), weight);
-        }
-    }
-    binned
-}
-
-fn of_group(group: &Group, reference: Option<f64>, counts: &dyn Fn(u32) -> f64, out: &mut [f64]) {
-    let plain = binned(group, 1.0, counts);
-    let own = slope_of(group, counts);
-    let transferred = reference.filter(|a| *a > 0.0).and_then(|a| binned(group, a, counts).ece());
-    let values = [
-        plain.debiased(),
-        plain.ace(),
-        plain.mce(),
-        own,
-        own.map(|a| a * ELO),
-        own.zip(reference.filter(|a| *a > 0.0)).map(|(own, reference)| own / reference),
-        transferred,
-        plain.brier().map(|parts| parts.reliability),
-    ];
-    for (out, value) in out.iter_mut().zip(values) {
-        *out = value.unwrap_or(f64::NAN);
+impl Fit {
+    /// In a resample, from the sums of the terms: one step from the fit of all items.
+    fn moved(a: f64, terms: &[f64]) -> Option<f64> {
+        let [gradient, curvature] = *terms else { return None };
+        (curvature > 0.0).then(|| a + gradient / curvature)
     }
 }
 
-fn by_language(context: &Context<'_>, run: usize, groups: &[Group], reference: usize) -> Vec<Detail> {
-    let width = MEASURES.len();
-    let compute = |counts: &dyn Fn(u32) -> f64, out: &mut [f64]| {
-        let at = slope_of(&groups[reference], counts);
-        for (group, out) in groups.iter().zip(out.chunks_exact_mut(width)) {
-            of_group(group, at, counts, out);
+/// Columns of a group: bins at slope 1 as [`Binned::from_sums`] wants them, and its fit.
+struct Columns {
+    bins: Vec<ColumnId>,
+    fit: Option<Fit>,
+}
+
+/// Where both orders of a pair fall at slope a: (p, 1) and (1 − p, 0).
+fn orders(a: f64, margin: f64) -> [(f64, f64); 2] {
+    [(sigmoid(a * margin), 1.0), (sigmoid(-a * margin), 0.0)]
+}
+
+fn binned(numbers: &mut Numbers<'_>, pairs: &Pairs) -> Vec<ColumnId> {
+    let mut sums = vec![Vec::new(); BINS * SUMS];
+    for (cluster, margin, weight) in pairs {
+        for (p, y) in orders(1.0, *margin) {
+            let own = &mut sums[bin(p, BINS) * SUMS..][..SUMS];
+            own.iter_mut().zip([1.0, p, y]).for_each(|(sum, value)| sum.push((*cluster, weight * value)));
         }
+    }
+    sums.into_iter().map(|sum| numbers.column(sum.into_iter())).collect()
+}
+
+fn fitted(numbers: &mut Numbers<'_>, pairs: &Pairs) -> Option<Fit> {
+    let weighted: Vec<(f64, f64)> = pairs.iter().map(|(_, margin, weight)| (*margin, *weight)).collect();
+    let a = slope(&weighted)?;
+    let terms = [0, 1].map(|term| {
+        numbers.column(pairs.iter().map(|(cluster, margin, weight)| (*cluster, weight * slope_terms(a, *margin)[term])))
+    });
+    Some(Fit { a, terms })
+}
+
+/// ECE at the reference's slope, which resampling moves: Σ (p − y) of a bin moves with it by its derivative,
+/// Σ p (1 − p) m for (p, 1) and the opposite for (1 − p, 0); pairs stay in their bins.
+fn transferred(numbers: &mut Numbers<'_>, pairs: &Pairs, reference: &Fit) -> Number {
+    let a = reference.a;
+    let mut sums = vec![Vec::new(); 2 * BINS];
+    for (cluster, margin, weight) in pairs {
+        for (p, y) in orders(a, *margin) {
+            let at = bin(p, BINS);
+            sums[at].push((*cluster, weight * (p - y)));
+            sums[BINS + at].push((*cluster, weight * p * (1.0 - p) * margin * (2.0 * y - 1.0)));
+        }
+    }
+    let mut columns: Vec<ColumnId> = sums.into_iter().map(|sum| numbers.column(sum.into_iter())).collect();
+    columns.push(numbers.column(pairs.iter().map(|(cluster, _, weight)| (*cluster, 2.0 * weight))));
+    columns.extend(reference.terms);
+    numbers.function(columns, move |sums| {
+        let (gaps, rest) = sums.split_at(BINS);
+        let (moves, rest) = rest.split_at(BINS);
+        let (n, terms) = rest.split_first()?;
+        let moved = Fit::moved(a, terms)? - a;
+        let gaps = gaps.iter().zip(moves).map(|(gap, by)| (gap + moved * by).abs());
+        (*n > 0.0).then(|| gaps.sum::<f64>() / n)
+    })
+}
+
+/// Numbers of one group, in the order of [`MEASURES`]; `None` where no slope fits, or none of the reference.
+fn of_group(
+    numbers: &mut Numbers<'_>,
+    group: &Group,
+    own: &Columns,
+    reference: Option<&Fit>,
+) -> [Option<Number>; MEASURES.len()] {
+    let mut of_bins = |function: fn(&Binned) -> Option<f64>| {
+        Some(numbers.function(own.bins.clone(), move |sums| function(&Binned::from_sums(sums))))
     };
-    let mut point = vec![f64::NAN; width * groups.len()];
-    compute(&|_| 1.0, &mut point);
-    let steps = groups.iter().map(|group| group.pairs.len()).sum::<usize>() * 40;
-    let resampled =
-        context.plan.run(point.len(), steps, &|counts, out| compute(&|c| f64::from(counts[c as usize]), out));
+    let debiased = of_bins(Binned::debiased);
+    let ace = of_bins(Binned::ace);
+    let mce = of_bins(Binned::mce);
+    let reliability = of_bins(|binned| Some(binned.brier()?.reliability));
+    let mut of_slope = |scale: f64| {
+        let Fit { a, terms } = *own.fit.as_ref()?;
+        Some(numbers.function(terms.to_vec(), move |sums| Some(scale * Fit::moved(a, sums)?)))
+    };
+    let (slope, elo) = (of_slope(1.0), of_slope(ELO));
+    let ratio = own.fit.as_ref().zip(reference).map(|(own, reference)| {
+        let (a, b) = (own.a, reference.a);
+        numbers.function([own.terms, reference.terms].concat(), move |sums| {
+            let (own, reference) = sums.split_at(2);
+            Some(Fit::moved(a, own)? / Fit::moved(b, reference).filter(|slope| *slope > 0.0)?)
+        })
+    });
+    let transferred = reference.map(|reference| transferred(numbers, &group.pairs, reference));
+    [debiased, ace, mce, slope, elo, ratio, transferred, reliability]
+}
+
+fn of_run(context: &Context<'_>, run: usize) -> Vec<Detail> {
+    let groups = groups(context, run);
+    if groups.is_empty() {
+        return Vec::new();
+    }
+    let at = groups.iter().position(|g| g.about == About::Lang(Lang::ENGLISH)).unwrap_or(0);
+    let mut numbers = context.plan.numbers();
+    let columns: Vec<Columns> = groups
+        .iter()
+        .map(|group| Columns { bins: binned(&mut numbers, &group.pairs), fit: fitted(&mut numbers, &group.pairs) })
+        .collect();
+    // A ratio to a slope that may be 0 says nothing; whether it may is known when it is resampled.
+    let reference = columns[at].fit.as_ref().filter(|fit| fit.a > 0.0);
+    let declared: Vec<[Option<Number>; MEASURES.len()]> =
+        groups.iter().zip(&columns).map(|(group, own)| of_group(&mut numbers, group, own, reference)).collect();
+    let curves = curves(&mut numbers, &groups, &columns, at);
+    let answers = numbers.resample();
+    let interval = declared[at][SLOPE].and_then(|slope| answers.of(slope).interval);
+    let steady = interval.is_some_and(|interval| interval.low > 0.0);
     let mut details = Vec::new();
-    // A ratio to a slope that may be 0 says nothing.
-    let steady = resampled.interval(reference * width + SLOPE).is_some_and(|interval| interval.low > 0.0);
-    for (number, group) in groups.iter().enumerate() {
-        for (at, measure) in MEASURES.into_iter().enumerate() {
+    for (number, (group, declared)) in groups.iter().zip(&declared).enumerate() {
+        for (measure, declared) in MEASURES.into_iter().zip(declared) {
             // The reference's ratio to itself is no finding.
-            if number == reference && measure == "slope-ratio" {
+            if number == at && measure == "slope-ratio" {
                 continue;
             }
             let detail = context.detail(ANALYSIS, Some(run), measure, vec![group.about.clone()]);
-            let detail = match point[number * width + at] {
+            details.push(match declared.map(|number| answers.of(number)) {
                 _ if !steady && BY_REFERENCE.contains(&measure) => {
                     detail.because("the reference language's slope is not above 0")
                 }
-                value if value.is_nan() => detail.because("no slope fits: margins are all on one side"),
-                value => detail.with(Some(value), resampled.interval(number * width + at), group.n),
-            };
-            details.push(detail);
+                Some(found) if found.point.is_some() => detail.found(found, group.n),
+                _ => detail.because("no slope fits: margins are all on one side"),
+            });
         }
     }
-    let of = vec![groups[reference].about.clone()];
-    details.push(context.detail(ANALYSIS, Some(run), "reference", of).with(Some(1.0), None, groups[reference].n));
+    let of = vec![groups[at].about.clone()];
+    details.push(context.detail(ANALYSIS, Some(run), "reference", of).with(Some(1.0), None, groups[at].n));
+    details.extend(reliability(context, run, &curves, &answers));
     details
 }
 
-/// Mean p and share of right preferences by bin of confidence (p ≥ ½): in the reference language and in
-/// the others together.
-fn reliability(context: &Context<'_>, run: usize, groups: &[Group], reference: usize) -> Vec<Detail> {
-    let mut others = Group { about: About::name("other languages"), pairs: Vec::new(), n: 0 };
-    for (_, group) in groups.iter().enumerate().filter(|(number, _)| *number != reference) {
-        others.pairs.extend_from_slice(&group.pairs);
-        others.n += group.n;
-    }
-    let shown: Vec<&Group> = [&groups[reference], &others].into_iter().filter(|group| group.n > 0).collect();
-    let half = BINS / 2;
-    let compute = |counts: &dyn Fn(u32) -> f64, out: &mut [f64]| {
-        for (group, out) in shown.iter().zip(out.chunks_exact_mut(half)) {
-            let binned = binned(group, 1.0, counts);
-            for (at, out) in out.iter_mut().enumerate() {
-                *out = binned.point(half + at).map_or(f64::NAN, |(_, _, right)| right);
-            }
+/// A reliability curve: p̄ and ȳ of each bin of confidence (p ≥ ½).
+struct Curve {
+    about: About,
+    points: Vec<[Number; 2]>,
+    /// Predictions in each bin.
+    counts: Vec<f64>,
+}
+
+/// The reference language's curve, and that of the others together.
+fn curves(numbers: &mut Numbers<'_>, groups: &[Group], columns: &[Columns], reference: usize) -> Vec<Curve> {
+    let own = vec![reference];
+    let others: Vec<usize> = (0..groups.len()).filter(|number| *number != reference).collect();
+    let shown = [(groups[reference].about.clone(), own), (About::name("other languages"), others)];
+    let curve = |(about, members): (About, Vec<usize>)| {
+        let mut points = Vec::new();
+        let mut counts = Vec::new();
+        for at in BINS / 2..BINS {
+            let sum = |which: usize| members.iter().map(|g| columns[*g].bins[at * SUMS + which]).collect::<Vec<_>>();
+            let pooled = |which: usize| [sum(which), sum(0)].concat();
+            let k = members.len();
+            let mut mean = |which: usize| {
+                numbers.function(pooled(which), move |sums| {
+                    let (above, below) = sums.split_at(k);
+                    let n: f64 = below.iter().sum();
+                    (n > 0.0).then(|| above.iter().sum::<f64>() / n)
+                })
+            };
+            points.push([mean(1), mean(2)]);
+            counts.push(sum(0).iter().map(|column| numbers.total(*column)).sum());
         }
+        Curve { about, points, counts }
     };
-    let steps = shown.iter().map(|group| group.pairs.len()).sum::<usize>() * 12;
-    let width = half * shown.len();
-    let resampled = context.plan.run(width, steps, &|counts, out| compute(&|c| f64::from(counts[c as usize]), out));
+    shown.into_iter().filter(|(_, members)| !members.is_empty()).map(curve).collect()
+}
+
+fn reliability(context: &Context<'_>, run: usize, curves: &[Curve], answers: &Answers) -> Vec<Detail> {
     let mut details = Vec::new();
-    for (number, group) in shown.iter().enumerate() {
-        let binned = binned(group, 1.0, &|_| 1.0);
-        for at in 0..half {
-            let Some((n, p, right)) = binned.point(half + at) else { continue };
-            let of = vec![group.about.clone(), About::Place(at as u32)];
+    for curve in curves {
+        for (at, ([p, right], n)) in curve.points.iter().zip(&curve.counts).enumerate() {
             let n = n.round() as usize;
+            let (p, right) = (answers.of(*p), answers.of(*right));
+            if p.point.is_none() {
+                continue;
+            }
+            let of = vec![curve.about.clone(), About::Place(at as u32)];
             let of_bin = |measure: &str| context.detail(ANALYSIS, Some(run), measure, of.clone());
             // Percentiles of a handful of items are no interval.
-            let interval = resampled.interval(number * half + at).filter(|_| n >= 10);
-            details.push(of_bin("bin-probability").with(Some(p), None, n));
-            details.push(of_bin("bin-share-right").with(Some(right), interval, n));
+            let interval = right.interval.filter(|_| n >= 10);
+            details.push(of_bin("bin-probability").with(p.point, None, n));
+            details.push(of_bin("bin-share-right").with(right.point, interval, n));
         }
     }
     details
@@ -207,16 +291,15 @@ fn selective(context: &Context<'_>, run: usize) -> Vec<Detail> {
         return Vec::new();
     }
     let ordered = Ordered::new(items);
-    let compute = |counts: &dyn Fn(u32) -> f64, out: &mut [f64]| {
+    let compute = |counts: &[f32], out: &mut [f64]| {
         if let Some((area, at)) = ordered.curve(counts, &COVERAGES) {
             out[0] = area;
             out[1..].copy_from_slice(&at);
         }
     };
     let mut point = vec![f64::NAN; 1 + COVERAGES.len()];
-    compute(&|_| 1.0, &mut point);
-    let resampled =
-        context.plan.run(point.len(), n * 4, &|counts, out| compute(&|c| f64::from(counts[c as usize]), out));
+    compute(&vec![1.0; context.design.n_clusters], &mut point);
+    let resampled = context.plan.run(point.len(), n, &compute);
     let aurc = context.detail(ANALYSIS, Some(run), "aurc", Vec::new());
     let mut details = vec![aurc.with(Some(point[0]), resampled.interval(0), n)];
     for (at, coverage) in COVERAGES.iter().enumerate() {

@@ -1,9 +1,11 @@
 //! Whether rewards of one answer are the same in every language, and what a mixed-language batch would do.
 
 use crate::lang::Lang;
-use crate::metric::comparable::{shift, variance_shares};
-use crate::metric::correlation::weighted_pearson;
+use crate::metric::columns::ColumnId;
+use crate::metric::comparable::{Cell, SUMS, Shares, shares as shares_of, shift, variance_terms};
+use crate::metric::correlation::{MOMENTS, moments, pearson_of_moments};
 use crate::metric::parallel::Parallel;
+use crate::metric::resample::{Number, Numbers};
 use crate::report::findings::analyses::Context;
 use crate::report::findings::detail::{About, Detail};
 use crate::table::item::ItemTable;
@@ -26,20 +28,35 @@ struct Shared {
 }
 
 pub fn comparability(context: &Context<'_>) -> Vec<Detail> {
+    context.by_run(|run| of_run(context, run))
+}
+
+fn of_run(context: &Context<'_>, run: usize) -> Vec<Detail> {
+    let parallel = Parallel::new(context.table, context.design, run);
+    let Some(english) = parallel.langs.iter().position(|lang| *lang == Lang::ENGLISH) else { return Vec::new() };
+    let langs: Vec<(Lang, Vec<Shared>)> = (0..parallel.langs.len())
+        .filter(|lang| *lang != english)
+        .map(|lang| (parallel.langs[lang], shared(context, &parallel, run, english, lang)))
+        .filter(|(_, shared)| shared.len() >= MIN_SHARED)
+        .collect();
+    if langs.is_empty() {
+        return Vec::new();
+    }
+    let mut numbers = context.plan.numbers();
+    let declared: Vec<[Number; MEASURES.len()]> =
+        langs.iter().map(|(_, shared)| measures(&mut numbers, shared)).collect();
+    let shares = shares(&mut numbers, context.table, run, &parallel);
+    let answers = numbers.resample();
     let mut details = Vec::new();
-    for run in context.runs {
-        let parallel = Parallel::new(context.table, context.design, *run);
-        let Some(english) = parallel.langs.iter().position(|lang| *lang == Lang::ENGLISH) else { continue };
-        let langs: Vec<(Lang, Vec<Shared>)> = (0..parallel.langs.len())
-            .filter(|lang| *lang != english)
-            .map(|lang| (parallel.langs[lang], shared(context, &parallel, *run, english, lang)))
-            .filter(|(_, shared)| shared.len() >= MIN_SHARED)
-            .collect();
-        if langs.is_empty() {
-            continue;
+    for ((lang, shared), declared) in langs.iter().zip(&declared) {
+        for (measure, number) in MEASURES.into_iter().zip(declared) {
+            let detail = context.detail(ANALYSIS, Some(run), measure, vec![About::Lang(*lang)]);
+            details.push(detail.found(answers.of(*number), shared.len()));
         }
-        details.extend(by_language(context, *run, &langs));
-        details.extend(shares(context, *run, &parallel));
+    }
+    for (name, number, n) in shares {
+        let detail = context.detail(ANALYSIS, Some(run), "variance-share", vec![About::name(name)]);
+        details.push(detail.found(answers.of(number), n));
     }
     details
 }
@@ -72,49 +89,40 @@ fn shared(context: &Context<'_>, parallel: &Parallel, run: usize, english: usize
     parallel.shared(english, lang).into_iter().filter_map(of).collect()
 }
 
-fn measures(shared: &[Shared], counts: &dyn Fn(u32) -> f64) -> [f64; MEASURES.len()] {
-    let pairs = shared.iter().flat_map(|s| s.rewards.iter().map(move |(x, y)| (*x, *y, counts(s.cluster))));
-    let found = shift(pairs.clone());
-    let share = |crosses: &dyn Fn(&Shared) -> bool| {
-        let n: f64 = shared.iter().map(|s| counts(s.cluster)).sum();
-        shared.iter().filter(|s| crosses(s)).map(|s| counts(s.cluster)).sum::<f64>() / n
+fn measures(numbers: &mut Numbers<'_>, shared: &[Shared]) -> [Number; MEASURES.len()] {
+    // Both languages are measured from one point, which a shift does not move.
+    let all = || shared.iter().flat_map(|s| &s.rewards);
+    let centre = all().map(|(x, _)| x).sum::<f64>() / all().count().max(1) as f64;
+    let columns: Vec<ColumnId> = (0..MOMENTS)
+        .map(|k| {
+            let of = |s: &Shared| s.rewards.iter().map(|(x, y)| moments(x - centre, y - centre)[k]).sum::<f64>();
+            numbers.column(shared.iter().map(|s| (s.cluster, of(s))))
+        })
+        .collect();
+    let n = numbers.column(shared.iter().map(|s| (s.cluster, 1.0)));
+    let mut share = |crosses: &dyn Fn(&Shared) -> bool| {
+        let crossing = numbers.column(shared.iter().filter(|s| crosses(s)).map(|s| (s.cluster, 1.0)));
+        numbers.ratio(crossing, n)
     };
-    [
-        found.map_or(f64::NAN, |s| s.shift),
-        found.map_or(f64::NAN, |s| s.scale),
-        weighted_pearson(pairs).unwrap_or(f64::NAN),
-        share(&|s| s.rejected.0 > s.chosen.1),
-        share(&|s| s.rejected.1 > s.chosen.0),
-    ]
+    let (there, here) = (share(&|s| s.rejected.0 > s.chosen.1), share(&|s| s.rejected.1 > s.chosen.0));
+    let moved = numbers.function(columns.clone(), |sums| Some(shift(sums)?.shift));
+    let scale = numbers.function(columns.clone(), |sums| Some(shift(sums)?.scale));
+    [moved, scale, numbers.function(columns, pearson_of_moments), there, here]
 }
 
-fn by_language(context: &Context<'_>, run: usize, langs: &[(Lang, Vec<Shared>)]) -> Vec<Detail> {
-    let width = MEASURES.len();
-    let steps = langs.iter().map(|(_, shared)| shared.len()).sum::<usize>() * 24;
-    let resampled = context.plan.run(langs.len() * width, steps, &|counts, out| {
-        for ((_, shared), out) in langs.iter().zip(out.chunks_exact_mut(width)) {
-            out.copy_from_slice(&measures(shared, &|c| f64::from(counts[c as usize])));
-        }
-    });
-    let mut details = Vec::new();
-    for (number, (lang, shared)) in langs.iter().enumerate() {
-        let point = measures(shared, &|_| 1.0);
-        for (at, measure) in MEASURES.into_iter().enumerate() {
-            let detail = context.detail(ANALYSIS, Some(run), measure, vec![About::Lang(*lang)]);
-            details.push(detail.with(Some(point[at]), resampled.interval(number * width + at), shared.len()));
-        }
-    }
-    details
-}
-
-/// How much of the variance of rewards is the responses', the languages', neither's.
-fn shares(context: &Context<'_>, run: usize, parallel: &Parallel) -> Vec<Detail> {
-    let mut cells: Vec<(u32, u16, f64)> = Vec::new();
+/// How much of the variance of rewards is the responses', the languages', neither's: name, number, rewards behind it.
+fn shares(
+    numbers: &mut Numbers<'_>,
+    table: &ItemTable,
+    run: usize,
+    parallel: &Parallel,
+) -> Vec<(&'static str, Number, usize)> {
+    let mut cells: Vec<Cell> = Vec::new();
     let mut clusters: Vec<u32> = Vec::new();
     let mut next = 0;
     for cluster in 0..parallel.n_clusters {
         let items: Vec<(usize, Vec<f64>)> = (0..parallel.langs.len())
-            .filter_map(|lang| Some((lang, rewards(context.table, run, parallel.item(lang, cluster)?)?.0)))
+            .filter_map(|lang| Some((lang, rewards(table, run, parallel.item(lang, cluster)?)?.0)))
             .collect();
         let Some(n_responses) = items.first().map(|(_, rewards)| rewards.len()).filter(|_| items.len() > 1) else {
             continue;
@@ -127,23 +135,16 @@ fn shares(context: &Context<'_>, run: usize, parallel: &Parallel) -> Vec<Detail>
         }
         next += n_responses as u32;
     }
-    let compute = |weight: &dyn Fn(usize) -> f64, out: &mut [f64]| {
-        if let Some(shares) = variance_shares(&cells, weight) {
-            out.copy_from_slice(&[shares.response, shares.language, shares.residual]);
-        }
-    };
-    let mut point = [f64::NAN; 3];
-    compute(&|_| 1.0, &mut point);
-    if point[0].is_nan() {
-        return Vec::new();
-    }
-    let resampled = context.plan.run(3, cells.len() * 60, &|counts, out| {
-        compute(&|at| f64::from(counts[clusters[at] as usize]), out);
-    });
-    let names = ["response", "language", "residual"];
-    let detail = |(at, name): (usize, &str)| {
-        let detail = context.detail(ANALYSIS, Some(run), "variance-share", vec![About::name(name)]);
-        detail.with(Some(point[at]), resampled.interval(at), cells.len())
-    };
-    names.into_iter().enumerate().map(detail).collect()
+    let Some(terms) = variance_terms(&cells) else { return Vec::new() };
+    let columns: Vec<ColumnId> = (0..SUMS)
+        .map(|k| numbers.column(clusters.iter().zip(&terms).map(|(cluster, term)| (*cluster, term[k]))))
+        .collect();
+    let mut share =
+        |of: fn(Shares) -> f64| numbers.function(columns.clone(), move |sums| shares_of(sums).map(of));
+    let named = [
+        ("response", share(|s| s.response)),
+        ("language", share(|s| s.language)),
+        ("residual", share(|s| s.residual)),
+    ];
+    named.into_iter().map(|(name, number)| (name, number, cells.len())).collect()
 }

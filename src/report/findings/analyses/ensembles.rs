@@ -4,8 +4,12 @@
 //! rewards do not decide alone. The scale and the learned weights are kept as they are while resampling.
 
 use crate::metric::accuracy::credit;
+use rayon::prelude::*;
+
+use crate::metric::columns::ColumnId;
 use crate::metric::logistic::Rows;
 use crate::metric::outcome::{Evidence, Extremes};
+use crate::metric::resample::Number;
 use crate::report::findings::analyses::Context;
 use crate::report::findings::detail::{About, Detail};
 
@@ -13,16 +17,35 @@ pub const ANALYSIS: &str = "ensembles";
 
 /// Fewer items give no gain worth printing.
 const MIN_ITEMS: usize = 50;
-const FOLDS: u64 = 5;
+const FOLDS: usize = 5;
 
 /// Ways to join rewards; `learned` comes from logistic regression of preferences on margins.
 pub const METHODS: [&str; 5] = ["mean", "worst-case", "mean-minus-sd", "rank", "learned"];
 
-/// One item in units of each run's margins: `[run][response]`, chosen first.
+/// The place of the method whose weights may not fit.
+const LEARNED: usize = 4;
+
+/// One item in units of each run's margins.
 struct Joined {
     cluster: u32,
-    rewards: Vec<Vec<f64>>,
+    /// The fold that judges it.
+    fold: usize,
+    /// Of one run after the other, chosen first.
+    rewards: Vec<f64>,
     n_chosen: usize,
+    n_responses: usize,
+}
+
+impl Joined {
+    /// Rewards by run.
+    fn runs(&self) -> impl Iterator<Item = &[f64]> {
+        self.rewards.chunks_exact(self.n_responses.max(1))
+    }
+
+    /// All runs' rewards of a response.
+    fn response(&self, at: usize) -> impl Iterator<Item = f64> + Clone + '_ {
+        self.rewards.iter().skip(at).step_by(self.n_responses.max(1)).copied()
+    }
 }
 
 pub fn ensembles(context: &Context<'_>) -> Vec<Detail> {
@@ -34,54 +57,53 @@ pub fn ensembles(context: &Context<'_>) -> Vec<Detail> {
     if items.len() < MIN_ITEMS || !scale(&mut items, runs.len()) {
         return Vec::new();
     }
-    let weights = learned(context, &items, runs.len());
+    let weights = learned(&items, runs.len());
     // Credits by item: every run, then every method.
     let credits: Vec<Vec<f64>> = items
-        .iter()
+        .par_iter()
         .map(|joined| {
-            let alone = joined.rewards.iter().map(|rewards| of(context, joined, rewards));
+            let alone = joined.runs().map(|rewards| of(context, joined, rewards));
             let methods = METHODS.iter().enumerate().map(|(method, _)| {
-                let fold = fold_of(context, joined.cluster);
-                let rewards = match (method, weights.as_ref().map(|w| &w[fold])) {
-                    (4, None) => return f64::NAN,
-                    (4, Some(weights)) => combine(joined, |all| all.iter().zip(weights).map(|(r, w)| r * w).sum()),
+                let rewards = match (method, weights.as_ref()) {
+                    (LEARNED, None) => return f64::NAN,
+                    (LEARNED, Some(by_fold)) => {
+                        combine(joined, |at| joined.response(at).zip(&by_fold[joined.fold]).map(|(r, w)| r * w).sum())
+                    }
                     (3, _) => ranks(joined),
-                    (method, _) => combine(joined, |all| join(method, all)),
+                    (method, _) => combine(joined, |at| join(method, joined.response(at))),
                 };
                 of(context, joined, &rewards)
             });
             alone.chain(methods).collect()
         })
         .collect();
-    let width = runs.len() + METHODS.len();
-    let compute = |counts: &dyn Fn(u32) -> f64, out: &mut [f64]| {
-        let mut sums = vec![0.0; width];
-        let mut n = 0.0;
-        for (joined, credits) in items.iter().zip(&credits) {
-            let weight = counts(joined.cluster);
-            n += weight;
-            sums.iter_mut().zip(credits).for_each(|(sum, credit)| *sum += weight * credit);
-        }
-        let best = sums[..runs.len()].iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        for (method, sum) in sums[runs.len()..].iter().enumerate() {
-            out[2 * method] = sum / n;
-            // The best run is picked anew in every replicate: it was picked by looking, too.
-            out[2 * method + 1] = (sum - best) / n;
-        }
+    let mut numbers = context.plan.numbers();
+    let n = numbers.column(items.iter().map(|joined| (joined.cluster, 1.0)));
+    let mut credit = |at: usize| numbers.column(items.iter().zip(&credits).map(|(j, c)| (j.cluster, c[at])));
+    let alone: Vec<ColumnId> = (0..runs.len()).map(&mut credit).collect();
+    let methods: Vec<Option<ColumnId>> = (0..METHODS.len())
+        .map(|method| (method != LEARNED || weights.is_some()).then(|| credit(runs.len() + method)))
+        .collect();
+    // The best run is picked anew in every replicate: it was picked by looking, too.
+    let gain = |sums: &[f64]| {
+        let [n, method, alone @ ..] = sums else { return None };
+        Some((method - alone.iter().copied().fold(f64::NEG_INFINITY, f64::max)) / n)
     };
-    let mut point = vec![f64::NAN; 2 * METHODS.len()];
-    compute(&|_| 1.0, &mut point);
-    let resampled = context.plan.run(point.len(), items.len() * width, &|counts, out| {
-        compute(&|c| f64::from(counts[c as usize]), out);
-    });
+    let declared: Vec<Option<[Number; 2]>> = methods
+        .into_iter()
+        .map(|method| {
+            let method = method?;
+            Some([numbers.ratio(method, n), numbers.function([&[n, method], &alone[..]].concat(), gain)])
+        })
+        .collect();
+    let answers = numbers.resample();
     let mut details = Vec::new();
-    for (method, name) in METHODS.into_iter().enumerate() {
+    for (name, declared) in METHODS.into_iter().zip(declared) {
         for (at, measure) in ["accuracy", "gain-over-best-run"].into_iter().enumerate() {
-            let at = 2 * method + at;
             let detail = context.detail(ANALYSIS, None, measure, vec![About::name(name)]);
-            details.push(match point[at].is_nan() {
-                true => detail.because("no weights fit"),
-                false => detail.with(Some(point[at]), resampled.interval(at), items.len()),
+            details.push(match declared {
+                None => detail.because("no weights fit"),
+                Some(numbers) => detail.found(answers.of(numbers[at]), items.len()),
             });
         }
     }
@@ -96,22 +118,27 @@ pub fn ensembles(context: &Context<'_>) -> Vec<Detail> {
 
 /// Items that every run scored.
 fn joined(context: &Context<'_>) -> Vec<Joined> {
-    let mut found = Vec::new();
-    for unit in context.design.cells.iter().flat_map(|cell| &cell.units) {
-        for index in unit.items() {
-            let of_run = |run: &usize| -> Option<Vec<f64>> {
+    let fold = |cluster: u32| {
+        let draw = crate::random::uniform(context.plan.seed, "ensemble-fold", cluster.to_le_bytes());
+        ((draw * FOLDS as f64) as usize).min(FOLDS - 1)
+    };
+    let folds: Vec<usize> = (0..context.design.n_clusters as u32).map(fold).collect();
+    let units: Vec<_> = context.design.cells.iter().flat_map(|cell| &cell.units).collect();
+    let of_unit = |unit: &&crate::metric::design::Unit| {
+        let of_item = |index: usize| {
+            let key = &context.table.items[index];
+            let mut rewards = Vec::with_capacity(context.runs.len() * key.n_responses());
+            for run in context.runs {
                 let item = context.table.item(*run, index);
                 Evidence::Rewards.extremes(&item)?;
-                Some(item.chosen.iter().chain(item.rejected).map(|r| r.map_or(f64::NAN, f64::from)).collect())
-            };
-            let rewards: Option<Vec<Vec<f64>>> = context.runs.iter().map(of_run).collect();
-            let n_chosen = usize::from(context.table.items[index].n_chosen);
-            if let Some(rewards) = rewards {
-                found.push(Joined { cluster: unit.cluster, rewards, n_chosen });
+                rewards.extend(item.chosen.iter().chain(item.rejected).map(|r| r.map_or(f64::NAN, f64::from)));
             }
-        }
-    }
-    found
+            let (n_chosen, n_responses) = (usize::from(key.n_chosen), key.n_responses());
+            Some(Joined { cluster: unit.cluster, fold: folds[unit.cluster as usize], rewards, n_chosen, n_responses })
+        };
+        unit.items().filter_map(of_item).collect::<Vec<Joined>>()
+    };
+    units.par_iter().flat_map_iter(of_unit).collect()
 }
 
 fn margin(rewards: &[f64], n_chosen: usize) -> f64 {
@@ -119,34 +146,39 @@ fn margin(rewards: &[f64], n_chosen: usize) -> f64 {
     lowest - rewards[n_chosen..].iter().copied().fold(f64::NEG_INFINITY, f64::max)
 }
 
+/// By item: the margins of all runs.
+fn margins(items: &[Joined]) -> Vec<Vec<f64>> {
+    items.par_iter().map(|joined| joined.runs().map(|r| margin(r, joined.n_chosen)).collect()).collect()
+}
+
 /// Divides rewards by the standard deviation of the run's margins; false where a run's do not vary.
 fn scale(items: &mut [Joined], n_runs: usize) -> bool {
-    for run in 0..n_runs {
-        let margins: Vec<f64> = items.iter().map(|joined| margin(&joined.rewards[run], joined.n_chosen)).collect();
-        let mean = margins.iter().sum::<f64>() / margins.len() as f64;
-        let sd = (margins.iter().map(|m| (m - mean).powi(2)).sum::<f64>() / margins.len() as f64).sqrt();
-        if sd.is_nan() || sd <= 0.0 {
-            return false;
-        }
-        items.iter_mut().flat_map(|joined| &mut joined.rewards[run]).for_each(|reward| *reward /= sd);
+    let margins = margins(items);
+    let n = margins.len() as f64;
+    let sd = |run: usize| {
+        let mean = margins.iter().map(|m| m[run]).sum::<f64>() / n;
+        (margins.iter().map(|m| (m[run] - mean).powi(2)).sum::<f64>() / n).sqrt()
+    };
+    let sds: Vec<f64> = (0..n_runs).map(sd).collect();
+    if sds.iter().any(|sd| sd.is_nan() || *sd <= 0.0) {
+        return false;
     }
+    items.par_iter_mut().for_each(|joined| {
+        let runs = joined.rewards.chunks_exact_mut(joined.n_responses.max(1));
+        runs.zip(&sds).for_each(|(rewards, sd)| rewards.iter_mut().for_each(|reward| *reward /= sd));
+    });
     true
 }
 
-fn fold_of(context: &Context<'_>, cluster: u32) -> usize {
-    let draw = crate::random::uniform(context.plan.seed, "ensemble-fold", cluster.to_le_bytes());
-    ((draw * FOLDS as f64) as usize).min(FOLDS as usize - 1)
-}
-
 /// Weights by fold, fitted on the other folds: no source item helps to judge itself.
-fn learned(context: &Context<'_>, items: &[Joined], n_runs: usize) -> Option<Vec<Vec<f64>>> {
-    let folds: Vec<usize> = items.iter().map(|joined| fold_of(context, joined.cluster)).collect();
-    (0..FOLDS as usize)
+fn learned(items: &[Joined], n_runs: usize) -> Option<Vec<Vec<f64>>> {
+    let margins = margins(items);
+    (0..FOLDS)
+        .into_par_iter()
         .map(|fold| {
             let mut rows = Rows::new(n_runs);
-            for (joined, _) in items.iter().zip(&folds).filter(|(_, own)| **own != fold) {
-                let margins: Vec<f64> = joined.rewards.iter().map(|r| margin(r, joined.n_chosen)).collect();
-                rows.add(&margins, 1.0);
+            for (_, margins) in items.iter().zip(&margins).filter(|(joined, _)| joined.fold != fold) {
+                rows.add(margins, 1.0);
             }
             // A small ridge: runs that always agree have no weights of their own.
             rows.fit(&|_| 1.0, 1.0)
@@ -154,17 +186,17 @@ fn learned(context: &Context<'_>, items: &[Joined], n_runs: usize) -> Option<Vec
         .collect()
 }
 
-fn combine(joined: &Joined, with: impl Fn(&[f64]) -> f64) -> Vec<f64> {
-    let n = joined.rewards[0].len();
-    (0..n).map(|at| with(&joined.rewards.iter().map(|rewards| rewards[at]).collect::<Vec<f64>>())).collect()
+/// One reward per response.
+fn combine(joined: &Joined, of_response: impl Fn(usize) -> f64) -> Vec<f64> {
+    (0..joined.n_responses).map(of_response).collect()
 }
 
-fn join(method: usize, all: &[f64]) -> f64 {
-    let n = all.len() as f64;
-    let mean = all.iter().sum::<f64>() / n;
+fn join(method: usize, all: impl Iterator<Item = f64> + Clone) -> f64 {
+    let n = all.clone().count() as f64;
+    let mean = all.clone().sum::<f64>() / n;
     match method {
-        1 => all.iter().copied().fold(f64::INFINITY, f64::min),
-        2 => mean - (all.iter().map(|r| (r - mean).powi(2)).sum::<f64>() / n).sqrt(),
+        1 => all.fold(f64::INFINITY, f64::min),
+        2 => mean - (all.map(|r| (r - mean).powi(2)).sum::<f64>() / n).sqrt(),
         _ => mean,
     }
 }
@@ -173,10 +205,11 @@ fn join(method: usize, all: &[f64]) -> f64 {
 /// disagree would always tie.
 fn ranks(joined: &Joined) -> Vec<f64> {
     const TIE_BREAK: f64 = 1e-9;
-    let by_run: Vec<Vec<f64>> =
-        joined.rewards.iter().map(|rewards| crate::metric::correlation::ranks(rewards)).collect();
-    let mean = combine(joined, |all| join(0, all));
-    mean.iter().enumerate().map(|(at, mean)| by_run.iter().map(|r| r[at]).sum::<f64>() + TIE_BREAK * mean).collect()
+    let mut sums = combine(joined, |at| TIE_BREAK * join(0, joined.response(at)));
+    for rewards in joined.runs() {
+        sums.iter_mut().zip(crate::metric::correlation::ranks(rewards)).for_each(|(sum, rank)| *sum += rank);
+    }
+    sums
 }
 
 /// The credit that joined rewards earn.

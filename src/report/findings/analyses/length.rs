@@ -3,13 +3,15 @@
 //! P(right) = σ(θ + β tanh(Δ/s)), Δ the chosen response's characters less the rejected one's, s their
 //! standard deviation; length-controlled accuracy is σ(θ), what the fit gives at equal length (after
 //! Dubois et al. 2024). β > 0: the run is right more often where the longer response is the chosen one.
+//! Replicates are one step from the fit of all items, with s kept.
 
 use crate::lang::Lang;
 use crate::metric::accuracy::credit;
 use crate::metric::calibration::sigmoid;
 use crate::metric::length::lengths;
-use crate::metric::logistic::Rows;
+use crate::metric::logistic::{Rows, one_step};
 use crate::metric::outcome::Evidence;
+use crate::metric::resample::{Number, Numbers};
 use crate::report::findings::analyses::Context;
 use crate::report::findings::detail::{About, Detail};
 
@@ -18,58 +20,86 @@ pub const ANALYSIS: &str = "length";
 /// Fewer items give no fit worth printing.
 const MIN_ITEMS: usize = 100;
 
+const MEASURES: [&str; 2] = ["length-controlled-accuracy", "length-coefficient"];
+
+/// (source, difference in length, credit).
+type Item = (u32, f64, f64);
+
 pub fn length(context: &Context<'_>) -> Vec<Detail> {
+    context.by_run(|run| of_run(context, run))
+}
+
+fn of_run(context: &Context<'_>, run: usize) -> Vec<Detail> {
+    let by_lang = items(context, run);
+    let mut groups: Vec<(Option<Lang>, Vec<Item>)> = Vec::new();
+    // One language is the whole.
+    if by_lang.len() > 1 {
+        groups.push((None, by_lang.iter().flat_map(|(_, items)| items).copied().collect()));
+        groups.extend(by_lang.into_iter().map(|(lang, items)| (Some(lang), items)));
+    } else {
+        groups.extend(by_lang.into_iter().map(|(_, items)| (None, items)));
+    }
+    let mut numbers = context.plan.numbers();
+    let fitted: Vec<(Option<Lang>, usize, Option<[Number; 2]>)> = groups
+        .iter()
+        .filter_map(|(lang, items)| Some((*lang, items.len(), controlled(&mut numbers, items)?)))
+        .collect();
+    let answers = numbers.resample();
+    let mut details = Vec::new();
+    for (lang, n, found) in fitted {
+        for (at, measure) in MEASURES.into_iter().enumerate() {
+            let detail = context.detail(ANALYSIS, Some(run), measure, lang.into_iter().map(About::Lang).collect());
+            details.push(match found {
+                Some(numbers) => detail.found(answers.of(numbers[at]), n),
+                None => detail.with(None, None, n),
+            });
+        }
+    }
+    details
+}
+
+/// Items with an outcome by language, in order of code.
+fn items(context: &Context<'_>, run: usize) -> Vec<(Lang, Vec<Item>)> {
     let mut langs: Vec<Lang> = context.design.cells.iter().map(|cell| cell.lang).collect();
     langs.sort_unstable();
     langs.dedup();
-    let mut groups: Vec<Option<Lang>> = vec![None];
-    // One language is the whole.
-    groups.extend(langs.iter().copied().map(Some).filter(|_| langs.len() > 1));
-    let all = context.runs.iter().flat_map(|run| groups.iter().map(move |lang| (*run, *lang)));
-    all.flat_map(|(run, lang)| controlled(context, run, lang)).collect()
-}
-
-fn controlled(context: &Context<'_>, run: usize, lang: Option<Lang>) -> Vec<Detail> {
-    let mut items: Vec<(u32, f64, f64)> = Vec::new();
-    for cell in context.design.cells.iter().filter(|cell| lang.is_none_or(|lang| cell.lang == lang)) {
+    let mut found: Vec<(Lang, Vec<Item>)> = langs.into_iter().map(|lang| (lang, Vec::new())).collect();
+    for cell in &context.design.cells {
+        let Ok(place) = found.binary_search_by_key(&cell.lang, |(lang, _)| *lang) else { continue };
         for unit in &cell.units {
             for index in unit.items() {
                 let item = context.table.item(run, index);
                 let credit = Evidence::Rewards.extremes(&item).and_then(|e| credit(&e, context.protocol.ties));
                 if let (Some(credit), Some((chosen, rejected))) = (credit, lengths(&item)) {
-                    items.push((unit.cluster, chosen - rejected, credit));
+                    found[place].1.push((unit.cluster, chosen - rejected, credit));
                 }
             }
         }
     }
+    found
+}
+
+/// `None` for too few items; within, `None` where nothing fits.
+fn controlled(numbers: &mut Numbers<'_>, items: &[Item]) -> Option<Option<[Number; 2]>> {
     let n = items.len();
     if n < MIN_ITEMS {
-        return Vec::new();
+        return None;
     }
     let mean = items.iter().map(|(_, d, _)| d).sum::<f64>() / n as f64;
     let sd = (items.iter().map(|(_, d, _)| (d - mean).powi(2)).sum::<f64>() / n as f64).sqrt();
     if sd <= 0.0 {
-        return Vec::new();
+        return None;
     }
     let mut rows = Rows::new(2);
-    for (_, difference, credit) in &items {
+    for (_, difference, credit) in items {
         rows.add(&[1.0, (difference / sd).tanh()], *credit);
     }
-    let fit = |weight: &dyn Fn(usize) -> f64, out: &mut [f64]| {
-        if let Some(b) = rows.fit(weight, 0.0) {
-            out[0] = sigmoid(b[0]);
-            out[1] = b[1];
-        }
-    };
-    let mut point = [f64::NAN; 2];
-    fit(&|_| 1.0, &mut point);
-    let resampled = context.plan.run(2, n * 80, &|counts, out| fit(&|at| f64::from(counts[items[at].0 as usize]), out));
-    let of: Vec<About> = lang.into_iter().map(About::Lang).collect();
-    let measures = ["length-controlled-accuracy", "length-coefficient"].into_iter().enumerate();
-    measures
-        .map(|(at, measure)| {
-            let detail = context.detail(ANALYSIS, Some(run), measure, of.clone());
-            detail.with(Some(point[at]), resampled.interval(at), n)
-        })
-        .collect()
+    let Some(b) = rows.fit(&|_| 1.0, 0.0) else { return Some(None) };
+    let terms = rows.terms(&b);
+    let clusters = || items.iter().map(|(cluster, ..)| *cluster);
+    let columns: Vec<_> = terms.iter().map(|term| numbers.column(clusters().zip(term.iter().copied()))).collect();
+    let own = b.clone();
+    let accuracy = numbers.function(columns.clone(), move |sums| Some(sigmoid(*one_step(&own, sums)?.first()?)));
+    let coefficient = numbers.function(columns, move |sums| one_step(&b, sums)?.get(1).copied());
+    Some(Some([accuracy, coefficient]))
 }

@@ -6,10 +6,12 @@
 
 use crate::lang::Lang;
 use crate::metric::accuracy::credit;
-use crate::metric::correlation::spearman;
+use crate::metric::columns::ColumnId;
+use crate::metric::correlation::{pearson, ranks, spearman};
 use crate::metric::outcome::Evidence;
 use crate::metric::parallel::Parallel;
 use crate::metric::permutation::label_test;
+use crate::metric::resample::{Number, Numbers};
 use crate::report::findings::analyses::Context;
 use crate::report::findings::detail::{About, Detail};
 
@@ -34,18 +36,14 @@ struct Seen {
 }
 
 pub fn tokens(context: &Context<'_>) -> Vec<Detail> {
-    let mut details = Vec::new();
-    for run in context.runs {
+    context.by_run(|run| {
         // A scorer without a tokenizer has no tokens to count.
-        if context.table.runs[*run].n_tokens.iter().all(|n| *n == 0) {
-            continue;
+        if context.table.runs[run].n_tokens.iter().all(|n| *n == 0) {
+            return Vec::new();
         }
-        let langs = languages(context, *run);
-        if !langs.is_empty() {
-            details.extend(of_run(context, *run, &langs));
-        }
-    }
-    details
+        let langs = languages(context, run);
+        if langs.is_empty() { Vec::new() } else { of_run(context, run, &langs) }
+    })
 }
 
 fn languages(context: &Context<'_>, run: usize) -> Vec<(Lang, Vec<Seen>)> {
@@ -99,49 +97,58 @@ fn languages(context: &Context<'_>, run: usize) -> Vec<(Lang, Vec<Seen>)> {
     found
 }
 
-/// Measures of one language and the items behind each.
-fn measures(seen: &[Seen], counts: &dyn Fn(u32) -> f64) -> [(f64, f64); MEASURES.len()] {
-    let sum = |of: &dyn Fn(&Seen) -> Option<(f64, f64)>| {
-        let pairs = seen.iter().filter_map(|s| of(s).map(|pair| (pair, counts(s.cluster))));
-        pairs.fold((0.0, 0.0, 0.0), |(a, b, n), ((x, y), w)| (a + w * x, b + w * y, n + w))
+/// One measure of one language: the sums that it is the quotient of, and the items behind it.
+struct Measure {
+    above: ColumnId,
+    below: ColumnId,
+    number: Number,
+    n: usize,
+}
+
+fn measures(numbers: &mut Numbers<'_>, seen: &[Seen]) -> [Measure; MEASURES.len()] {
+    let mut quotient = |of: &dyn Fn(&Seen) -> Option<(f64, f64)>| {
+        let pairs: Vec<(u32, (f64, f64))> = seen.iter().filter_map(|s| Some((s.cluster, of(s)?))).collect();
+        let above = numbers.column(pairs.iter().map(|(cluster, (x, _))| (*cluster, *x)));
+        let below = numbers.column(pairs.iter().map(|(cluster, (_, y))| (*cluster, *y)));
+        Measure { above, below, number: numbers.ratio(above, below), n: pairs.len() }
     };
-    let ratio = |(a, b, n): (f64, f64, f64)| if n > 0.0 && b > 0.0 { (a / b, n) } else { (f64::NAN, n) };
     [
-        ratio(sum(&|s| s.premium)),
-        ratio(sum(&|s| s.slope)),
-        ratio(sum(&|s| Some((f64::from(u8::from(s.cut)), 1.0)))),
-        ratio(sum(&|s| Some((s.credit?, 1.0)))),
-        ratio(sum(&|s| Some((s.credit.filter(|_| s.whole)?, 1.0)))),
+        quotient(&|s| s.premium),
+        quotient(&|s| s.slope),
+        quotient(&|s| Some((f64::from(u8::from(s.cut)), 1.0))),
+        quotient(&|s| Some((s.credit?, 1.0))),
+        quotient(&|s| Some((s.credit.filter(|_| s.whole)?, 1.0))),
     ]
 }
 
+/// Accuracy's place among the measures, and the costs that may go with it.
+const ACCURACY: usize = 3;
+const COSTS: std::ops::Range<usize> = 0..3;
+
+/// Spearman's ρ of costs and accuracies, from four sums per language; languages without either are left out.
+fn rank_correlation(sums: &[f64]) -> Option<f64> {
+    let known = sums.chunks_exact(4).filter(|own| own[1] > 0.0 && own[3] > 0.0);
+    let (x, y): (Vec<f64>, Vec<f64>) = known.map(|own| (own[0] / own[1], own[2] / own[3])).unzip();
+    spearman(&x, &y).filter(|_| x.len() >= MIN_LANGS)
+}
+
 fn of_run(context: &Context<'_>, run: usize, langs: &[(Lang, Vec<Seen>)]) -> Vec<Detail> {
-    let width = MEASURES.len();
-    let point: Vec<[(f64, f64); MEASURES.len()]> = langs.iter().map(|(_, seen)| measures(seen, &|_| 1.0)).collect();
-    let correlated = |values: &[[(f64, f64); MEASURES.len()]], cost: usize| {
-        let pairs: Vec<(f64, f64)> =
-            values.iter().map(|v| (v[cost].0, v[3].0)).filter(|(x, y)| x.is_finite() && y.is_finite()).collect();
-        let (x, y): (Vec<f64>, Vec<f64>) = pairs.into_iter().unzip();
-        (x, y)
-    };
-    let of_costs = |values: &[[(f64, f64); MEASURES.len()]]| {
-        [0, 1, 2].map(|cost| {
-            let (x, y) = correlated(values, cost);
-            spearman(&x, &y).filter(|_| x.len() >= MIN_LANGS).unwrap_or(f64::NAN)
+    let mut numbers = context.plan.numbers();
+    let by_lang: Vec<[Measure; MEASURES.len()]> =
+        langs.iter().map(|(_, seen)| measures(&mut numbers, seen)).collect();
+    let correlations: Vec<(usize, Number)> = COSTS
+        .map(|cost| {
+            let sums = |own: &[Measure; MEASURES.len()]| {
+                let (cost, accuracy) = (&own[cost], &own[ACCURACY]);
+                [cost.above, cost.below, accuracy.above, accuracy.below]
+            };
+            (cost, numbers.function(by_lang.iter().flat_map(sums).collect(), rank_correlation))
         })
-    };
-    let steps = langs.iter().map(|(_, seen)| seen.len()).sum::<usize>() * 20;
-    let resampled = context.plan.run(langs.len() * width + 3, steps, &|counts, out| {
-        let values: Vec<_> = langs.iter().map(|(_, seen)| measures(seen, &|c| f64::from(counts[c as usize]))).collect();
-        for (out, (value, _)) in out.iter_mut().zip(values.iter().flatten()) {
-            *out = *value;
-        }
-        out[langs.len() * width..].copy_from_slice(&of_costs(&values));
-    });
+        .collect();
+    let answers = numbers.resample();
     let mut details = Vec::new();
-    for (number, (lang, _)) in langs.iter().enumerate() {
-        for (at, measure) in MEASURES.into_iter().enumerate() {
-            let (value, n) = point[number][at];
+    for ((lang, _), own) in langs.iter().zip(&by_lang) {
+        for (measure, own) in MEASURES.into_iter().zip(own) {
             let detail = context.detail(ANALYSIS, Some(run), measure, vec![About::Lang(*lang)]);
             let why = match (measure, *lang == Lang::ENGLISH) {
                 ("premium", true) => continue,
@@ -149,24 +156,30 @@ fn of_run(context: &Context<'_>, run: usize, langs: &[(Lang, Vec<Seen>)]) -> Vec
                 ("accuracy-uncut", _) => "every source item was cut in some language",
                 _ => "no uncut items",
             };
-            details.push(if value.is_nan() || n < 10.0 {
-                detail.because(why)
-            } else {
-                detail.with(Some(value), resampled.interval(number * width + at), n as usize)
+            let found = answers.of(own.number);
+            details.push(match found.point {
+                Some(_) if own.n >= 10 => detail.found(found, own.n),
+                _ => detail.because(why),
             });
         }
     }
-    for (cost, rho) in of_costs(&point).into_iter().enumerate().filter(|(_, rho)| !rho.is_nan()) {
+    for (cost, number) in correlations {
+        let found = answers.of(number);
+        if found.point.is_none() {
+            continue;
+        }
         let of = vec![About::name(MEASURES[cost])];
-        let (x, y) = correlated(&point, cost);
-        let interval = resampled.interval(langs.len() * width + cost);
+        let point = |measure: &Measure| answers.of(measure.number).point;
+        let (x, y): (Vec<f64>, Vec<f64>) =
+            by_lang.iter().filter_map(|own| point(&own[cost]).zip(point(&own[ACCURACY]))).unzip();
         let detail = context.detail(ANALYSIS, Some(run), "rank-correlation", of.clone());
-        details.push(detail.with(Some(rho), interval, x.len()));
-        // Languages are shuffled as labels; both directions count.
+        details.push(detail.found(found, x.len()));
+        // Languages are shuffled as labels; both directions count. Ranks are shuffled instead of values: the same ρ.
+        let (x, y) = (ranks(&x), ranks(&y));
         let order: Vec<usize> = (0..x.len()).collect();
         let moved = |order: &[usize]| {
             let shuffled: Vec<f64> = order.iter().map(|at| y[*at]).collect();
-            spearman(&x, &shuffled).map_or(0.0, f64::abs)
+            pearson(&x, &shuffled).map_or(0.0, f64::abs)
         };
         let test = label_test(&order, context.plan.seed, &moved);
         details.push(context.detail(ANALYSIS, Some(run), "permutation-p", of).with(Some(test.p), None, x.len()));

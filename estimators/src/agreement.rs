@@ -71,6 +71,15 @@ pub fn kappa(table: &[f64], labels: usize) -> Option<f64> {
     (1.0 - expected > 1e-12).then(|| (observed - expected) / (1.0 - expected))
 }
 
+/// The mean κ of pairs of raters, from their tables one after the other; pairs whose κ is undefined are left out.
+pub fn mean_kappa(tables: &[f64], labels: usize) -> Option<f64> {
+    let mut sum = (0.0, 0.0);
+    for kappa in tables.chunks_exact(labels * labels).filter_map(|table| kappa(table, labels)) {
+        sum = (sum.0 + kappa, sum.1 + 1.0);
+    }
+    (sum.1 > 0.0).then(|| sum.0 / sum.1)
+}
+
 /// κ of labels loss, win, tie: the function of nine sums that M-RewardBench's agreement with English is.
 pub fn kappa_of_outcomes(sums: &[f64]) -> Option<f64> {
     kappa(sums, 3)
@@ -88,6 +97,16 @@ pub struct Coincidences {
 impl Coincidences {
     pub fn new(labels: usize) -> Self {
         Self { labels, cells: vec![0.0; labels * labels] }
+    }
+
+    /// From the matrix itself, row by row: units' matrices add up.
+    pub fn of_cells(labels: usize, cells: &[f64]) -> Option<Self> {
+        (cells.len() == labels * labels).then(|| Self { labels, cells: cells.to_vec() })
+    }
+
+    /// labels × labels, row by row.
+    pub fn cells(&self) -> &[f64] {
+        &self.cells
     }
 
     /// A unit by how often it got each label, counted `weight` times.
@@ -141,6 +160,13 @@ mod tests {
         assert!((all.ac1.unwrap() - 0.205 / 0.505).abs() < 1e-15);
         // α = 1 − (100 − 1)·30/(2·55·45).
         assert!((all.alpha.unwrap() - (1.0 - 99.0 * 30.0 / 4950.0)).abs() < 1e-15);
+    }
+
+    #[test]
+    fn a_mean_leaves_out_what_is_undefined() {
+        let tables = [20.0, 5.0, 10.0, 15.0, 7.0, 0.0, 0.0, 0.0];
+        assert!((mean_kappa(&tables, 2).unwrap() - 0.4).abs() < 1e-15);
+        assert_eq!(mean_kappa(&tables[4..], 2), None);
     }
 
     #[test]

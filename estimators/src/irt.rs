@@ -7,12 +7,16 @@
 //! b_i − d)), d ~ N(0, 1), has its own maximum and a standard error from the curvature there. d > 0: harder
 //! than elsewhere, as a mistranslated item is.
 
-use crate::metric::calibration::{ln_sigmoid, sigmoid};
+use rayon::prelude::*;
+
+use crate::calibration::{ln_sigmoid, sigmoid};
 
 const ABILITY_VARIANCE: f64 = 1.0;
 const DIFFICULTY_VARIANCE: f64 = 4.0;
 const LN_DISCRIMINATION_VARIANCE: f64 = 0.25;
 const ROUNDS: usize = 500;
+/// Newton steps of one parameter per turn: the other parameters move, too, so more would be spent on a wrong place.
+const STEPS: usize = 2;
 
 /// One answer: (person, item, right).
 pub type Answer = (u32, u32, bool);
@@ -50,17 +54,26 @@ pub fn fit(answers: &[Answer], persons: usize, items: usize) -> Fit {
     };
     let mut before = f64::NEG_INFINITY;
     for _ in 0..ROUNDS {
-        for (person, answers) in by_person.iter().enumerate() {
-            let terms =
-                answers.iter().map(|(i, right)| (fit.discrimination[*i as usize], fit.difficulty[*i as usize], *right));
-            fit.ability[person] = ability(fit.ability[person], terms);
-        }
-        for (item, answers) in by_item.iter().enumerate() {
-            let terms = answers.iter().map(|(p, right)| (fit.ability[*p as usize], *right));
-            let start = (fit.discrimination[item], fit.difficulty[item]);
-            (fit.discrimination[item], fit.difficulty[item]) = item_parameters(start, terms);
-        }
-        fit.objective = objective(answers, &fit);
+        fit.ability = by_person
+            .par_iter()
+            .zip(&fit.ability)
+            .map(|(answers, start)| {
+                let parameters = |i: u32| (fit.discrimination[i as usize], fit.difficulty[i as usize]);
+                let terms = answers.iter().map(|(i, right)| (parameters(*i), *right));
+                ability(*start, terms)
+            })
+            .collect();
+        let start = fit.discrimination.par_iter().zip(&fit.difficulty);
+        let items: Vec<(f64, f64)> = by_item
+            .par_iter()
+            .zip(start)
+            .map(|(answers, (a, b))| {
+                let terms = answers.iter().map(|(p, right)| (fit.ability[*p as usize], *right));
+                item_parameters((*a, *b), terms)
+            })
+            .collect();
+        (fit.discrimination, fit.difficulty) = items.into_iter().unzip();
+        fit.objective = objective(&by_person, &fit);
         if fit.objective - before < 1e-9 * fit.objective.abs() {
             break;
         }
@@ -69,24 +82,28 @@ pub fn fit(answers: &[Answer], persons: usize, items: usize) -> Fit {
     fit
 }
 
-fn objective(answers: &[Answer], fit: &Fit) -> f64 {
-    let likelihood = answers.iter().map(|(person, item, right)| {
-        let item = *item as usize;
-        let z = fit.discrimination[item] * (fit.ability[*person as usize] - fit.difficulty[item]);
-        ln_sigmoid(if *right { z } else { -z })
-    });
+fn objective(by_person: &[Vec<(u32, bool)>], fit: &Fit) -> f64 {
+    let likelihood = |(answers, theta): (&Vec<(u32, bool)>, &f64)| {
+        let terms = answers.iter().map(|(item, right)| {
+            let z = fit.discrimination[*item as usize] * (theta - fit.difficulty[*item as usize]);
+            ln_sigmoid(if *right { z } else { -z })
+        });
+        terms.sum::<f64>()
+    };
+    // Collected before they are summed: the sum does not depend on threads.
+    let by_person: Vec<f64> = by_person.par_iter().zip(&fit.ability).map(likelihood).collect();
     let prior = |values: &[f64], variance: f64| values.iter().map(|v| v * v).sum::<f64>() / (2.0 * variance);
     let ln: Vec<f64> = fit.discrimination.iter().map(|a| a.ln()).collect();
-    likelihood.sum::<f64>()
+    by_person.iter().sum::<f64>()
         - prior(&fit.ability, ABILITY_VARIANCE)
         - prior(&fit.difficulty, DIFFICULTY_VARIANCE)
         - prior(&ln, LN_DISCRIMINATION_VARIANCE)
 }
 
 /// Maximum of a concave function of one variable from its slope and curvature, by damped Newton steps.
-fn maximum(start: f64, slopes: impl Fn(f64) -> (f64, f64)) -> f64 {
+fn maximum(start: f64, steps: usize, slopes: impl Fn(f64) -> (f64, f64)) -> f64 {
     let mut x = start;
-    for _ in 0..30 {
+    for _ in 0..steps {
         let (gradient, curvature) = slopes(x);
         let step = (gradient / curvature).clamp(-1.0, 1.0);
         x += step;
@@ -97,10 +114,10 @@ fn maximum(start: f64, slopes: impl Fn(f64) -> (f64, f64)) -> f64 {
     x
 }
 
-fn ability(start: f64, terms: impl Iterator<Item = (f64, f64, bool)> + Clone) -> f64 {
-    maximum(start, |theta| {
+fn ability(start: f64, terms: impl Iterator<Item = ((f64, f64), bool)> + Clone) -> f64 {
+    maximum(start, STEPS, |theta| {
         let (mut gradient, mut curvature) = (-theta / ABILITY_VARIANCE, 1.0 / ABILITY_VARIANCE);
-        for (a, b, right) in terms.clone() {
+        for ((a, b), right) in terms.clone() {
             let p = sigmoid(a * (theta - b));
             gradient += a * (f64::from(u8::from(right)) - p);
             curvature += a * a * p * (1.0 - p);
@@ -120,7 +137,7 @@ fn item_parameters((a, b): (f64, f64), terms: impl Iterator<Item = (f64, bool)> 
     };
     let (mut ln_a, mut b) = (a.ln(), b);
     let mut now = value(ln_a, b);
-    for _ in 0..5 {
+    for _ in 0..STEPS {
         let a = ln_a.exp();
         let mut gradient = [-ln_a / LN_DISCRIMINATION_VARIANCE, -b / DIFFICULTY_VARIANCE];
         let mut information = [1.0 / LN_DISCRIMINATION_VARIANCE, 0.0, 1.0 / DIFFICULTY_VARIANCE];
@@ -166,7 +183,7 @@ pub fn shift(a: f64, b: f64, answers: &[(f64, bool)]) -> Shift {
         }
         (gradient, curvature)
     };
-    let shift = maximum(0.0, slopes);
+    let shift = maximum(0.0, 30, slopes);
     Shift { shift, error: 1.0 / slopes(shift).1.sqrt() }
 }
 

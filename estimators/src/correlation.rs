@@ -1,0 +1,105 @@
+//! Correlations of paired values: Pearson's r, Spearman's ρ, Kendall's τ-b. `None` for fewer than two
+//! pairs, or where one side does not vary.
+
+/// Sums over pairs (x, y): n, Σ x, Σ y, Σ x², Σ y², Σ xy. Values should be taken from somewhere near their means, or
+/// differences of large numbers lose their digits.
+pub const MOMENTS: usize = 6;
+
+/// What one pair adds to the sums.
+pub fn moments(x: f64, y: f64) -> [f64; MOMENTS] {
+    [1.0, x, y, x * x, y * y, x * y]
+}
+
+/// n, the means, and the sums of squares and products around them; `None` for fewer than two pairs.
+pub(crate) fn centred(sums: &[f64]) -> Option<(f64, [f64; 2], [f64; 3])> {
+    let &[n, x, y, xx, yy, xy] = sums else { return None };
+    let (mx, my) = (x / n, y / n);
+    (n >= 2.0).then(|| (n, [mx, my], [xx - n * mx * mx, yy - n * my * my, xy - n * mx * my]))
+}
+
+/// Pearson's r from the sums of [`moments`].
+pub fn pearson_of_moments(sums: &[f64]) -> Option<f64> {
+    let (_, _, [xx, yy, xy]) = centred(sums)?;
+    // What subtraction leaves of constant values is a trace of the squares.
+    (xx > 1e-12 * sums[3] && yy > 1e-12 * sums[4]).then(|| (xy / (xx.sqrt() * yy.sqrt())).clamp(-1.0, 1.0))
+}
+
+pub fn pearson(x: &[f64], y: &[f64]) -> Option<f64> {
+    let n = x.len().min(y.len()) as f64;
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / n;
+    let (mean_x, mean_y) = (mean(x), mean(y));
+    let (mut xx, mut yy, mut xy) = (0.0, 0.0, 0.0);
+    for (x, y) in x.iter().zip(y) {
+        xx += (x - mean_x) * (x - mean_x);
+        yy += (y - mean_y) * (y - mean_y);
+        xy += (x - mean_x) * (y - mean_y);
+    }
+    // Rounding leaves a trace of variance in constant values that are far from zero.
+    let floor = |mean: f64| n * (1e-14 * mean).powi(2);
+    (n >= 2.0 && xx > floor(mean_x) && yy > floor(mean_y)).then(|| (xy / (xx.sqrt() * yy.sqrt())).clamp(-1.0, 1.0))
+}
+
+/// Pearson's r of the ranks.
+pub fn spearman(x: &[f64], y: &[f64]) -> Option<f64> {
+    pearson(&ranks(x), &ranks(y))
+}
+
+/// Ranks from 1; equals share the mean of their ranks.
+pub fn ranks(values: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|a, b| values[*a].total_cmp(&values[*b]));
+    let mut ranks = vec![0.0; values.len()];
+    let mut before = 0.0;
+    for group in order.chunk_by(|a, b| values[*a] == values[*b]) {
+        let count = group.len() as f64;
+        for index in group {
+            ranks[*index] = before + (count + 1.0) / 2.0;
+        }
+        before += count;
+    }
+    ranks
+}
+
+/// τ-b = (concordant − discordant)/√((pairs − ties in x)(pairs − ties in y)).
+pub fn kendall(x: &[f64], y: &[f64]) -> Option<f64> {
+    let n = x.len().min(y.len());
+    let (mut score, mut in_x, mut in_y) = (0.0, 0.0, 0.0);
+    for i in 0..n {
+        for j in 0..i {
+            let sign = |a: f64, b: f64| {
+                if a > b {
+                    1.0
+                } else if a < b {
+                    -1.0
+                } else {
+                    0.0f64
+                }
+            };
+            let (dx, dy) = (sign(x[i], x[j]), sign(y[i], y[j]));
+            score += dx * dy;
+            in_x += dx * dx;
+            in_y += dy * dy;
+        }
+    }
+    (in_x > 0.0 && in_y > 0.0).then(|| score / (in_x * in_y).sqrt())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_give_the_correlation_of_the_values() {
+        let x = [1.0, 2.0, 4.0, 3.5, -1.0];
+        let y = [0.5, 2.5, 3.0, 4.0, 0.0];
+        let mut sums = [0.0; MOMENTS];
+        for (x, y) in x.iter().zip(y) {
+            sums.iter_mut().zip(moments(*x, y)).for_each(|(sum, value)| *sum += value);
+        }
+        assert!((pearson_of_moments(&sums).unwrap() - pearson(&x, &y).unwrap()).abs() < 1e-14);
+        let constant = [3.0, 0.3, 3.0, 0.03, 5.0, 0.3];
+        assert_eq!(pearson_of_moments(&constant), None);
+        assert_eq!(pearson(&[1.0], &[2.0]), None);
+        assert_eq!(pearson(&[0.1; 4], &[1.0, 2.0, 3.0, 4.0]), None);
+    }
+}

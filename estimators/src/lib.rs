@@ -1,0 +1,13 @@
+//! Estimators that pass over all items many times.
+//!
+//! A package of its own, because it is optimised in the development profile, too: nothing at its surface is generic (generic
+//! code is optimised, or not, with its caller). Pure functions of numbers; what an item is they do not know.
+
+pub mod agreement;
+pub mod calibration;
+pub mod comparable;
+pub mod correlation;
+pub mod irt;
+pub mod logistic;
+pub mod permutation;
+pub mod selective;
