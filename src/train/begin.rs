@@ -3,18 +3,20 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use tch::{Device, Kind};
+use tch::{Device, Kind, Tensor};
 
 use super::error::TrainError;
 use super::scalar::ScalarTrainable;
-use super::settings::TrainSettings;
-use crate::backbone::lora::AdapterUse;
+use super::settings::{AdapterMethod, TrainSettings};
+use crate::backbone::lora::{Adapter, AdapterUse};
 use crate::device;
+use crate::files::FileError;
+use crate::hub::name::MODEL_PREFIX;
 use crate::objective::Objective;
 use crate::preference::Comparison;
 use crate::progress::Progress;
 use crate::provenance::{COMMIT, RunInfo, VERSION};
-use crate::reward::artifact::{self, ProvenanceCard};
+use crate::reward::artifact::{self, ArtifactError, ProvenanceCard};
 use crate::reward::network::{Loading, MissingHead};
 use crate::reward::options::RewardOptions;
 use crate::reward::padding;
@@ -52,13 +54,25 @@ pub fn begin(
         return Err(TrainError::Settings(why.into()));
     }
     let mut digests = BTreeMap::new();
+    let mut adapter_base = None;
     let (model, tokenizer_dir) = match spec.strip_prefix("init:") {
+        Some(_) if settings.adapter.is_used() => {
+            let why = "an adapter needs a model that was trained; `init:` presets train every parameter";
+            return Err(TrainError::Settings(why.into()));
+        }
         Some(name) => from_scratch(name, settings, data, out, compute, device, progress)?,
         None => {
             let parts = ModelParts::find(spec, source.base.as_deref(), progress)
                 .map_err(|e| TrainError::Begin(format!("{e}; {}", e.hint())))?;
             digests.extend(parts.digests()?);
-            (from_checkpoint(&parts, settings, compute, device, progress)?, parts.tokenizer().to_owned())
+            let model = match settings.adapter.is_used() {
+                true => {
+                    adapter_base = Some(base_name(&parts, settings)?);
+                    beside_a_checkpoint(&parts, settings, compute, device, progress)?
+                }
+                false => from_checkpoint(&parts, settings, compute, device, progress)?,
+            };
+            (model, parts.tokenizer().to_owned())
         }
     };
     // Stand-ins for rejected responses are cut where the prompt ends.
@@ -66,11 +80,14 @@ pub fn begin(
         true => ScalarModel { text: model.text.marking_prompts(), ..model },
         false => model,
     };
-    model.network.train_all();
+    match settings.adapter.is_used() {
+        true => model.network.train_adapter().map_err(|e| TrainError::Begin(e.to_string()))?,
+        false => model.network.train_all(),
+    }
     if let Some(warning) = padding::warning(&model) {
         progress.warn(&warning);
     }
-    progress.line(&format!("{spec}: {:.2} M parameters", model.network.n_params() as f64 / 1e6));
+    progress.line(&size_of(spec, &model));
     let mut run = RunInfo::of_this_binary(&name_of(out), spec, "scalar");
     run.libtorch = Some(device::LIBTORCH_VERSION.to_owned());
     run.device = device::name(device);
@@ -88,7 +105,7 @@ pub fn begin(
         seed: settings.seed,
     };
     let objective = settings.objective.name().to_owned();
-    Ok(Beginning { trainable: ScalarTrainable { model, tokenizer_dir, objective, provenance }, run })
+    Ok(Beginning { trainable: ScalarTrainable { model, tokenizer_dir, objective, provenance, adapter_base }, run })
 }
 
 fn name_of(path: &Path) -> String {
@@ -106,7 +123,16 @@ fn from_checkpoint(
     let missing = MissingHead::Draw { init: settings.head_init, seed: settings.seed };
     let loading = Loading { device, weights: Kind::Float, compute, missing };
     let own = reward_options(&settings.objective);
-    let mut model = artifact::load_parts(parts, AdapterUse::Merged, loading, &settings.text, &own).map_err(Box::new)?;
+    let model = artifact::load_parts(parts, AdapterUse::Merged, loading, &settings.text, &own).map_err(Box::new)?;
+    ready(model, settings, progress)
+}
+
+/// What has to hold of a loaded model before it is trained.
+fn ready(
+    mut model: ScalarModel,
+    settings: &TrainSettings,
+    progress: &mut dyn Progress,
+) -> Result<ScalarModel, TrainError> {
     if let Some(why) = model.network.head().untrainable(settings.objective.n_attributes() > 0) {
         return Err(TrainError::Begin(why));
     }
@@ -120,6 +146,87 @@ fn from_checkpoint(
         progress.line(&format!("drawn at random, not in the checkpoint: {}", model.network.drawn.join(", ")));
     }
     Ok(model)
+}
+
+/// A model whose adapter alone will be trained: the base stays in the kind of activations, the adapter and the
+/// head are in f32.
+///
+/// Whatever the checkpoint lacks is drawn, and must then be trained and saved with the adapter: a pooler or head
+/// left at random values is the best-known way to lose a run.
+fn beside_a_checkpoint(
+    parts: &ModelParts,
+    settings: &TrainSettings,
+    compute: Kind,
+    device: Device,
+    progress: &mut dyn Progress,
+) -> Result<ScalarModel, TrainError> {
+    let missing = MissingHead::Draw { init: settings.head_init, seed: settings.seed };
+    let loading = Loading { device, weights: compute, compute, missing };
+    let own = reward_options(&settings.objective);
+    let failed = |e: ArtifactError| TrainError::from(Box::new(e));
+    if settings.adapter.method == AdapterMethod::Keep {
+        if parts.adapter.is_none() {
+            let why = "`adapter.method` is keep, and `--model` is no adapter; choose lora or dora for a new one";
+            return Err(TrainError::Settings(why.into()));
+        }
+        let model = artifact::load_parts(parts, AdapterUse::Apart, loading, &settings.text, &own).map_err(failed)?;
+        if let Some(loss) = model.network.adapter_loss() {
+            let why =
+                format!("this adapter cannot be trained further: {loss}; `rmbench model merge-adapter` merges it");
+            return Err(TrainError::Begin(why));
+        }
+        return ready(model, settings, progress);
+    }
+    if parts.adapter.is_some() {
+        let why = "`--model` is an adapter itself: set adapter.method=keep to train it further, or merge it first \
+                   (rmbench model merge-adapter)";
+        return Err(TrainError::Settings(why.into()));
+    }
+    let mut also = Vec::new();
+    loop {
+        let config = settings.adapter.config(&also).map_err(TrainError::Settings)?;
+        let adapter = Adapter::new(config.clone());
+        let model = artifact::load_with(parts, Some(adapter), loading, &settings.text, &own).map_err(failed)?;
+        let mut lost = Vec::new();
+        for name in &model.network.drawn {
+            if !config.saves(name).map_err(TrainError::Settings)? {
+                lost.push(name.rsplit_once('.').map_or(name.as_str(), |(module, _)| module).to_owned());
+            }
+        }
+        if lost.is_empty() || also.iter().any(|module| lost.contains(module)) {
+            if !model.network.params().keys().any(|name| name.contains(".lora_")) {
+                let why = format!("`adapter.targets` {:?} fit no layer of this model", settings.adapter.targets);
+                return Err(TrainError::Settings(why));
+            }
+            return ready(model, settings, progress);
+        }
+        also.extend(lost);
+        also.sort();
+        also.dedup();
+    }
+}
+
+/// What the adapter's configuration will call its base: the hub's name of it, or where it lies.
+fn base_name(parts: &ModelParts, settings: &TrainSettings) -> Result<String, TrainError> {
+    let source = &settings.source;
+    let spec = if parts.adapter.is_some() { source.base.as_deref() } else { source.model.as_deref() };
+    if let Some(name) = spec.and_then(|spec| spec.strip_prefix(MODEL_PREFIX)) {
+        return Ok(name.split('@').next().unwrap_or(name).to_owned());
+    }
+    let dir = &parts.checkpoint;
+    let whole = dir.canonicalize().map_err(|e| FileError::new("find", dir, e))?;
+    Ok(whole.to_string_lossy().into_owned())
+}
+
+/// For the person waiting.
+fn size_of(spec: &str, model: &ScalarModel) -> String {
+    let all = model.network.n_params() as f64 / 1e6;
+    let trained = model.network.params().values().filter(|tensor| tensor.requires_grad()).map(Tensor::numel);
+    let trained = trained.sum::<usize>() as f64 / 1e6;
+    match trained < all {
+        true => format!("{spec}: {all:.2} M parameters, {trained:.3} M of them trained"),
+        false => format!("{spec}: {all:.2} M parameters"),
+    }
 }
 
 /// What the objective says of the reward head and of where it reads.

@@ -1,16 +1,19 @@
 //! Scalar reward models as the trainer sees them.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use tch::Tensor;
 
 use super::trainable::{Ask, Forward, PairSize, Trainable};
 use crate::backbone::params::Params;
+use crate::backbone::weights::Checkpoint;
 use crate::backbone::{Dropout, DropoutKey};
 use crate::objective::language_model::{Every, NextTokens, next_token_loss};
 use crate::preference::Comparison;
 use crate::reward::RewardError;
-use crate::reward::artifact::{self, ProvenanceCard};
+use crate::reward::adapted;
+use crate::reward::artifact::{self, ArtifactError, ProvenanceCard};
 use crate::reward::scalar::ScalarModel;
 use crate::text::batch::{Sharing, cost};
 use crate::text::encode::Encoded;
@@ -22,6 +25,8 @@ pub struct ScalarTrainable {
     pub tokenizer_dir: PathBuf,
     pub objective: String,
     pub provenance: ProvenanceCard,
+    /// What an adapter is trained on, as its configuration will call it; `None`: everything is trained.
+    pub adapter_base: Option<String>,
 }
 
 impl Trainable for ScalarTrainable {
@@ -124,9 +129,31 @@ impl Trainable for ScalarTrainable {
     }
 
     fn save(&self, dir: &Path) -> Result<(), RewardError> {
+        let (model, tokenizer, objective) = (&self.model, &self.tokenizer_dir, Some(self.objective.as_str()));
         let provenance = Some(self.provenance.clone());
-        artifact::save(dir, &self.model, &self.tokenizer_dir, Some(&self.objective), provenance)
-            .map_err(|e| RewardError::Model(e.to_string()))
+        let saved = match &self.adapter_base {
+            None => artifact::save(dir, model, tokenizer, objective, provenance),
+            Some(base) => adapted::save_adapter(dir, model, base, tokenizer, objective, provenance),
+        };
+        saved.map_err(|e| RewardError::Model(e.to_string()))
+    }
+
+    fn saved(&self) -> Result<Vec<(&str, &Tensor)>, RewardError> {
+        let params = self.params();
+        let all = || params.iter().map(|(name, tensor)| (name.as_str(), tensor));
+        if self.adapter_base.is_none() {
+            return Ok(all().collect());
+        }
+        let kept = self.model.network.adapter_params().map_err(|e| RewardError::Model(e.to_string()))?;
+        Ok(all().filter(|(name, _)| kept.contains(name)).collect())
+    }
+
+    fn read(&self, dir: &Path) -> Result<BTreeMap<String, Tensor>, RewardError> {
+        let read = match &self.adapter_base {
+            None => Checkpoint::open_dir(dir).and_then(|mut checkpoint| checkpoint.take_all()).map_err(Into::into),
+            Some(_) => adapted::read_adapter(dir, &self.model),
+        };
+        read.map_err(|e: ArtifactError| RewardError::Model(e.to_string()))
     }
 }
 

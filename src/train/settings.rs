@@ -1,6 +1,8 @@
 //! Everything that decides a training run besides data and model. `default.toml` beside this file is the
 //! commented default that `--print-config` prints.
 
+mod adapter;
+mod choices;
 mod tables;
 
 use serde::{Deserialize, Serialize};
@@ -14,6 +16,8 @@ use crate::objective::Objective;
 use crate::reward::head::HeadInit;
 use crate::text::settings::TextOverrides;
 
+pub use adapter::{AdapterMethod, AdapterSettings, Targets};
+pub use choices::{EvalOverlap, FinalModel, OverLength};
 pub use tables::{AuxiliarySettings, DropoutSettings, InitSettings, PretrainingSettings, SourceSettings};
 
 /// The commented default settings.
@@ -78,39 +82,9 @@ pub struct TrainSettings {
     pub auxiliary: AuxiliarySettings,
     pub dropout: DropoutSettings,
     pub init: InitSettings,
+    pub adapter: AdapterSettings,
     pub columns: ColumnMap,
     pub text: TextOverrides,
-}
-
-/// What happens to a pair with a sequence over the length limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum OverLength {
-    #[default]
-    Drop,
-    /// Trained on as cut by the text settings.
-    Truncate,
-    Refuse,
-}
-
-/// What happens to evaluation pairs that are training pairs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum EvalOverlap {
-    #[default]
-    Refuse,
-    Drop,
-    Keep,
-}
-
-/// Which parameters become the finished model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FinalModel {
-    /// Of the best evaluation; of the last step where there was none.
-    #[default]
-    Best,
-    Last,
 }
 
 impl Default for TrainSettings {
@@ -151,6 +125,7 @@ impl Default for TrainSettings {
             auxiliary: AuxiliarySettings::default(),
             dropout: DropoutSettings::default(),
             init: InitSettings::default(),
+            adapter: AdapterSettings::default(),
             columns: ColumnMap::default(),
             text: TextOverrides::default(),
         }
@@ -236,6 +211,9 @@ impl TrainSettings {
             return Err(TrainError::Settings("sizes in `init` should be above 0".into()));
         }
         self.objective.validate()?;
+        if let Some(problem) = self.adapter.problem() {
+            return Err(TrainError::Settings(problem));
+        }
         let auxiliary = &self.auxiliary;
         let stand_ins = self.pretraining.epochs > 0.0 || auxiliary.mismatched_share > 0.0;
         if self.objective.n_attributes() > 0 && stand_ins {
@@ -347,6 +325,7 @@ mod tests {
                     max_length: Some(_),
                     initializer_range: Some(_),
                 },
+            adapter: _,
             columns: _,
             text: _,
         } = &settings

@@ -1,10 +1,12 @@
 //! What the trainer needs of a model. Scalar reward models implement it; tests bring a tiny one.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use tch::Tensor;
 
 use crate::backbone::params::Params;
+use crate::backbone::weights::Checkpoint;
 use crate::backbone::{Dropout, DropoutKey};
 use crate::objective::language_model::Every;
 use crate::preference::Comparison;
@@ -114,4 +116,15 @@ pub trait Trainable {
     /// Writes the model directory into `dir`, every parameter under its name and in its own element type
     /// in `model.safetensors` (or shards with an index). Equal parameters give equal bytes.
     fn save(&self, dir: &Path) -> Result<(), RewardError>;
+
+    /// The parameters that [`Trainable::save`] writes: all, or those beside a frozen base.
+    fn saved(&self) -> Result<Vec<(&str, &Tensor)>, RewardError> {
+        Ok(self.params().iter().map(|(name, tensor)| (name.as_str(), tensor)).collect())
+    }
+
+    /// What [`Trainable::save`] wrote into `dir`, by parameter name.
+    fn read(&self, dir: &Path) -> Result<BTreeMap<String, Tensor>, RewardError> {
+        let read = Checkpoint::open_dir(dir).and_then(|mut checkpoint| checkpoint.take_all());
+        read.map_err(|e| RewardError::Model(e.to_string()))
+    }
 }
