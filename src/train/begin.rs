@@ -105,7 +105,9 @@ pub fn begin(
         seed: settings.seed,
     };
     let objective = settings.objective.name().to_owned();
-    Ok(Beginning { trainable: ScalarTrainable { model, tokenizer_dir, objective, provenance, adapter_base }, run })
+    let segment = Some(settings.checkpoint_layers).filter(|&layers| layers > 0);
+    let trainable = ScalarTrainable { model, tokenizer_dir, objective, provenance, adapter_base, segment };
+    Ok(Beginning { trainable, run })
 }
 
 fn name_of(path: &Path) -> String {

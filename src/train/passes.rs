@@ -34,13 +34,13 @@ impl<'a> Passes<'a> {
     }
 
     /// The micro-batch number `micro`, of these pairs of the step.
-    pub fn run<M: Trainable>(
+    pub fn run<'m, M: Trainable>(
         &self,
-        model: &M,
+        model: &'m M,
         drawn: &Step<M::Encoded>,
         piece: &[usize],
         micro: usize,
-    ) -> Result<Forward, TrainError> {
+    ) -> Result<Forward<'m>, TrainError> {
         let encoded = drawn.encoded();
         let members: Vec<&M::Encoded> = piece.iter().map(|&index| encoded[index]).collect();
         let key = DropoutKey { seed: self.settings.seed, step: self.t, micro: micro as u64 };

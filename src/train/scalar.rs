@@ -27,6 +27,8 @@ pub struct ScalarTrainable {
     pub provenance: ProvenanceCard,
     /// What an adapter is trained on, as its configuration will call it; `None`: everything is trained.
     pub adapter_base: Option<String>,
+    /// Gradient checkpointing: how many layers autograd keeps at a time; `None`: all.
+    pub segment: Option<usize>,
 }
 
 impl Trainable for ScalarTrainable {
@@ -60,23 +62,21 @@ impl Trainable for ScalarTrainable {
         pairs: &[&Encoded],
         dropout: Option<(Dropout, DropoutKey)>,
         ask: Ask,
-    ) -> Result<Forward, RewardError> {
-        if ask == Ask::default() {
-            return Ok(Forward::of(self.rewards(pairs, dropout)?));
-        }
+    ) -> Result<Forward<'_>, RewardError> {
         let network = &self.model.network;
         if ask.next_token.is_some() && !network.shares_prefixes() {
             return Err(RewardError::Model("next-token loss needs a causal decoder; this model is an encoder".into()));
         }
         let members: Vec<(usize, &Encoded)> = pairs.iter().copied().enumerate().collect();
         let batch = self.model.token_batch(&members)?;
-        let (states, next_token) = match ask.next_token {
-            None => (network.states_for_training(&batch, dropout)?, None),
-            Some(every) => {
-                let (states, hidden_td) = network.forward_for_training(&batch, dropout)?;
+        let given = network.states_for_training(&batch, dropout, ask.next_token.is_some(), self.segment)?;
+        let states = given.states;
+        let next_token = match (ask.next_token, &given.hidden_td) {
+            (Some(every), Some(hidden_td)) => {
                 let next = NextTokens::of(&batch, |branch| branch == ask.text).thinned(&batch, every);
-                (states, Some(next_token_loss(&hidden_td, network.embeddings()?, &next)))
+                Some(next_token_loss(hidden_td, network.embeddings()?, &next))
             }
+            _ => None,
         };
         if states.tokens.is_some() && (ask.states || ask.attributes) {
             let why = "this model's head reads every token; the objective looks at one state per response";
@@ -87,6 +87,7 @@ impl Trainable for ScalarTrainable {
             next_token,
             attributes_sa: ask.attributes.then(|| network.head().attributes(&states)),
             states_sd: ask.states.then_some(states.pooled_nd),
+            rest: given.rest,
         })
     }
 

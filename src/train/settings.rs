@@ -39,6 +39,8 @@ pub struct TrainSettings {
     pub batch_size: usize,
     /// Tokens computed at a time; larger batches are cut into micro-batches.
     pub token_budget: usize,
+    /// Gradient checkpointing: layers that the backward pass keeps at a time; 0: all.
+    pub checkpoint_layers: usize,
     pub length_window: usize,
     pub over_length: OverLength,
     /// See [`weights`](super::weighting::weights).
@@ -96,6 +98,7 @@ impl Default for TrainSettings {
             max_steps: None,
             batch_size: 64,
             token_budget: 16_384,
+            checkpoint_layers: 0,
             length_window: 1,
             over_length: OverLength::default(),
             length_balance: false,
@@ -287,6 +290,7 @@ mod tests {
             max_steps: Some(_),
             batch_size: _,
             token_budget: _,
+            checkpoint_layers: _,
             length_window: _,
             over_length: _,
             length_balance: _,

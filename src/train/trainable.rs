@@ -7,7 +7,7 @@ use tch::Tensor;
 
 use crate::backbone::params::Params;
 use crate::backbone::weights::Checkpoint;
-use crate::backbone::{Dropout, DropoutKey};
+use crate::backbone::{Dropout, DropoutKey, Rest};
 use crate::objective::language_model::Every;
 use crate::preference::Comparison;
 use crate::reward::RewardError;
@@ -39,7 +39,7 @@ pub struct Ask {
 }
 
 /// What one forward pass gives, on the graph.
-pub struct Forward {
+pub struct Forward<'a> {
     /// [s], as [`Trainable::rewards`] gives them.
     pub rewards_s: Tensor,
     /// Sum of −log p over next tokens.
@@ -48,12 +48,14 @@ pub struct Forward {
     pub states_sd: Option<Tensor>,
     /// [s, a], the head's labels.
     pub attributes_sa: Option<Tensor>,
+    /// What is left to do after the backward pass of a loss made of these.
+    pub rest: Option<Rest<'a>>,
 }
 
-impl Forward {
+impl Forward<'_> {
     /// Rewards alone.
     pub fn of(rewards_s: Tensor) -> Self {
-        Self { rewards_s, next_token: None, states_sd: None, attributes_sa: None }
+        Self { rewards_s, next_token: None, states_sd: None, attributes_sa: None, rest: None }
     }
 }
 
@@ -86,7 +88,7 @@ pub trait Trainable {
         pairs: &[&Self::Encoded],
         dropout: Option<(Dropout, DropoutKey)>,
         ask: Ask,
-    ) -> Result<Forward, RewardError> {
+    ) -> Result<Forward<'_>, RewardError> {
         if ask.next_token.is_some() {
             return Err(RewardError::Model("this model has no next-token loss".into()));
         }

@@ -10,6 +10,8 @@ mod architecture;
 mod artifact;
 #[cfg(feature = "torch")]
 mod broken;
+#[cfg(feature = "torch")]
+mod checkpointing;
 mod cli;
 mod command;
 mod data;
