@@ -10,10 +10,12 @@ use tch::Tensor;
 use super::average::Average;
 use super::checkpoint::{Best, Checkpoints, TrainerState};
 use super::companion::Companion;
+use super::data::clarity;
 use super::donors::Donors;
 use super::error::TrainError;
 use super::evaluation::{Evaluation, evaluate};
 use super::journal::Journal;
+use super::mixture::Mixture;
 use super::optimizer::{AdamW, clip_grad_norm, non_finite_gradients};
 use super::passes::Passes;
 use super::phase::{Phase, Phases};
@@ -50,14 +52,19 @@ impl<'a, M: Trainable> Engine<'a, M> {
     pub fn new(
         model: &'a M,
         settings: &'a TrainSettings,
-        train: &'a Prepared<M::Encoded>,
+        (train, mixture): (&'a Prepared<M::Encoded>, Mixture),
         eval: &'a Prepared<M::Encoded>,
         out: &Path,
         state: TrainerState,
         resumes: bool,
     ) -> Result<Self, TrainError> {
         let costs = train.pairs.iter().map(|pair| pair.size.computed).collect();
-        let sampler = Sampler::new(costs, settings.batch_size, settings.length_window, settings.seed);
+        let mut sampler = Sampler::new(costs, settings.batch_size, settings.length_window, settings.seed);
+        if !settings.sampling.is_plain() {
+            sampler = sampler.mixed(mixture);
+        }
+        let clarity = |pair: &TrainPair<M::Encoded>| clarity(pair.label.margin, pair.label.soft()).unwrap_or(0.0);
+        let sampler = sampler.ordered(settings.sampling.order, train.pairs.iter().map(clarity).collect());
         let phases = Phases::of(settings, sampler.steps_per_epoch());
         settings.validate_length(phases.preferences, !eval.pairs.is_empty())?;
         let params = model.params().iter().map(|(name, tensor)| (name.as_str(), tensor));

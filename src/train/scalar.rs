@@ -16,6 +16,7 @@ use crate::reward::adapted;
 use crate::reward::artifact::{self, ArtifactError, ProvenanceCard};
 use crate::reward::scalar::ScalarModel;
 use crate::text::batch::{Sharing, cost};
+use crate::text::cut::Part;
 use crate::text::encode::Encoded;
 
 /// A scalar model, with what its finished directory will say of it.
@@ -36,6 +37,10 @@ impl Trainable for ScalarTrainable {
 
     fn encode(&self, comparisons: &[Comparison]) -> Result<Vec<Encoded>, RewardError> {
         Ok(self.model.text.encode_all(comparisons)?)
+    }
+
+    fn encode_cut(&self, comparisons: &[Comparison], part: Part) -> Result<Vec<Option<Encoded>>, RewardError> {
+        Ok(self.model.text.encode_all_cut(comparisons, part)?)
     }
 
     fn size(&self, encoded: &Encoded) -> PairSize {

@@ -3,6 +3,7 @@
 
 mod adapter;
 mod choices;
+mod sampling;
 mod tables;
 
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,7 @@ use crate::text::settings::TextOverrides;
 
 pub use adapter::{AdapterMethod, AdapterSettings, Targets};
 pub use choices::{EvalOverlap, FinalModel, OverLength};
+pub use sampling::{Order, SamplingSettings};
 pub use tables::{AuxiliarySettings, DropoutSettings, InitSettings, PretrainingSettings, SourceSettings};
 
 /// The commented default settings.
@@ -85,6 +87,7 @@ pub struct TrainSettings {
     pub dropout: DropoutSettings,
     pub init: InitSettings,
     pub adapter: AdapterSettings,
+    pub sampling: SamplingSettings,
     pub columns: ColumnMap,
     pub text: TextOverrides,
 }
@@ -129,6 +132,7 @@ impl Default for TrainSettings {
             dropout: DropoutSettings::default(),
             init: InitSettings::default(),
             adapter: AdapterSettings::default(),
+            sampling: SamplingSettings::default(),
             columns: ColumnMap::default(),
             text: TextOverrides::default(),
         }
@@ -216,6 +220,9 @@ impl TrainSettings {
         self.objective.validate()?;
         if let Some(problem) = self.adapter.problem() {
             return Err(TrainError::Settings(problem));
+        }
+        if let Some(problem) = self.sampling.problem(self.length_window) {
+            return Err(TrainError::Settings(problem.into()));
         }
         let auxiliary = &self.auxiliary;
         let stand_ins = self.pretraining.epochs > 0.0 || auxiliary.mismatched_share > 0.0;
@@ -330,6 +337,7 @@ mod tests {
                     initializer_range: Some(_),
                 },
             adapter: _,
+            sampling: SamplingSettings { language_cap: Some(_), .. },
             columns: _,
             text: _,
         } = &settings

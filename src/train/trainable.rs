@@ -11,6 +11,7 @@ use crate::backbone::{Dropout, DropoutKey, Rest};
 use crate::objective::language_model::Every;
 use crate::preference::Comparison;
 use crate::reward::RewardError;
+use crate::text::cut::Part;
 
 /// What one pair costs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -66,6 +67,11 @@ pub trait Trainable {
 
     /// Token ids, one entry per comparison; sequences over the length limit come back cut and marked.
     fn encode(&self, comparisons: &[Comparison]) -> Result<Vec<Self::Encoded>, RewardError>;
+
+    /// The same, with what is over the length limit cut by this rule; `None` where it cannot be.
+    fn encode_cut(&self, _comparisons: &[Comparison], _part: Part) -> Result<Vec<Option<Self::Encoded>>, RewardError> {
+        Err(RewardError::Model("this model cuts no prompts and responses".into()))
+    }
 
     fn size(&self, encoded: &Self::Encoded) -> PairSize;
 

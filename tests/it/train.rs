@@ -153,7 +153,7 @@ impl Run<'_> {
     fn start(&self, model: &Toy, resume: bool, progress: &mut dyn Progress) -> Result<TrainOutcome, TrainError> {
         let &Self { ref settings, train, eval, out } = self;
         let run = RunInfo::of_this_binary("toy", "toy", "scalar");
-        rmbench::train::run(model, TrainJob { settings, train, eval, out, resume, run }, progress)
+        rmbench::train::run(model, TrainJob { settings, train, parts: &[], eval, out, resume, run }, progress)
     }
 
     fn whole(&self) -> (Toy, TrainSummary) {
