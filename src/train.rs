@@ -5,6 +5,7 @@
 //! (`DropoutKey`), rates ([`schedule`]). What is left, parameters, moments, averages and a few counters,
 //! is in the [`checkpoint`], so that `--resume` goes on to the same bytes.
 
+mod arithmetic;
 pub mod average;
 pub mod begin;
 pub mod checkpoint;
@@ -28,8 +29,10 @@ pub mod sampler;
 pub mod scalar;
 pub mod schedule;
 pub mod settings;
+mod speed;
 mod stand_ins;
 mod step_report;
+mod tensorboard;
 pub mod trainable;
 mod update;
 mod values;

@@ -106,7 +106,8 @@ pub fn begin(
     };
     let objective = settings.objective.name().to_owned();
     let segment = Some(settings.checkpoint_layers).filter(|&layers| layers > 0);
-    let trainable = ScalarTrainable { model, tokenizer_dir, objective, provenance, adapter_base, segment };
+    let trainable = ScalarTrainable::new(model, tokenizer_dir, objective, provenance);
+    let trainable = ScalarTrainable { adapter_base, segment, ..trainable };
     Ok(Beginning { trainable, run })
 }
 

@@ -80,7 +80,7 @@ impl Sums {
         (self.compared > 0).then(|| self.margin / self.compared as f64)
     }
 
-    fn to_json(self) -> Map<String, Value> {
+    pub fn to_json(self) -> Map<String, Value> {
         let mut out = Map::new();
         out.insert("n".into(), self.n.into());
         out.insert("accuracy".into(), self.accuracy().into());

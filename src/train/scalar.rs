@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
+use super::arithmetic::Arithmetic;
 use super::trainable::{Ask, Forward, PairSize, Trainable};
 use crate::backbone::params::Params;
 use crate::backbone::weights::Checkpoint;
@@ -30,6 +31,15 @@ pub struct ScalarTrainable {
     pub adapter_base: Option<String>,
     /// Gradient checkpointing: how many layers autograd keeps at a time; `None`: all.
     pub segment: Option<usize>,
+    arithmetic: Option<Arithmetic>,
+}
+
+impl ScalarTrainable {
+    /// A model whose parameters ask for gradients already; all are saved, and autograd keeps all layers.
+    pub fn new(model: ScalarModel, tokenizer_dir: PathBuf, objective: String, provenance: ProvenanceCard) -> Self {
+        let arithmetic = Arithmetic::of(&model.network);
+        Self { model, tokenizer_dir, objective, provenance, adapter_base: None, segment: None, arithmetic }
+    }
 }
 
 impl Trainable for ScalarTrainable {
@@ -50,6 +60,15 @@ impl Trainable for ScalarTrainable {
             truncated: encoded.truncated.contains(&true),
             same: matches!(&encoded.sequences[..], [chosen, rejected] if chosen == rejected),
         }
+    }
+
+    fn flop(&self, encoded: &Encoded) -> Option<f64> {
+        let lengths = encoded.sequences.iter().map(Vec::len);
+        Some(self.arithmetic.as_ref()?.pair(lengths, self.size(encoded)))
+    }
+
+    fn compute(&self) -> Kind {
+        self.model.network.compute
     }
 
     fn params(&self) -> &Params {

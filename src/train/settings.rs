@@ -78,6 +78,8 @@ pub struct TrainSettings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub save_every: Option<u64>,
     pub keep_checkpoints: usize,
+    /// An event file beside the logs.
+    pub tensorboard: bool,
     pub objective: Objective,
     pub schedule: Schedule,
     /// Next-token losses predict at every so many-th position.
@@ -124,6 +126,7 @@ impl Default for TrainSettings {
             final_model: FinalModel::default(),
             save_every: None,
             keep_checkpoints: 2,
+            tensorboard: true,
             objective: Objective::default(),
             schedule: Schedule::Linear {},
             lm_stride: 4,
@@ -320,6 +323,7 @@ mod tests {
             final_model: _,
             save_every: Some(_),
             keep_checkpoints: _,
+            tensorboard: _,
             objective: _,
             schedule: _,
             lm_stride: _,

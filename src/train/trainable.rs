@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use crate::backbone::params::Params;
 use crate::backbone::weights::Checkpoint;
@@ -74,6 +74,16 @@ pub trait Trainable {
     }
 
     fn size(&self, encoded: &Self::Encoded) -> PairSize;
+
+    /// Multiplications and additions of a pair's forward and backward pass; `None` where the model cannot say.
+    fn flop(&self, _encoded: &Self::Encoded) -> Option<f64> {
+        None
+    }
+
+    /// Kind of activations.
+    fn compute(&self) -> Kind {
+        Kind::Float
+    }
 
     /// All parameters by name; those that ask for gradients are trained, in place.
     fn params(&self) -> &Params;

@@ -51,6 +51,8 @@ mod selfcheck;
 #[cfg(feature = "torch")]
 mod sharing;
 #[cfg(feature = "torch")]
+mod side_by_side;
+#[cfg(feature = "torch")]
 mod switches;
 mod table;
 mod text;

@@ -100,14 +100,7 @@ fn trainable(dir: &Path, start: &BTreeMap<String, Tensor>, max_length: usize) ->
         langs: None,
         seed: 0,
     };
-    ScalarTrainable {
-        model,
-        tokenizer_dir: dir.to_owned(),
-        objective: "bt".into(),
-        provenance,
-        adapter_base: None,
-        segment: None,
-    }
+    ScalarTrainable::new(model, dir.to_owned(), "bt".into(), provenance)
 }
 
 /// Rewards in TRL's order: every chosen response, then every rejected one.
