@@ -3,6 +3,8 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
 use super::error::TrainError;
 use super::settings::{OverLength, TrainSettings};
 use super::trainable::{PairSize, Trainable};
@@ -48,7 +50,7 @@ impl Role {
 }
 
 /// What happened to the pairs of one language.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct LengthCounts {
     pub kept: u64,
     /// Kept, but cut to the length limit.

@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use serde::Serialize;
+use serde_json::json;
+
 use super::checkpoint::{Best, Checkpoints, FORMAT, TrainerState};
 use super::data::{Data, data};
-use super::directory::{RUN_FILE, SETTINGS_FILE, Start, start};
+use super::directory::{PAIRS_FILE, RUN_FILE, SETTINGS_FILE, Start, start};
 use super::engine::Engine;
 use super::error::TrainError;
 use super::evaluation::Evaluation;
@@ -75,6 +78,7 @@ pub fn run<M: Trainable>(model: &M, job: TrainJob, progress: &mut dyn Progress) 
     let Data { train, eval, files } = data(model, &job, progress)?;
     files::create_dir(out)?;
     files::write_bytes(&out.join(SETTINGS_FILE), run.settings.as_bytes())?;
+    write_json(&out.join(PAIRS_FILE), &json!({"training": train.counts, "evaluation": eval.counts}))?;
     if resumes {
         progress.line(&format!("resuming after step {}", state.step));
     }
@@ -91,7 +95,7 @@ pub fn run<M: Trainable>(model: &M, job: TrainJob, progress: &mut dyn Progress) 
     engine.settle(final_step)?;
     model.save(out)?;
     Checkpoints::of(out).finish(final_step, out)?;
-    write_run(out, &run)?;
+    write_json(&out.join(RUN_FILE), &run)?;
     // Only now is nothing left to resume.
     Checkpoints::of(out).rotate(settings.keep_checkpoints, None)?;
     Ok(TrainOutcome::Trained(Box::new(TrainSummary {
@@ -131,10 +135,10 @@ fn initial_state(settings: &TrainSettings, run: &RunInfo) -> TrainerState {
     }
 }
 
-fn write_run(out: &Path, run: &RunInfo) -> Result<(), TrainError> {
-    let path = out.join(RUN_FILE);
-    let mut text = serde_json::to_string_pretty(run)
-        .map_err(|e| TrainError::Checkpoint { path: path.clone(), problem: e.to_string() })?;
+/// Readable, with a newline at the end.
+fn write_json(path: &Path, value: &impl Serialize) -> Result<(), TrainError> {
+    let mut text = serde_json::to_string_pretty(value)
+        .map_err(|e| TrainError::Checkpoint { path: path.to_owned(), problem: e.to_string() })?;
     text.push('\n');
-    Ok(files::write_bytes(&path, text.as_bytes())?)
+    Ok(files::write_bytes(path, text.as_bytes())?)
 }

@@ -4,6 +4,8 @@
 #![allow(clippy::single_range_in_vec_init)]
 
 #[cfg(feature = "torch")]
+mod adapter_runs;
+#[cfg(feature = "torch")]
 mod adapters;
 mod architecture;
 #[cfg(feature = "torch")]

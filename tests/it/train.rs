@@ -179,8 +179,8 @@ fn promised(dir: &Path) -> BTreeMap<String, Vec<u8>> {
             let name = path.strip_prefix(dir).unwrap().to_string_lossy().into_owned();
             if path.is_dir() {
                 open.push(path);
-            } else if name != "timing.jsonl" && !name.ends_with("trainer.toml") {
-                // trainer.toml holds the length of timing.jsonl.
+            } else if name != "timing.jsonl" && !name.starts_with("tensorboard") && !name.ends_with("trainer.toml") {
+                // trainer.toml holds the lengths of the two, which hold times.
                 found.insert(name, std::fs::read(&path).unwrap());
             }
         }
