@@ -18,6 +18,7 @@ pub mod error;
 pub mod evaluation;
 pub mod journal;
 pub mod mixture;
+pub mod moments;
 pub mod optimizer;
 pub mod overlap;
 mod passes;

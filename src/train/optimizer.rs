@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
+use super::moments::{Moments, Precision};
 use super::update::{Update, apply_all};
 
 /// What all parameters share.
@@ -21,6 +22,23 @@ pub struct AdamWSettings {
     pub weight_decay: f64,
     /// Multiplies the rate of the reward head.
     pub head_lr_multiplier: f64,
+    pub moments: Precision,
+    /// Embeddings have moments for the rows they have seen; see [`moments`](super::moments).
+    pub embedding_rows: bool,
+}
+
+impl Default for AdamWSettings {
+    /// PyTorch's, without decay.
+    fn default() -> Self {
+        Self {
+            betas: [0.9, 0.999],
+            eps: 1e-8,
+            weight_decay: 0.0,
+            head_lr_multiplier: 1.0,
+            moments: Precision::Full,
+            embedding_rows: false,
+        }
+    }
 }
 
 #[derive(Debug, thiserror::Error, PartialEq)]
@@ -39,8 +57,7 @@ pub enum OptimizerError {
 struct Slot {
     name: String,
     param: Tensor,
-    exp_avg: Tensor,
-    exp_avg_sq: Tensor,
+    moments: Moments,
     /// Updates so far; PyTorch counts per parameter, because one without a gradient is left alone.
     step: u64,
     decay: f64,
@@ -72,8 +89,7 @@ impl AdamW {
             slots.push(Slot {
                 name: name.to_owned(),
                 param: param.shallow_clone(),
-                exp_avg: param.zeros_like(),
-                exp_avg_sq: param.zeros_like(),
+                moments: Moments::new(param, settings.moments, settings.embedding_rows && is_embedding(name)),
                 step: 0,
                 decay: if decays(name) { settings.weight_decay } else { 0.0 },
                 lr_multiplier: if is_head(name) { settings.head_lr_multiplier } else { 1.0 },
@@ -89,15 +105,14 @@ impl AdamW {
 
     /// One update from the gradients as they stand. Parameters without a gradient are left alone.
     pub fn step(&mut self, lr: f64) {
+        let _no_grad = tch::no_grad_guard();
         let mut work = Vec::with_capacity(self.slots.len());
         for slot in &mut self.slots {
             let grad = slot.param.grad();
             if grad.defined() {
                 slot.step += 1;
                 let update = Update::new(&self.settings, lr * slot.lr_multiplier, slot.decay, slot.step);
-                let [param, exp_avg, exp_avg_sq] =
-                    [&slot.param, &slot.exp_avg, &slot.exp_avg_sq].map(Tensor::shallow_clone);
-                work.push((update, [param, grad, exp_avg, exp_avg_sq]));
+                work.extend(slot.moments.operands(&slot.param, &grad, &update).map(|operands| (update, operands)));
             }
         }
         apply_all(work);
@@ -110,12 +125,14 @@ impl AdamW {
         }
     }
 
-    /// The state by name: `exp_avg.P`, `exp_avg_sq.P` and `step.P` for each parameter P.
+    /// The state by name: `exp_avg.P`, `exp_avg_sq.P` and `step.P` for each parameter P, or what its [`Moments`] have
+    /// in place of the first two.
     pub fn state(&self) -> BTreeMap<String, Tensor> {
         let mut state = BTreeMap::new();
         for slot in &self.slots {
-            state.insert(format!("exp_avg.{}", slot.name), slot.exp_avg.shallow_clone());
-            state.insert(format!("exp_avg_sq.{}", slot.name), slot.exp_avg_sq.shallow_clone());
+            for (kind, tensor) in slot.moments.tensors() {
+                state.insert(format!("{kind}.{}", slot.name), tensor);
+            }
             state.insert(format!("step.{}", slot.name), Tensor::from_slice(&[slot.step as i64]));
         }
         state
@@ -124,21 +141,29 @@ impl AdamW {
     /// Takes a state that [`AdamW::state`] gave; names and shapes must fit exactly.
     pub fn load_state(&mut self, mut state: BTreeMap<String, Tensor>) -> Result<(), OptimizerError> {
         let _no_grad = tch::no_grad_guard();
-        let mut take = |name: String, shape: Vec<i64>| match state.remove(&name) {
-            Some(tensor) if tensor.size() == shape => Ok(tensor),
-            Some(tensor) => Err(OptimizerError::Shape { name, expected: shape, found: tensor.size() }),
-            None => Err(OptimizerError::Missing { name }),
-        };
         for slot in &mut self.slots {
-            slot.exp_avg.copy_(&take(format!("exp_avg.{}", slot.name), slot.param.size())?);
-            slot.exp_avg_sq.copy_(&take(format!("exp_avg_sq.{}", slot.name), slot.param.size())?);
-            slot.step = take(format!("step.{}", slot.name), vec![1])?.int64_value(&[0]).max(0) as u64;
+            let rows = state.remove(&format!("rows.{}", slot.name));
+            let mut take = |kind: &str, shape: &[i64]| {
+                let name = format!("{kind}.{}", slot.name);
+                match state.remove(&name) {
+                    Some(tensor) if tensor.size() == shape => Ok(tensor),
+                    Some(tensor) => Err(OptimizerError::Shape { name, expected: shape.to_vec(), found: tensor.size() }),
+                    None => Err(OptimizerError::Missing { name }),
+                }
+            };
+            slot.moments.load(&slot.param, rows, &mut take)?;
+            slot.step = take("step", &[1])?.int64_value(&[0]).max(0) as u64;
         }
         match state.is_empty() {
             true => Ok(()),
             false => Err(OptimizerError::Unused { names: state.into_keys().collect() }),
         }
     }
+}
+
+/// Whether a parameter has a row per token, of which a batch sees few.
+fn is_embedding(name: &str) -> bool {
+    ["embed_tokens.weight", "word_embeddings.weight", "tok_embeddings.weight"].iter().any(|end| name.ends_with(end))
 }
 
 /// Whether a parameter decays: all but biases and the weights of norms, told apart by name with the

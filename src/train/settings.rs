@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::TrainError;
 use super::evaluation::BestMetric;
+use super::moments::Precision;
 use super::optimizer::AdamWSettings;
 use super::schedule::Schedule;
 use crate::benchmark::columns::ColumnMap;
@@ -59,6 +60,9 @@ pub struct TrainSettings {
     /// 0: gradients are not clipped.
     pub clip: f64,
     pub head_lr_multiplier: f64,
+    pub moments: Precision,
+    /// See [`moments`](super::moments).
+    pub embedding_rows: bool,
     pub head_init: HeadInit,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ema_decay: Option<f64>,
@@ -116,6 +120,8 @@ impl Default for TrainSettings {
             eps: 1e-8,
             clip: 1.0,
             head_lr_multiplier: 1.0,
+            moments: Precision::Full,
+            embedding_rows: true,
             head_init: HeadInit::default(),
             ema_decay: None,
             eval_every: None,
@@ -154,6 +160,8 @@ impl TrainSettings {
             eps: self.eps,
             weight_decay: self.weight_decay,
             head_lr_multiplier: self.head_lr_multiplier,
+            moments: self.moments,
+            embedding_rows: self.embedding_rows,
         }
     }
 
@@ -313,6 +321,8 @@ mod tests {
             eps: _,
             clip: _,
             head_lr_multiplier: _,
+            moments: _,
+            embedding_rows: _,
             head_init: _,
             ema_decay: Some(_),
             eval_every: Some(_),

@@ -57,6 +57,8 @@ mod side_by_side;
 #[cfg(feature = "torch")]
 mod switches;
 mod table;
+#[cfg(feature = "torch")]
+mod tensorboard;
 mod text;
 #[cfg(feature = "torch")]
 mod train;

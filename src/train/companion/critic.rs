@@ -60,7 +60,7 @@ impl Critic {
     fn network(&mut self, width: i64, device: tch::Device) -> Result<&mut (Mlp, AdamW), TrainError> {
         if self.network.is_none() {
             let mlp = Mlp::new(&[width, HIDDEN[0], HIDDEN[1], 1], self.seed, device);
-            let settings = AdamWSettings { betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.0, head_lr_multiplier: 1.0 };
+            let settings = AdamWSettings::default();
             let params = mlp.params.iter().map(|(name, tensor)| (name.as_str(), tensor));
             let optimizer = AdamW::new(params, |_| false, settings)?;
             self.network = Some((mlp, optimizer));

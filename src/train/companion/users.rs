@@ -60,12 +60,7 @@ impl Users {
                 (PROJECTION.to_owned(), drawn.to_device(device).set_requires_grad(true)),
                 (VECTORS.to_owned(), zeros.set_requires_grad(true)),
             ]);
-            let settings = AdamWSettings {
-                betas: [0.9, 0.999],
-                eps: 1e-8,
-                weight_decay: self.settings.weight_decay,
-                head_lr_multiplier: 1.0,
-            };
+            let settings = AdamWSettings { weight_decay: self.settings.weight_decay, ..AdamWSettings::default() };
             let optimizer =
                 AdamW::new(params.iter().map(|(name, tensor)| (name.as_str(), tensor)), |_| false, settings)?;
             self.learnt = Some((params, optimizer));

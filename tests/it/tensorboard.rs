@@ -1,0 +1,54 @@
+//! Event files hold what the logs hold, as TensorBoard's own reader reads them.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::command::rmbench;
+
+#[test]
+fn tensorboard_reads_every_number_of_the_logs() {
+    let Some(python) = std::env::var_os("RMBENCH_TEST_PYTHON") else {
+        return crate::say_skipped("RMBENCH_TEST_PYTHON");
+    };
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (dir, model) = (tempfile::tempdir().unwrap(), root.join("tests/fixtures/arch/llama"));
+    let pairs = root.join("tests/fixtures/trl/pairs.jsonl").to_string_lossy().into_owned();
+    let model = model.to_string_lossy().into_owned();
+    let mut args = vec!["train", "--model", &model, "--data", &pairs, "--out", "run"];
+    let sets = ["max-steps=6", "batch-size=4", "eval-every=3", "sampling.eval-share=0.1", "source.lang=deu_Latn"];
+    sets.iter().for_each(|set| args.extend(["--set", set]));
+    let output = rmbench(dir.path(), &args).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let run = dir.path().join("run");
+    let script = root.join("tests/reference/reads_tensorboard.py");
+    let output = Command::new(python).arg(script).arg(run.join("tensorboard")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(found["file_version"], 2.0);
+    assert!(found["wall_times"][0].as_f64().unwrap() > 1.7e9);
+    let mut compared = 0;
+    for (log, prefix) in [("steps.jsonl", "train"), ("eval.jsonl", "eval"), ("timing.jsonl", "speed")] {
+        let text = std::fs::read_to_string(run.join(log)).unwrap();
+        for line in text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()) {
+            let mut numbers: Vec<(String, f64)> = Vec::new();
+            let mut take = |prefix: String, object: &Value| {
+                let of = object.as_object().unwrap().iter().filter(|(key, _)| *key != "step");
+                numbers.extend(of.filter_map(|(key, value)| Some((format!("{prefix}/{key}"), value.as_f64()?))));
+            };
+            take(prefix.to_owned(), &line);
+            for (lang, object) in line["languages"].as_object().into_iter().flatten() {
+                take(format!("{prefix}-{lang}"), object);
+            }
+            for (tag, number) in numbers {
+                let points = found[&tag].as_array().unwrap_or_else(|| panic!("{tag} is not there"));
+                let point = points.iter().find(|point| point[0] == line["step"]).unwrap();
+                assert!((point[1].as_f64().unwrap() - number).abs() <= 1e-6 * number.abs(), "{tag}: {point}, {number}");
+                compared += 1;
+            }
+        }
+    }
+    assert!(compared > 150, "{compared}");
+    assert_eq!(found["train-deu_Latn/accuracy"].as_array().unwrap().len(), 6);
+}
