@@ -83,6 +83,7 @@ impl Sums {
     pub fn to_json(self) -> Map<String, Value> {
         let mut out = Map::new();
         out.insert("n".into(), self.n.into());
+        out.insert("compared".into(), self.compared.into());
         out.insert("accuracy".into(), self.accuracy().into());
         out.insert("ties".into(), self.ties.into());
         out.insert("loss".into(), self.mean_loss().into());

@@ -52,6 +52,7 @@ impl StepReport {
         put("beside_loss", self.beside.mean_loss().into());
         put("beside_accuracy", self.beside.accuracy().into());
         put("pairs", self.sums.n.into());
+        put("compared", self.sums.compared.into());
         put("micro_batches", self.micro_batches.into());
         put("tokens", self.tokens.into());
         put("tokens_shared", self.tokens_shared.into());

@@ -57,11 +57,11 @@ mod side_by_side;
 #[cfg(feature = "torch")]
 mod switches;
 mod table;
-#[cfg(feature = "torch")]
-mod tensorboard;
 mod text;
 #[cfg(feature = "torch")]
 mod train;
+#[cfg(feature = "torch")]
+mod training_logs;
 #[cfg(feature = "torch")]
 mod weights;
 

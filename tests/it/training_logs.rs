@@ -1,4 +1,4 @@
-//! Event files hold what the logs hold, as TensorBoard's own reader reads them.
+//! What a training run writes of itself: event files that TensorBoard's own reader reads, and a report.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,20 +7,47 @@ use serde_json::Value;
 
 use crate::command::rmbench;
 
+/// Six steps with evaluations; the run's directory is `DIR/run`.
+fn train(dir: &Path) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let model = root.join("tests/fixtures/arch/llama").to_string_lossy().into_owned();
+    let pairs = root.join("tests/fixtures/trl/pairs.jsonl").to_string_lossy().into_owned();
+    let mut args = vec!["train", "--model", &model, "--data", &pairs, "--out", "run"];
+    let sets = ["max-steps=6", "batch-size=4", "eval-every=3", "sampling.eval-share=0.1", "source.lang=deu_Latn"];
+    sets.iter().for_each(|set| args.extend(["--set", set]));
+    let output = rmbench(dir, &args).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn a_report_shows_how_a_model_was_trained() {
+    let dir = tempfile::tempdir().unwrap();
+    train(dir.path());
+    let args = ["report", "--training", "run", "--out", "report", "--format", "html,md,csv"];
+    let output = rmbench(dir.path(), &args).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let read = |name: &str| std::fs::read_to_string(dir.path().join("report").join(name)).unwrap();
+    let (html, markdown, csv) = (read("report.html"), read("report.md"), read("analyses.csv"));
+    assert!(html.contains("id=\"training\"") && html.contains("Accuracy while run was trained"), "{html}");
+    for words in ["German", "Useful tokens/s", "Of the bound", "Dropped", "Held out"] {
+        assert!(html.contains(words) && markdown.contains(words), "{words}");
+    }
+    // Six windows of one step each, four pairs in each.
+    let rows: Vec<&str> = csv.lines().filter(|line| line.starts_with("run,training,,accuracy,deu_Latn,")).collect();
+    assert_eq!(rows.len(), 6);
+    assert!(rows.iter().all(|row| row.contains(",4,")), "{rows:?}");
+    let output = rmbench(dir.path(), &["report", "--training", "report", "--out", "none"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && said.contains("is not a training run"), "{said}");
+}
+
 #[test]
 fn tensorboard_reads_every_number_of_the_logs() {
     let Some(python) = std::env::var_os("RMBENCH_TEST_PYTHON") else {
         return crate::say_skipped("RMBENCH_TEST_PYTHON");
     };
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let (dir, model) = (tempfile::tempdir().unwrap(), root.join("tests/fixtures/arch/llama"));
-    let pairs = root.join("tests/fixtures/trl/pairs.jsonl").to_string_lossy().into_owned();
-    let model = model.to_string_lossy().into_owned();
-    let mut args = vec!["train", "--model", &model, "--data", &pairs, "--out", "run"];
-    let sets = ["max-steps=6", "batch-size=4", "eval-every=3", "sampling.eval-share=0.1", "source.lang=deu_Latn"];
-    sets.iter().for_each(|set| args.extend(["--set", set]));
-    let output = rmbench(dir.path(), &args).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let (root, dir) = (Path::new(env!("CARGO_MANIFEST_DIR")), tempfile::tempdir().unwrap());
+    train(dir.path());
     let run = dir.path().join("run");
     let script = root.join("tests/reference/reads_tensorboard.py");
     let output = Command::new(python).arg(script).arg(run.join("tensorboard")).output().unwrap();
