@@ -217,7 +217,7 @@ fn languages(line: &Value) -> impl Iterator<Item = (Lang, &Value)> {
 }
 
 fn languages_of(object: &Value) -> impl Iterator<Item = (Lang, &Value)> {
-    object.as_object().into_iter().flatten().filter_map(|(code, value)| Some((Lang::from_code(code).ok()?, value)))
+    object.as_object().into_iter().flatten().filter_map(|(code, value)| Some((Lang::from_code(code)?, value)))
 }
 
 #[cfg(test)]

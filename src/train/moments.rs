@@ -125,7 +125,7 @@ impl Moments {
             (Some(rows), [_, width]) => vec![rows.numel() as i64, *width],
             _ => shape,
         };
-        let mut one = |name| Ok(take(name, &shape)?.to_device(device).to_kind(param.kind()));
+        let mut one = |name: &str| take(name, &shape).map(|moment| moment.to_device(device).to_kind(param.kind()));
         let moments = [one("exp_avg")?, one("exp_avg_sq")?];
         *self = match rows {
             Some(rows) => Moments::Rows(Rows { index_r: rows.to_device(device), moments }),

@@ -89,7 +89,7 @@ fn adapters_are_trained_saved_with_their_heads_and_read_by_everyone() {
         ("dora", &["adapter.layers=[1]"], "llama", &["score"], &["score.weight", "q_proj.lora_magnitude_vector"]),
         (
             "lora",
-            &["adapter.targets=[\"query\",\"dense\"]", "adapter.rank-pattern.output.dense=2"],
+            &["adapter.targets=[\"query\",\"dense\"]", "adapter.rank-pattern={\"output.dense\"=2}"],
             "bert",
             &["classifier", "bert.pooler"],
             &["classifier.weight", "classifier.bias", "pooler.dense.weight", "query.lora_B.weight"],
