@@ -7,7 +7,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::error::TrainError;
 use super::scalar::ScalarTrainable;
-use super::settings::{AdapterMethod, TrainSettings};
+use super::settings::{AdapterMethod, Groups, TrainSettings};
 use crate::backbone::lora::{Adapter, AdapterUse};
 use crate::device;
 use crate::files::FileError;
@@ -80,9 +80,14 @@ pub fn begin(
         true => ScalarModel { text: model.text.marking_prompts(), ..model },
         false => model,
     };
+    let groups = Groups::of(&settings.groups);
+    let names = model.network.params().keys().map(String::as_str);
+    if let [unused, ..] = groups.unused(names)[..] {
+        return Err(TrainError::Settings(format!("`groups`: no parameter of this model has {unused:?} in its name")));
+    }
     match settings.adapter.is_used() {
         true => model.network.train_adapter().map_err(|e| TrainError::Begin(e.to_string()))?,
-        false => model.network.train_all(),
+        false => model.network.train_where(|name| !groups.is_frozen(name)),
     }
     if let Some(warning) = padding::warning(&model) {
         progress.warn(&warning);

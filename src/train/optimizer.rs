@@ -20,8 +20,6 @@ pub struct AdamWSettings {
     pub eps: f64,
     /// λ of the parameters that decay; see [`decays`].
     pub weight_decay: f64,
-    /// Multiplies the rate of the reward head.
-    pub head_lr_multiplier: f64,
     pub moments: Precision,
     /// Embeddings have moments for the rows they have seen; see [`moments`](super::moments).
     pub embedding_rows: bool,
@@ -30,14 +28,22 @@ pub struct AdamWSettings {
 impl Default for AdamWSettings {
     /// PyTorch's, without decay.
     fn default() -> Self {
-        Self {
-            betas: [0.9, 0.999],
-            eps: 1e-8,
-            weight_decay: 0.0,
-            head_lr_multiplier: 1.0,
-            moments: Precision::Full,
-            embedding_rows: false,
-        }
+        Self { betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.0, moments: Precision::Full, embedding_rows: false }
+    }
+}
+
+/// What is special about a parameter.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Group {
+    /// Multiplies the rate.
+    pub lr_multiplier: f64,
+    /// λ in place of the one for all.
+    pub weight_decay: Option<f64>,
+}
+
+impl Default for Group {
+    fn default() -> Self {
+        Self { lr_multiplier: 1.0, weight_decay: None }
     }
 }
 
@@ -71,10 +77,10 @@ pub struct AdamW {
 }
 
 impl AdamW {
-    /// `params` in name order; `is_head` says which belong to the reward head.
+    /// `params` in name order; `group` says what is special about one.
     pub fn new<'a>(
         params: impl IntoIterator<Item = (&'a str, &'a Tensor)>,
-        is_head: impl Fn(&str) -> bool,
+        group: impl Fn(&str) -> Group,
         settings: AdamWSettings,
     ) -> Result<Self, OptimizerError> {
         let mut slots = Vec::new();
@@ -86,13 +92,14 @@ impl AdamW {
                 return Err(OptimizerError::Kind { name: name.to_owned(), found: format!("{:?}", param.kind()) });
             }
             let _no_grad = tch::no_grad_guard();
+            let Group { lr_multiplier, weight_decay } = group(name);
             slots.push(Slot {
                 name: name.to_owned(),
                 param: param.shallow_clone(),
                 moments: Moments::new(param, settings.moments, settings.embedding_rows && is_embedding(name)),
                 step: 0,
-                decay: if decays(name) { settings.weight_decay } else { 0.0 },
-                lr_multiplier: if is_head(name) { settings.head_lr_multiplier } else { 1.0 },
+                decay: weight_decay.unwrap_or(if decays(name) { settings.weight_decay } else { 0.0 }),
+                lr_multiplier,
             });
         }
         Ok(Self { settings, slots })

@@ -3,6 +3,8 @@
 
 mod adapter;
 mod choices;
+mod defaults;
+mod groups;
 mod sampling;
 mod tables;
 
@@ -20,6 +22,7 @@ use crate::text::settings::TextOverrides;
 
 pub use adapter::{AdapterMethod, AdapterSettings, Targets};
 pub use choices::{EvalOverlap, FinalModel, OverLength};
+pub use groups::{Groups, ParameterGroup};
 pub use sampling::{Order, SamplingSettings};
 pub use tables::{AuxiliarySettings, DropoutSettings, InitSettings, PretrainingSettings, SourceSettings};
 
@@ -93,59 +96,11 @@ pub struct TrainSettings {
     pub dropout: DropoutSettings,
     pub init: InitSettings,
     pub adapter: AdapterSettings,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<ParameterGroup>,
     pub sampling: SamplingSettings,
     pub columns: ColumnMap,
     pub text: TextOverrides,
-}
-
-impl Default for TrainSettings {
-    fn default() -> Self {
-        Self {
-            source: SourceSettings::default(),
-            seed: 0,
-            epochs: 1.0,
-            max_steps: None,
-            batch_size: 64,
-            token_budget: 16_384,
-            checkpoint_layers: 0,
-            length_window: 1,
-            over_length: OverLength::default(),
-            length_balance: false,
-            repeat_balance: false,
-            lr: 1e-4,
-            warmup_ratio: 0.05,
-            warmup_steps: None,
-            weight_decay: 0.01,
-            betas: [0.9, 0.999],
-            eps: 1e-8,
-            clip: 1.0,
-            head_lr_multiplier: 1.0,
-            moments: Precision::Full,
-            embedding_rows: true,
-            head_init: HeadInit::default(),
-            ema_decay: None,
-            eval_every: None,
-            eval_limit: None,
-            eval_overlap: EvalOverlap::default(),
-            best_metric: BestMetric::default(),
-            patience: None,
-            final_model: FinalModel::default(),
-            save_every: None,
-            keep_checkpoints: 2,
-            tensorboard: true,
-            objective: Objective::default(),
-            schedule: Schedule::Linear {},
-            lm_stride: 4,
-            pretraining: PretrainingSettings::default(),
-            auxiliary: AuxiliarySettings::default(),
-            dropout: DropoutSettings::default(),
-            init: InitSettings::default(),
-            adapter: AdapterSettings::default(),
-            sampling: SamplingSettings::default(),
-            columns: ColumnMap::default(),
-            text: TextOverrides::default(),
-        }
-    }
 }
 
 impl TrainSettings {
@@ -159,7 +114,6 @@ impl TrainSettings {
             betas: self.betas,
             eps: self.eps,
             weight_decay: self.weight_decay,
-            head_lr_multiplier: self.head_lr_multiplier,
             moments: self.moments,
             embedding_rows: self.embedding_rows,
         }
@@ -229,7 +183,8 @@ impl TrainSettings {
             return Err(TrainError::Settings("sizes in `init` should be above 0".into()));
         }
         self.objective.validate()?;
-        if let Some(problem) = self.adapter.problem() {
+        let groups = self.groups.iter().find_map(ParameterGroup::problem);
+        if let Some(problem) = self.adapter.problem().or(groups) {
             return Err(TrainError::Settings(problem));
         }
         if let Some(problem) = self.sampling.problem(self.length_window) {
@@ -351,6 +306,7 @@ mod tests {
                     initializer_range: Some(_),
                 },
             adapter: _,
+            groups: _,
             sampling: SamplingSettings { language_cap: Some(_), .. },
             columns: _,
             text: _,

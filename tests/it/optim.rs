@@ -9,7 +9,7 @@ use rmbench::backbone::weights::Checkpoint;
 use rmbench::objective::{Label, Objective, Rewards};
 use rmbench::reward::network::{MissingHead, Network};
 use rmbench::train::moments::Precision;
-use rmbench::train::optimizer::{AdamW, AdamWSettings, clip_grad_norm, decays};
+use rmbench::train::optimizer::{AdamW, AdamWSettings, Group, clip_grad_norm, decays};
 use rmbench::train::schedule::{Ramp, Schedule};
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
@@ -92,7 +92,7 @@ fn adamw_equals_pytorch() {
                 weight_decay: case["weight_decay"].as_f64().unwrap(),
                 ..AdamWSettings::default()
             };
-            let mut optimizer = AdamW::new([("w", &param)], |_| false, settings).unwrap();
+            let mut optimizer = AdamW::new([("w", &param)], |_| Group::default(), settings).unwrap();
             let steps = run["gradients"].as_array().unwrap().iter().zip(run["values"].as_array().unwrap());
             let mut before = floats(&run["start"]);
             for ((gradient, expected), lr) in steps.zip(floats(&run["lr"])) {
@@ -132,7 +132,7 @@ fn a_large_tensor_is_updated_as_its_pieces_would_be() {
     let weight = Tensor::randn([n], (Kind::Float, Device::Cpu));
     let run = |from: i64, len: i64| {
         let param = start.narrow(0, from, len).copy().set_requires_grad(true);
-        let mut optimizer = AdamW::new([("w", &param)], |_| false, settings).unwrap();
+        let mut optimizer = AdamW::new([("w", &param)], |_| Group::default(), settings).unwrap();
         for _ in 0..3 {
             (param.square() * weight.narrow(0, from, len)).sum(Kind::Float).backward();
             optimizer.step(0.01);
@@ -212,7 +212,7 @@ fn ten_steps_equal_pytorch() {
             head_lr_multiplier: 1.0,
         };
         let params = || network.params().iter().map(|(name, tensor)| (name.as_str(), tensor));
-        let mut optimizer = AdamW::new(params(), |_| false, settings).unwrap();
+        let mut optimizer = AdamW::new(params(), |_| Group::default(), settings).unwrap();
         let (warmup, total) = (number("warmup_steps") as u64, number("total_steps") as u64);
         let mut found: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
         for t in 0..total {
@@ -269,7 +269,7 @@ fn moments_of_the_rows_that_were_seen_are_all_of_them() {
     let name = "model.embed_tokens.weight";
     let optimizer = |param: &Tensor, embedding_rows| {
         let settings = AdamWSettings { weight_decay: 0.1, embedding_rows, ..AdamWSettings::default() };
-        AdamW::new([(name, param)], |_| false, settings).unwrap()
+        AdamW::new([(name, param)], |_| Group::default(), settings).unwrap()
     };
     let param = || start.copy().set_requires_grad(true);
     let step = |param: &Tensor, optimizer: &mut AdamW, step: i64| {
@@ -318,7 +318,7 @@ fn moments_in_eight_bits_go_nearly_the_same_way() {
     let run = |moments| {
         let param = start.copy().set_requires_grad(true);
         let settings = AdamWSettings { moments, ..AdamWSettings::default() };
-        let mut optimizer = AdamW::new([("w", &param)], |_| false, settings).unwrap();
+        let mut optimizer = AdamW::new([("w", &param)], |_| Group::default(), settings).unwrap();
         let mut losses = Vec::new();
         for step in 0..400i64 {
             optimizer.zero_grad();

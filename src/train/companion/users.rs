@@ -13,7 +13,7 @@ use crate::backbone::params::Params;
 use crate::objective::companions::Individual;
 use crate::random;
 use crate::train::error::TrainError;
-use crate::train::optimizer::{AdamW, AdamWSettings};
+use crate::train::optimizer::{AdamW, AdamWSettings, Group};
 use crate::train::prepare::TrainPair;
 
 /// The file of a finished model that holds `projection` [k, d] and `user.NAME` [k].
@@ -61,8 +61,11 @@ impl Users {
                 (VECTORS.to_owned(), zeros.set_requires_grad(true)),
             ]);
             let settings = AdamWSettings { weight_decay: self.settings.weight_decay, ..AdamWSettings::default() };
-            let optimizer =
-                AdamW::new(params.iter().map(|(name, tensor)| (name.as_str(), tensor)), |_| false, settings)?;
+            let optimizer = AdamW::new(
+                params.iter().map(|(name, tensor)| (name.as_str(), tensor)),
+                |_| Group::default(),
+                settings,
+            )?;
             self.learnt = Some((params, optimizer));
         }
         self.learnt.as_mut().ok_or_else(|| TrainError::Settings("objective `individual` has no users".into()))
