@@ -58,6 +58,13 @@ pub struct Dropout {
     pub hidden: f64,
 }
 
+impl Dropout {
+    /// Nothing is dropped but what layers drop by themselves (adapters).
+    pub fn none() -> Self {
+        Self { token: 0.0, embedding: 0.0, hidden: 0.0 }
+    }
+}
+
 /// How a forward pass computes.
 #[derive(Debug, Clone, Copy)]
 pub struct Pass {

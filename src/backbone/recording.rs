@@ -31,7 +31,12 @@ pub fn records_gradients() -> bool {
     }
 }
 
+/// Whether this is a forward pass of training: one that records, or that will be computed again with recording.
+pub fn trains() -> bool {
+    AGAIN.get() || records_gradients()
+}
+
 /// Whether a forward pass may use kernels of our own.
 pub fn may_leave_libtorch(device: Device, kind: Kind) -> bool {
-    device == Device::Cpu && matches!(kind, Kind::Float | Kind::BFloat16) && !AGAIN.get() && !records_gradients()
+    device == Device::Cpu && matches!(kind, Kind::Float | Kind::BFloat16) && !trains()
 }

@@ -10,7 +10,7 @@ use super::settings::TrainSettings;
 use super::stand_ins::Step;
 use super::trainable::{Ask, Forward, Trainable};
 use super::values::to_f64;
-use crate::backbone::DropoutKey;
+use crate::backbone::{Dropout, DropoutKey};
 use crate::objective::language_model::Every;
 
 pub struct Passes<'a> {
@@ -44,7 +44,8 @@ impl<'a> Passes<'a> {
         let encoded = drawn.encoded();
         let members: Vec<&M::Encoded> = piece.iter().map(|&index| encoded[index]).collect();
         let key = DropoutKey { seed: self.settings.seed, step: self.t, micro: micro as u64 };
-        let dropout = self.settings.dropout.rates().map(|rates| (rates, key));
+        let rates = self.settings.dropout.rates().or_else(|| model.drops().then(Dropout::none));
+        let dropout = rates.map(|rates| (rates, key));
         Ok(model.forward(&members, dropout, self.ask)?)
     }
 

@@ -67,6 +67,10 @@ impl Trainable for ScalarTrainable {
         Some(self.arithmetic.as_ref()?.pair(lengths, self.size(encoded)))
     }
 
+    fn drops(&self) -> bool {
+        self.adapter_base.is_some() && self.model.network.adapter().is_some_and(|config| config.dropout > 0.0)
+    }
+
     fn compute(&self) -> Kind {
         self.model.network.compute
     }

@@ -80,6 +80,11 @@ pub trait Trainable {
         None
     }
 
+    /// Whether its layers drop something by themselves while it is trained.
+    fn drops(&self) -> bool {
+        false
+    }
+
     /// Kind of activations.
     fn compute(&self) -> Kind {
         Kind::Float

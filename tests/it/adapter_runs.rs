@@ -228,6 +228,7 @@ fn kills_at_random_moments_leave_no_trace() {
             "lr=0.003",
             "ema-decay=0.9",
             "dropout.hidden=0.1",
+            "adapter.dropout=0.1",
             "sampling.weights=[1, 2]",
             "sampling.temperature=0.5",
             "sampling.eval-share=0.15",

@@ -39,6 +39,8 @@ pub struct AdapterSettings {
     pub alpha: f64,
     /// s = α/√r in place of α/r (rsLoRA, arXiv 2312.03732).
     pub rslora: bool,
+    /// Rate of dropout on what the addition reads.
+    pub dropout: f64,
     pub targets: Targets,
     pub exclude: Vec<String>,
     /// Layers by number; empty: all.
@@ -55,6 +57,7 @@ impl Default for AdapterSettings {
             rank: 16,
             alpha: 32.0,
             rslora: false,
+            dropout: 0.0,
             targets: Targets::Pattern("all-linear".into()),
             exclude: Vec::new(),
             layers: Vec::new(),
@@ -86,6 +89,7 @@ impl AdapterSettings {
         json["target_modules"] = json!(self.targets);
         json["exclude_modules"] = unless_empty(&self.exclude);
         json["layers_to_transform"] = if self.layers.is_empty() { Value::Null } else { json!(self.layers) };
+        json["lora_dropout"] = json!(self.dropout);
         json["use_rslora"] = json!(self.rslora);
         json["use_dora"] = json!(self.method == AdapterMethod::Dora);
         json["rank_pattern"] = json!(self.rank_pattern);
@@ -109,6 +113,12 @@ impl AdapterSettings {
         let mut alphas = self.alpha_pattern.values().chain([&self.alpha]);
         if !alphas.all(|alpha| *alpha > 0.0 && alpha.is_finite()) {
             return Some("alphas in `adapter` should be above 0".into());
+        }
+        if !(0.0..1.0).contains(&self.dropout) {
+            return Some("`adapter.dropout` should be at least 0 and below 1".into());
+        }
+        if self.dropout > 0.0 && self.method == AdapterMethod::Dora {
+            return Some("`adapter.dropout` is for lora; dora has none here".into());
         }
         self.config(&[]).err().map(|problem| format!("`adapter`: {problem}"))
     }
