@@ -183,6 +183,9 @@ fn beside_a_checkpoint(
                 format!("this adapter cannot be trained further: {loss}; `rmbench model merge-adapter` merges it");
             return Err(TrainError::Begin(why));
         }
+        if model.network.adapter().is_some_and(|config| config.dora && config.dropout > 0.0) {
+            progress.warn("the adapter's `lora_dropout` is not applied: DoRA is trained without it here");
+        }
         return ready(model, settings, progress);
     }
     if parts.adapter.is_some() {

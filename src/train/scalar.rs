@@ -68,7 +68,8 @@ impl Trainable for ScalarTrainable {
     }
 
     fn drops(&self) -> bool {
-        self.adapter_base.is_some() && self.model.network.adapter().is_some_and(|config| config.dropout > 0.0)
+        self.adapter_base.is_some()
+            && self.model.network.adapter().is_some_and(|config| config.dropout > 0.0 && !config.dora)
     }
 
     fn compute(&self) -> Kind {

@@ -168,7 +168,7 @@ impl ParamSource {
         let rank = config.rank(key).map_err(|e| self.adapter_problem(e))?;
         let scale = config.scale(key).map_err(|e| self.adapter_problem(e))?;
         let (dora, biased, is_new) = (config.dora, config.lora_bias && up == UP, adapter.is_new());
-        let dropout = config.dropout;
+        let dropout = if dora { 0.0 } else { config.dropout };
         let name = |part: &str| format!("{module}.{part}");
         if is_new {
             // PEFT's beginning: kaiming_uniform with a = √5 is U(±1/√in).
