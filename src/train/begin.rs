@@ -111,8 +111,8 @@ pub fn begin(
     };
     let objective = settings.objective.name().to_owned();
     let segment = Some(settings.checkpoint_layers).filter(|&layers| layers > 0);
-    let trainable = ScalarTrainable::new(model, tokenizer_dir, objective, provenance);
-    let trainable = ScalarTrainable { adapter_base, segment, ..trainable };
+    let mut trainable = ScalarTrainable::new(model, tokenizer_dir, objective, provenance);
+    (trainable.adapter_base, trainable.segment) = (adapter_base, segment);
     Ok(Beginning { trainable, run })
 }
 

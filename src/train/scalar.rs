@@ -180,7 +180,7 @@ impl Trainable for ScalarTrainable {
 
     fn read(&self, dir: &Path) -> Result<BTreeMap<String, Tensor>, RewardError> {
         let read = match &self.adapter_base {
-            None => Checkpoint::open_dir(dir).and_then(|mut checkpoint| checkpoint.take_all()).map_err(Into::into),
+            None => Checkpoint::open_dir(dir).and_then(|checkpoint| checkpoint.take_all()).map_err(Into::into),
             Some(_) => adapted::read_adapter(dir, &self.model),
         };
         read.map_err(|e: ArtifactError| RewardError::Model(e.to_string()))

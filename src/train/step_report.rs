@@ -88,7 +88,7 @@ pub struct SeenSums {
 impl SeenSums {
     /// A row of a pair in this language, or of a stand-in beside one.
     fn add(&mut self, lang: Option<Lang>, margin: Option<f64>, loss: f64) {
-        let mut add = |sums: &mut Sums| match margin {
+        let add = |sums: &mut Sums| match margin {
             Some(margin) => sums.add(margin, loss),
             None => sums.add_loss(loss),
         };

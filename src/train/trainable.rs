@@ -147,7 +147,7 @@ pub trait Trainable {
 
     /// What [`Trainable::save`] wrote into `dir`, by parameter name.
     fn read(&self, dir: &Path) -> Result<BTreeMap<String, Tensor>, RewardError> {
-        let read = Checkpoint::open_dir(dir).and_then(|mut checkpoint| checkpoint.take_all());
+        let read = Checkpoint::open_dir(dir).and_then(|checkpoint| checkpoint.take_all());
         read.map_err(|e| RewardError::Model(e.to_string()))
     }
 }

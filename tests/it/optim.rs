@@ -209,7 +209,7 @@ fn ten_steps_equal_pytorch() {
             betas: floats(&training["betas"]).try_into().unwrap(),
             eps: number("eps"),
             weight_decay: number("weight_decay"),
-            head_lr_multiplier: 1.0,
+            ..AdamWSettings::default()
         };
         let params = || network.params().iter().map(|(name, tensor)| (name.as_str(), tensor));
         let mut optimizer = AdamW::new(params(), |_| Group::default(), settings).unwrap();
