@@ -11,7 +11,6 @@
 use tch::{Kind, Tensor};
 
 use super::Pass;
-use super::recording::as_if_recording;
 
 /// A layer by its number: [t, d] → [t, d] (of the last one perhaps fewer rows).
 type Layer<'a> = Box<dyn Fn(usize, &Tensor) -> Tensor + 'a>;
@@ -30,7 +29,8 @@ pub struct Course<'a> {
     pub pass: Pass,
 }
 
-/// A tensor that begins a graph of its own; it asks for a gradient where `of` has one to give.
+/// A tensor that begins a graph of its own; it asks for a gradient where `of` has one to give: below the first
+/// trained layer nothing does.
 pub fn leaf(of: &Tensor) -> Tensor {
     of.detach().set_requires_grad(of.requires_grad())
 }
@@ -62,9 +62,9 @@ impl<'a> Course<'a> {
         let mut borders = vec![leaf(&self.first_td)];
         for bounds in starts.windows(2) {
             let last_td = borders[borders.len() - 1].shallow_clone();
-            let x_td = as_if_recording(|| (bounds[0]..bounds[1]).fold(last_td, |x_td, index| self.step(index, &x_td)));
-            // Frozen layers below the first trained one have no use for a gradient.
-            borders.push(x_td.detach().set_requires_grad(true));
+            // Recorded and forgotten, not computed without recording: libtorch has other kernels for that.
+            let x_td = (bounds[0]..bounds[1]).fold(last_td, |x_td, index| self.step(index, &x_td));
+            borders.push(leaf(&x_td));
         }
         let from = starts.last().copied().unwrap_or(0);
         let border = borders[borders.len() - 1].shallow_clone();

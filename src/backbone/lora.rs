@@ -13,7 +13,7 @@ mod pattern;
 use tch::{Kind, Tensor};
 
 use super::params::Params;
-use super::recording::trains;
+use super::recording::records_gradients;
 pub use adapter::{Adapter, AdapterUse};
 use adapter::{DOWN, EMBEDDING_DOWN, EMBEDDING_UP, MAGNITUDE, UP, UP_BIAS};
 pub use config::LoraConfig;
@@ -73,7 +73,7 @@ impl LowRank {
     /// x·W′ᵀ + b without making W′: x [n, in] → [n, out].
     pub fn linear(&self, x_ni: &Tensor, weight_oi: &Tensor, bias_o: Option<&Tensor>) -> Tensor {
         let kind = x_ni.kind();
-        let dropped_ni = (self.dropout > 0.0 && trains()).then(|| x_ni.dropout(self.dropout, true));
+        let dropped_ni = (self.dropout > 0.0 && records_gradients()).then(|| x_ni.dropout(self.dropout, true));
         let low_nr = dropped_ni.as_ref().unwrap_or(x_ni).linear(&self.down.to_kind(kind), None::<&Tensor>);
         let added_no = low_nr.linear(&(&self.up * self.scale).to_kind(kind), None::<&Tensor>);
         let added_bias_o = self.up_bias.as_ref().map(|bias_o| (bias_o * self.scale).to_kind(kind));

@@ -4,9 +4,11 @@
 //! the other rows only: of the 250,000 rows of a multilingual vocabulary a run sees few. The result is the dense
 //! one bit for bit.
 //!
-//! **Eight bits** (arXiv 2110.02861): blocks of 256 numbers share a scale, their largest magnitude, and each is the
-//! nearest of 256 values from −1 to 1 (0 to 1) that are denser near 0. The second moment is kept as √v, which
-//! needs half of its range, and never rounded to zero: m/√v of a lost v is a step of any size (arXiv 2309.01507).
+//! **Eight bits** (arXiv 2110.02861): blocks of 256 numbers share a scale, their largest magnitude, and each is one
+//! of 256 values from −1 to 1 (0 to 1) that are denser near 0. Which of the two next to it is dithered, a function of
+//! place and step: a moment moves by less than half the distance of two values, which rounding to the nearest would
+//! lose at every step. The second moment is kept as √v, which needs half of its range, and never becomes zero: m/√v
+//! of a lost v is a step of any size (arXiv 2309.01507).
 
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
@@ -65,7 +67,8 @@ impl Moments {
     }
 
     /// Applies an update that [`apply_all`] cannot take as it is; `None` where it can.
-    pub fn operands(&mut self, param: &Tensor, grad: &Tensor, update: &Update) -> Option<[Tensor; 4]> {
+    /// `step` counts updates.
+    pub fn operands(&mut self, param: &Tensor, grad: &Tensor, update: &Update, step: u64) -> Option<[Tensor; 4]> {
         if let Moments::Rows(rows) = self {
             rows.admit(grad);
             if rows.index_r.numel() as f64 > MANY_ROWS * param.size()[0] as f64 {
@@ -79,7 +82,7 @@ impl Moments {
                 None
             }
             Moments::EightBit(packed) => {
-                apply_packed(packed, param, grad, update);
+                apply_packed(packed, param, grad, update, step);
                 None
             }
         }
@@ -191,14 +194,19 @@ impl Packed {
         (table.index_select(0, &codes).view([blocks, BLOCK]) * scales.unsqueeze(1)).view([-1]).narrow(0, 0, n)
     }
 
-    fn pack(&mut self, start: i64, numbers: &Tensor, table: &Tensor) {
+    /// Takes numbers from `start` on; `dither` says for each from which part of the way between two values on it
+    /// becomes the upper one.
+    fn pack(&mut self, start: i64, numbers: &Tensor, table: &Tensor, dither: &Tensor) {
         let n = numbers.numel() as i64;
         let blocks = (n + BLOCK - 1) / BLOCK;
-        let numbers = numbers.constant_pad_nd([0, blocks * BLOCK - n]).view([blocks, BLOCK]);
+        let blocked = |x: &Tensor| x.constant_pad_nd([0, blocks * BLOCK - n]).view([blocks, BLOCK]);
+        let (numbers, dither) = (blocked(numbers), blocked(dither));
         let scales = numbers.abs().amax([1], false);
         let unit = &numbers / scales.clamp_min(f64::from(f32::MIN_POSITIVE)).unsqueeze(1);
-        let borders = (table.narrow(0, 1, 255) + table.narrow(0, 0, 255)) * 0.5;
-        let mut codes = unit.bucketize(&borders, true, false);
+        let lower = (unit.bucketize(table, false, true) - 1).clamp(0, 254);
+        let value = |codes: &Tensor| table.index_select(0, &codes.view([-1])).view_as(codes);
+        let (below, above) = (value(&lower), value(&(&lower + 1)));
+        let mut codes = &lower + ((unit - &below) / (above - below)).gt_tensor(&dither).to_kind(Kind::Int64);
         if !self.signed {
             // Nothing but zero is zero; the first value above it is number 1.
             codes = codes.maximum(&numbers.gt(0.0).to_kind(codes.kind()));
@@ -208,7 +216,7 @@ impl Packed {
     }
 }
 
-fn apply_packed([m, v]: &mut [Packed; 2], param: &Tensor, grad: &Tensor, update: &Update) {
+fn apply_packed([m, v]: &mut [Packed; 2], param: &Tensor, grad: &Tensor, update: &Update, step: u64) {
     let _no_grad = tch::no_grad_guard();
     let tables = [m.signed, v.signed].map(|signed| {
         let values: Vec<f32> = values(signed).into_iter().map(|value| value as f32).collect();
@@ -222,9 +230,19 @@ fn apply_packed([m, v]: &mut [Packed; 2], param: &Tensor, grad: &Tensor, update:
         let second = root.square();
         let [param, grad] = [&flat, &grad].map(|all| all.narrow(0, start, len));
         apply_all(vec![(*update, [param, grad, first.shallow_clone(), second.shallow_clone()])]);
-        m.pack(start, &first, &tables[0]);
-        v.pack(start, &second.sqrt(), &tables[1]);
+        let dither = dither(start, len, step, param.device());
+        m.pack(start, &first, &tables[0], &dither);
+        v.pack(start, &second.sqrt(), &tables[1], &(1.0 - dither));
     }
+}
+
+/// Numbers in [0, 1), evenly spread over neighbours in place and in time (the additive recurrence of the plane's
+/// generalised golden ratio): [len].
+fn dither(start: i64, len: i64, step: u64, device: Device) -> Tensor {
+    const BY_PLACE: f64 = 0.754_877_666_246_692_7;
+    const BY_STEP: f64 = 0.569_840_290_998_053_2;
+    let places = Tensor::arange_start(start, start + len, (Kind::Double, device));
+    (places * BY_PLACE + (step % (1 << 32)) as f64 * BY_STEP).frac().to_kind(Kind::Float)
 }
 
 /// The 256 values of a code, ascending: seven decades, of which each higher one has twice as many values, spread
@@ -276,14 +294,21 @@ mod tests {
             let table = Tensor::from_slice(&table);
             let mut packed = Packed::zeros(n, signed, Device::Cpu);
             assert_eq!(packed.unpack(0, n, &table).abs().max().double_value(&[]), 0.0);
-            packed.pack(0, &numbers, &table);
+            packed.pack(0, &numbers, &table, &dither(0, n, 1, Device::Cpu));
             let error = ((packed.unpack(0, n, &table) - &numbers) / &numbers).abs();
             assert!(error.mean(Kind::Float).double_value(&[]) < 0.05, "{signed}");
             let tiny = Tensor::from_slice(&[1.0f32, 1e-12]).constant_pad_nd([0, BLOCK - 2]);
-            packed.pack(0, &tiny, &table);
+            packed.pack(0, &tiny, &table, &dither(0, BLOCK, 1, Device::Cpu));
             let back = packed.unpack(0, BLOCK, &table);
             assert_eq!(back.double_value(&[1]) > 0.0, !signed);
-            assert_eq!(back.double_value(&[2]), 0.0);
+            assert_eq!((back.double_value(&[0]), back.double_value(&[2])), (1.0, 0.0));
+            // Over the steps a number between two values is itself on average.
+            let one = Tensor::from_slice(&[1.0f32, 0.5003]).constant_pad_nd([0, BLOCK - 2]);
+            let mean = (0..200u64).map(|step| {
+                packed.pack(0, &one, &table, &dither(0, BLOCK, step, Device::Cpu));
+                packed.unpack(0, BLOCK, &table).double_value(&[1]) / 200.0
+            });
+            assert!((mean.sum::<f64>() - 0.5003).abs() < 2e-4, "{signed}");
         }
     }
 }

@@ -119,7 +119,9 @@ impl AdamW {
             if grad.defined() {
                 slot.step += 1;
                 let update = Update::new(&self.settings, lr * slot.lr_multiplier, slot.decay, slot.step);
-                work.extend(slot.moments.operands(&slot.param, &grad, &update).map(|operands| (update, operands)));
+                work.extend(
+                    slot.moments.operands(&slot.param, &grad, &update, slot.step).map(|operands| (update, operands)),
+                );
             }
         }
         apply_all(work);

@@ -86,7 +86,13 @@ fn adapters_are_trained_saved_with_their_heads_and_read_by_everyone() {
     let cases: [(&str, &[&str], &str, &[&str], &[&str]); 4] = [
         ("lora", &["adapter.targets=[\"q_proj\",\"v_proj\"]"], "llama", &["score"], &["score.weight"]),
         ("lora", &["adapter.rslora=true"], "qwen2", &["score"], &["score.weight", "mlp.up_proj.lora_A.weight"]),
-        ("dora", &["adapter.layers=[1]"], "llama", &["score"], &["score.weight", "q_proj.lora_magnitude_vector"]),
+        (
+            "dora",
+            &["adapter.layers=[1]", "adapter.targets=[\"q_proj\",\"up_proj\"]"],
+            "llama",
+            &["score"],
+            &["score.weight", "q_proj.lora_magnitude_vector"],
+        ),
         (
             "lora",
             &["adapter.targets=[\"query\",\"dense\"]", "adapter.rank-pattern={\"output.dense\"=2}"],
@@ -243,16 +249,17 @@ fn kills_at_random_moments_leave_no_trace() {
         command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     };
     let began = Instant::now();
-    assert!(start("whole", false).wait().unwrap().success());
+    // The run's record has the directory's name: it is the same for all.
+    assert!(start("whole/run", false).wait().unwrap().success());
     let duration = began.elapsed();
-    let expected = promised(&dir.path().join("whole"));
+    let expected = promised(&dir.path().join("whole/run"));
     assert!(expected.contains_key("adapter_model.safetensors"));
     let steps = String::from_utf8(expected["steps.jsonl"].clone()).unwrap();
     assert!(steps.lines().count() == 200 && steps.contains("\"micro_batches\":3"));
     let kills: u64 = std::env::var("RMBENCH_TEST_KILLS").map_or(3, |n| n.parse().unwrap());
     let mut while_training = 0;
     for point in 0..kills {
-        let out = format!("killed-{point}");
+        let out = format!("killed-{point}/run");
         let mut process = start(&out, false);
         std::thread::sleep(duration.mul_f64(0.98 * random::uniform(4, "kill", point.to_le_bytes())));
         process.kill().unwrap();

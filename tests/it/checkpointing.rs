@@ -57,6 +57,7 @@ fn gradients(
     (rewards_s.detach(), grads)
 }
 
+/// Bit for bit, but for what several layers read: their parts are added up in another order.
 fn assert_same(what: &str, (rewards, one): &(Tensor, Gradients), (again, other): &(Tensor, Gradients)) {
     assert!(rewards.equal(again), "{what}: rewards");
     let moved = |all: &Gradients| {
@@ -65,11 +66,17 @@ fn assert_same(what: &str, (rewards, one): &(Tensor, Gradients), (again, other):
     };
     assert_eq!(moved(one), moved(other), "{what}");
     for (name, grad) in one.iter().filter(|(name, _)| other.contains_key(*name)) {
-        assert!(grad.equal(&other[name]), "{what}, {name}: {}", (grad - &other[name]).abs().max().double_value(&[]));
+        let is_shared = name.contains("rel_embeddings")
+            || name.ends_with("encoder.LayerNorm.weight")
+            || name.ends_with("encoder.LayerNorm.bias");
+        let (difference, size) = [grad - &other[name], grad.shallow_clone()].map(|x| x.norm().double_value(&[])).into();
+        assert!(
+            difference <= if is_shared { 1e-6 * size } else { 0.0 },
+            "{what}, {name}: {difference:.1e} of {size:.1e}"
+        );
     }
 }
 
-/// Bit for bit: the second computation of a segment is the first one.
 #[test]
 fn every_architecture_has_the_same_gradients_in_segments() {
     tch::set_num_threads(1);

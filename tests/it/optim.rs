@@ -275,7 +275,7 @@ fn moments_of_the_rows_that_were_seen_are_all_of_them() {
     let step = |param: &Tensor, optimizer: &mut AdamW, step: i64| {
         optimizer.zero_grad();
         // Rows 0 to 3 often, then ever more, up to three quarters of them all.
-        let ids: Vec<i64> = (0..8).map(|i| if i < 4 { i } else { (step * 2 + i) % (4 + 2 * step).min(30) }).collect();
+        let ids: Vec<i64> = (0..8).map(|i| if i < 4 { i } else { (step * 2 + i).min(29) }).collect();
         let read = param.index_select(0, &Tensor::from_slice(&ids));
         (read * (step as f64 + 1.0)).square().sum(Kind::Float).backward();
         optimizer.step(0.05);
@@ -326,7 +326,8 @@ fn moments_in_eight_bits_go_nearly_the_same_way() {
             let loss = (x.index_select(0, &rows).matmul(&param) - y.index_select(0, &rows)).square().mean(Kind::Float);
             loss.backward();
             optimizer.step(0.02 * (1.0 - step as f64 / 400.0));
-            losses.push(loss.double_value(&[]));
+            let whole = tch::no_grad(|| (x.matmul(&param) - &y).square().mean(Kind::Float));
+            losses.push(whole.double_value(&[]));
         }
         let bytes: usize = optimizer
             .state()
@@ -337,8 +338,9 @@ fn moments_in_eight_bits_go_nearly_the_same_way() {
         (losses, bytes)
     };
     let ((full, large), (eight, small)) = (run(Precision::Full), run(Precision::EightBit));
-    assert!(full[399] < 0.05 * full[0]);
-    assert!((eight[399] / full[399] - 1.0).abs() < 0.05, "{} {}", eight[399], full[399]);
-    assert!(eight.iter().zip(&full).all(|(a, b)| (a / b - 1.0).abs() < 0.1));
+    // Rounding costs a few steps: at most a tenth more loss at any point of a fall to a hundredth and less. (With
+    // rounding to the nearest value in place of dithering it was a fifth.)
+    assert!(full[399] < 0.01 * full[0]);
+    assert!(eight.iter().zip(&full).all(|(a, b)| (a / b - 1.0).abs() < 0.1), "{} {}", eight[399], full[399]);
     assert!((small as f64) < 0.26 * large as f64, "{small} of {large}");
 }

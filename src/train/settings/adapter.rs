@@ -114,6 +114,9 @@ impl AdapterSettings {
         if !alphas.all(|alpha| *alpha > 0.0 && alpha.is_finite()) {
             return Some("alphas in `adapter` should be above 0".into());
         }
+        if !self.layers.is_empty() && matches!(self.targets, Targets::Pattern(_)) {
+            return Some("`adapter.layers` needs a list of names in `adapter.targets`, as in PEFT".into());
+        }
         if !(0.0..1.0).contains(&self.dropout) {
             return Some("`adapter.dropout` should be at least 0 and below 1".into());
         }
@@ -148,7 +151,9 @@ mod tests {
 
     #[test]
     fn what_would_have_no_effect_or_no_meaning_is_refused() {
-        for text in ["rank = 4", "method = 'lora'\nrank = 0", "method = 'keep'\nalpha = 3.0"] {
+        for text in
+            ["rank = 4", "method = 'lora'\nrank = 0", "method = 'keep'\nalpha = 3.0", "method = 'lora'\nlayers = [1]"]
+        {
             assert!(toml::from_str::<AdapterSettings>(text).unwrap().problem().is_some(), "{text}");
         }
         let broken = "method = 'lora'\ntargets = ['q_proj']\nrank-pattern = { '(' = 3 }";
