@@ -222,7 +222,8 @@ mod tests {
         }
         let b = rows.fit(&|_| 1.0, 0.0).unwrap();
         let weight = |at: usize| f64::from((at * 29 % 7) as u32 % 3);
-        let sums: Vec<f64> = rows.terms(&b).iter().map(|t| t.iter().enumerate().map(|(at, v)| weight(at) * v).sum()).collect();
+        let sums: Vec<f64> =
+            rows.terms(&b).iter().map(|t| t.iter().enumerate().map(|(at, v)| weight(at) * v).sum()).collect();
         let (step, fit) = (one_step(&b, &sums).unwrap(), rows.fit(&weight, 0.0).unwrap());
         for i in 0..2 {
             assert!((step[i] - fit[i]).abs() < 0.05 * (fit[i] - b[i]).abs(), "{b:?} {step:?} {fit:?}");

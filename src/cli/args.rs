@@ -242,6 +242,9 @@ pub struct ReportArgs {
     /// Whoever gets the page gets the texts
     #[arg(long, value_name = "DATA", num_args = 0.., require_equals = true, value_delimiter = ',', value_hint = ValueHint::AnyPath)]
     pub items: Option<Vec<PathBuf>>,
+    /// Directories of training runs whose logs the report shows; alone or beside score runs
+    #[arg(long, value_name = "DIR", num_args = 1.., value_hint = ValueHint::DirPath)]
+    pub training: Vec<PathBuf>,
     /// Exit with 1 unless every run's accuracy on every benchmark is at least X percent
     #[arg(long, value_name = "X")]
     pub fail_under: Option<f64>,

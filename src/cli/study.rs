@@ -48,7 +48,7 @@ pub fn run(args: &TrainArgs, message: &mut Message) -> anyhow::Result<Outcome> {
         scored.push(scores);
     }
     let settings: ReportSettings = config::resolve(report::DEFAULTS, None, &[], Table::new())?;
-    let input = Input { runs: &scored, baseline: None, items: None };
+    let input = Input { runs: &scored, baseline: None, items: None, training: &[] };
     report::report(&input, &out.join("report"), &FORMATS, &settings, message)?;
     Ok(outcome)
 }
@@ -78,7 +78,7 @@ fn languages(args: &TrainArgs, given: &[String], progress: &mut dyn Progress) ->
         let out = train::out(args)?;
         let settings = train::settings(args, out, &[])?;
         let data = dataset::local(&settings.source.data, progress)?;
-        let pairs = train::read(&data, Role::Training, &settings, progress)?;
+        let (pairs, _) = train::read(&data, Role::Training, &settings, progress)?;
         let langs: BTreeSet<Lang> = pairs.iter().map(|pair| pair.lang).collect();
         return Ok(langs.into_iter().map(|lang| lang.code().to_owned()).collect());
     }

@@ -57,16 +57,16 @@ pub fn train(
     let data = dataset::local(&settings.source.data, progress)?;
     let eval = dataset::local(&settings.source.eval, progress)?;
     let digests = digests(data.iter().chain(&eval))?;
-    let pairs = read(&data, Role::Training, settings, progress)?;
-    let pairs = fraction(pairs, settings.source.fraction, settings.seed);
-    let eval = read(&eval, Role::Evaluation, settings, progress)?;
+    let (pairs, parts) = read(&data, Role::Training, settings, progress)?;
+    let (pairs, parts) = fraction(pairs, &parts, settings.source.fraction, settings.seed);
+    let (eval, _) = read(&eval, Role::Evaluation, settings, progress)?;
     if embedded::is_wanted(settings) {
         let (model, run) = embedded::begin(settings, &pairs, digests, out, progress)?;
-        let job = TrainJob { settings, train: &pairs, eval: &eval, out, resume, run };
+        let job = TrainJob { settings, train: &pairs, parts: &parts, eval: &eval, out, resume, run };
         return Ok(finished(crate::train::run(&model, job, progress)?));
     }
     let beginning = begin(settings, &pairs, digests, out, progress)?;
-    let job = TrainJob { settings, train: &pairs, eval: &eval, out, resume, run: beginning.run };
+    let job = TrainJob { settings, train: &pairs, parts: &parts, eval: &eval, out, resume, run: beginning.run };
     let outcome = match &settings.source.features {
         Some(dir) => crate::train::run(&FrozenTrunk::new(beginning.trainable, dir)?, job, progress)?,
         None => crate::train::run(&beginning.trainable, job, progress)?,
@@ -170,14 +170,14 @@ fn objectives() -> String {
     text
 }
 
-/// All pairs of the files, with what was left out said. Of training data everything that the objective needs
+/// All pairs of the files and how many each has, with what was left out said. Of training data everything that the objective needs
 /// is checked here, where the file is known.
 pub(super) fn read(
     paths: &[PathBuf],
     role: Role,
     settings: &TrainSettings,
     progress: &mut dyn Progress,
-) -> anyhow::Result<Vec<Comparison>> {
+) -> anyhow::Result<(Vec<Comparison>, Vec<usize>)> {
     let objective = &settings.objective;
     let source = &settings.source;
     let langs = LangSet::parse(&source.langs)?;
@@ -191,7 +191,7 @@ pub(super) fn read(
         keep_ties: role == Role::Training && objective.takes_ties(),
         ..ReadOptions::default()
     };
-    let mut all = Vec::new();
+    let (mut all, mut parts) = (Vec::new(), Vec::new());
     for path in paths {
         let mut reader = reader::open(path, &options)?;
         let pairs = reader.by_ref().collect::<Result<Vec<_>, _>>()?;
@@ -210,9 +210,10 @@ pub(super) fn read(
         if counts.n_skipped() > 0 {
             progress.warn(&format!("`{}`: {} rows skipped", path.display(), counts.n_skipped()));
         }
+        parts.push(pairs.len());
         all.extend(pairs);
     }
-    Ok(all)
+    Ok((all, parts))
 }
 
 /// The first row that lacks what the objective needs, as an error.

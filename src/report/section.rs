@@ -28,6 +28,7 @@ mod studies;
 mod subsets;
 mod summary;
 mod tokens;
+mod training;
 mod transfer;
 
 use crate::report::block::{Block, Inline, slug};
@@ -56,6 +57,7 @@ pub static SECTIONS: &[(&str, Section)] = &[
     ("Transfer between languages", transfer::section),
     ("Ensembles", ensembles::section),
     ("Suspicious translations", items::section),
+    ("Training", training::section),
     ("Judges", judges::section),
     ("Other measures", measures::section),
     ("Agreement item by item", panel::section),

@@ -217,14 +217,29 @@ pub fn load_parts(
     text: &TextOverrides,
     reward: &RewardOptions,
 ) -> Result<ScalarModel, ArtifactError> {
+    let adapter = parts.adapter.as_deref().map(|dir| Adapter::open(dir, usage)).transpose()?;
+    load_with(parts, adapter, loading, text, reward)
+}
+
+/// As [`load_parts`], under this adapter.
+pub fn load_with(
+    parts: &ModelParts,
+    adapter: Option<Adapter>,
+    loading: Loading,
+    text: &TextOverrides,
+    reward: &RewardOptions,
+) -> Result<ScalarModel, ArtifactError> {
     if !parts.checkpoint.join("config.json").is_file() {
         return Err(ArtifactError::NotAModel { path: parts.checkpoint.clone() });
     }
-    let adapter = parts.adapter.as_deref().map(|dir| Adapter::open(dir, usage)).transpose()?;
     let (of_head, of_text) = parts.card()?.map(|card| (card.reward.options(), card.text)).unwrap_or_default();
-    let network = Network::load_with(&parts.checkpoint, adapter, loading, &reward.over(of_head))?;
+    let mut network = Network::load_with(&parts.checkpoint, adapter, loading, &reward.over(of_head))?;
     let settings = within(&text.over(of_text), network.config.max_length);
     let text = TextPipeline::from_dir(parts.tokenizer(), &settings)?;
+    // An adapter has no config.json; what it was trained to take for padding, its tokenizer says.
+    if let Some(pad) = text.pad_id().filter(|_| parts.tokenizer() != parts.checkpoint) {
+        network.set_pad_id(pad);
+    }
     assembled(parts.tokenizer(), network, text)
 }
 

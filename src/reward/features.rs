@@ -87,7 +87,7 @@ impl ReadOnly<'_> {
     fn features(&self, members: &[(usize, &Encoded)]) -> Result<Rows, RewardError> {
         let _no_grad = tch::no_grad_guard();
         let batch = self.0.token_batch(members)?;
-        let states_nd = self.0.network.states_for_training(&batch, None)?.pooled_nd;
+        let states_nd = self.0.network.states_for_training(&batch, None, false, None)?.states.pooled_nd;
         let width = states_nd.size().last().copied().unwrap_or(1).max(1) as usize;
         let all = floats(&states_nd.reshape([-1]))?;
         Ok((batch.owners, all.chunks(width).map(<[f32]>::to_vec).collect()))

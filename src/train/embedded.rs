@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use tch::Tensor;
 
-use super::begin::{described, reward_options};
 use super::error::TrainError;
 use super::frozen::{Features, rows, through};
+use super::record::{described, reward_options};
 use super::settings::TrainSettings;
 use super::trainable::{Ask, Forward, PairSize, Trainable};
 use crate::backbone::params::Params;
@@ -104,7 +104,7 @@ impl Trainable for Embedded {
         pairs: &[&Features],
         _dropout: Option<(Dropout, DropoutKey)>,
         ask: Ask,
-    ) -> Result<Forward, RewardError> {
+    ) -> Result<Forward<'_>, RewardError> {
         through(self.model.head(), self.model.states(&rows(pairs)), ask)
     }
 

@@ -37,7 +37,7 @@ pub(super) fn rows<'a>(pairs: &[&'a Features]) -> Vec<&'a [f32]> {
 }
 
 /// What a head makes of states, as [`Trainable::forward`] gives it.
-pub(super) fn through(head: &Head, states: HeadStates, ask: Ask) -> Result<Forward, RewardError> {
+pub(super) fn through(head: &Head, states: HeadStates, ask: Ask) -> Result<Forward<'static>, RewardError> {
     if ask.next_token.is_some() {
         return Err(RewardError::Model("a reward head alone has no next-token loss".into()));
     }
@@ -46,6 +46,7 @@ pub(super) fn through(head: &Head, states: HeadStates, ask: Ask) -> Result<Forwa
         next_token: None,
         attributes_sa: ask.attributes.then(|| head.attributes(&states)),
         states_sd: ask.states.then_some(states.pooled_nd),
+        rest: None,
     })
 }
 
@@ -122,7 +123,7 @@ impl Trainable for FrozenTrunk {
         pairs: &[&Features],
         _dropout: Option<(Dropout, DropoutKey)>,
         ask: Ask,
-    ) -> Result<Forward, RewardError> {
+    ) -> Result<Forward<'_>, RewardError> {
         let network = &self.inner.model.network;
         let pooled_nd = stacked(&rows(pairs), network.device);
         through(network.head(), HeadStates { pooled_nd, gate_nd: None, tokens: None }, ask)

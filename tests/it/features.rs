@@ -38,7 +38,7 @@ fn frozen(settings: &TrainSettings, pairs: &[Comparison], cache: &Path, out: &Pa
 
 fn train<M: Trainable>(model: &M, settings: &TrainSettings, pairs: &[Comparison], out: &Path) -> TrainOutcome {
     let run = begin(settings, pairs, Vec::new(), out, &mut Silent).unwrap().run;
-    let job = TrainJob { settings, train: pairs, eval: &[], out, resume: false, run };
+    let job = TrainJob { settings, train: pairs, parts: &[], eval: &[], out, resume: false, run };
     rmbench::train::run(model, job, &mut Silent).unwrap()
 }
 

@@ -4,12 +4,16 @@
 #![allow(clippy::single_range_in_vec_init)]
 
 #[cfg(feature = "torch")]
+mod adapter_runs;
+#[cfg(feature = "torch")]
 mod adapters;
 mod architecture;
 #[cfg(feature = "torch")]
 mod artifact;
 #[cfg(feature = "torch")]
 mod broken;
+#[cfg(feature = "torch")]
+mod checkpointing;
 mod cli;
 mod command;
 mod data;
@@ -55,6 +59,8 @@ mod selfcheck;
 #[cfg(feature = "torch")]
 mod sharing;
 #[cfg(feature = "torch")]
+mod side_by_side;
+#[cfg(feature = "torch")]
 mod studies;
 #[cfg(feature = "torch")]
 mod switches;
@@ -62,6 +68,8 @@ mod table;
 mod text;
 #[cfg(feature = "torch")]
 mod train;
+#[cfg(feature = "torch")]
+mod training_logs;
 #[cfg(feature = "torch")]
 mod weights;
 

@@ -19,7 +19,7 @@ use crate::metric::Estimate;
 use crate::random;
 use crate::reward::embedding;
 use crate::train::error::TrainError;
-use crate::train::optimizer::{AdamW, AdamWSettings};
+use crate::train::optimizer::{AdamW, AdamWSettings, Group};
 
 /// A distance has no slope at 0.
 const EPS: f64 = 1e-12;
@@ -257,8 +257,11 @@ fn descend(
     rows: &Tensor,
 ) -> Result<f64, TrainError> {
     let trained = params.iter().filter(|(name, _)| only.is_empty() || only.contains(&name.as_str()));
-    let adam = AdamWSettings { betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.0, head_lr_multiplier: 1.0 };
-    let mut optimizer = AdamW::new(trained.map(|(name, tensor)| (name.as_str(), tensor)), |_| false, adam)?;
+    let mut optimizer = AdamW::new(
+        trained.map(|(name, tensor)| (name.as_str(), tensor)),
+        |_| Group::default(),
+        AdamWSettings::default(),
+    )?;
     let mut last = f64::NAN;
     for step in 0..settings.steps {
         let ideal_nw = ideal_points(&params[MIXTURES].index_select(0, rows), &params[PROTOTYPES]);

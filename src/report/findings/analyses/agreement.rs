@@ -123,9 +123,7 @@ fn of_run(context: &Context<'_>, run: usize, parallel: &Parallel, pairs: &[Pair]
     let answers = numbers.resample();
     [("alpha-of-all", alpha), ("mean-kappa", kappa)]
         .into_iter()
-        .map(|(measure, number)| {
-            context.detail(ANALYSIS, Some(run), measure, Vec::new()).found(answers.of(number), n)
-        })
+        .map(|(measure, number)| context.detail(ANALYSIS, Some(run), measure, Vec::new()).found(answers.of(number), n))
         .collect()
 }
 

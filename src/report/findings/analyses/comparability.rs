@@ -139,12 +139,8 @@ fn shares(
     let columns: Vec<ColumnId> = (0..SUMS)
         .map(|k| numbers.column(clusters.iter().zip(&terms).map(|(cluster, term)| (*cluster, term[k]))))
         .collect();
-    let mut share =
-        |of: fn(Shares) -> f64| numbers.function(columns.clone(), move |sums| shares_of(sums).map(of));
-    let named = [
-        ("response", share(|s| s.response)),
-        ("language", share(|s| s.language)),
-        ("residual", share(|s| s.residual)),
-    ];
+    let mut share = |of: fn(Shares) -> f64| numbers.function(columns.clone(), move |sums| shares_of(sums).map(of));
+    let named =
+        [("response", share(|s| s.response)), ("language", share(|s| s.language)), ("residual", share(|s| s.residual))];
     named.into_iter().map(|(name, number)| (name, number, cells.len())).collect()
 }

@@ -134,8 +134,7 @@ fn rank_correlation(sums: &[f64]) -> Option<f64> {
 
 fn of_run(context: &Context<'_>, run: usize, langs: &[(Lang, Vec<Seen>)]) -> Vec<Detail> {
     let mut numbers = context.plan.numbers();
-    let by_lang: Vec<[Measure; MEASURES.len()]> =
-        langs.iter().map(|(_, seen)| measures(&mut numbers, seen)).collect();
+    let by_lang: Vec<[Measure; MEASURES.len()]> = langs.iter().map(|(_, seen)| measures(&mut numbers, seen)).collect();
     let correlations: Vec<(usize, Number)> = COSTS
         .map(|cost| {
             let sums = |own: &[Measure; MEASURES.len()]| {
