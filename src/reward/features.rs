@@ -9,6 +9,7 @@ pub mod table;
 use sha2::{Digest, Sha256};
 use tch::{Device, Kind, Tensor};
 
+use super::network::Network;
 use super::scalar::{ReadOnly, ScalarModel, floats};
 use super::{RewardError, workers};
 use crate::text::batch::{cost, plan};
@@ -77,6 +78,13 @@ impl ScalarModel {
             done(groups[group].len() as u64);
         })?;
         Ok(found)
+    }
+}
+
+impl Network {
+    /// Whether a parameter is the reward head's.
+    pub fn is_of_head(&self, name: &str) -> bool {
+        self.head_params.contains(name)
     }
 }
 

@@ -114,7 +114,7 @@ pub struct Network {
     head: Head,
     params: Params,
     /// Which of them the reward head has.
-    head_params: BTreeSet<String>,
+    pub(super) head_params: BTreeSet<String>,
     /// Parameters that are views of their files.
     mapped: BTreeSet<String>,
     /// What is, or was before it was merged, over the checkpoint.
@@ -244,11 +244,6 @@ impl Network {
             }
             let _ = tensor.set_requires_grad(true);
         }
-    }
-
-    /// Whether a parameter is the reward head's.
-    pub fn is_of_head(&self, name: &str) -> bool {
-        self.head_params.contains(name)
     }
 
     pub fn n_params(&self) -> usize {

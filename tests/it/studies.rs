@@ -124,6 +124,18 @@ fn settings_are_swept_and_the_best_is_named_by_objective() {
 }
 
 #[test]
+fn flipped_labels_make_a_curve() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path();
+    data(dir);
+    study(dir, "s", &["--noise", "0,0.2,0.45", "--set", "epochs=8"]);
+    let curve = details(&findings(dir, "s"), "curve");
+    let points: Vec<(&str, f64)> = curve.iter().map(|(of, e)| (of[0].as_str(), e["point"].as_f64().unwrap())).collect();
+    assert!(points.iter().all(|(axis, _)| *axis == "label noise") && points.len() == 3, "{points:?}");
+    assert!(points[0].1 > points[2].1 + 0.05, "{points:?}");
+}
+
+#[test]
 fn training_on_one_language_at_a_time_makes_the_matrix() {
     let root = tempfile::tempdir().unwrap();
     let dir = root.path();
