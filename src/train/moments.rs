@@ -230,9 +230,9 @@ fn apply_packed([m, v]: &mut [Packed; 2], param: &Tensor, grad: &Tensor, update:
         let second = root.square();
         let [param, grad] = [&flat, &grad].map(|all| all.narrow(0, start, len));
         apply_all(vec![(*update, [param, grad, first.shallow_clone(), second.shallow_clone()])]);
-        let dither = dither(start, len, step, flat.device());
-        m.pack(start, &first, &tables[0], &dither);
-        v.pack(start, &second.sqrt(), &tables[1], &(1.0 - dither));
+        let by_place = dither(start, len, step, flat.device());
+        m.pack(start, &first, &tables[0], &by_place);
+        v.pack(start, &second.sqrt(), &tables[1], &(by_place + 0.5).frac());
     }
 }
 
