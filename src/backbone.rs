@@ -10,6 +10,7 @@
 pub mod attention;
 mod block;
 pub mod config;
+mod course;
 pub mod deberta;
 pub mod decoder;
 pub mod encoder;
@@ -32,6 +33,8 @@ use tch::{Kind, Tensor};
 
 use crate::text::batch::{Sharing, TokenBatch, TokenTree};
 use config::{BackboneConfig, Family};
+use course::Course;
+pub use course::Rest;
 use params::{ParamError, ParamSource};
 use rows::{Rows, Wanted};
 
@@ -55,6 +58,13 @@ pub struct Dropout {
     pub hidden: f64,
 }
 
+impl Dropout {
+    /// Nothing is dropped but what layers drop by themselves (adapters).
+    pub fn none() -> Self {
+        Self { token: 0.0, embedding: 0.0, hidden: 0.0 }
+    }
+}
+
 /// How a forward pass computes.
 #[derive(Debug, Clone, Copy)]
 pub struct Pass {
@@ -62,11 +72,30 @@ pub struct Pass {
     pub compute: Kind,
     /// `None` at evaluation.
     pub dropout: Option<Dropout>,
+    /// The masks of each layer are a function of this and its number.
+    pub seed: u64,
 }
 
 impl Pass {
     pub fn evaluation(compute: Kind) -> Self {
-        Self { compute, dropout: None }
+        Self { compute, dropout: None, seed: 0 }
+    }
+
+    /// Before what comes in front of the layers.
+    pub fn begin(&self) {
+        self.draw_from(0);
+    }
+
+    /// Before layer `index`: its masks are the same when it is computed again.
+    pub fn begin_layer(&self, index: usize) {
+        self.draw_from(index as u64 + 1);
+    }
+
+    fn draw_from(&self, stream: u64) {
+        if self.dropout.is_some() {
+            // libtorch's generators begin from one number; an odd factor keeps the streams of a seed apart.
+            tch::manual_seed(self.seed.wrapping_add(stream.wrapping_mul(0x9E37_79B9_7F4A_7C15)) as i64);
+        }
     }
 }
 
@@ -109,12 +138,41 @@ impl Backbone {
         (last, layers)
     }
 
-    fn states(&self, batch: &TokenBatch, wanted: Wanted, pass: Pass) -> Tensor {
+    fn states(&self, batch: &TokenBatch, mut wanted: Wanted, pass: Pass) -> Tensor {
+        let course = self.course(batch, wanted.rows, pass, false);
+        let x_td = course.whole(|x_td| wanted.keep(x_td, batch));
+        wanted.finish(x_td, batch)
+    }
+
+    fn course(&self, batch: &TokenBatch, rows: Option<&Rows>, pass: Pass, cut: bool) -> Course<'_> {
+        pass.begin();
         match self {
-            Backbone::Decoder(decoder) => decoder.hidden(batch, wanted, pass),
-            Backbone::Encoder(encoder) => encoder.hidden(batch, wanted, pass),
-            Backbone::ModernBert(encoder) => encoder.hidden(batch, wanted, pass),
+            Backbone::Decoder(decoder) => decoder.course(batch, rows, pass),
+            Backbone::Encoder(encoder) => encoder.course(batch, rows, pass, cut),
+            Backbone::ModernBert(encoder) => encoder.course(batch, rows, pass),
         }
+    }
+
+    /// [`Backbone::hidden_at`], or with `None` [`Backbone::hidden`], of which autograd keeps `length` layers; what
+    /// is left to do after the loss's backward pass.
+    pub fn in_segments(
+        &self,
+        batch: &TokenBatch,
+        positions: Option<&[usize]>,
+        pass: Pass,
+        length: usize,
+    ) -> (Tensor, Rest<'_>) {
+        let rows = positions.map(Rows::new);
+        let some = rows.as_ref().filter(|rows| rows.len() > 0 && rows.len() < batch.n_tokens());
+        let wanted = some.map_or_else(Wanted::default, Wanted::rows);
+        let (x_td, rest) = self.course(batch, some, pass, true).in_segments(length);
+        let states = wanted.finish(x_td, batch);
+        let states = match (&rows, some) {
+            (Some(rows), Some(_)) => rows.in_order_asked(states),
+            (Some(rows), None) => rows.in_order_of_stream(&states),
+            (None, _) => states,
+        };
+        (states, rest)
     }
 
     /// Whether responses of one comparison may share their prefix (causal attention only).

@@ -12,8 +12,12 @@ pub mod demo;
 pub mod doctor;
 pub mod export;
 pub mod fetch;
+#[cfg(feature = "torch")]
+mod heads;
 pub mod hint;
 pub mod import;
+#[cfg(feature = "torch")]
+pub mod merge;
 pub mod message;
 #[cfg(feature = "torch")]
 pub mod model;
@@ -22,6 +26,8 @@ pub mod score;
 #[cfg(feature = "torch")]
 pub mod selfcheck;
 pub mod show;
+#[cfg(feature = "torch")]
+mod study;
 #[cfg(feature = "torch")]
 pub mod train;
 
@@ -71,6 +77,8 @@ fn run(verb: Verb, message: &mut Message) -> anyhow::Result<Outcome> {
         Verb::Export(args) => export::run(&args, message),
         Verb::Data(verb) => data::run(&verb, message),
         #[cfg(feature = "torch")]
+        Verb::Merge(args) => merge::run(&args, message),
+        #[cfg(feature = "torch")]
         Verb::Model(verb) => model::run(&verb, message),
         #[cfg(feature = "torch")]
         Verb::Demo(args) => demo::run(&args, message),
@@ -79,7 +87,9 @@ fn run(verb: Verb, message: &mut Message) -> anyhow::Result<Outcome> {
         Verb::Doctor => doctor::run(message),
         Verb::Completions { shell } => completions::run(shell, message),
         #[cfg(not(feature = "torch"))]
-        Verb::Train(_) | Verb::Model(_) | Verb::Demo(_) | Verb::Selfcheck(_) => Err(without_torch().into()),
+        Verb::Train(_) | Verb::Merge(_) | Verb::Model(_) | Verb::Demo(_) | Verb::Selfcheck(_) => {
+            Err(without_torch().into())
+        }
     }
 }
 

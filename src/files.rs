@@ -80,6 +80,22 @@ pub fn sync_directory(path: &Path) -> Result<()> {
     File::open(path).and_then(|d| d.sync_all()).map_err(|e| FileError::new("flush directory", path, e))
 }
 
+/// Gives a finished temporary directory its name; an empty directory of that name is replaced.
+pub fn publish_dir(finished: tempfile::TempDir, path: &Path) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let from = finished.path();
+    fs::set_permissions(from, fs::Permissions::from_mode(0o755))
+        .map_err(|e| FileError::new("set permissions of", from, e))?;
+    sync_directory(from)?;
+    fs::rename(from, path).map_err(|e| FileError::new("write", path, e))?;
+    // It has another name now: there is nothing left to remove.
+    let _ = finished.keep();
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => sync_directory(parent),
+        _ => sync_directory(Path::new(".")),
+    }
+}
+
 /// SHA-256 of a file's bytes as lower-case hexadecimal, read in pieces.
 pub fn sha256_file(path: &Path) -> Result<String> {
     let mut file = File::open(path).map_err(|e| FileError::new("open", path, e))?;

@@ -8,7 +8,7 @@
 //!
 //! Pure half, builds without libtorch:
 //! - [`files`], [`random`], [`progress`], [`retry`]: atomic writes, counter-based randomness, progress reports, waiting.
-//! - [`preference`], [`lang`], [`provenance`]: the words everything else is written in.
+//! - [`preference`], [`lang`], [`provenance`], [`study`]: the words everything else is written in.
 //! - [`hub`]: models and data sets of the Hugging Face hub, through its cache.
 //! - [`benchmark`]: what is measured: manifests, catalog, readers of preference data.
 //! - [`judge`]: protocols, verdict grammars, endpoints: models that judge in words.
@@ -18,7 +18,8 @@
 //! - [`report`]: findings, sections, renderers, figures.
 //!
 //! Torch half (feature `torch`):
-//! - [`device`], [`backbone`], [`objective`], [`reward`], [`train`], [`selfcheck`]; [`score`] also builds
+//! - [`device`], [`backbone`], [`objective`], [`reward`], [`train`], [`merge`],
+//!   [`selfcheck`]; [`score`] also builds
 //!   without torch for the mock scorer.
 //!
 //! [`demo`] makes synthetic data in 24 languages. On top: [`cli`], one file per verb.
@@ -31,6 +32,7 @@ pub mod retry;
 pub mod lang;
 pub mod preference;
 pub mod provenance;
+pub mod study;
 
 pub mod hub;
 
@@ -48,6 +50,8 @@ pub mod report;
 pub mod backbone;
 #[cfg(feature = "torch")]
 pub mod device;
+#[cfg(feature = "torch")]
+pub mod merge;
 #[cfg(feature = "torch")]
 pub mod objective;
 pub mod reward;

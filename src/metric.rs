@@ -28,6 +28,7 @@ pub mod outcome;
 pub mod parallel;
 pub mod permutation;
 pub mod power;
+pub mod power_law;
 pub mod ranking;
 pub mod resample;
 pub mod sheet;

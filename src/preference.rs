@@ -65,6 +65,31 @@ impl Conversation {
     }
 }
 
+/// What some model made of a response, of whatever kind it is: an image's, a recording's, a text's vector.
+#[derive(Debug, Clone)]
+pub struct Embedding(pub Arc<[f32]>);
+
+impl Embedding {
+    fn bits(&self) -> impl Iterator<Item = u32> + '_ {
+        self.0.iter().map(|x| x.to_bits())
+    }
+}
+
+/// Equal are the same bits.
+impl PartialEq for Embedding {
+    fn eq(&self, other: &Self) -> bool {
+        self.bits().eq(other.bits())
+    }
+}
+
+impl Eq for Embedding {}
+
+impl std::hash::Hash for Embedding {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.bits().for_each(|bits| bits.hash(state));
+    }
+}
+
 /// One candidate assistant turn.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Response {
@@ -75,6 +100,8 @@ pub struct Response {
     pub variant: Option<Arc<str>>,
     /// The prompt that this response answers, where it is not the comparison's (DOVE, MAPL).
     pub prompt: Option<Arc<Conversation>>,
+    /// Read only for models of embeddings.
+    pub embedding: Option<Embedding>,
 }
 
 impl Response {

@@ -31,6 +31,10 @@ pub struct RunInfo {
     /// Languages that the model was trained on here, as its training named them; absent where all, or unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trained_on: Option<String>,
+    /// What set the model's training apart within a study, by axis, and how much it was trained on (`pairs`) and
+    /// how large it is (`parameters`). See [`study`](crate::study).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub study: BTreeMap<String, String>,
     /// The resolved settings, as TOML.
     pub settings: String,
 }
@@ -51,6 +55,7 @@ impl RunInfo {
             seed: 0,
             digests: BTreeMap::new(),
             trained_on: None,
+            study: BTreeMap::new(),
             settings: String::new(),
         }
     }

@@ -22,6 +22,7 @@ pub mod rewardbench;
 pub mod section;
 mod select;
 mod title;
+pub mod training;
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;

@@ -8,6 +8,10 @@ pub mod adapted;
 #[cfg(feature = "torch")]
 pub mod artifact;
 #[cfg(feature = "torch")]
+pub mod embedding;
+#[cfg(feature = "torch")]
+pub mod features;
+#[cfg(feature = "torch")]
 pub mod head;
 pub mod locate;
 pub mod mock;
@@ -85,6 +89,8 @@ pub enum RewardModel {
     Mock(mock::Mock),
     #[cfg(feature = "torch")]
     Scalar(Box<scalar::ScalarModel>),
+    #[cfg(feature = "torch")]
+    Embedding(Box<embedding::EmbeddingModel>),
 }
 
 impl RewardModel {
@@ -100,6 +106,8 @@ impl RewardModel {
             RewardModel::Mock(mock) => Ok(mock.score(comparisons, done)),
             #[cfg(feature = "torch")]
             RewardModel::Scalar(model) => model.score(comparisons, done),
+            #[cfg(feature = "torch")]
+            RewardModel::Embedding(model) => model.score(comparisons, done),
         }
     }
 
@@ -116,6 +124,8 @@ impl RewardModel {
             RewardModel::Mock(mock) => Ok(mock.score(comparisons, done)),
             #[cfg(feature = "torch")]
             RewardModel::Scalar(model) => model.score_encoded(comparisons, encoded, done),
+            #[cfg(feature = "torch")]
+            RewardModel::Embedding(model) => model.score(comparisons, done),
         }
     }
 
@@ -134,6 +144,10 @@ impl RewardModel {
             RewardModel::Mock(_) => Err(RewardError::Model("a scorer without a model has no hidden states".to_owned())),
             #[cfg(feature = "torch")]
             RewardModel::Scalar(model) => model.score_with_states(comparisons, encoded, done),
+            #[cfg(feature = "torch")]
+            RewardModel::Embedding(_) => {
+                Err(RewardError::Model("a head on vectors has no hidden states; the data hold them already".to_owned()))
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 mod added_tokens;
 pub mod batch;
 pub mod chat;
+pub mod cut;
 pub mod date;
 pub mod encode;
 pub mod model_settings;

@@ -5,29 +5,40 @@
 //! (`DropoutKey`), rates ([`schedule`]). What is left, parameters, moments, averages and a few counters,
 //! is in the [`checkpoint`], so that `--resume` goes on to the same bytes.
 
+mod arithmetic;
 pub mod average;
 pub mod begin;
 pub mod checkpoint;
 pub mod companion;
+mod data;
 pub mod directory;
 pub mod donors;
+pub mod embedded;
 pub mod engine;
 pub mod error;
 pub mod evaluation;
+pub mod fraction;
+pub mod frozen;
+pub mod heads;
 pub mod journal;
+pub mod mixture;
+pub mod moments;
 pub mod optimizer;
 pub mod overlap;
 mod passes;
 pub mod personal;
 pub mod phase;
 pub mod prepare;
+mod record;
 pub mod run;
 pub mod sampler;
 pub mod scalar;
 pub mod schedule;
 pub mod settings;
+mod speed;
 mod stand_ins;
 mod step_report;
+mod tensorboard;
 pub mod trainable;
 mod update;
 mod values;

@@ -12,11 +12,12 @@ use super::attention::{Plan, Sight, filler};
 use super::block::Block;
 use super::config::names::LAST_NORM;
 use super::config::{BackboneConfig, DecoderConfig};
+use super::course::Course;
 use super::layers::{Embedding, drop_embedding};
 use super::norm::Norm;
 use super::params::{ParamError, ParamSource};
 use super::rope::{self, Turns};
-use super::rows::Wanted;
+use super::rows::Rows;
 use crate::text::batch::{Sharing, TokenBatch, TokenTree};
 
 pub struct Decoder {
@@ -36,23 +37,30 @@ impl Decoder {
         Ok(Self { embed: embed.scaled(config.embedding_scale), blocks, norm, config: config.clone() })
     }
 
-    /// [t, d], or only the rows that are wanted.
-    pub fn hidden(&self, batch: &TokenBatch, mut wanted: Wanted, pass: Pass) -> Tensor {
+    /// The way of a batch; the last layer finishes `rows` where they are given.
+    pub fn course(&self, batch: &TokenBatch, rows: Option<&Rows>, pass: Pass) -> Course<'_> {
         let device = self.embed.device();
         let filler = filler(batch, pass.compute, device);
         let ids_t = Tensor::from_slice(&batch.ids).to_device(device).constant_pad_nd([0, filler]);
         let turn = |rope| Turns::new(rope, self.config.rotation, batch, filler, pass.compute, device);
         let turns: Vec<Turns> = self.config.ropes.iter().map(turn).collect();
         let plans = self.plans(batch, pass.compute, device);
-        let mut x_td = drop_embedding(self.embed.forward(&ids_t, pass.compute), pass);
-        for (index, block) in self.blocks.iter().enumerate() {
-            let rows = wanted.rows_of_layer(index, self.blocks.len());
-            let last = rows.map(|rows| rows.last_layer(batch, block.sight, pass.compute, device));
-            let turns = block.rope.map(|rope| &turns[rope]);
-            x_td = block.forward(&x_td, turns, &plans[&block.sight], last.as_ref(), pass);
-            wanted.keep(&x_td, batch);
+        let of_last = self.blocks.last().zip(rows);
+        let last = of_last.map(|(block, rows)| rows.last_layer(batch, block.sight, pass.compute, device));
+        let n_layers = self.blocks.len();
+        Course {
+            first_td: drop_embedding(self.embed.forward(&ids_t, pass.compute), pass),
+            n_layers,
+            layer: Box::new(move |index, x_td| {
+                let block = &self.blocks[index];
+                let turns = block.rope.map(|rope| &turns[rope]);
+                let last = last.as_ref().filter(|_| index + 1 == n_layers);
+                block.forward(x_td, turns, &plans[&block.sight], last, pass)
+            }),
+            finish: Box::new(|x_td| self.norm.forward(x_td)),
+            beside: None,
+            pass,
         }
-        wanted.finish(self.norm.forward(&x_td), batch)
     }
 
     /// Which comparisons may share their prefix: those whose sequences have the same rotary frequencies.

@@ -8,10 +8,11 @@ use tch::{Device, Kind, Tensor};
 use super::Pass;
 use super::attention::{Plan, Sight, filler};
 use super::config::{BackboneConfig, EncoderConfig, Positions, Projections, RelativeConfig};
+use super::course::{Course, leaf};
 use super::deberta::{Convolution, Distances, RelativeEmbeddings};
 use super::layers::{Embedding, LayerNorm, Linear, activate, drop_embedding, drop_hidden};
 use super::params::{Init, ParamError, ParamSource};
-use super::rows::{LastLayer, Wanted};
+use super::rows::{LastLayer, Rows};
 use crate::text::batch::TokenBatch;
 
 pub struct Encoder {
@@ -95,24 +96,42 @@ impl Encoder {
         })
     }
 
-    /// [t, d], or only the rows that are wanted.
-    pub fn hidden(&self, batch: &TokenBatch, mut wanted: Wanted, pass: Pass) -> Tensor {
+    /// The way of a batch; the last layer finishes `rows` where they are given. `cut`: it will be gone in segments.
+    pub fn course(&self, batch: &TokenBatch, rows: Option<&Rows>, pass: Pass, cut: bool) -> Course<'_> {
         let device = self.words.device();
-        let attention = self.attention(batch, pass, device);
-        let embedded_td = self.embedded(batch, pass);
-        let mut x_td = embedded_td.shallow_clone();
-        for (index, layer) in self.layers.iter().enumerate() {
-            let rows = wanted.rows_of_layer(index, self.layers.len());
-            let last = rows.map(|rows| rows.last(|rows| attention.of_rows(batch, rows, pass.compute, device), device));
-            x_td = layer.forward(&x_td, &attention, last.as_ref(), &self.config, pass);
-            if let Some(convolution) = self.convolution.as_ref().filter(|_| index == 0) {
-                let mixed_td = convolution.forward(&embedded_td, batch, pass);
-                let mixed_td = last.as_ref().map_or(mixed_td.shallow_clone(), |last| last.of(&mixed_td));
-                x_td = convolution.added(&x_td, &mixed_td);
+        let mut attention = self.attention(batch, pass, device);
+        let beside = match &mut attention {
+            Attention::Disentangled(distances) if cut => {
+                let read_rd = leaf(&distances.states_rd);
+                Some([std::mem::replace(&mut distances.states_rd, read_rd.shallow_clone()), read_rd])
             }
-            wanted.keep(&x_td, batch);
+            _ => None,
+        };
+        let last = rows.map(|rows| rows.last(|rows| attention.of_rows(batch, rows, pass.compute, device), device));
+        let embedded_td = self.embedded(batch, pass);
+        // Convolutions look at the batch again; nothing else does.
+        let batch = self.convolution.is_some().then(|| batch.clone());
+        let n_layers = self.layers.len();
+        Course {
+            first_td: embedded_td,
+            n_layers,
+            layer: Box::new(move |index, x_td| {
+                let last = last.as_ref().filter(|_| index + 1 == n_layers);
+                let out_td = self.layers[index].forward(x_td, &attention, last, &self.config, pass);
+                match (&self.convolution, &batch) {
+                    (Some(convolution), Some(batch)) if index == 0 => {
+                        // The first layer's input is the embeddings.
+                        let mixed_td = convolution.forward(x_td, batch, pass);
+                        let mixed_td = last.map_or(mixed_td.shallow_clone(), |last| last.of(&mixed_td));
+                        convolution.added(&out_td, &mixed_td)
+                    }
+                    _ => out_td,
+                }
+            }),
+            finish: Box::new(|x_td| x_td.shallow_clone()),
+            beside,
+            pass,
         }
-        wanted.finish(x_td, batch)
     }
 
     fn attention(&self, batch: &TokenBatch, pass: Pass, device: Device) -> Attention {

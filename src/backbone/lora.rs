@@ -13,6 +13,7 @@ mod pattern;
 use tch::{Kind, Tensor};
 
 use super::params::Params;
+use super::recording::records_gradients;
 pub use adapter::{Adapter, AdapterUse};
 use adapter::{DOWN, EMBEDDING_DOWN, EMBEDDING_UP, MAGNITUDE, UP, UP_BIAS};
 pub use config::LoraConfig;
@@ -29,6 +30,8 @@ pub struct LowRank {
     pub magnitude: Option<Tensor>,
     /// s.
     pub scale: f64,
+    /// Rate of dropout on what A reads, in training. Not with m.
+    pub dropout: f64,
 }
 
 impl LowRank {
@@ -54,6 +57,7 @@ impl LowRank {
             up_bias: self.up_bias.as_ref().map(&part),
             magnitude: self.magnitude.as_ref().map(&part),
             scale: self.scale,
+            dropout: self.dropout,
         }
     }
 
@@ -69,7 +73,8 @@ impl LowRank {
     /// x·W′ᵀ + b without making W′: x [n, in] → [n, out].
     pub fn linear(&self, x_ni: &Tensor, weight_oi: &Tensor, bias_o: Option<&Tensor>) -> Tensor {
         let kind = x_ni.kind();
-        let low_nr = x_ni.linear(&self.down.to_kind(kind), None::<&Tensor>);
+        let dropped_ni = (self.dropout > 0.0 && records_gradients()).then(|| x_ni.dropout(self.dropout, true));
+        let low_nr = dropped_ni.as_ref().unwrap_or(x_ni).linear(&self.down.to_kind(kind), None::<&Tensor>);
         let added_no = low_nr.linear(&(&self.up * self.scale).to_kind(kind), None::<&Tensor>);
         let added_bias_o = self.up_bias.as_ref().map(|bias_o| (bias_o * self.scale).to_kind(kind));
         let out_no = match self.magnitude_ratio(weight_oi) {
@@ -121,7 +126,7 @@ pub fn merged(params: &Params, config: &LoraConfig) -> Result<Params, String> {
         };
         let (up_bias, magnitude) = (taken(UP_BIAS), taken(MAGNITUDE));
         let scale = config.scale(config.key(module.trim_end_matches('.')))?;
-        let low_rank = LowRank { down, up, up_bias, magnitude, scale };
+        let low_rank = LowRank { down, up, up_bias, magnitude, scale, dropout: 0.0 };
         if let Some(weight) = whole.get_mut(&format!("{module}weight")) {
             let kind = weight.kind();
             let merged = match transposed {

@@ -8,10 +8,11 @@ use tch::Tensor;
 use super::Pass;
 use super::attention::{Plan, Sight, filler};
 use super::config::{BackboneConfig, LayerKind, ModernBertConfig, Pairs, RopeConfig, RopePrecision, Rotation};
+use super::course::Course;
 use super::layers::{Embedding, LayerNorm, Linear, activate, drop_embedding, drop_hidden};
 use super::params::{ParamError, ParamSource};
 use super::rope::Turns;
-use super::rows::{LastLayer, Wanted};
+use super::rows::{LastLayer, Rows};
 use crate::text::batch::TokenBatch;
 
 pub struct ModernBert {
@@ -64,8 +65,8 @@ impl ModernBert {
         })
     }
 
-    /// [t, d], or only the rows that are wanted.
-    pub fn hidden(&self, batch: &TokenBatch, mut wanted: Wanted, pass: Pass) -> Tensor {
+    /// The way of a batch; the last layer finishes `rows` where they are given.
+    pub fn course(&self, batch: &TokenBatch, rows: Option<&Rows>, pass: Pass) -> Course<'_> {
         let device = self.embed.device();
         let filler = filler(batch, pass.compute, device);
         let ids_t = Tensor::from_slice(&batch.ids).to_device(device).constant_pad_nd([0, filler]);
@@ -76,18 +77,25 @@ impl ModernBert {
         };
         let global = surroundings(Sight::Both, &self.config.global_rope);
         let local = surroundings(Sight::Near { reach: self.config.reach }, &self.config.local_rope);
-        let mut x_td = drop_embedding(self.norm.forward(&self.embed.forward(&ids_t, pass.compute)), pass);
-        for (index, layer) in self.layers.iter().enumerate() {
-            let around = match layer.kind {
-                LayerKind::Global => &global,
-                LayerKind::Local => &local,
-            };
-            let rows = wanted.rows_of_layer(index, self.layers.len());
-            let last = rows.map(|rows| rows.last_layer(batch, around.sight, pass.compute, device));
-            x_td = layer.forward(&x_td, around, last.as_ref(), &self.config, pass);
-            wanted.keep(&x_td, batch);
+        let of_last = self.layers.last().zip(rows);
+        let last = of_last.map(|(layer, rows)| {
+            let around = if layer.kind == LayerKind::Global { &global } else { &local };
+            rows.last_layer(batch, around.sight, pass.compute, device)
+        });
+        let n_layers = self.layers.len();
+        Course {
+            first_td: drop_embedding(self.norm.forward(&self.embed.forward(&ids_t, pass.compute)), pass),
+            n_layers,
+            layer: Box::new(move |index, x_td| {
+                let layer = &self.layers[index];
+                let last = last.as_ref().filter(|_| index + 1 == n_layers);
+                let around = if layer.kind == LayerKind::Global { &global } else { &local };
+                layer.forward(x_td, around, last, &self.config, pass)
+            }),
+            finish: Box::new(|x_td| self.final_norm.forward(x_td)),
+            beside: None,
+            pass,
         }
-        wanted.finish(self.final_norm.forward(&x_td), batch)
     }
 }
 

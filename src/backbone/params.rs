@@ -247,6 +247,11 @@ impl ParamSource {
         self.device
     }
 
+    /// Names of the tensors asked for so far.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.params.keys().map(String::as_str)
+    }
+
     /// A tensor asked for earlier.
     pub fn taken(&self, name: &str) -> Option<&Tensor> {
         self.params.get(name)

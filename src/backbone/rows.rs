@@ -69,11 +69,6 @@ impl<'a> Wanted<'a> {
         Self { rows: Some(rows), per_layer: None }
     }
 
-    /// The rows that a layer finishes: of the last one of `n_layers` those asked for, else (`None`) all.
-    pub fn rows_of_layer(&self, index: usize, n_layers: usize) -> Option<&'a Rows> {
-        self.rows.filter(|_| index + 1 == n_layers)
-    }
-
     /// Keeps the stream as a layer leaves it.
     pub fn keep(&mut self, x_td: &Tensor, batch: &TokenBatch) {
         if let Some(states) = self.per_layer.as_deref_mut() {

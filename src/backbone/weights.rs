@@ -21,7 +21,7 @@ use tch::{Device, Kind, Tensor};
 use crate::files::FileError;
 pub use bytes::Loaded;
 use bytes::WeightFile;
-pub use write::write;
+pub use write::{Planned, Put, write, write_pieces};
 
 pub const SINGLE_FILE: &str = "model.safetensors";
 pub const INDEX_FILE: &str = "model.safetensors.index.json";

@@ -38,6 +38,9 @@ pub struct ColumnMap {
     pub user: Option<String>,
     /// By what the responses were compared, put into the system turn; has no usual name.
     pub criteria: Option<String>,
+    /// Vectors in place of, or beside, the responses' texts.
+    pub chosen_embedding: Option<String>,
+    pub rejected_embedding: Option<String>,
 }
 
 /// What a column can hold.
@@ -88,6 +91,9 @@ pub enum Part {
     Rationale,
     User,
     Criteria,
+    /// The chosen responses' vectors, `list<float>`, or a list of such; read for models of embeddings only.
+    ChosenEmbedding,
+    RejectedEmbedding,
 }
 
 /// Parts that only training reads.
@@ -131,6 +137,8 @@ impl Part {
             Part::Rationale => "rationale",
             Part::User => "user",
             Part::Criteria => "criteria",
+            Part::ChosenEmbedding => "chosen-embedding",
+            Part::RejectedEmbedding => "rejected-embedding",
         }
     }
 
@@ -180,6 +188,10 @@ impl Part {
             Part::Rationale => &["rationale"],
             Part::User => &["user_id", "annotator_id"],
             Part::Criteria => &[],
+            Part::ChosenEmbedding => &["chosen_embedding", "embedding_chosen", "chosen_features", "features_chosen"],
+            Part::RejectedEmbedding => {
+                &["rejected_embedding", "embedding_rejected", "rejected_features", "features_rejected"]
+            }
         }
     }
 }
@@ -215,6 +227,8 @@ impl ColumnMap {
             Part::Rationale => self.rationale.as_deref(),
             Part::User => self.user.as_deref(),
             Part::Criteria => self.criteria.as_deref(),
+            Part::ChosenEmbedding => self.chosen_embedding.as_deref(),
+            Part::RejectedEmbedding => self.rejected_embedding.as_deref(),
             Part::Context | Part::ModelA | Part::ModelB | Part::Styles | Part::NumCorrect | Part::Individual => None,
         }
     }

@@ -20,6 +20,7 @@ mod rated;
 pub mod records;
 mod rows;
 mod texts;
+mod vectors;
 mod verdict;
 
 use std::collections::BTreeMap;
@@ -58,6 +59,8 @@ pub struct ReadOptions {
     pub subset: Option<String>,
     /// Also what only training uses: [`Evidence`](crate::preference::Evidence), rankings, single responses.
     pub evidence: bool,
+    /// Also the responses' vectors; a file of nothing else is then preference data, too.
+    pub embeddings: bool,
     /// Ties as comparisons whose [`Evidence`](crate::preference::Evidence) says so.
     pub keep_ties: bool,
 }
@@ -157,8 +160,7 @@ pub fn layout(path: &Path, options: &ReadOptions) -> Result<Layout, ReadError> {
 fn recognised(path: &Path, options: &ReadOptions) -> Result<(Box<dyn Rows>, Layout), ReadError> {
     let format = Format::of_file(path)?;
     let rows = rows::open(path, format)?;
-    let (subset, evidence) = (options.subset.is_some(), options.evidence);
-    let layout = layout::recognise(path, format, rows.columns(), &options.columns, subset, evidence)?;
+    let layout = layout::recognise(path, format, rows.columns(), options)?;
     Ok((rows, layout))
 }
 

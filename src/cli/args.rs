@@ -7,10 +7,14 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, ValueHint};
 
 pub use exchange::{ExportArgs, ExportFormat, ImportArgs, ImportKind};
-pub use model::{MergeAdapterArgs, ModelVerb, PersonalArgs};
+pub use heads::{AddUserArgs, CpmArgs, FeaturesArgs, OrchestrateArgs, PalArgs};
+pub use model::{MergeAdapterArgs, MergeArgs, ModelVerb, PersonalArgs};
+pub use study::StudyArgs;
 
 mod exchange;
+mod heads;
 mod model;
+mod study;
 
 /// Version and commit.
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("RMBENCH_COMMIT"), ")");
@@ -46,6 +50,8 @@ pub enum Verb {
     /// Look into and convert preference data
     #[command(subcommand)]
     Data(DataVerb),
+    /// Several reward models in, one out
+    Merge(MergeArgs),
     /// Turn models into other forms
     #[command(subcommand)]
     Model(ModelVerb),
@@ -83,7 +89,9 @@ pub struct ConfigArgs {
 Examples:
   rmbench train --data train.parquet --model init:small --out models/first --eval valid.parquet
   rmbench train --data train.parquet --model models/first --out models/second --set lr=1e-5
-  rmbench train --data votes.jsonl --model models/first --out models/third --set objective.name=bt-votes")]
+  rmbench train --data votes.jsonl --model models/first --out models/third --set objective.name=bt-votes
+  rmbench train --data train.parquet --model init:small --test bench.parquet --out studies/lr \\
+                --sweep lr=1e-4,3e-4,1e-3 --seeds 3")]
 pub struct TrainArgs {
     /// Preference pairs: Parquet, JSONL, CSV or Arrow files, or hf-data:ORG/NAME[/FILE]
     #[arg(long, value_name = "PAIRS", num_args = 1.., value_hint = ValueHint::FilePath)]
@@ -100,6 +108,9 @@ pub struct TrainArgs {
     /// Pairs to measure accuracy on while training
     #[arg(long, value_name = "PAIRS", num_args = 1.., value_hint = ValueHint::FilePath)]
     pub eval: Vec<PathBuf>,
+    /// Train the reward head alone, on the trunk's features, which are computed once and kept in this directory
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub features: Option<PathBuf>,
     #[command(flatten)]
     pub config: ConfigArgs,
     /// Print every objective with its formula, data needs, settings and source, and stop
@@ -117,6 +128,9 @@ pub struct TrainArgs {
     /// Precision of weights and activations: f32 or bf16
     #[arg(long, value_name = "DTYPE")]
     pub dtype: Option<String>,
+    // Last: the heading holds for everything after it.
+    #[command(flatten)]
+    pub study: StudyArgs,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -234,6 +248,9 @@ pub struct ReportArgs {
     /// What else is known of the items: votes, opinions of single people, properties of responses
     #[arg(long, value_name = "FILE", num_args = 1.., value_hint = ValueHint::FilePath)]
     pub annotations: Vec<PathBuf>,
+    /// Directories of training runs whose logs the report shows; alone or beside score runs
+    #[arg(long, value_name = "DIR", num_args = 1.., value_hint = ValueHint::DirPath)]
+    pub training: Vec<PathBuf>,
     /// Exit with 1 unless every run's accuracy on every benchmark is at least X percent
     #[arg(long, value_name = "X")]
     pub fail_under: Option<f64>,

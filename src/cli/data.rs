@@ -87,7 +87,7 @@ fn outputs(files: &[PathBuf], out: &Path) -> Result<Vec<(PathBuf, PathBuf)>, Cli
     Ok(files.iter().map(|file| (file.clone(), target(file))).collect())
 }
 
-fn options(args: &DataArgs) -> anyhow::Result<ReadOptions> {
+pub(super) fn options(args: &DataArgs) -> anyhow::Result<ReadOptions> {
     Ok(ReadOptions {
         columns: columns(&args.column)?,
         skip_bad_rows: args.skip_bad_rows,

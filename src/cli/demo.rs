@@ -32,7 +32,7 @@ pub fn run(args: &DemoArgs, message: &mut Message) -> anyhow::Result<Outcome> {
         scored("random", "mock:random", &bench, out, message)?,
     ];
     let settings = config::resolve(report::DEFAULTS, None, &[], Table::new())?;
-    let input = report::Input { runs: &runs, baseline: Some(2), items: Some(&[]), annotations: &[] };
+    let input = report::Input { runs: &runs, baseline: Some(2), items: Some(&[]), annotations: &[], training: &[] };
     report::report(&input, &out.join("report"), &Format::ALL, &settings, message)?;
     message.data(&format!("{}", out.join("report/report.html").display()))?;
     Ok(Outcome::Done)

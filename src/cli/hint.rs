@@ -12,6 +12,7 @@ use crate::judge::JudgeError;
 use crate::lang::LangError;
 use crate::report::findings::FindingError;
 use crate::score::ScoreError;
+use crate::study::StudyError;
 use crate::table::TableError;
 use crate::table::annotation::read::AnnotationError;
 use crate::table::import::ImportError;
@@ -40,6 +41,7 @@ fn of_one(error: &(dyn Error + 'static)) -> Option<String> {
         .or_else(|| hint(error, JudgeError::hint))
         .or_else(|| hint(error, FindingError::hint))
         .or_else(|| hint(error, LangError::hint))
+        .or_else(|| hint(error, |error: &StudyError| Some(error.hint().to_owned())))
         .or_else(|| hint(error, |error: &TextError| error.hint().map(str::to_owned)))
         .or_else(|| of_torch(error))
         .or_else(|| hint(error, |error: &CliError| Some(error.hint.to_owned())))
@@ -50,6 +52,9 @@ fn of_one(error: &(dyn Error + 'static)) -> Option<String> {
 fn of_torch(error: &(dyn Error + 'static)) -> Option<String> {
     use crate::reward::parts::PartsError;
     if let Some(error) = error.downcast_ref::<crate::selfcheck::SelfcheckError>() {
+        return error.hint();
+    }
+    if let Some(error) = error.downcast_ref::<crate::merge::MergeError>() {
         return error.hint();
     }
     let of_train = error.downcast_ref::<crate::train::TrainError>().and_then(|e| e.hint());

@@ -1,9 +1,9 @@
-//! `rmbench model merge-adapter` and `personal`.
+//! `rmbench model`.
 
-use super::Outcome;
 use super::args::{MergeAdapterArgs, ModelVerb, PersonalArgs};
 use super::hint::CliError;
 use super::message::Message;
+use super::{Outcome, heads};
 use crate::device;
 use crate::progress::Progress;
 use crate::reward::artifact;
@@ -17,6 +17,11 @@ pub fn run(verb: &ModelVerb, message: &mut Message) -> anyhow::Result<Outcome> {
     match verb {
         ModelVerb::MergeAdapter(args) => merge_adapter(args, message),
         ModelVerb::Personal(args) => personal(args, message),
+        ModelVerb::AddUser(args) => heads::add_user(args, message),
+        ModelVerb::Features(args) => heads::features(args, message),
+        ModelVerb::Cpm(args) => heads::cpm(args, message),
+        ModelVerb::Pal(args) => heads::pal(args, message),
+        ModelVerb::Orchestrate(args) => heads::orchestrate(args, message),
     }
 }
 

@@ -20,7 +20,7 @@ use crate::metric::interval::Reading;
 use crate::progress::Progress;
 use crate::report::findings::{FindingOptions, Findings, Scope};
 use crate::report::items::{Items, Texts};
-use crate::report::{self, Format, headline};
+use crate::report::{self, Format, headline, training};
 use crate::score::directory::{MANIFESTS, SETTINGS_FILE};
 use crate::table::annotation::{self, AnnotationFile};
 use crate::table::item::ItemTable;
@@ -60,6 +60,8 @@ pub struct Input<'a> {
     pub items: Option<&'a [PathBuf]>,
     /// Files of votes, opinions and properties.
     pub annotations: &'a [PathBuf],
+    /// Training runs.
+    pub training: &'a [PathBuf],
 }
 
 pub fn run(args: &ReportArgs, message: &mut Message) -> anyhow::Result<Outcome> {
@@ -71,8 +73,18 @@ pub fn run(args: &ReportArgs, message: &mut Message) -> anyhow::Result<Outcome> 
     let settings: ReportSettings =
         config::resolve(DEFAULTS, args.config.config.as_deref(), &args.config.set, Table::new())?;
     let bar = args.fail_under.map(bar).transpose()?;
+    if args.runs.is_empty() && !args.training.is_empty() {
+        of_training(&args.training, out, &formats(&args.format), &settings, message)?;
+        return Ok(Outcome::Done);
+    }
     let (runs, baseline) = runs(args)?;
-    let input = Input { runs: &runs, baseline, items: args.items.as_deref(), annotations: &args.annotations };
+    let input = Input {
+        runs: &runs,
+        baseline,
+        items: args.items.as_deref(),
+        annotations: &args.annotations,
+        training: &args.training,
+    };
     let findings = report(&input, out, &formats(&args.format), &settings, message)?;
     Ok(bar.map_or(Outcome::Done, |bar| hold_against(&findings, bar, message)))
 }
@@ -96,7 +108,10 @@ pub fn report(
     if let Some(texts) = &texts {
         texts.annotate(&mut table);
     }
-    let findings = of_table(&table, input.runs, input.baseline, settings, progress)?;
+    let mut findings = of_table(&table, input.runs, input.baseline, settings, progress)?;
+    for dir in input.training {
+        findings.details.extend(training::details(dir, settings.level)?);
+    }
     let items = Items::of(&table, settings.items).with_texts(texts);
     let written = report::write_with_items(&findings, Some(&items), out, formats, progress)?;
     let settings = toml::to_string(settings)?;
@@ -105,6 +120,25 @@ pub fn report(
         progress.line(&format!("report: `{}` ({} files in `{}`)", first.display(), written.len(), out.display()));
     }
     Ok(findings)
+}
+
+/// A report on training runs alone.
+fn of_training(
+    dirs: &[PathBuf],
+    out: &Path,
+    formats: &[Format],
+    settings: &ReportSettings,
+    progress: &mut dyn Progress,
+) -> anyhow::Result<()> {
+    let mut findings = Findings { level: settings.level, ..Findings::default() };
+    for dir in dirs {
+        findings.details.extend(training::details(dir, settings.level)?);
+    }
+    let written = report::write(&findings, out, formats, progress)?;
+    if let Some(first) = written.first() {
+        progress.line(&format!("report: `{}` ({} files in `{}`)", first.display(), written.len(), out.display()));
+    }
+    Ok(())
 }
 
 /// What the items say, where that was asked for.

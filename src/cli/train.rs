@@ -7,7 +7,7 @@ use toml::{Table, Value};
 use super::args::TrainArgs;
 use super::hint::CliError;
 use super::message::Message;
-use super::{Outcome, config};
+use super::{Outcome, config, study};
 use crate::benchmark::dataset;
 use crate::benchmark::reader::{self, Layout, ReadOptions};
 use crate::files;
@@ -17,6 +17,9 @@ use crate::preference::Comparison;
 use crate::progress::Progress;
 use crate::train::begin::begin;
 use crate::train::directory::{SETTINGS_FILE, refuse_occupied};
+use crate::train::embedded;
+use crate::train::fraction::fraction;
+use crate::train::frozen::FrozenTrunk;
 use crate::train::prepare::Role;
 use crate::train::settings::{DEFAULT_TOML, FROM_SCRATCH_TOML};
 use crate::train::{TrainJob, TrainOutcome, TrainSettings, TrainSummary};
@@ -30,8 +33,11 @@ pub fn run(args: &TrainArgs, message: &mut Message) -> anyhow::Result<Outcome> {
         message.data(&objectives())?;
         return Ok(Outcome::Done);
     }
+    if args.study.is_study() {
+        return study::run(args, message);
+    }
     let out = out(args)?;
-    let settings = settings(args, out)?;
+    let settings = settings(args, out, &[])?;
     if !args.resume {
         refuse_occupied(out)?;
     }
@@ -51,28 +57,45 @@ pub fn train(
     let data = dataset::local(&settings.source.data, progress)?;
     let eval = dataset::local(&settings.source.eval, progress)?;
     let digests = digests(data.iter().chain(&eval))?;
-    let pairs = read(&data, Role::Training, settings, progress)?;
-    let eval = read(&eval, Role::Evaluation, settings, progress)?;
+    let (pairs, parts) = read(&data, Role::Training, settings, progress)?;
+    let (pairs, parts) = fraction(pairs, &parts, settings.source.fraction, settings.seed);
+    let (eval, _) = read(&eval, Role::Evaluation, settings, progress)?;
+    if embedded::is_wanted(settings) {
+        let (model, run) = embedded::begin(settings, &pairs, digests, out, progress)?;
+        let job = TrainJob { settings, train: &pairs, parts: &parts, eval: &eval, out, resume, run };
+        return Ok(finished(crate::train::run(&model, job, progress)?));
+    }
     let beginning = begin(settings, &pairs, digests, out, progress)?;
-    let job = TrainJob { settings, train: &pairs, eval: &eval, out, resume, run: beginning.run };
-    match crate::train::run(&beginning.trainable, job, progress)? {
-        TrainOutcome::Trained(summary) => Ok(Some(summary)),
-        TrainOutcome::AlreadyComplete => Ok(None),
+    let job = TrainJob { settings, train: &pairs, parts: &parts, eval: &eval, out, resume, run: beginning.run };
+    let outcome = match &settings.source.features {
+        Some(dir) => crate::train::run(&FrozenTrunk::new(beginning.trainable, dir)?, job, progress)?,
+        None => crate::train::run(&beginning.trainable, job, progress)?,
+    };
+    Ok(finished(outcome))
+}
+
+fn finished(outcome: TrainOutcome) -> Option<Box<TrainSummary>> {
+    match outcome {
+        TrainOutcome::Trained(summary) => Some(summary),
+        TrainOutcome::AlreadyComplete => None,
     }
 }
 
-fn out(args: &TrainArgs) -> Result<&Path, CliError> {
+pub(super) fn out(args: &TrainArgs) -> Result<&Path, CliError> {
     let hint = "give --out a directory for the model";
     args.out.as_deref().ok_or_else(|| CliError::new("the output directory is missing", hint))
 }
 
-/// Defaults, file, `--set`, flags; a run that is continued brings its own settings in the file's place.
-fn settings(args: &TrainArgs, out: &Path) -> anyhow::Result<TrainSettings> {
+/// Defaults, file, `--set`, flags, `varied`; a run that is continued brings its own settings in the file's place.
+pub(super) fn settings(args: &TrainArgs, out: &Path, varied: &[String]) -> anyhow::Result<TrainSettings> {
     let saved = out.join(SETTINGS_FILE);
     let saved = (args.resume && saved.is_file()).then_some(saved);
     let file = args.config.config.clone().or(saved);
-    let sets = &args.config.set;
-    let settings: TrainSettings = config::resolve_with(DEFAULT_TOML, adapted, file.as_deref(), sets, flags(args)?)?;
+    let sets = [args.config.set.as_slice(), varied].concat();
+    // A flag would win over what is varied.
+    let mut flags = flags(args)?;
+    varied.iter().filter_map(|set| set.split_once('=')).for_each(|(key, _)| forget(&mut flags, key));
+    let settings: TrainSettings = config::resolve_with(DEFAULT_TOML, adapted, file.as_deref(), &sets, flags)?;
     if settings.source.data.is_empty() {
         return Err(CliError::new("the training data are missing", "give --data one or more files of pairs").into());
     }
@@ -83,10 +106,22 @@ fn settings(args: &TrainArgs, out: &Path) -> anyhow::Result<TrainSettings> {
     Ok(settings)
 }
 
+/// Takes `a.b` out of nested tables.
+fn forget(table: &mut Table, key: &str) {
+    match key.split_once('.') {
+        None => _ = table.remove(key),
+        Some((first, rest)) => {
+            if let Some(Value::Table(inner)) = table.get_mut(first) {
+                forget(inner, rest);
+            }
+        }
+    }
+}
+
 /// Training from scratch has defaults of its own.
 pub fn adapted(given: &Table) -> Option<&'static str> {
     let model = given.get("source")?.get("model")?.as_str()?;
-    model.starts_with("init:").then_some(FROM_SCRATCH_TOML)
+    (model.starts_with("init:") && model != embedded::INIT).then_some(FROM_SCRATCH_TOML)
 }
 
 fn flags(args: &TrainArgs) -> Result<Table, CliError> {
@@ -102,6 +137,9 @@ fn flags(args: &TrainArgs) -> Result<Table, CliError> {
         if !paths.is_empty() {
             source.insert(key.to_owned(), Value::Array(paths.iter().map(text).collect()));
         }
+    }
+    if let Some(features) = &args.features {
+        source.insert("features".to_owned(), text(features));
     }
     let mut flags = Table::new();
     if !source.is_empty() {
@@ -132,14 +170,14 @@ fn objectives() -> String {
     text
 }
 
-/// All pairs of the files, with what was left out said. Of training data everything that the objective needs
+/// All pairs of the files and how many each has, with what was left out said. Of training data everything that the objective needs
 /// is checked here, where the file is known.
-fn read(
+pub(super) fn read(
     paths: &[PathBuf],
     role: Role,
     settings: &TrainSettings,
     progress: &mut dyn Progress,
-) -> anyhow::Result<Vec<Comparison>> {
+) -> anyhow::Result<(Vec<Comparison>, Vec<usize>)> {
     let objective = &settings.objective;
     let source = &settings.source;
     let langs = LangSet::parse(&source.langs)?;
@@ -149,10 +187,11 @@ fn read(
         lang: source.lang,
         langs: (!langs.is_all()).then_some(langs),
         evidence: true,
+        embeddings: embedded::is_wanted(settings),
         keep_ties: role == Role::Training && objective.takes_ties(),
         ..ReadOptions::default()
     };
-    let mut all = Vec::new();
+    let (mut all, mut parts) = (Vec::new(), Vec::new());
     for path in paths {
         let mut reader = reader::open(path, &options)?;
         let pairs = reader.by_ref().collect::<Result<Vec<_>, _>>()?;
@@ -171,9 +210,10 @@ fn read(
         if counts.n_skipped() > 0 {
             progress.warn(&format!("`{}`: {} rows skipped", path.display(), counts.n_skipped()));
         }
+        parts.push(pairs.len());
         all.extend(pairs);
     }
-    Ok(all)
+    Ok((all, parts))
 }
 
 /// The first row that lacks what the objective needs, as an error.
@@ -200,7 +240,7 @@ fn digests<'a>(all: impl Iterator<Item = &'a PathBuf>) -> anyhow::Result<Vec<(Pa
     all.map(|path| Ok((path.clone(), files::sha256_file(path)?))).collect()
 }
 
-fn tell(summary: Option<&TrainSummary>, out: &Path, message: &mut Message) {
+pub(super) fn tell(summary: Option<&TrainSummary>, out: &Path, message: &mut Message) {
     let Some(summary) = summary else {
         return message.line(&format!("`{}` is already complete", out.display()));
     };

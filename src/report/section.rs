@@ -27,9 +27,11 @@ mod panel;
 mod people;
 mod protocols;
 mod provenance;
+mod studies;
 mod subsets;
 mod summary;
 mod tokens;
+mod training;
 mod transfer;
 
 use crate::report::block::{Block, Inline, slug};
@@ -43,6 +45,7 @@ pub static SECTIONS: &[(&str, Section)] = &[
     ("Summary", summary::section),
     ("Leaderboard", leaderboard::section),
     ("Comparisons", comparisons::section),
+    ("Studies", studies::section),
     ("Accuracy by language", languages::section),
     ("Gap to English", gap::section),
     ("Groups of languages", groups::section),
@@ -60,6 +63,7 @@ pub static SECTIONS: &[(&str, Section)] = &[
     ("Transfer between languages", transfer::section),
     ("Ensembles", ensembles::section),
     ("Suspicious translations", items::section),
+    ("Training", training::section),
     ("Judges", judges::section),
     ("Other measures", measures::section),
     ("Agreement item by item", panel::section),

@@ -1,7 +1,7 @@
 //! Reward models with an adapter over their checkpoint: what the adapter says of the whole, training it
 //! alone, and writing it down.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
@@ -10,8 +10,8 @@ use super::artifact::{self, ArtifactError, ProvenanceCard};
 use super::network::{Network, NetworkError, embeddings_name};
 use super::scalar::ScalarModel;
 use crate::backbone::config::BackboneConfig;
-use crate::backbone::lora::{self, Adapter, LoraConfig};
-use crate::backbone::params::Params;
+use crate::backbone::lora::{self, Adapter, AdapterUse, LoraConfig};
+use crate::backbone::params::{ParamError, Params};
 
 /// The tensors whose rows are labels, by architecture.
 const HEAD_OUTPUTS: [&str; 3] = ["score.weight", "classifier.weight", "classifier.out_proj.weight"];
@@ -41,12 +41,24 @@ impl Network {
 
     /// Asks for gradients of the adapter and of what it keeps in full, such as the head; the base is frozen.
     pub fn train_adapter(&self) -> Result<(), NetworkError> {
-        let none = || NetworkError::Adapter("this model has no adapter that could be trained".into());
+        let saved: BTreeSet<&str> = self.adapter_params()?.into_iter().collect();
+        self.train_where(|name| saved.contains(name));
+        Ok(())
+    }
+
+    /// The parameters that an adapter's directory holds, by name: its own and what it keeps in full.
+    pub fn adapter_params(&self) -> Result<Vec<&str>, NetworkError> {
+        let none = || NetworkError::Adapter("this model has no adapter".into());
         let config = self.adapter().ok_or_else(none)?;
         let saved = self.params().keys().map(|name| Ok((name.as_str(), config.saves(name)?)));
-        let saved: BTreeMap<&str, bool> = saved.collect::<Result<_, _>>().map_err(NetworkError::Adapter)?;
-        self.train_where(|name| saved.get(name).copied().unwrap_or(false));
-        Ok(())
+        let saved: Vec<(&str, bool)> = saved.collect::<Result<_, _>>().map_err(NetworkError::Adapter)?;
+        Ok(saved.into_iter().filter(|(_, saved)| *saved).map(|(name, _)| name).collect())
+    }
+
+    /// Why training the adapter and saving it would lose part of it; `None` where it would not.
+    pub fn adapter_loss(&self) -> Option<&'static str> {
+        let config = self.adapter()?;
+        config.has_token_rows().then_some("it replaces rows of the embeddings (`trainable_token_indices`)")
     }
 
     /// All parameters as an ordinary checkpoint has them: additions that are kept apart are merged, in f32.
@@ -69,8 +81,26 @@ pub fn save_adapter(
     objective: Option<&str>,
     provenance: Option<ProvenanceCard>,
 ) -> Result<(), ArtifactError> {
-    let none = || NetworkError::Adapter("this model has no adapter that could be saved".into());
+    let none = || NetworkError::Adapter("this model has no adapter".into());
     let config = model.network.adapter().ok_or_else(none)?;
     artifact::save_beside(dir, model, tokenizer_dir, objective, provenance)?;
     Ok(lora::adapter::save(dir, config, base, model.network.params())?)
+}
+
+/// What [`save_adapter`] wrote of `model` into `dir`, by parameter name.
+pub fn read_adapter(dir: &Path, model: &ScalarModel) -> Result<Params, ArtifactError> {
+    let network = &model.network;
+    let mut adapter = Adapter::open(dir, AdapterUse::Apart)?.within(network.config.model_type.prefix());
+    let mut found = Params::new();
+    for name in network.adapter_params()? {
+        let kind = network.params().get(name).map(tch::Tensor::kind).unwrap_or(tch::Kind::Float);
+        if let Some(loaded) = adapter.load(name, kind, network.device)? {
+            found.insert(name.to_owned(), loaded.tensor);
+        }
+    }
+    let left = adapter.untaken();
+    match left.is_empty() {
+        true => Ok(found),
+        false => Err(NetworkError::Param(ParamError::Unused { names: left, place: adapter.place() }).into()),
+    }
 }

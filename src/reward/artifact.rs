@@ -4,7 +4,10 @@
 //! may come from anywhere: `rmbench.toml` is optional and only overrides what the checkpoint implies.
 
 mod drawn;
+mod merged;
+mod tokenizer;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -22,29 +25,18 @@ use crate::backbone::params::Params;
 use crate::backbone::weights::{self, WeightsError};
 use crate::files::{self, FileError};
 use crate::progress::Silent;
+use crate::study;
 use crate::text::encode::{TextError, TextPipeline};
 use crate::text::pooling::{Pooling, TokenPattern};
 use crate::text::settings::{TextOverrides, TextSettings};
-use crate::text::template_files;
 
 pub use drawn::init;
+pub use merged::{MergeCard, MergedModel, Rewards};
+pub use tokenizer::copy_tokenizer;
+use tokenizer::write_pad_token;
 
 /// The file beside the checkpoint.
 pub const FILE_NAME: &str = "rmbench.toml";
-
-/// Files of a checkpoint that belong to its tokenizer and travel with the model unchanged.
-const TOKENIZER_FILES: [&str; 10] = [
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "chat_template.jinja",
-    "chat_template.json",
-    "vocab.json",
-    "vocab.txt",
-    "merges.txt",
-    "tokenizer.model",
-];
 
 /// What a model directory is.
 const DIRECTORY: &str = "a model directory has config.json, model.safetensors and tokenizer.json";
@@ -96,6 +88,9 @@ pub struct ModelCard {
     pub text: TextSettings,
     #[serde(default)]
     pub provenance: Option<ProvenanceCard>,
+    /// Of a model that was merged from others.
+    #[serde(default)]
+    pub merge: Option<MergeCard>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -120,6 +115,9 @@ pub struct RewardCard {
     pub gate_pattern: Option<String>,
     #[serde(default)]
     pub gate_temperature: Option<f64>,
+    /// Of a head on vectors: how long they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub width: Option<i64>,
 }
 
 fn scalar() -> String {
@@ -152,6 +150,7 @@ impl RewardCard {
             normalise: said.normalise,
             gate_pattern: said.gate_pattern,
             gate_temperature: said.gate_temperature,
+            width: None,
         }
     }
 }
@@ -170,9 +169,28 @@ pub struct ProvenanceCard {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub langs: Option<String>,
     pub seed: u64,
+    /// Training pairs, before those over the length limit were left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pairs: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<u64>,
+    /// What set the run apart within its study: axis and value.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub study: BTreeMap<String, String>,
+}
+
+impl ProvenanceCard {
+    /// What reports of studies need to know: the axes, and how much and how large.
+    pub fn of_study(&self) -> BTreeMap<String, String> {
+        let facts = [(study::PAIRS, self.pairs), (study::PARAMETERS, self.parameters)];
+        let facts = facts.into_iter().filter_map(|(fact, number)| Some((fact.to_owned(), number?.to_string())));
+        self.study.clone().into_iter().chain(facts).collect()
+    }
 }
 
 const SCHEMA: u32 = 1;
+/// The kind of a model that is a head on vectors.
+pub(super) const EMBEDDING: &str = "embedding";
 
 /// Loads a model directory: a checkpoint, or an adapter, which is merged into its base. `text` overrides
 /// what the directory says, where given.
@@ -199,14 +217,29 @@ pub fn load_parts(
     text: &TextOverrides,
     reward: &RewardOptions,
 ) -> Result<ScalarModel, ArtifactError> {
+    let adapter = parts.adapter.as_deref().map(|dir| Adapter::open(dir, usage)).transpose()?;
+    load_with(parts, adapter, loading, text, reward)
+}
+
+/// As [`load_parts`], under this adapter.
+pub fn load_with(
+    parts: &ModelParts,
+    adapter: Option<Adapter>,
+    loading: Loading,
+    text: &TextOverrides,
+    reward: &RewardOptions,
+) -> Result<ScalarModel, ArtifactError> {
     if !parts.checkpoint.join("config.json").is_file() {
         return Err(ArtifactError::NotAModel { path: parts.checkpoint.clone() });
     }
-    let adapter = parts.adapter.as_deref().map(|dir| Adapter::open(dir, usage)).transpose()?;
     let (of_head, of_text) = parts.card()?.map(|card| (card.reward.options(), card.text)).unwrap_or_default();
-    let network = Network::load_with(&parts.checkpoint, adapter, loading, &reward.over(of_head))?;
+    let mut network = Network::load_with(&parts.checkpoint, adapter, loading, &reward.over(of_head))?;
     let settings = within(&text.over(of_text), network.config.max_length);
     let text = TextPipeline::from_dir(parts.tokenizer(), &settings)?;
+    // An adapter has no config.json; what it was trained to take for padding, its tokenizer says.
+    if let Some(pad) = text.pad_id().filter(|_| parts.tokenizer() != parts.checkpoint) {
+        network.set_pad_id(pad);
+    }
     assembled(parts.tokenizer(), network, text)
 }
 
@@ -268,8 +301,8 @@ pub fn read_card(dir: &Path) -> Result<Option<ModelCard>, ArtifactError> {
         let problem = format!("schema {} is not known; this version reads schema {SCHEMA}", card.schema);
         return Err(ArtifactError::Wrong { path, problem });
     }
-    if card.reward.kind != "scalar" {
-        let problem = format!("reward kind `{}` is not supported; known: scalar", card.reward.kind);
+    if !["scalar", EMBEDDING].contains(&card.reward.kind.as_str()) {
+        let problem = format!("reward kind `{}` is not supported; known: scalar, {EMBEDDING}", card.reward.kind);
         return Err(ArtifactError::Wrong { path, problem });
     }
     Ok(Some(card))
@@ -303,49 +336,23 @@ pub fn save_beside(
     objective: Option<&str>,
     provenance: Option<ProvenanceCard>,
 ) -> Result<(), ArtifactError> {
-    files::create_dir(dir)?;
-    for name in TOKENIZER_FILES {
-        let source = tokenizer_dir.join(name);
-        if source.is_file() && source != dir.join(name) {
-            files::write_bytes(&dir.join(name), &files::read_bytes(&source)?)?;
-        }
-    }
-    for source in template_files::additional(tokenizer_dir)? {
-        let target = dir.join(template_files::ADDITIONAL_DIR).join(source.file_name().unwrap_or_default());
-        if source != target {
-            files::write_bytes(&target, &files::read_bytes(&source)?)?;
-        }
-    }
+    copy_tokenizer(tokenizer_dir, dir)?;
     write_pad_token(dir, model)?;
     let card = ModelCard {
         schema: SCHEMA,
         reward: RewardCard::of(model, objective),
         text: model.text.settings().clone(),
         provenance,
+        merge: None,
     };
-    let card = toml::to_string_pretty(&card)
-        .map_err(|e| ArtifactError::Wrong { path: dir.join(FILE_NAME), problem: e.to_string() })?;
-    Ok(files::write_bytes(&dir.join(FILE_NAME), card.as_bytes())?)
+    write_card(dir, &card)
 }
 
-/// The tokenizer pads with what the model takes for padding: where the two differ, transformers reads the
-/// reward of a batch at a pad token.
-fn write_pad_token(dir: &Path, model: &ScalarModel) -> Result<(), ArtifactError> {
-    let Some(pad) = model.pad_id().filter(|pad| Some(*pad) != model.text.pad_id()) else { return Ok(()) };
-    let Some(token) = model.text.token_of(pad) else { return Ok(()) };
-    for name in ["tokenizer_config.json", "special_tokens_map.json"] {
-        let path = dir.join(name);
-        if !path.is_file() {
-            continue;
-        }
-        let wrong = |e: serde_json::Error| ArtifactError::Wrong { path: path.clone(), problem: e.to_string() };
-        let mut config: serde_json::Map<String, Value> =
-            serde_json::from_str(&files::read_text(&path)?).map_err(wrong)?;
-        config.insert("pad_token".to_owned(), token.clone().into());
-        let text = serde_json::to_string_pretty(&config).map_err(wrong)?;
-        files::write_bytes(&path, (text + "\n").as_bytes())?;
-    }
-    Ok(())
+/// Writes `rmbench.toml`.
+pub fn write_card(dir: &Path, card: &ModelCard) -> Result<(), ArtifactError> {
+    let card = toml::to_string_pretty(card)
+        .map_err(|e| ArtifactError::Wrong { path: dir.join(FILE_NAME), problem: e.to_string() })?;
+    Ok(files::write_bytes(&dir.join(FILE_NAME), card.as_bytes())?)
 }
 
 /// The configuration as a one-label sequence classifier where that is what the head is; everything else

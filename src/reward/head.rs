@@ -172,6 +172,13 @@ impl Head {
                 combine = Some(Combine::Gate(gate));
                 (stack, 1)
             }
+            HeadKind::IdealPoint => {
+                let rows = source.stored_shape("ideal.projection").and_then(|shape| shape.first().copied());
+                let rows = rows.unwrap_or(width);
+                let projection = source.take_head("ideal.projection", &[rows, width], inner)?;
+                let point = source.take_head("ideal.point", &[rows], inner)?;
+                (Stack(vec![Layer::Weight(projection), Layer::Distance(point)]), 1)
+            }
             HeadKind::SelfWeighted => {
                 let labels = rows(source, "score").unwrap_or(0);
                 let stack = Stack(vec![Layer::Linear(linear(source, "score", labels, width, last)?)]);

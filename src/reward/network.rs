@@ -14,7 +14,7 @@ use crate::backbone::config::{self, BackboneConfig, ConfigError, Family};
 use crate::backbone::lora::{Adapter, LoraConfig};
 use crate::backbone::params::{ParamError, ParamSource, Params};
 use crate::backbone::weights::{Checkpoint, WeightsError};
-use crate::backbone::{Backbone, Dropout, DropoutKey, Pass};
+use crate::backbone::{Backbone, Dropout, DropoutKey, Pass, Rest};
 use crate::files::{self, FileError};
 use crate::random;
 use crate::text::batch::{Sharing, TokenBatch};
@@ -95,6 +95,16 @@ pub struct Loading {
     pub missing: MissingHead,
 }
 
+/// What a training pass gives before the head.
+pub struct TrainingStates<'a> {
+    /// What the head reads.
+    pub states: HeadStates,
+    /// [t, d] of all tokens, where they were asked for.
+    pub hidden_td: Option<Tensor>,
+    /// What is left to do after the loss's backward pass.
+    pub rest: Option<Rest<'a>>,
+}
+
 /// A scalar reward model's tensors and how to run them.
 pub struct Network {
     pub config: BackboneConfig,
@@ -103,6 +113,8 @@ pub struct Network {
     backbone: Backbone,
     head: Head,
     params: Params,
+    /// Which of them the reward head has.
+    pub(super) head_params: BTreeSet<String>,
     /// Parameters that are views of their files.
     mapped: BTreeSet<String>,
     /// What is, or was before it was merged, over the checkpoint.
@@ -188,18 +200,21 @@ impl Network {
     ) -> Result<Self, NetworkError> {
         let backbone = Backbone::new(&config, &mut source)?;
         let after_backbone = source.left();
+        let of_backbone: BTreeSet<String> = source.names().map(str::to_owned).collect();
         let head = Head::new(&config, &config_json, options, init, &mut source)?;
         if let (false, Some(missing)) = (may_draw, source.drawn().first()) {
             let left = after_backbone.into_iter().filter(|name| source.taken(name).is_none()).collect();
             return Err(NetworkError::NoHead { missing: missing.clone(), left });
         }
         let finished = source.finish()?;
+        let head_params = finished.params.keys().filter(|name| !of_backbone.contains(*name)).cloned().collect();
         Ok(Self {
             config,
             config_json,
             backbone,
             head,
             params: finished.params,
+            head_params,
             mapped: finished.mapped,
             adapter: finished.adapter,
             compute,
@@ -283,32 +298,36 @@ impl Network {
         self.forward(batch, self.training_pass(dropout))
     }
 
-    /// What the head read, and the hidden states [t, d] of all tokens, on the graph.
-    pub fn forward_for_training(
-        &self,
-        batch: &TokenBatch,
-        dropout: Option<(Dropout, DropoutKey)>,
-    ) -> Result<(HeadStates, Tensor), RewardError> {
-        self.check(batch)?;
-        let hidden_td = self.backbone.hidden(batch, self.training_pass(dropout));
-        let states = HeadStates::of_stream(&hidden_td, batch)?;
-        Ok((states, hidden_td))
-    }
-
-    /// What the head reads, on the graph.
+    /// What the head reads, on the graph; the hidden states [t, d] of all tokens where they are `wanted`. With
+    /// `segment`, autograd keeps so many layers and the rest of the backward pass comes with them.
     pub fn states_for_training(
         &self,
         batch: &TokenBatch,
         dropout: Option<(Dropout, DropoutKey)>,
-    ) -> Result<HeadStates, RewardError> {
-        self.states(batch, self.training_pass(dropout))
+        wanted: bool,
+        segment: Option<usize>,
+    ) -> Result<TrainingStates<'_>, RewardError> {
+        self.check(batch)?;
+        let pass = self.training_pass(dropout);
+        let positions = batch.read_positions().filter(|_| !wanted);
+        let (states_xd, rest) = match (segment, &positions) {
+            (Some(length), positions) => {
+                let (states_xd, rest) = self.backbone.in_segments(batch, positions.as_deref(), pass, length);
+                (states_xd, Some(rest))
+            }
+            (None, Some(positions)) => (self.backbone.hidden_at(batch, positions, pass), None),
+            (None, None) => (self.backbone.hidden(batch, pass), None),
+        };
+        let states = match positions {
+            Some(_) => HeadStates::of_rows(states_xd.shallow_clone(), batch),
+            None => HeadStates::of_stream(&states_xd, batch)?,
+        };
+        Ok(TrainingStates { states, hidden_td: wanted.then_some(states_xd), rest })
     }
 
     fn training_pass(&self, dropout: Option<(Dropout, DropoutKey)>) -> Pass {
-        if let Some((_, key)) = dropout {
-            tch::manual_seed(seed_of(key));
-        }
-        Pass { compute: self.compute, dropout: dropout.map(|(d, _)| d) }
+        let seed = dropout.map_or(0, |(_, key)| seed_of(key));
+        Pass { compute: self.compute, dropout: dropout.map(|(d, _)| d), seed }
     }
 
     /// The input embeddings [v, d], which also serve as output layer of the next-token loss.
@@ -371,11 +390,11 @@ pub(super) fn embeddings_name(config: &BackboneConfig) -> String {
     }
 }
 
-fn seed_of(key: DropoutKey) -> i64 {
+fn seed_of(key: DropoutKey) -> u64 {
     let mut bytes = key.step.to_le_bytes().to_vec();
     bytes.extend(key.micro.to_le_bytes());
     // 53 bits of a uniform draw are plenty to keep streams apart.
-    (random::uniform(key.seed, "dropout", bytes) * (1u64 << 53) as f64) as i64
+    (random::uniform(key.seed, "dropout", bytes) * (1u64 << 53) as f64) as u64
 }
 
 /// A JSON file, with its path in every error.

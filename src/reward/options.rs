@@ -29,11 +29,13 @@ pub enum HeadKind {
     Gated,
     /// Attributes weighted by layers that read the same state (URM).
     SelfWeighted,
+    /// −‖A·x − u‖, `ideal.projection` A and `ideal.point` u: how close a response is to what a user wants (PAL).
+    IdealPoint,
 }
 
 /// Every kind as a user writes it, for messages.
 pub const KNOWN: &str = "{ linear = { name = \"…\" } }, { mlp = { name = \"…\" } }, pooler, prediction, classification, \
-     { vocabulary-logit = { id = 0 } }, gated, self-weighted";
+     { vocabulary-logit = { id = 0 } }, gated, self-weighted, ideal-point";
 
 /// What a user says about the reward head, in `rmbench.toml` or for one run; what is not said is as the
 /// checkpoint implies.
@@ -84,6 +86,7 @@ impl std::fmt::Display for HeadKind {
             HeadKind::VocabularyLogit { id } => write!(f, "{{ vocabulary-logit = {{ id = {id} }} }}"),
             HeadKind::Gated => f.write_str("\"gated\""),
             HeadKind::SelfWeighted => f.write_str("\"self-weighted\""),
+            HeadKind::IdealPoint => f.write_str("\"ideal-point\""),
         }
     }
 }
@@ -103,6 +106,7 @@ mod tests {
             HeadKind::VocabularyLogit { id: 7 },
             HeadKind::Gated,
             HeadKind::SelfWeighted,
+            HeadKind::IdealPoint,
         ] {
             let options: RewardOptions = toml::from_str(&format!("head = {kind}")).unwrap();
             assert_eq!(options.head.as_ref(), Some(&kind));

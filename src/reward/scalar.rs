@@ -136,7 +136,7 @@ impl ScalarModel {
 }
 
 /// A model that several threads compute with.
-struct ReadOnly<'a>(&'a ScalarModel);
+pub(super) struct ReadOnly<'a>(pub &'a ScalarModel);
 
 // SAFETY: tch's tensors are not `Sync` because `&Tensor` allows changes in place. The one thing done here
 // is a forward pass without gradients, which reads the weights and counts references atomically.
@@ -178,7 +178,7 @@ fn blank(encoded: &Encoded) -> Vec<ResponseScore> {
         .collect()
 }
 
-fn floats(tensor: &Tensor) -> Result<Vec<f32>, RewardError> {
+pub(super) fn floats(tensor: &Tensor) -> Result<Vec<f32>, RewardError> {
     let flat = tensor.to_kind(Kind::Float).to_device(Device::Cpu).contiguous();
     Vec::<f32>::try_from(&flat).map_err(|e| RewardError::Model(format!("rewards cannot be read back: {e}")))
 }

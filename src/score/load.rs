@@ -1,11 +1,15 @@
 //! Models from disk: directory, device and text settings to something that scores.
 
+use std::path::Path;
+
 use super::ScoreError;
 use super::settings::ScoreSettings;
 use crate::device;
 use crate::progress::Progress;
 use crate::provenance::RunInfo;
 use crate::reward::artifact;
+use crate::reward::embedding::EmbeddingModel;
+use crate::reward::locate;
 use crate::reward::parts::ModelParts;
 use crate::reward::scalar::ScalarModel;
 
@@ -29,8 +33,37 @@ pub fn scalar(
     let digests = parts.digests().map_err(|e| failed("", e.into()))?;
     let mut info = info(spec, settings, device::name(on), &model, digests)?;
     let card = parts.card().map_err(|e| failed("", e.into()))?;
-    info.trained_on = card.and_then(|card| card.provenance).and_then(|provenance| provenance.langs);
+    if let Some(provenance) = card.and_then(|card| card.provenance) {
+        info.study = provenance.of_study();
+        info.trained_on = provenance.langs;
+    }
     Ok((model, info))
+}
+
+/// A head on vectors and its provenance; `None` where the model is none.
+pub fn embedding(spec: &str, settings: &ScoreSettings) -> Result<Option<(EmbeddingModel, RunInfo)>, ScoreError> {
+    let dir = Path::new(spec);
+    if !EmbeddingModel::is_in(dir) {
+        return Ok(None);
+    }
+    let failed = |hint: &str, source: Box<dyn std::error::Error + Send + Sync>| ScoreError::Load {
+        spec: spec.to_owned(),
+        hint: hint.to_owned(),
+        source,
+    };
+    let on = device::parse(&settings.device).map_err(|e| failed("see `rmbench doctor`", e.into()))?;
+    let model = EmbeddingModel::load(dir, on).map_err(|e| failed(e.hint().unwrap_or_default(), e.into()))?;
+    let mut info = RunInfo::of_this_binary(&settings.run_name()?, spec, "embedding");
+    info.libtorch = Some(device::LIBTORCH_VERSION.to_owned());
+    info.device = device::name(on);
+    info.threads = device::threads();
+    info.seed = settings.seed;
+    info.digests = locate::digests(dir)?;
+    if let Some(provenance) = artifact::read_card(dir).ok().flatten().and_then(|card| card.provenance) {
+        info.study = provenance.of_study();
+        info.trained_on = provenance.langs;
+    }
+    Ok(Some((model, info)))
 }
 
 fn info(

@@ -167,13 +167,14 @@ fn load_model(spec: &str, settings: &ScoreSettings, progress: &mut dyn Progress)
     }
     #[cfg(feature = "torch")]
     {
-        let (model, info) = super::load::scalar(spec, settings, progress)?;
-        Ok(Scorer {
-            model: Model::Scores(RewardModel::Scalar(Box::new(model))),
-            info,
-            delay: None,
-            features: settings.features,
-        })
+        let (model, info) = match super::load::embedding(spec, settings)? {
+            Some((model, info)) => (RewardModel::Embedding(Box::new(model)), info),
+            None => {
+                let (model, info) = super::load::scalar(spec, settings, progress)?;
+                (RewardModel::Scalar(Box::new(model)), info)
+            }
+        };
+        Ok(Scorer { model: Model::Scores(model), info, delay: None, features: settings.features })
     }
     #[cfg(not(feature = "torch"))]
     {

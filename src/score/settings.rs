@@ -84,6 +84,15 @@ impl ScoreSettings {
         })
     }
 
+    /// Whether the model is a head on vectors that come with the data.
+    pub fn reads_embeddings(&self) -> bool {
+        #[cfg(feature = "torch")]
+        let reads = self.model.as_deref().is_some_and(|m| crate::reward::embedding::EmbeddingModel::is_in(m.as_ref()));
+        #[cfg(not(feature = "torch"))]
+        let reads = false;
+        reads
+    }
+
     pub fn langs(&self) -> Result<LangSet, ScoreError> {
         Ok(LangSet::parse(&self.langs)?)
     }

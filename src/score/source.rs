@@ -80,7 +80,8 @@ fn stem(path: &Path) -> String {
 }
 
 fn read_options(settings: &ScoreSettings, columns: ColumnMap, lang: Option<Lang>) -> ReadOptions {
-    ReadOptions { columns, lang, skip_bad_rows: settings.skip_bad_rows, ..ReadOptions::default() }
+    let embeddings = settings.reads_embeddings();
+    ReadOptions { columns, lang, skip_bad_rows: settings.skip_bad_rows, embeddings, ..ReadOptions::default() }
 }
 
 /// A pair file is a benchmark called like the file.

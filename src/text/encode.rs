@@ -201,8 +201,18 @@ impl TextPipeline {
 
     /// All sequences of one comparison.
     pub fn encode(&self, comparison: &Comparison) -> Result<Encoded, TextError> {
+        self.encode_within(comparison, self.settings.max_length, self.marks_prompts)
+    }
+
+    /// The same with another limit, and with prompts marked or not.
+    pub(super) fn encode_within(
+        &self,
+        comparison: &Comparison,
+        limit: Option<usize>,
+        marks: bool,
+    ) -> Result<Encoded, TextError> {
         let mut encoded = Encoded::default();
-        let marked = |prompt| self.marks_prompts.then(|| self.prompt_ids(comparison, prompt)).transpose();
+        let marked = |prompt| marks.then(|| self.prompt_ids(comparison, prompt)).transpose();
         let prompt_ids = marked(&comparison.prompt)?;
         for (index, response) in comparison.responses().enumerate() {
             let mut tokens = self.tokens(comparison, index, response)?;
@@ -217,7 +227,7 @@ impl TextPipeline {
             if let Some(last) = self.last {
                 tokens.end_with(last);
             }
-            let cut = self.truncate(&mut tokens, comparison, index)?;
+            let cut = self.truncate(&mut tokens, limit, comparison, index)?;
             if self.settings.truncation == Truncation::Left {
                 prompt_tokens = prompt_tokens.map(|n| n.saturating_sub(cut));
             }
@@ -375,24 +385,5 @@ impl TextPipeline {
     /// Returns how many BOS tokens were removed. A BOS that stays is protected from truncation.
     fn apply_bos_policy(&self, tokens: &mut Tokens) -> usize {
         self.bos_id.map_or(0, |bos| tokens.apply(self.settings.bos, bos))
-    }
-
-    /// Cuts to `max-length`; returns how many tokens went.
-    fn truncate(&self, tokens: &mut Tokens, comparison: &Comparison, index: usize) -> Result<usize, TextError> {
-        let n_tokens = tokens.len();
-        let Some(max_length) = self.settings.max_length.filter(|max| n_tokens > *max) else { return Ok(0) };
-        let excess = n_tokens - max_length;
-        let special = tokens.n_kept();
-        if special >= max_length {
-            return Err(TextError::NoRoom { max_length, special });
-        }
-        match self.settings.truncation {
-            Truncation::Refuse => {
-                return Err(TextError::TooLong { at: ItemRef::of(comparison), response: index, n_tokens, max_length });
-            }
-            Truncation::Left => tokens.cut_first(excess),
-            Truncation::Right => tokens.cut_last(excess),
-        }
-        Ok(excess)
     }
 }

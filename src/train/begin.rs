@@ -3,20 +3,21 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use tch::{Device, Kind};
+use tch::{Device, Kind, Tensor};
 
 use super::error::TrainError;
+use super::record::{described, reward_options};
 use super::scalar::ScalarTrainable;
-use super::settings::TrainSettings;
-use crate::backbone::lora::AdapterUse;
+use super::settings::{AdapterMethod, Groups, TrainSettings};
+use crate::backbone::lora::{Adapter, AdapterUse};
 use crate::device;
-use crate::objective::Objective;
+use crate::files::FileError;
+use crate::hub::name::MODEL_PREFIX;
 use crate::preference::Comparison;
 use crate::progress::Progress;
-use crate::provenance::{COMMIT, RunInfo, VERSION};
-use crate::reward::artifact::{self, ProvenanceCard};
+use crate::provenance::RunInfo;
+use crate::reward::artifact::{self, ArtifactError};
 use crate::reward::network::{Loading, MissingHead};
-use crate::reward::options::RewardOptions;
 use crate::reward::padding;
 use crate::reward::parts::ModelParts;
 use crate::reward::preset;
@@ -52,13 +53,25 @@ pub fn begin(
         return Err(TrainError::Settings(why.into()));
     }
     let mut digests = BTreeMap::new();
+    let mut adapter_base = None;
     let (model, tokenizer_dir) = match spec.strip_prefix("init:") {
+        Some(_) if settings.adapter.is_used() => {
+            let why = "an adapter needs a model that was trained; `init:` presets train every parameter";
+            return Err(TrainError::Settings(why.into()));
+        }
         Some(name) => from_scratch(name, settings, data, out, compute, device, progress)?,
         None => {
             let parts = ModelParts::find(spec, source.base.as_deref(), progress)
                 .map_err(|e| TrainError::Begin(format!("{e}; {}", e.hint())))?;
             digests.extend(parts.digests()?);
-            (from_checkpoint(&parts, settings, compute, device, progress)?, parts.tokenizer().to_owned())
+            let model = match settings.adapter.is_used() {
+                true => {
+                    adapter_base = Some(base_name(&parts, settings)?);
+                    beside_a_checkpoint(&parts, settings, compute, device, progress)?
+                }
+                false => from_checkpoint(&parts, settings, compute, device, progress)?,
+            };
+            (model, parts.tokenizer().to_owned())
         }
     };
     // Stand-ins for rejected responses are cut where the prompt ends.
@@ -66,33 +79,28 @@ pub fn begin(
         true => ScalarModel { text: model.text.marking_prompts(), ..model },
         false => model,
     };
-    model.network.train_all();
+    let groups = Groups::of(&settings.groups);
+    let names = model.network.params().keys().map(String::as_str);
+    if let [unused, ..] = groups.unused(names)[..] {
+        return Err(TrainError::Settings(format!("`groups`: no parameter of this model has {unused:?} in its name")));
+    }
+    match settings.adapter.is_used() {
+        // A head alone is made trainable where its features are known.
+        false if source.features.is_some() => {}
+        true => model.network.train_adapter().map_err(|e| TrainError::Begin(e.to_string()))?,
+        false => model.network.train_where(|name| !groups.is_frozen(name)),
+    }
     if let Some(warning) = padding::warning(&model) {
         progress.warn(&warning);
     }
-    progress.line(&format!("{spec}: {:.2} M parameters", model.network.n_params() as f64 / 1e6));
-    let mut run = RunInfo::of_this_binary(&name_of(out), spec, "scalar");
-    run.libtorch = Some(device::LIBTORCH_VERSION.to_owned());
-    run.device = device::name(device);
-    run.dtype = source.dtype.clone();
-    digests.extend(data_digests.iter().map(|(path, digest)| (format!("data/{}", name_of(path)), digest.clone())));
-    run.digests = digests;
-    let provenance = ProvenanceCard {
-        version: VERSION.to_owned(),
-        commit: COMMIT.to_owned(),
-        base: spec.to_owned(),
-        data: data_digests.into_iter().map(|(_, digest)| digest).collect(),
-        langs: Some(source.langs.clone())
-            .filter(|langs| langs != "all")
-            .or_else(|| source.lang.map(|lang| lang.code().to_owned())),
-        seed: settings.seed,
-    };
+    progress.line(&size_of(spec, &model));
+    let n_params = model.network.n_params();
+    let (run, provenance) = described(settings, data.len(), data_digests, digests, n_params, "scalar", out)?;
     let objective = settings.objective.name().to_owned();
-    Ok(Beginning { trainable: ScalarTrainable { model, tokenizer_dir, objective, provenance }, run })
-}
-
-fn name_of(path: &Path) -> String {
-    path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
+    let segment = Some(settings.checkpoint_layers).filter(|&layers| layers > 0);
+    let mut trainable = ScalarTrainable::new(model, tokenizer_dir, objective, provenance);
+    (trainable.adapter_base, trainable.segment) = (adapter_base, segment);
+    Ok(Beginning { trainable, run })
 }
 
 /// f32 masters; a head that the checkpoint lacks is drawn and named. An adapter is merged into its base.
@@ -105,8 +113,17 @@ fn from_checkpoint(
 ) -> Result<ScalarModel, TrainError> {
     let missing = MissingHead::Draw { init: settings.head_init, seed: settings.seed };
     let loading = Loading { device, weights: Kind::Float, compute, missing };
-    let own = reward_options(&settings.objective);
-    let mut model = artifact::load_parts(parts, AdapterUse::Merged, loading, &settings.text, &own).map_err(Box::new)?;
+    let own = reward_options(settings);
+    let model = artifact::load_parts(parts, AdapterUse::Merged, loading, &settings.text, &own).map_err(Box::new)?;
+    ready(model, settings, progress)
+}
+
+/// What has to hold of a loaded model before it is trained.
+fn ready(
+    mut model: ScalarModel,
+    settings: &TrainSettings,
+    progress: &mut dyn Progress,
+) -> Result<ScalarModel, TrainError> {
     if let Some(why) = model.network.head().untrainable(settings.objective.n_attributes() > 0) {
         return Err(TrainError::Begin(why));
     }
@@ -122,10 +139,88 @@ fn from_checkpoint(
     Ok(model)
 }
 
-/// What the objective says of the reward head and of where it reads.
-fn reward_options(objective: &Objective) -> RewardOptions {
-    let (pooling, label_weights) = (objective.pooling(), objective.label_weights());
-    RewardOptions { pooling, label_weights, ..RewardOptions::default() }
+/// A model whose adapter alone will be trained: the base stays in the kind of activations, the adapter and the
+/// head are in f32.
+///
+/// Whatever the checkpoint lacks is drawn, and must then be trained and saved with the adapter: a pooler or head
+/// left at random values is the best-known way to lose a run.
+fn beside_a_checkpoint(
+    parts: &ModelParts,
+    settings: &TrainSettings,
+    compute: Kind,
+    device: Device,
+    progress: &mut dyn Progress,
+) -> Result<ScalarModel, TrainError> {
+    let missing = MissingHead::Draw { init: settings.head_init, seed: settings.seed };
+    let loading = Loading { device, weights: compute, compute, missing };
+    let own = reward_options(settings);
+    let failed = |e: ArtifactError| TrainError::from(Box::new(e));
+    if settings.adapter.method == AdapterMethod::Keep {
+        if parts.adapter.is_none() {
+            let why = "`adapter.method` is keep, and `--model` is no adapter; choose lora or dora for a new one";
+            return Err(TrainError::Settings(why.into()));
+        }
+        let model = artifact::load_parts(parts, AdapterUse::Apart, loading, &settings.text, &own).map_err(failed)?;
+        if let Some(loss) = model.network.adapter_loss() {
+            let why =
+                format!("this adapter cannot be trained further: {loss}; `rmbench model merge-adapter` merges it");
+            return Err(TrainError::Begin(why));
+        }
+        if model.network.adapter().is_some_and(|config| config.dora && config.dropout > 0.0) {
+            progress.warn("the adapter's `lora_dropout` is not applied: DoRA is trained without it here");
+        }
+        return ready(model, settings, progress);
+    }
+    if parts.adapter.is_some() {
+        let why = "`--model` is an adapter itself: set adapter.method=keep to train it further, or merge it first \
+                   (rmbench model merge-adapter)";
+        return Err(TrainError::Settings(why.into()));
+    }
+    let mut also = Vec::new();
+    loop {
+        let config = settings.adapter.config(&also).map_err(TrainError::Settings)?;
+        let adapter = Adapter::new(config.clone());
+        let model = artifact::load_with(parts, Some(adapter), loading, &settings.text, &own).map_err(failed)?;
+        let mut lost = Vec::new();
+        for name in &model.network.drawn {
+            if !config.saves(name).map_err(TrainError::Settings)? {
+                lost.push(name.rsplit_once('.').map_or(name.as_str(), |(module, _)| module).to_owned());
+            }
+        }
+        if lost.is_empty() || also.iter().any(|module| lost.contains(module)) {
+            if !model.network.params().keys().any(|name| name.contains(".lora_")) {
+                let why = format!("`adapter.targets` {:?} fit no layer of this model", settings.adapter.targets);
+                return Err(TrainError::Settings(why));
+            }
+            return ready(model, settings, progress);
+        }
+        also.extend(lost);
+        also.sort();
+        also.dedup();
+    }
+}
+
+/// What the adapter's configuration will call its base: the hub's name of it, or where it lies.
+fn base_name(parts: &ModelParts, settings: &TrainSettings) -> Result<String, TrainError> {
+    let source = &settings.source;
+    let spec = if parts.adapter.is_some() { source.base.as_deref() } else { source.model.as_deref() };
+    if let Some(name) = spec.and_then(|spec| spec.strip_prefix(MODEL_PREFIX)) {
+        return Ok(name.split('@').next().unwrap_or(name).to_owned());
+    }
+    let dir = &parts.checkpoint;
+    let whole = dir.canonicalize().map_err(|e| FileError::new("find", dir, e))?;
+    Ok(whole.to_string_lossy().into_owned())
+}
+
+/// For the person waiting.
+fn size_of(spec: &str, model: &ScalarModel) -> String {
+    let all = model.network.n_params() as f64 / 1e6;
+    let trained = model.network.params().values().filter(|tensor| tensor.requires_grad()).map(Tensor::numel);
+    let trained = trained.sum::<usize>() as f64 / 1e6;
+    match trained < all {
+        true => format!("{spec}: {all:.2} M parameters, {trained:.3} M of them trained"),
+        false => format!("{spec}: {all:.2} M parameters"),
+    }
 }
 
 fn from_scratch(
@@ -157,7 +252,7 @@ fn from_scratch(
         progress.line(&format!("tokenizer of {size} entries trained on the data"));
     }
     let text = settings.text.over(TextSettings::default());
-    let reward = reward_options(&settings.objective);
+    let reward = reward_options(settings);
     let (init, seed) = (settings.head_init, settings.seed);
     let model = artifact::init(&preset, &dir, &text, init, seed, compute, device, &reward).map_err(Box::new)?;
     Ok((model, dir))

@@ -1,6 +1,6 @@
 //! Checkpoints: everything a run needs to go on to the same bytes.
 //!
-//! `checkpoints/step-NNNNNNNN/` is a model directory (parameters as they stand, not averaged) and
+//! `checkpoints/step-NNNNNNNN/` is a model or adapter directory (parameters as they stand, not averaged) and
 //! `optimizer.safetensors`, `average.safetensors` where an average is kept, `objective.safetensors` where the objective
 //! keeps something, and `trainer.toml`, which is written last. A directory appears under its name only when it is complete and on disk.
 
@@ -161,7 +161,7 @@ impl Checkpoints {
         let dir = self.path(step);
         let kept = dir.join(OBJECTIVE_FILE);
         companion.load(if kept.is_file() { tensors(&kept)? } else { BTreeMap::new() })?;
-        load_params(model, Checkpoint::open_dir(&dir)?.take_all()?, &dir)?;
+        load_params(model, model.read(&dir)?, &dir)?;
         optimizer.load_state(tensors(&dir.join(OPTIMIZER_FILE))?)?;
         if let Some(average) = average {
             average.load(tensors(&dir.join(AVERAGE_FILE))?)?;
@@ -173,7 +173,7 @@ impl Checkpoints {
     /// kept.
     pub fn load_final<M: Trainable>(&self, step: u64, model: &M, averaged: bool) -> Result<(), TrainError> {
         let dir = self.path(step);
-        let mut params = Checkpoint::open_dir(&dir)?.take_all()?;
+        let mut params = model.read(&dir)?;
         if averaged {
             params.extend(tensors(&dir.join(AVERAGE_FILE))?);
         }
@@ -223,7 +223,7 @@ fn tensors(path: &Path) -> Result<BTreeMap<String, Tensor>, TrainError> {
 fn load_params<M: Trainable>(model: &M, mut saved: BTreeMap<String, Tensor>, dir: &Path) -> Result<(), TrainError> {
     let _no_grad = tch::no_grad_guard();
     let broken = |problem: String| TrainError::Checkpoint { path: dir.to_owned(), problem };
-    for (name, param) in model.params() {
+    for (name, param) in model.saved()? {
         let found = saved.remove(name).ok_or_else(|| broken(format!("it has no tensor `{name}`")))?;
         if (found.size(), found.kind()) != (param.size(), param.kind()) {
             let problem = format!(

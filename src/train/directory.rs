@@ -1,7 +1,7 @@
 //! The output directory of a run: what it may hold at the start, and whether a run may be continued.
 //!
-//! `OUT/` holds the finished model's files, `steps.jsonl`, `eval.jsonl`, `timing.jsonl`, `settings.toml`,
-//! `checkpoints/` and, written last, `run.json`.
+//! `OUT/` holds the finished model's or adapter's files, `steps.jsonl`, `eval.jsonl`, `timing.jsonl`, `tensorboard/`,
+//! `pairs.json`, `settings.toml`, `checkpoints/` and, written last, `run.json`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -13,9 +13,12 @@ use crate::progress::Progress;
 use crate::provenance::RunInfo;
 
 pub const RUN_FILE: &str = "run.json";
+/// What became of the pairs of each language.
+pub const PAIRS_FILE: &str = "pairs.json";
 pub const SETTINGS_FILE: &str = "settings.toml";
 /// Files that say a directory is in use by a run or a model.
-const MARKS: [&str; 6] = [RUN_FILE, SETTINGS_FILE, "steps.jsonl", "checkpoints", "config.json", "model.safetensors"];
+const MARKS: [&str; 7] =
+    [RUN_FILE, SETTINGS_FILE, "steps.jsonl", "checkpoints", "config.json", "model.safetensors", "adapter_config.json"];
 
 /// Where a run begins.
 #[derive(Debug)]
@@ -77,7 +80,7 @@ pub fn start(out: &Path, resume: bool, run: &RunInfo, progress: &mut dyn Progres
 
 /// Settings that say where files lie. What is in them is compared by content, so that a run can be
 /// resumed after its data or the model it began with moved.
-const PLACES: [&str; 3] = ["source.data", "source.eval", "source.model"];
+const PLACES: [&str; 4] = ["source.data", "source.eval", "source.features", "source.model"];
 /// Digests by file name; `content/…` says the same whatever the files are called.
 const BY_NAME: &str = "data/";
 

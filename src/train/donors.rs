@@ -115,6 +115,7 @@ mod tests {
             weight: 1.0,
             size: PairSize::default(),
             encoded: (),
+            at: 0,
         };
         (0..40).map(pair).collect()
     }

@@ -10,18 +10,21 @@ use tch::Tensor;
 use super::average::Average;
 use super::checkpoint::{Best, Checkpoints, TrainerState};
 use super::companion::Companion;
+use super::data::clarity;
 use super::donors::Donors;
 use super::error::TrainError;
 use super::evaluation::{Evaluation, evaluate};
-use super::journal::Journal;
+use super::journal::{Journal, Kind};
+use super::mixture::Mixture;
 use super::optimizer::{AdamW, clip_grad_norm, non_finite_gradients};
 use super::passes::Passes;
 use super::phase::{Phase, Phases};
 use super::prepare::{Prepared, TrainPair, named};
 use super::sampler::Sampler;
-use super::settings::TrainSettings;
+use super::settings::{Groups, TrainSettings};
+use super::speed::Bound;
 use super::stand_ins::Step;
-use super::step_report::{Seen, StepReport};
+use super::step_report::{Seen, SeenSums, StepReport};
 use super::trainable::{PairSize, Trainable};
 use super::values::to_f64;
 use crate::progress::Progress;
@@ -43,6 +46,7 @@ pub struct Engine<'a, M: Trainable> {
     donors: Donors,
     companion: Companion,
     last_evaluation: Option<Evaluation>,
+    bound: Bound,
 }
 
 impl<'a, M: Trainable> Engine<'a, M> {
@@ -50,18 +54,25 @@ impl<'a, M: Trainable> Engine<'a, M> {
     pub fn new(
         model: &'a M,
         settings: &'a TrainSettings,
-        train: &'a Prepared<M::Encoded>,
+        (train, mixture): (&'a Prepared<M::Encoded>, Mixture),
         eval: &'a Prepared<M::Encoded>,
         out: &Path,
         state: TrainerState,
         resumes: bool,
     ) -> Result<Self, TrainError> {
         let costs = train.pairs.iter().map(|pair| pair.size.computed).collect();
-        let sampler = Sampler::new(costs, settings.batch_size, settings.length_window, settings.seed);
+        let mut sampler = Sampler::new(costs, settings.batch_size, settings.length_window, settings.seed);
+        if !settings.sampling.is_plain() {
+            sampler = sampler.mixed(mixture);
+        }
+        let clarity = |pair: &TrainPair<M::Encoded>| clarity(pair.label.margin, pair.label.soft()).unwrap_or(0.0);
+        let sampler = sampler.ordered(settings.sampling.order, train.pairs.iter().map(clarity).collect());
         let phases = Phases::of(settings, sampler.steps_per_epoch());
         settings.validate_length(phases.preferences, !eval.pairs.is_empty())?;
         let params = model.params().iter().map(|(name, tensor)| (name.as_str(), tensor));
-        let mut optimizer = AdamW::new(params, |name| model.is_head(name), settings.optimizer())?;
+        let groups = Groups::of(&settings.groups);
+        let of_head = |name: &str| model.is_head(name).then_some(settings.head_lr_multiplier);
+        let mut optimizer = AdamW::new(params, |name| groups.group(name, of_head(name)), settings.optimizer())?;
         let mut average = settings.ema_decay.map(|decay| Average::new(optimizer.params(), decay));
         let checkpoints = Checkpoints::of(out);
         let mut companion = Companion::new(settings, &train.pairs)?;
@@ -69,7 +80,7 @@ impl<'a, M: Trainable> Engine<'a, M> {
             checkpoints.load_tensors(state.step, model, &mut optimizer, average.as_mut(), &mut companion)?;
         }
         // After the tensors: a checkpoint that cannot be read leaves the logs as they are.
-        let journal = Journal::open(out, state.logs)?;
+        let journal = Journal::open(out, state.logs, settings.tensorboard)?;
         Ok(Self {
             model,
             settings,
@@ -85,6 +96,7 @@ impl<'a, M: Trainable> Engine<'a, M> {
             donors: Donors::new(&train.pairs, settings.seed),
             companion,
             last_evaluation: None,
+            bound: Bound::default(),
         })
     }
 
@@ -94,6 +106,7 @@ impl<'a, M: Trainable> Engine<'a, M> {
             return Ok(());
         }
         let total_steps = self.phases.total();
+        self.bound = Bound::of(self.model, self.train);
         progress.begin("training", total_steps, "steps");
         progress.advance(self.state.step);
         while !self.state.finished {
@@ -183,6 +196,9 @@ impl<'a, M: Trainable> Engine<'a, M> {
                 states.push((states_sd.detach(), sources));
             }
             loss.backward();
+            if let Some(rest) = given.rest {
+                rest.backward();
+            }
             computed.push((rewards_s.detach(), losses_n.detach()));
             seen.labels.extend(labels);
             seen.pair.extend(compared.pair);
@@ -191,7 +207,7 @@ impl<'a, M: Trainable> Engine<'a, M> {
         // Read after all backward passes: an accelerator need not wait for the host between pieces.
         seen.rewards = computed.iter().flat_map(|(rewards, _)| to_f64(rewards)).collect();
         seen.losses = computed.iter().flat_map(|(_, losses)| to_f64(losses)).collect();
-        let [sums, beside] = seen.sums(t, pairs)?;
+        let SeenSums { sums, beside, languages } = seen.sums(t, pairs)?;
         self.learn(t, &seen, &states)?;
         let (grad_norm, lr) = self.update(t, pairs)?;
         let n = seen.rewards.len() as f64;
@@ -203,6 +219,7 @@ impl<'a, M: Trainable> Engine<'a, M> {
         Ok(StepReport {
             sums,
             beside,
+            languages,
             reward_mean,
             reward_std: variance.sqrt(),
             grad_norm,
@@ -211,6 +228,7 @@ impl<'a, M: Trainable> Engine<'a, M> {
             mismatched: drawn.n_stand_ins(),
             tokens,
             tokens_shared: sequences.saturating_sub(tokens),
+            flop: encoded.iter().filter_map(|encoded| self.model.flop(encoded)).sum(),
             micro_batches: pieces.len(),
             objective: if prefers { self.companion.report() } else { serde_json::Value::Null },
         })
@@ -262,13 +280,8 @@ impl<'a, M: Trainable> Engine<'a, M> {
     fn record(&mut self, report: &StepReport, seconds: f64) -> Result<(), TrainError> {
         let step = self.state.step;
         let phase = self.phases.at(step - 1).as_str();
-        self.journal.steps.write(&report.to_json(step, phase, self.epochs_done()))?;
-        self.journal.timing.write(&json!({
-            "step": step,
-            "seconds": seconds,
-            "pairs_per_second": report.sums.n as f64 / seconds,
-            "tokens_per_second": report.tokens as f64 / seconds,
-        }))
+        self.journal.write(Kind::Step, step, &report.to_json(step, phase, self.epochs_done()))?;
+        self.journal.write(Kind::Timing, step, &self.bound.timing(report, step, seconds))
     }
 
     fn epochs_done(&self) -> f64 {
@@ -293,10 +306,11 @@ impl<'a, M: Trainable> Engine<'a, M> {
         }
         let evaluation = found?;
         self.state.evaluations += 1;
-        self.journal.eval.write(&evaluation.to_json(step, self.epochs_done()))?;
+        self.journal.write(Kind::Evaluation, step, &evaluation.to_json(step, self.epochs_done()))?;
         let seconds = began.elapsed().as_secs_f64();
         let rate = evaluation.overall.n as f64 / seconds;
-        self.journal.timing.write(&json!({"step": step, "evaluation_seconds": seconds, "pairs_per_second": rate}))?;
+        let line = json!({"step": step, "evaluation_seconds": seconds, "evaluation_pairs_per_second": rate});
+        self.journal.write(Kind::Timing, step, &line)?;
         progress.line(&format!("step {step}: held-out {}", evaluation.summary()));
         let metric = self.settings.best_metric;
         let mut improved = false;

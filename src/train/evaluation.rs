@@ -80,9 +80,10 @@ impl Sums {
         (self.compared > 0).then(|| self.margin / self.compared as f64)
     }
 
-    fn to_json(self) -> Map<String, Value> {
+    pub fn to_json(self) -> Map<String, Value> {
         let mut out = Map::new();
         out.insert("n".into(), self.n.into());
+        out.insert("compared".into(), self.compared.into());
         out.insert("accuracy".into(), self.accuracy().into());
         out.insert("ties".into(), self.ties.into());
         out.insert("loss".into(), self.mean_loss().into());

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
+use super::moments::{Moments, Precision};
 use super::update::{Update, apply_all};
 
 /// What all parameters share.
@@ -19,8 +20,31 @@ pub struct AdamWSettings {
     pub eps: f64,
     /// λ of the parameters that decay; see [`decays`].
     pub weight_decay: f64,
-    /// Multiplies the rate of the reward head.
-    pub head_lr_multiplier: f64,
+    pub moments: Precision,
+    /// Embeddings have moments for the rows they have seen; see [`moments`](super::moments).
+    pub embedding_rows: bool,
+}
+
+impl Default for AdamWSettings {
+    /// PyTorch's, without decay.
+    fn default() -> Self {
+        Self { betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.0, moments: Precision::Full, embedding_rows: false }
+    }
+}
+
+/// What is special about a parameter.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Group {
+    /// Multiplies the rate.
+    pub lr_multiplier: f64,
+    /// λ in place of the one for all.
+    pub weight_decay: Option<f64>,
+}
+
+impl Default for Group {
+    fn default() -> Self {
+        Self { lr_multiplier: 1.0, weight_decay: None }
+    }
 }
 
 #[derive(Debug, thiserror::Error, PartialEq)]
@@ -39,8 +63,7 @@ pub enum OptimizerError {
 struct Slot {
     name: String,
     param: Tensor,
-    exp_avg: Tensor,
-    exp_avg_sq: Tensor,
+    moments: Moments,
     /// Updates so far; PyTorch counts per parameter, because one without a gradient is left alone.
     step: u64,
     decay: f64,
@@ -54,10 +77,10 @@ pub struct AdamW {
 }
 
 impl AdamW {
-    /// `params` in name order; `is_head` says which belong to the reward head.
+    /// `params` in name order; `group` says what is special about one.
     pub fn new<'a>(
         params: impl IntoIterator<Item = (&'a str, &'a Tensor)>,
-        is_head: impl Fn(&str) -> bool,
+        group: impl Fn(&str) -> Group,
         settings: AdamWSettings,
     ) -> Result<Self, OptimizerError> {
         let mut slots = Vec::new();
@@ -69,14 +92,14 @@ impl AdamW {
                 return Err(OptimizerError::Kind { name: name.to_owned(), found: format!("{:?}", param.kind()) });
             }
             let _no_grad = tch::no_grad_guard();
+            let Group { lr_multiplier, weight_decay } = group(name);
             slots.push(Slot {
                 name: name.to_owned(),
                 param: param.shallow_clone(),
-                exp_avg: param.zeros_like(),
-                exp_avg_sq: param.zeros_like(),
+                moments: Moments::new(param, settings.moments, settings.embedding_rows && is_embedding(name)),
                 step: 0,
-                decay: if decays(name) { settings.weight_decay } else { 0.0 },
-                lr_multiplier: if is_head(name) { settings.head_lr_multiplier } else { 1.0 },
+                decay: weight_decay.unwrap_or(if decays(name) { settings.weight_decay } else { 0.0 }),
+                lr_multiplier,
             });
         }
         Ok(Self { settings, slots })
@@ -89,15 +112,16 @@ impl AdamW {
 
     /// One update from the gradients as they stand. Parameters without a gradient are left alone.
     pub fn step(&mut self, lr: f64) {
+        let _no_grad = tch::no_grad_guard();
         let mut work = Vec::with_capacity(self.slots.len());
         for slot in &mut self.slots {
             let grad = slot.param.grad();
             if grad.defined() {
                 slot.step += 1;
                 let update = Update::new(&self.settings, lr * slot.lr_multiplier, slot.decay, slot.step);
-                let [param, exp_avg, exp_avg_sq] =
-                    [&slot.param, &slot.exp_avg, &slot.exp_avg_sq].map(Tensor::shallow_clone);
-                work.push((update, [param, grad, exp_avg, exp_avg_sq]));
+                work.extend(
+                    slot.moments.operands(&slot.param, &grad, &update, slot.step).map(|operands| (update, operands)),
+                );
             }
         }
         apply_all(work);
@@ -110,12 +134,14 @@ impl AdamW {
         }
     }
 
-    /// The state by name: `exp_avg.P`, `exp_avg_sq.P` and `step.P` for each parameter P.
+    /// The state by name: `exp_avg.P`, `exp_avg_sq.P` and `step.P` for each parameter P, or what its [`Moments`] have
+    /// in place of the first two.
     pub fn state(&self) -> BTreeMap<String, Tensor> {
         let mut state = BTreeMap::new();
         for slot in &self.slots {
-            state.insert(format!("exp_avg.{}", slot.name), slot.exp_avg.shallow_clone());
-            state.insert(format!("exp_avg_sq.{}", slot.name), slot.exp_avg_sq.shallow_clone());
+            for (kind, tensor) in slot.moments.tensors() {
+                state.insert(format!("{kind}.{}", slot.name), tensor);
+            }
             state.insert(format!("step.{}", slot.name), Tensor::from_slice(&[slot.step as i64]));
         }
         state
@@ -124,21 +150,29 @@ impl AdamW {
     /// Takes a state that [`AdamW::state`] gave; names and shapes must fit exactly.
     pub fn load_state(&mut self, mut state: BTreeMap<String, Tensor>) -> Result<(), OptimizerError> {
         let _no_grad = tch::no_grad_guard();
-        let mut take = |name: String, shape: Vec<i64>| match state.remove(&name) {
-            Some(tensor) if tensor.size() == shape => Ok(tensor),
-            Some(tensor) => Err(OptimizerError::Shape { name, expected: shape, found: tensor.size() }),
-            None => Err(OptimizerError::Missing { name }),
-        };
         for slot in &mut self.slots {
-            slot.exp_avg.copy_(&take(format!("exp_avg.{}", slot.name), slot.param.size())?);
-            slot.exp_avg_sq.copy_(&take(format!("exp_avg_sq.{}", slot.name), slot.param.size())?);
-            slot.step = take(format!("step.{}", slot.name), vec![1])?.int64_value(&[0]).max(0) as u64;
+            let rows = state.remove(&format!("rows.{}", slot.name));
+            let mut take = |kind: &str, shape: &[i64]| {
+                let name = format!("{kind}.{}", slot.name);
+                match state.remove(&name) {
+                    Some(tensor) if tensor.size() == shape => Ok(tensor),
+                    Some(tensor) => Err(OptimizerError::Shape { name, expected: shape.to_vec(), found: tensor.size() }),
+                    None => Err(OptimizerError::Missing { name }),
+                }
+            };
+            slot.moments.load(&slot.param, rows, &mut take)?;
+            slot.step = take("step", &[1])?.int64_value(&[0]).max(0) as u64;
         }
         match state.is_empty() {
             true => Ok(()),
             false => Err(OptimizerError::Unused { names: state.into_keys().collect() }),
         }
     }
+}
+
+/// Whether a parameter has a row per token, of which a batch sees few.
+fn is_embedding(name: &str) -> bool {
+    ["embed_tokens.weight", "word_embeddings.weight", "tok_embeddings.weight"].iter().any(|end| name.ends_with(end))
 }
 
 /// Whether a parameter decays: all but biases and the weights of norms, told apart by name with the

@@ -35,9 +35,11 @@ fn pair_hash(comparison: &Comparison) -> Hash {
 
 /// The text, and the response's own prompt where it has one.
 fn response_hash(response: &Response) -> Hash {
+    let vector: Vec<[u8; 4]> = response.embedding.iter().flat_map(|e| e.0.iter().map(|x| x.to_le_bytes())).collect();
     let own = response.prompt.iter().flat_map(|prompt| &prompt.0);
     let own = own.flat_map(|m| [m.role.as_str().as_bytes(), m.content.as_bytes()]);
-    hash(std::iter::once(response.text.as_bytes()).chain(own))
+    let vector = vector.iter().map(|bytes| bytes.as_slice());
+    hash(std::iter::once(response.text.as_bytes()).chain(own).chain(vector))
 }
 
 /// SHA-256 over ids, texts, labels and what else the data say, in order: equal only if training would see the same.
@@ -47,7 +49,8 @@ pub fn digest(comparisons: &[Comparison]) -> String {
         let n_chosen = (comparison.chosen.len() as u64).to_le_bytes();
         let margin = comparison.margin.map(f64::to_le_bytes);
         let prompt = prompt_hash(comparison);
-        let own: Vec<Hash> = comparison.responses().filter(|r| r.prompt.is_some()).map(response_hash).collect();
+        let own: Vec<Hash> =
+            comparison.responses().filter(|r| r.prompt.is_some() || r.embedding.is_some()).map(response_hash).collect();
         let evidence = match comparison.evidence == Evidence::default() {
             true => String::new(),
             false => format!("{:?}", comparison.evidence),

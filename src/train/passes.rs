@@ -10,7 +10,7 @@ use super::settings::TrainSettings;
 use super::stand_ins::Step;
 use super::trainable::{Ask, Forward, Trainable};
 use super::values::to_f64;
-use crate::backbone::DropoutKey;
+use crate::backbone::{Dropout, DropoutKey};
 use crate::objective::language_model::Every;
 
 pub struct Passes<'a> {
@@ -34,17 +34,18 @@ impl<'a> Passes<'a> {
     }
 
     /// The micro-batch number `micro`, of these pairs of the step.
-    pub fn run<M: Trainable>(
+    pub fn run<'m, M: Trainable>(
         &self,
-        model: &M,
+        model: &'m M,
         drawn: &Step<M::Encoded>,
         piece: &[usize],
         micro: usize,
-    ) -> Result<Forward, TrainError> {
+    ) -> Result<Forward<'m>, TrainError> {
         let encoded = drawn.encoded();
         let members: Vec<&M::Encoded> = piece.iter().map(|&index| encoded[index]).collect();
         let key = DropoutKey { seed: self.settings.seed, step: self.t, micro: micro as u64 };
-        let dropout = self.settings.dropout.rates().map(|rates| (rates, key));
+        let rates = self.settings.dropout.rates().or_else(|| model.drops().then(Dropout::none));
+        let dropout = rates.map(|rates| (rates, key));
         Ok(model.forward(&members, dropout, self.ask)?)
     }
 

@@ -3,13 +3,15 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
 use super::error::TrainError;
 use super::settings::{OverLength, TrainSettings};
 use super::trainable::{PairSize, Trainable};
 use super::views;
 use super::weighting::{Features, difference, weights};
 use crate::lang::Lang;
-use crate::objective::{Label, Lack, Objective};
+use crate::objective::{Label, Lack};
 use crate::preference::{Comparison, ItemId, Response, SourceId, SubsetId};
 use crate::progress::Progress;
 use crate::random;
@@ -27,6 +29,8 @@ pub struct TrainPair<E> {
     pub weight: f64,
     pub size: PairSize,
     pub encoded: E,
+    /// Its place among the comparisons that were prepared.
+    pub at: usize,
 }
 
 /// What pairs are for.
@@ -46,7 +50,7 @@ impl Role {
 }
 
 /// What happened to the pairs of one language.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct LengthCounts {
     pub kept: u64,
     /// Kept, but cut to the length limit.
@@ -88,11 +92,16 @@ pub fn prepare<M: Trainable>(
     let mut pairs = Vec::with_capacity(comparisons.len());
     let mut texts = Vec::with_capacity(comparisons.len());
     let mut counts: BTreeMap<Lang, LengthCounts> = BTreeMap::new();
-    for (chunk, further) in comparisons.chunks(CHUNK).zip(further.chunks(CHUNK)) {
-        for (comparison, encoded) in chunk.iter().zip(encode(model, &settings.objective, chunk, further)?) {
-            let (encoded, n_further) = encoded;
-            let size = model.size(&encoded);
+    let chunks = comparisons.chunks(CHUNK).zip(further.chunks(CHUNK));
+    for (first, (chunk, further)) in (0..).step_by(CHUNK).zip(chunks) {
+        let all = encode(model, settings, role, chunk, further)?;
+        for (at, (comparison, encoded)) in (first..).zip(chunk.iter().zip(all)) {
             let count = counts.entry(comparison.lang).or_default();
+            let Some((encoded, n_further)) = encoded else {
+                count.dropped += 1;
+                continue;
+            };
+            let size = model.size(&encoded);
             if size.truncated {
                 match (settings.over_length, role) {
                     (OverLength::Refuse, _) => return Err(over_length(role, comparison)),
@@ -115,6 +124,7 @@ pub fn prepare<M: Trainable>(
                 weight: 1.0,
                 size,
                 encoded,
+                at,
             });
         }
         progress.advance(chunk.len() as u64);
@@ -131,23 +141,50 @@ pub fn prepare<M: Trainable>(
 }
 
 /// Token ids of comparisons with their further sequences, and how many of these there are: where they can be
-/// done without, none that would be cut, since a pair is not too long because its composite is.
+/// done without, none that would be cut, since a pair is not too long because its composite is. `None`: a pair
+/// for training that cannot be cut as the settings say.
 fn encode<M: Trainable>(
     model: &M,
-    objective: &Objective,
+    settings: &TrainSettings,
+    role: Role,
     comparisons: &[Comparison],
     further: &[Vec<Response>],
-) -> Result<Vec<(M::Encoded, usize)>, TrainError> {
+) -> Result<Vec<Option<(M::Encoded, usize)>>, TrainError> {
     if further.iter().all(Vec::is_empty) {
-        return Ok(model.encode(comparisons)?.into_iter().map(|encoded| (encoded, 0)).collect());
+        let all = cut(model, settings, role, comparisons)?;
+        return Ok(all.into_iter().map(|encoded| Some((encoded?, 0))).collect());
     }
     let whole: Vec<Comparison> = comparisons.iter().zip(further).map(|(c, further)| views::with(c, further)).collect();
     let mut all = Vec::with_capacity(comparisons.len());
-    for ((encoded, comparison), further) in model.encode(&whole)?.into_iter().zip(comparisons).zip(further) {
-        if further.is_empty() || !views::are_optional(objective) || !model.size(&encoded).truncated {
-            all.push((encoded, further.len()));
+    for ((encoded, comparison), further) in
+        cut(model, settings, role, &whole)?.into_iter().zip(comparisons).zip(further)
+    {
+        let is_whole = encoded.as_ref().is_some_and(|encoded| !model.size(encoded).truncated);
+        if further.is_empty() || !views::are_optional(&settings.objective) || is_whole {
+            all.push(encoded.map(|encoded| (encoded, further.len())));
         } else {
-            all.extend(model.encode(std::slice::from_ref(comparison))?.into_iter().map(|encoded| (encoded, 0)));
+            let alone = cut(model, settings, role, std::slice::from_ref(comparison))?;
+            all.extend(alone.into_iter().map(|encoded| Some((encoded?, 0))));
+        }
+    }
+    Ok(all)
+}
+
+/// Token ids, cut where the settings say by which rule; evaluation pairs that the rule cannot cut are cut as texts
+/// are.
+fn cut<M: Trainable>(
+    model: &M,
+    settings: &TrainSettings,
+    role: Role,
+    comparisons: &[Comparison],
+) -> Result<Vec<Option<M::Encoded>>, TrainError> {
+    let Some(part) = settings.over_length.part() else {
+        return Ok(model.encode(comparisons)?.into_iter().map(Some).collect());
+    };
+    let mut all = model.encode_cut(comparisons, part)?;
+    if role == Role::Evaluation {
+        for (encoded, comparison) in all.iter_mut().zip(comparisons).filter(|(encoded, _)| encoded.is_none()) {
+            *encoded = model.encode(std::slice::from_ref(comparison))?.pop();
         }
     }
     Ok(all)

@@ -3,14 +3,19 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use serde::Serialize;
+use serde_json::json;
+
 use super::checkpoint::{Best, Checkpoints, FORMAT, TrainerState};
-use super::directory::{RUN_FILE, SETTINGS_FILE, Start, start};
+use super::data::{Data, data};
+use super::directory::{PAIRS_FILE, RUN_FILE, SETTINGS_FILE, Start, start};
 use super::engine::Engine;
 use super::error::TrainError;
 use super::evaluation::Evaluation;
 use super::journal::LogLengths;
-use super::overlap::{digest, without_overlap};
-use super::prepare::{LengthCounts, Prepared, Role, limited, prepare};
+use super::mixture::Mixture;
+use super::overlap::digest;
+use super::prepare::LengthCounts;
 use super::schedule::Plateau;
 use super::settings::{FinalModel, TrainSettings};
 use super::trainable::Trainable;
@@ -24,6 +29,8 @@ use crate::provenance::RunInfo;
 pub struct TrainJob<'a> {
     pub settings: &'a TrainSettings,
     pub train: &'a [Comparison],
+    /// How many of them are from each data file, in order; empty: all from one.
+    pub parts: &'a [usize],
     /// May be empty.
     pub eval: &'a [Comparison],
     pub out: &'a Path,
@@ -68,13 +75,18 @@ pub fn run<M: Trainable>(model: &M, job: TrainJob, progress: &mut dyn Progress) 
         Start::Fresh => (initial_state(settings, &run), false),
         Start::Checkpoint(state) => (*state, true),
     };
-    let Data { train, eval } = data(model, &job, progress)?;
+    let Data { train, eval, files } = data(model, &job, progress)?;
     files::create_dir(out)?;
     files::write_bytes(&out.join(SETTINGS_FILE), run.settings.as_bytes())?;
+    write_json(&out.join(PAIRS_FILE), &json!({"training": train.counts, "evaluation": eval.counts}))?;
     if resumes {
         progress.line(&format!("resuming after step {}", state.step));
     }
-    let mut engine = Engine::new(model, settings, &train, &eval, out, state, resumes)?;
+    let mixture = Mixture::new(&train.pairs, &files, &settings.sampling, settings.seed);
+    if !settings.sampling.is_plain() {
+        progress.line(&mixture.summary());
+    }
+    let mut engine = Engine::new(model, settings, (&train, mixture), &eval, out, state, resumes)?;
     engine.train(progress)?;
     let final_step = match (settings.final_model, engine.state().best) {
         (FinalModel::Best, Some(best)) => best.step,
@@ -83,7 +95,7 @@ pub fn run<M: Trainable>(model: &M, job: TrainJob, progress: &mut dyn Progress) 
     engine.settle(final_step)?;
     model.save(out)?;
     Checkpoints::of(out).finish(final_step, out)?;
-    write_run(out, &run)?;
+    write_json(&out.join(RUN_FILE), &run)?;
     // Only now is nothing left to resume.
     Checkpoints::of(out).rotate(settings.keep_checkpoints, None)?;
     Ok(TrainOutcome::Trained(Box::new(TrainSummary {
@@ -94,21 +106,6 @@ pub fn run<M: Trainable>(model: &M, job: TrainJob, progress: &mut dyn Progress) 
         lengths: train.counts,
         run,
     })))
-}
-
-/// Training and evaluation pairs, encoded.
-struct Data<E> {
-    train: Prepared<E>,
-    eval: Prepared<E>,
-}
-
-fn data<M: Trainable>(model: &M, job: &TrainJob, progress: &mut dyn Progress) -> Result<Data<M::Encoded>, TrainError> {
-    let settings = job.settings;
-    let eval = without_overlap(job.train, job.eval.to_vec(), settings.eval_overlap, progress)?;
-    let eval = limited(&eval, settings.eval_limit, settings.seed);
-    let train = prepare(model, job.train, Role::Training, settings, progress)?;
-    let eval = prepare(model, &eval, Role::Evaluation, settings, progress)?;
-    Ok(Data { train, eval })
 }
 
 /// Completes the caller's description with what the trainer knows.
@@ -138,10 +135,10 @@ fn initial_state(settings: &TrainSettings, run: &RunInfo) -> TrainerState {
     }
 }
 
-fn write_run(out: &Path, run: &RunInfo) -> Result<(), TrainError> {
-    let path = out.join(RUN_FILE);
-    let mut text = serde_json::to_string_pretty(run)
-        .map_err(|e| TrainError::Checkpoint { path: path.clone(), problem: e.to_string() })?;
+/// Readable, with a newline at the end.
+fn write_json(path: &Path, value: &impl Serialize) -> Result<(), TrainError> {
+    let mut text = serde_json::to_string_pretty(value)
+        .map_err(|e| TrainError::Checkpoint { path: path.to_owned(), problem: e.to_string() })?;
     text.push('\n');
-    Ok(files::write_bytes(&path, text.as_bytes())?)
+    Ok(files::write_bytes(path, text.as_bytes())?)
 }

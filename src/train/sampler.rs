@@ -1,6 +1,9 @@
 //! Which pairs an optimiser step sees: a function of (seed, epoch, step within the epoch) alone, so that
-//! resuming needs no saved state. Every pair comes once per epoch; the last batch may be smaller.
+//! resuming needs no saved state. Every pair comes once per epoch, or as often as the [`Mixture`] says; the last
+//! batch may be smaller.
 
+use super::mixture::Mixture;
+use super::settings::Order;
 use crate::random;
 
 /// Batches of pair indices.
@@ -10,6 +13,10 @@ pub struct Sampler {
     batch_size: usize,
     length_window: usize,
     seed: u64,
+    mixture: Option<Mixture>,
+    order: Order,
+    /// How clear each pair's preference is, for orders by it.
+    clarity: Vec<f64>,
     epoch: Option<(u64, Vec<Vec<usize>>)>,
 }
 
@@ -17,11 +24,34 @@ impl Sampler {
     /// `costs` has one entry per pair. With a `length_window` of k > 1, batches hold pairs of similar
     /// length, sorted within k shuffled batches at a time; with 1 they are plainly shuffled.
     pub fn new(costs: Vec<usize>, batch_size: usize, length_window: usize, seed: u64) -> Self {
-        Self { costs, batch_size: batch_size.max(1), length_window: length_window.max(1), seed, epoch: None }
+        Self {
+            costs,
+            batch_size: batch_size.max(1),
+            length_window: length_window.max(1),
+            seed,
+            mixture: None,
+            order: Order::Shuffled,
+            clarity: Vec::new(),
+            epoch: None,
+        }
+    }
+
+    /// With epochs made up by `mixture`.
+    pub fn mixed(self, mixture: Mixture) -> Self {
+        Self { mixture: Some(mixture), ..self }
+    }
+
+    /// With epochs in this order; `clarity` has one entry per pair.
+    pub fn ordered(self, order: Order, clarity: Vec<f64>) -> Self {
+        Self { order, clarity, ..self }
+    }
+
+    fn pairs_per_epoch(&self) -> usize {
+        self.mixture.as_ref().map_or(self.costs.len(), Mixture::pairs_per_epoch)
     }
 
     pub fn steps_per_epoch(&self) -> u64 {
-        self.costs.len().div_ceil(self.batch_size) as u64
+        self.pairs_per_epoch().div_ceil(self.batch_size) as u64
     }
 
     /// The pairs of step `step` (from 0), and its epoch (from 0).
@@ -35,8 +65,29 @@ impl Sampler {
         (epoch, batches.get((step % per_epoch) as usize).map_or(&[], Vec::as_slice))
     }
 
+    fn epoch_order(&self, epoch: u64) -> Vec<usize> {
+        let mut pairs: Vec<usize> = match &self.mixture {
+            Some(mixture) => mixture.epoch(epoch),
+            None => (0..self.costs.len()).collect(),
+        };
+        if self.order == Order::AsGiven {
+            pairs.sort_unstable();
+            return pairs;
+        }
+        let shuffled = random::permutation(pairs.len(), self.seed, "shuffle", epoch.to_le_bytes());
+        let mut order: Vec<usize> = shuffled.into_iter().map(|place| pairs[place]).collect();
+        // Stable: equally clear pairs stay in shuffled order.
+        let clarity = |pair: &usize| self.clarity.get(*pair).copied().unwrap_or(0.0);
+        match self.order {
+            Order::EasyFirst => order.sort_by(|a, b| clarity(b).total_cmp(&clarity(a))),
+            Order::HardFirst => order.sort_by(|a, b| clarity(a).total_cmp(&clarity(b))),
+            Order::Shuffled | Order::AsGiven => {}
+        }
+        order
+    }
+
     fn epoch_batches(&self, epoch: u64) -> Vec<Vec<usize>> {
-        let order = random::permutation(self.costs.len(), self.seed, "shuffle", epoch.to_le_bytes());
+        let order = self.epoch_order(epoch);
         if self.length_window == 1 {
             return order.chunks(self.batch_size).map(<[usize]>::to_vec).collect();
         }
@@ -89,6 +140,21 @@ mod tests {
                 all.batch(earlier);
             }
             prop_assert_eq!(all.batch(step), one.batch(step));
+        }
+    }
+
+    #[test]
+    fn orders_are_of_an_epoch_and_batches_follow_them() {
+        let clarity: Vec<f64> = (0..60).map(|pair| f64::from(pair % 3)).collect();
+        let ordered = |order| Sampler::new(vec![1; 60], 20, 1, 4).ordered(order, clarity.clone());
+        let as_given: Vec<usize> = (0..3).flat_map(|step| ordered(Order::AsGiven).batch(step).1.to_vec()).collect();
+        assert_eq!(as_given, (0..60).collect::<Vec<_>>());
+        for (order, sizes) in [(Order::EasyFirst, [2, 1, 0]), (Order::HardFirst, [0, 1, 2])] {
+            let mut sampler = ordered(order);
+            for (step, size) in sizes.into_iter().enumerate() {
+                assert!(sampler.batch(step as u64).1.iter().all(|pair| pair % 3 == size));
+            }
+            assert_ne!(sampler.batch(0).1.to_vec(), sampler.batch(3).1.to_vec());
         }
     }
 

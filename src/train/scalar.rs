@@ -1,18 +1,23 @@
 //! Scalar reward models as the trainer sees them.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
+use super::arithmetic::Arithmetic;
 use super::trainable::{Ask, Forward, PairSize, Trainable};
 use crate::backbone::params::Params;
+use crate::backbone::weights::Checkpoint;
 use crate::backbone::{Dropout, DropoutKey};
 use crate::objective::language_model::{Every, NextTokens, next_token_loss};
 use crate::preference::Comparison;
 use crate::reward::RewardError;
-use crate::reward::artifact::{self, ProvenanceCard};
+use crate::reward::adapted;
+use crate::reward::artifact::{self, ArtifactError, ProvenanceCard};
 use crate::reward::scalar::ScalarModel;
 use crate::text::batch::{Sharing, cost};
+use crate::text::cut::Part;
 use crate::text::encode::Encoded;
 
 /// A scalar model, with what its finished directory will say of it.
@@ -22,6 +27,19 @@ pub struct ScalarTrainable {
     pub tokenizer_dir: PathBuf,
     pub objective: String,
     pub provenance: ProvenanceCard,
+    /// What an adapter is trained on, as its configuration will call it; `None`: everything is trained.
+    pub adapter_base: Option<String>,
+    /// Gradient checkpointing: how many layers autograd keeps at a time; `None`: all.
+    pub segment: Option<usize>,
+    arithmetic: Option<Arithmetic>,
+}
+
+impl ScalarTrainable {
+    /// A model whose parameters ask for gradients already; all are saved, and autograd keeps all layers.
+    pub fn new(model: ScalarModel, tokenizer_dir: PathBuf, objective: String, provenance: ProvenanceCard) -> Self {
+        let arithmetic = Arithmetic::of(&model.network);
+        Self { model, tokenizer_dir, objective, provenance, adapter_base: None, segment: None, arithmetic }
+    }
 }
 
 impl Trainable for ScalarTrainable {
@@ -31,6 +49,10 @@ impl Trainable for ScalarTrainable {
         Ok(self.model.text.encode_all(comparisons)?)
     }
 
+    fn encode_cut(&self, comparisons: &[Comparison], part: Part) -> Result<Vec<Option<Encoded>>, RewardError> {
+        Ok(self.model.text.encode_all_cut(comparisons, part)?)
+    }
+
     fn size(&self, encoded: &Encoded) -> PairSize {
         PairSize {
             computed: cost(encoded, self.model.network.sharing()),
@@ -38,6 +60,20 @@ impl Trainable for ScalarTrainable {
             truncated: encoded.truncated.contains(&true),
             same: matches!(&encoded.sequences[..], [chosen, rejected] if chosen == rejected),
         }
+    }
+
+    fn flop(&self, encoded: &Encoded) -> Option<f64> {
+        let lengths = encoded.sequences.iter().map(Vec::len);
+        Some(self.arithmetic.as_ref()?.pair(lengths, self.size(encoded)))
+    }
+
+    fn drops(&self) -> bool {
+        self.adapter_base.is_some()
+            && self.model.network.adapter().is_some_and(|config| config.dropout > 0.0 && !config.dora)
+    }
+
+    fn compute(&self) -> Kind {
+        self.model.network.compute
     }
 
     fn params(&self) -> &Params {
@@ -55,23 +91,21 @@ impl Trainable for ScalarTrainable {
         pairs: &[&Encoded],
         dropout: Option<(Dropout, DropoutKey)>,
         ask: Ask,
-    ) -> Result<Forward, RewardError> {
-        if ask == Ask::default() {
-            return Ok(Forward::of(self.rewards(pairs, dropout)?));
-        }
+    ) -> Result<Forward<'_>, RewardError> {
         let network = &self.model.network;
         if ask.next_token.is_some() && !network.shares_prefixes() {
             return Err(RewardError::Model("next-token loss needs a causal decoder; this model is an encoder".into()));
         }
         let members: Vec<(usize, &Encoded)> = pairs.iter().copied().enumerate().collect();
         let batch = self.model.token_batch(&members)?;
-        let (states, next_token) = match ask.next_token {
-            None => (network.states_for_training(&batch, dropout)?, None),
-            Some(every) => {
-                let (states, hidden_td) = network.forward_for_training(&batch, dropout)?;
+        let given = network.states_for_training(&batch, dropout, ask.next_token.is_some(), self.segment)?;
+        let states = given.states;
+        let next_token = match (ask.next_token, &given.hidden_td) {
+            (Some(every), Some(hidden_td)) => {
                 let next = NextTokens::of(&batch, |branch| branch == ask.text).thinned(&batch, every);
-                (states, Some(next_token_loss(&hidden_td, network.embeddings()?, &next)))
+                Some(next_token_loss(hidden_td, network.embeddings()?, &next))
             }
+            _ => None,
         };
         if states.tokens.is_some() && (ask.states || ask.attributes) {
             let why = "this model's head reads every token; the objective looks at one state per response";
@@ -82,6 +116,7 @@ impl Trainable for ScalarTrainable {
             next_token,
             attributes_sa: ask.attributes.then(|| network.head().attributes(&states)),
             states_sd: ask.states.then_some(states.pooled_nd),
+            rest: given.rest,
         })
     }
 
@@ -124,9 +159,31 @@ impl Trainable for ScalarTrainable {
     }
 
     fn save(&self, dir: &Path) -> Result<(), RewardError> {
+        let (model, tokenizer, objective) = (&self.model, &self.tokenizer_dir, Some(self.objective.as_str()));
         let provenance = Some(self.provenance.clone());
-        artifact::save(dir, &self.model, &self.tokenizer_dir, Some(&self.objective), provenance)
-            .map_err(|e| RewardError::Model(e.to_string()))
+        let saved = match &self.adapter_base {
+            None => artifact::save(dir, model, tokenizer, objective, provenance),
+            Some(base) => adapted::save_adapter(dir, model, base, tokenizer, objective, provenance),
+        };
+        saved.map_err(|e| RewardError::Model(e.to_string()))
+    }
+
+    fn saved(&self) -> Result<Vec<(&str, &Tensor)>, RewardError> {
+        let params = self.params();
+        let all = || params.iter().map(|(name, tensor)| (name.as_str(), tensor));
+        if self.adapter_base.is_none() {
+            return Ok(all().collect());
+        }
+        let kept = self.model.network.adapter_params().map_err(|e| RewardError::Model(e.to_string()))?;
+        Ok(all().filter(|(name, _)| kept.contains(name)).collect())
+    }
+
+    fn read(&self, dir: &Path) -> Result<BTreeMap<String, Tensor>, RewardError> {
+        let read = match &self.adapter_base {
+            None => Checkpoint::open_dir(dir).and_then(|checkpoint| checkpoint.take_all()).map_err(Into::into),
+            Some(_) => adapted::read_adapter(dir, &self.model),
+        };
+        read.map_err(|e: ArtifactError| RewardError::Model(e.to_string()))
     }
 }
 

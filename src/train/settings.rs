@@ -1,19 +1,30 @@
 //! Everything that decides a training run besides data and model. `default.toml` beside this file is the
 //! commented default that `--print-config` prints.
 
+mod adapter;
+mod choices;
+mod defaults;
+mod groups;
+mod sampling;
 mod tables;
 
 use serde::{Deserialize, Serialize};
 
 use super::error::TrainError;
 use super::evaluation::BestMetric;
+use super::moments::Precision;
 use super::optimizer::AdamWSettings;
 use super::schedule::Schedule;
 use crate::benchmark::columns::ColumnMap;
 use crate::objective::Objective;
 use crate::reward::head::HeadInit;
+use crate::reward::options::RewardOptions;
 use crate::text::settings::TextOverrides;
 
+pub use adapter::{AdapterMethod, AdapterSettings, Targets};
+pub use choices::{EvalOverlap, FinalModel, OverLength};
+pub use groups::{Groups, ParameterGroup};
+pub use sampling::{Order, SamplingSettings};
 pub use tables::{AuxiliarySettings, DropoutSettings, InitSettings, PretrainingSettings, SourceSettings};
 
 /// The commented default settings.
@@ -35,6 +46,8 @@ pub struct TrainSettings {
     pub batch_size: usize,
     /// Tokens computed at a time; larger batches are cut into micro-batches.
     pub token_budget: usize,
+    /// Gradient checkpointing: layers that the backward pass keeps at a time; 0: all.
+    pub checkpoint_layers: usize,
     pub length_window: usize,
     pub over_length: OverLength,
     /// See [`weights`](super::weighting::weights).
@@ -51,6 +64,9 @@ pub struct TrainSettings {
     /// 0: gradients are not clipped.
     pub clip: f64,
     pub head_lr_multiplier: f64,
+    pub moments: Precision,
+    /// See [`moments`](super::moments).
+    pub embedding_rows: bool,
     pub head_init: HeadInit,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ema_decay: Option<f64>,
@@ -70,6 +86,8 @@ pub struct TrainSettings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub save_every: Option<u64>,
     pub keep_checkpoints: usize,
+    /// An event file beside the logs.
+    pub tensorboard: bool,
     pub objective: Objective,
     pub schedule: Schedule,
     /// Next-token losses predict at every so many-th position.
@@ -78,83 +96,14 @@ pub struct TrainSettings {
     pub auxiliary: AuxiliarySettings,
     pub dropout: DropoutSettings,
     pub init: InitSettings,
+    pub adapter: AdapterSettings,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<ParameterGroup>,
+    pub sampling: SamplingSettings,
     pub columns: ColumnMap,
     pub text: TextOverrides,
-}
-
-/// What happens to a pair with a sequence over the length limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum OverLength {
-    #[default]
-    Drop,
-    /// Trained on as cut by the text settings.
-    Truncate,
-    Refuse,
-}
-
-/// What happens to evaluation pairs that are training pairs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum EvalOverlap {
-    #[default]
-    Refuse,
-    Drop,
-    Keep,
-}
-
-/// Which parameters become the finished model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FinalModel {
-    /// Of the best evaluation; of the last step where there was none.
-    #[default]
-    Best,
-    Last,
-}
-
-impl Default for TrainSettings {
-    fn default() -> Self {
-        Self {
-            source: SourceSettings::default(),
-            seed: 0,
-            epochs: 1.0,
-            max_steps: None,
-            batch_size: 64,
-            token_budget: 16_384,
-            length_window: 1,
-            over_length: OverLength::default(),
-            length_balance: false,
-            repeat_balance: false,
-            lr: 1e-4,
-            warmup_ratio: 0.05,
-            warmup_steps: None,
-            weight_decay: 0.01,
-            betas: [0.9, 0.999],
-            eps: 1e-8,
-            clip: 1.0,
-            head_lr_multiplier: 1.0,
-            head_init: HeadInit::default(),
-            ema_decay: None,
-            eval_every: None,
-            eval_limit: None,
-            eval_overlap: EvalOverlap::default(),
-            best_metric: BestMetric::default(),
-            patience: None,
-            final_model: FinalModel::default(),
-            save_every: None,
-            keep_checkpoints: 2,
-            objective: Objective::default(),
-            schedule: Schedule::Linear {},
-            lm_stride: 4,
-            pretraining: PretrainingSettings::default(),
-            auxiliary: AuxiliarySettings::default(),
-            dropout: DropoutSettings::default(),
-            init: InitSettings::default(),
-            columns: ColumnMap::default(),
-            text: TextOverrides::default(),
-        }
-    }
+    /// Which reward head a new one is, and where it reads; what is not said is as the model has it.
+    pub reward: RewardOptions,
 }
 
 impl TrainSettings {
@@ -168,7 +117,8 @@ impl TrainSettings {
             betas: self.betas,
             eps: self.eps,
             weight_decay: self.weight_decay,
-            head_lr_multiplier: self.head_lr_multiplier,
+            moments: self.moments,
+            embedding_rows: self.embedding_rows,
         }
     }
 
@@ -192,10 +142,11 @@ impl TrainSettings {
         let share = |x: f64| (0.0..1.0).contains(&x);
         let positive = |x: f64| x > 0.0 && x.is_finite();
         let at_least_0 = |x: f64| x >= 0.0 && x.is_finite();
-        let checks: [(&str, bool, &str); 27] = [
+        let checks: [(&str, bool, &str); 28] = [
             // TOML integers are signed.
             ("seed", i64::try_from(self.seed).is_ok(), "below 2^63"),
             ("epochs", positive(self.epochs), "above 0"),
+            ("source.fraction", self.source.fraction > 0.0 && self.source.fraction <= 1.0, "above 0 and at most 1"),
             ("max-steps", self.max_steps != Some(0), "above 0"),
             ("batch-size", self.batch_size > 0, "above 0"),
             ("token-budget", self.token_budget > 0, "above 0"),
@@ -236,6 +187,13 @@ impl TrainSettings {
             return Err(TrainError::Settings("sizes in `init` should be above 0".into()));
         }
         self.objective.validate()?;
+        let groups = self.groups.iter().find_map(ParameterGroup::problem);
+        if let Some(problem) = self.adapter.problem().or(groups) {
+            return Err(TrainError::Settings(problem));
+        }
+        if let Some(problem) = self.sampling.problem(self.length_window) {
+            return Err(TrainError::Settings(problem.into()));
+        }
         let auxiliary = &self.auxiliary;
         let stand_ins = self.pretraining.epochs > 0.0 || auxiliary.mismatched_share > 0.0;
         if self.objective.n_attributes() > 0 && stand_ins {
@@ -309,6 +267,7 @@ mod tests {
             max_steps: Some(_),
             batch_size: _,
             token_budget: _,
+            checkpoint_layers: _,
             length_window: _,
             over_length: _,
             length_balance: _,
@@ -321,6 +280,8 @@ mod tests {
             eps: _,
             clip: _,
             head_lr_multiplier: _,
+            moments: _,
+            embedding_rows: _,
             head_init: _,
             ema_decay: Some(_),
             eval_every: Some(_),
@@ -331,6 +292,7 @@ mod tests {
             final_model: _,
             save_every: Some(_),
             keep_checkpoints: _,
+            tensorboard: _,
             objective: _,
             schedule: _,
             lm_stride: _,
@@ -347,8 +309,12 @@ mod tests {
                     max_length: Some(_),
                     initializer_range: Some(_),
                 },
+            adapter: _,
+            groups: _,
+            sampling: SamplingSettings { language_cap: Some(_), .. },
             columns: _,
             text: _,
+            reward: RewardOptions { head: Some(_), pooling: Some(_), .. },
         } = &settings
         else {
             panic!("an optional key is not in default.toml: {settings:?}");

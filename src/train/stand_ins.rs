@@ -191,6 +191,7 @@ mod tests {
             weight,
             size: PairSize::default(),
             encoded: (),
+            at: 0,
         }
     }
 

@@ -1,16 +1,20 @@
 //! What one optimiser step saw and did.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use super::error::TrainError;
 use super::evaluation::{Sums, margin};
 use super::prepare::{TrainPair, named};
+use crate::lang::Lang;
 use crate::objective::Label;
 
 pub struct StepReport {
     pub sums: Sums,
     /// Of the stand-ins beside rejected responses.
     pub beside: Sums,
+    pub languages: BTreeMap<Lang, Sums>,
     pub reward_mean: f64,
     pub reward_std: f64,
     pub grad_norm: f64,
@@ -20,6 +24,8 @@ pub struct StepReport {
     pub mismatched: usize,
     pub tokens: usize,
     pub tokens_shared: usize,
+    /// Arithmetic of the step, where the model can say.
+    pub flop: f64,
     pub micro_batches: usize,
     /// What the objective keeps, where it keeps something.
     pub objective: Value,
@@ -46,9 +52,12 @@ impl StepReport {
         put("beside_loss", self.beside.mean_loss().into());
         put("beside_accuracy", self.beside.accuracy().into());
         put("pairs", self.sums.n.into());
+        put("compared", self.sums.compared.into());
         put("micro_batches", self.micro_batches.into());
         put("tokens", self.tokens.into());
         put("tokens_shared", self.tokens_shared.into());
+        let languages = self.languages.iter().map(|(lang, sums)| (lang.code().to_owned(), sums.to_json().into()));
+        put("languages", Value::Object(languages.collect()));
         if !self.objective.is_null() {
             put("objective", self.objective.clone());
         }
@@ -61,6 +70,34 @@ impl StepReport {
             (Some(loss), Some(accuracy)) => format!("loss {loss:.4}, accuracy {:.0} %", 100.0 * accuracy),
             (Some(loss), None) => format!("loss {loss:.4}"),
             _ => String::new(),
+        }
+    }
+}
+
+/// Sums over a step.
+#[derive(Debug, Default)]
+pub struct SeenSums {
+    /// The pairs.
+    pub sums: Sums,
+    /// The stand-ins beside rejected responses.
+    pub beside: Sums,
+    /// The pairs by language.
+    pub languages: BTreeMap<Lang, Sums>,
+}
+
+impl SeenSums {
+    /// A row of a pair in this language, or of a stand-in beside one.
+    fn add(&mut self, lang: Option<Lang>, margin: Option<f64>, loss: f64) {
+        let add = |sums: &mut Sums| match margin {
+            Some(margin) => sums.add(margin, loss),
+            None => sums.add_loss(loss),
+        };
+        match lang {
+            Some(lang) => {
+                add(&mut self.sums);
+                add(self.languages.entry(lang).or_default());
+            }
+            None => add(&mut self.beside),
         }
     }
 }
@@ -92,20 +129,18 @@ impl Seen {
     }
 
     /// Sums over the pairs, and over the stand-ins beside them.
-    pub fn sums<E>(&self, t: u64, pairs: &[&TrainPair<E>]) -> Result<[Sums; 2], TrainError> {
-        let mut sums = [Sums::default(), Sums::default()];
+    pub fn sums<E>(&self, t: u64, pairs: &[&TrainPair<E>]) -> Result<SeenSums, TrainError> {
+        let mut all = SeenSums::default();
         let mut broken = Vec::new();
         for (label, pair, extra, rewards, loss) in self.rows() {
-            let sums = &mut sums[usize::from(extra)];
             let finite = loss.is_finite() && rewards.iter().all(|reward| reward.is_finite());
             match margin(label, rewards).filter(|_| !label.is_tie()) {
                 _ if !finite => broken.push(pairs[pair]),
-                Some(margin) => sums.add(margin, loss),
-                None => sums.add_loss(loss),
+                margin => all.add((!extra).then(|| pairs[pair].lang), margin, loss),
             }
         }
         if broken.is_empty() {
-            return Ok(sums);
+            return Ok(all);
         }
         let (n, of) = (broken.len(), self.labels.len());
         let what = format!("{n} of {of} pairs have a reward or loss that is not a finite number");
@@ -130,6 +165,7 @@ mod tests {
         StepReport {
             sums,
             beside: Sums::default(),
+            languages: BTreeMap::new(),
             reward_mean: 0.0,
             reward_std: 1.0,
             grad_norm: 1.0,
@@ -138,6 +174,7 @@ mod tests {
             mismatched: 0,
             tokens: 1,
             tokens_shared: 0,
+            flop: 0.0,
             micro_batches: 1,
             objective: Value::Null,
         }
@@ -169,7 +206,20 @@ mod tests {
             rewards: vec![1.0, 0.5, 2.0, 1.0, 3.0, 0.0, 9.0, 4.0],
             losses: vec![0.1; 4],
         };
-        let [sums, _] = seen.sums::<()>(0, &[]).unwrap();
+        let pair = TrainPair {
+            id: "i".into(),
+            source: "i".into(),
+            subset: "a".into(),
+            lang: Lang::ENGLISH,
+            row: 0,
+            label: Label::pair(None),
+            weight: 1.0,
+            size: Default::default(),
+            encoded: (),
+            at: 0,
+        };
+        let SeenSums { sums, languages, .. } = seen.sums(0, &[&pair]).unwrap();
+        assert_eq!(languages[&Lang::ENGLISH], sums);
         assert_eq!((sums.n, sums.compared, sums.correct, sums.margin), (4, 2, 1, -0.5));
         assert_eq!(seen.sides(), [vec![1.0, 0.0], vec![0.5, 9.0]]);
     }

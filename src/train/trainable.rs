@@ -1,14 +1,17 @@
 //! What the trainer needs of a model. Scalar reward models implement it; tests bring a tiny one.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use crate::backbone::params::Params;
-use crate::backbone::{Dropout, DropoutKey};
+use crate::backbone::weights::Checkpoint;
+use crate::backbone::{Dropout, DropoutKey, Rest};
 use crate::objective::language_model::Every;
 use crate::preference::Comparison;
 use crate::reward::RewardError;
+use crate::text::cut::Part;
 
 /// What one pair costs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -37,7 +40,7 @@ pub struct Ask {
 }
 
 /// What one forward pass gives, on the graph.
-pub struct Forward {
+pub struct Forward<'a> {
     /// [s], as [`Trainable::rewards`] gives them.
     pub rewards_s: Tensor,
     /// Sum of −log p over next tokens.
@@ -46,12 +49,14 @@ pub struct Forward {
     pub states_sd: Option<Tensor>,
     /// [s, a], the head's labels.
     pub attributes_sa: Option<Tensor>,
+    /// What is left to do after the backward pass of a loss made of these.
+    pub rest: Option<Rest<'a>>,
 }
 
-impl Forward {
+impl Forward<'_> {
     /// Rewards alone.
     pub fn of(rewards_s: Tensor) -> Self {
-        Self { rewards_s, next_token: None, states_sd: None, attributes_sa: None }
+        Self { rewards_s, next_token: None, states_sd: None, attributes_sa: None, rest: None }
     }
 }
 
@@ -63,7 +68,27 @@ pub trait Trainable {
     /// Token ids, one entry per comparison; sequences over the length limit come back cut and marked.
     fn encode(&self, comparisons: &[Comparison]) -> Result<Vec<Self::Encoded>, RewardError>;
 
+    /// The same, with what is over the length limit cut by this rule; `None` where it cannot be.
+    fn encode_cut(&self, _comparisons: &[Comparison], _part: Part) -> Result<Vec<Option<Self::Encoded>>, RewardError> {
+        Err(RewardError::Model("this model cuts no prompts and responses".into()))
+    }
+
     fn size(&self, encoded: &Self::Encoded) -> PairSize;
+
+    /// Multiplications and additions of a pair's forward and backward pass; `None` where the model cannot say.
+    fn flop(&self, _encoded: &Self::Encoded) -> Option<f64> {
+        None
+    }
+
+    /// Whether its layers drop something by themselves while it is trained.
+    fn drops(&self) -> bool {
+        false
+    }
+
+    /// Kind of activations.
+    fn compute(&self) -> Kind {
+        Kind::Float
+    }
 
     /// All parameters by name; those that ask for gradients are trained, in place.
     fn params(&self) -> &Params;
@@ -84,7 +109,7 @@ pub trait Trainable {
         pairs: &[&Self::Encoded],
         dropout: Option<(Dropout, DropoutKey)>,
         ask: Ask,
-    ) -> Result<Forward, RewardError> {
+    ) -> Result<Forward<'_>, RewardError> {
         if ask.next_token.is_some() {
             return Err(RewardError::Model("this model has no next-token loss".into()));
         }
@@ -114,4 +139,15 @@ pub trait Trainable {
     /// Writes the model directory into `dir`, every parameter under its name and in its own element type
     /// in `model.safetensors` (or shards with an index). Equal parameters give equal bytes.
     fn save(&self, dir: &Path) -> Result<(), RewardError>;
+
+    /// The parameters that [`Trainable::save`] writes: all, or those beside a frozen base.
+    fn saved(&self) -> Result<Vec<(&str, &Tensor)>, RewardError> {
+        Ok(self.params().iter().map(|(name, tensor)| (name.as_str(), tensor)).collect())
+    }
+
+    /// What [`Trainable::save`] wrote into `dir`, by parameter name.
+    fn read(&self, dir: &Path) -> Result<BTreeMap<String, Tensor>, RewardError> {
+        let read = Checkpoint::open_dir(dir).and_then(|checkpoint| checkpoint.take_all());
+        read.map_err(|e| RewardError::Model(e.to_string()))
+    }
 }

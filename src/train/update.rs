@@ -35,6 +35,14 @@ impl Update {
         }
     }
 
+    /// What becomes of a parameter whose moments and gradient are zero.
+    pub fn decay(&self, param: &mut Tensor) {
+        if self.keep != 1.0 {
+            let _no_grad = tch::no_grad_guard();
+            let _ = param.g_mul_scalar_(self.keep);
+        }
+    }
+
     /// The same operations in the same order as PyTorch's loop over single tensors.
     fn apply(&self, [param, grad, exp_avg, exp_avg_sq]: &mut Operands) {
         if self.keep != 1.0 {

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 /// Modules in dependency order; a module may use those of earlier ranks and its own.
 const RANKS: &[&[&str]] = &[
     &["files", "random", "progress", "retry"],
-    &["lang", "preference", "provenance", "hub"],
+    &["lang", "preference", "provenance", "study", "hub"],
     &["benchmark", "judge", "text", "device"],
     &["table", "backbone"],
     &["objective", "reward", "metric"],
-    &["train", "score", "selfcheck", "report", "demo"],
+    &["train", "merge", "score", "selfcheck", "report", "demo"],
     &["cli"],
 ];
 
@@ -53,7 +53,7 @@ const FORBIDDEN: &[(&str, &str, &str)] = &[
 /// Crates that may be named in certain places only.
 const CRATES: &[(&str, &[&str])] = &[
     // `score` stands in the torch half for its loader (`score/load`), which puts models on a device.
-    ("tch", &["backbone", "device", "objective", "reward", "score", "selfcheck", "train"]),
+    ("tch", &["backbone", "device", "merge", "objective", "reward", "score", "selfcheck", "train"]),
     ("polars", &["benchmark/reader", "table", "report/findings"]),
     ("plotters", &["report/figure"]),
     ("flate2", &["report/html"]),

@@ -4,12 +4,16 @@
 #![allow(clippy::single_range_in_vec_init)]
 
 #[cfg(feature = "torch")]
+mod adapter_runs;
+#[cfg(feature = "torch")]
 mod adapters;
 mod architecture;
 #[cfg(feature = "torch")]
 mod artifact;
 #[cfg(feature = "torch")]
 mod broken;
+#[cfg(feature = "torch")]
+mod checkpointing;
 mod cli;
 mod command;
 mod data;
@@ -18,11 +22,17 @@ mod demo;
 mod encoders;
 mod exchange;
 #[cfg(feature = "torch")]
+mod features;
+#[cfg(feature = "torch")]
 mod heads;
 mod hub;
 mod judge;
 #[cfg(feature = "torch")]
 mod kernels;
+#[cfg(feature = "torch")]
+mod merge;
+#[cfg(feature = "torch")]
+mod methods;
 mod metrics;
 #[cfg(feature = "torch")]
 mod minilm;
@@ -49,11 +59,17 @@ mod selfcheck;
 #[cfg(feature = "torch")]
 mod sharing;
 #[cfg(feature = "torch")]
+mod side_by_side;
+#[cfg(feature = "torch")]
+mod studies;
+#[cfg(feature = "torch")]
 mod switches;
 mod table;
 mod text;
 #[cfg(feature = "torch")]
 mod train;
+#[cfg(feature = "torch")]
+mod training_logs;
 #[cfg(feature = "torch")]
 mod weights;
 

@@ -17,7 +17,7 @@ use rmbench::reward::network::{MissingHead, Network};
 use rmbench::text::batch::{Pooled, TokenBatch, TokenTree};
 use rmbench::text::encode::Encoded;
 use rmbench::text::settings::{Layout, TextSettings};
-use rmbench::train::optimizer::{AdamW, AdamWSettings, clip_grad_norm};
+use rmbench::train::optimizer::{AdamW, AdamWSettings, Group, clip_grad_norm};
 use rmbench::train::scalar::ScalarTrainable;
 use rmbench::train::trainable::{Ask, Trainable};
 use serde_json::Value;
@@ -99,8 +99,11 @@ fn trainable(dir: &Path, start: &BTreeMap<String, Tensor>, max_length: usize) ->
         data: Vec::new(),
         langs: None,
         seed: 0,
+        pairs: None,
+        parameters: None,
+        study: Default::default(),
     };
-    ScalarTrainable { model, tokenizer_dir: dir.to_owned(), objective: "bt".into(), provenance }
+    ScalarTrainable::new(model, dir.to_owned(), "bt".into(), provenance)
 }
 
 /// Rewards in TRL's order: every chosen response, then every rejected one.
@@ -133,10 +136,10 @@ fn ten_steps_follow_trl() {
         betas: [number("/training/betas/0"), number("/training/betas/1")],
         eps: number("/training/eps"),
         weight_decay: number("/training/weight_decay"),
-        head_lr_multiplier: 1.0,
+        ..AdamWSettings::default()
     };
     let params = model.params().iter().map(|(name, tensor)| (name.as_str(), tensor));
-    let mut optimizer = AdamW::new(params, |name| model.is_head(name), settings).unwrap();
+    let mut optimizer = AdamW::new(params, |_| Group::default(), settings).unwrap();
     let (losses, norms, rates) = (numbers("loss_per_step"), numbers("grad_norm_per_step"), numbers("lr_per_step"));
 
     let (mut by_loss, mut by_norm, mut by_reward) = (0f64, 0f64, 0f64);

@@ -153,7 +153,7 @@ impl Run<'_> {
     fn start(&self, model: &Toy, resume: bool, progress: &mut dyn Progress) -> Result<TrainOutcome, TrainError> {
         let &Self { ref settings, train, eval, out } = self;
         let run = RunInfo::of_this_binary("toy", "toy", "scalar");
-        rmbench::train::run(model, TrainJob { settings, train, eval, out, resume, run }, progress)
+        rmbench::train::run(model, TrainJob { settings, train, parts: &[], eval, out, resume, run }, progress)
     }
 
     fn whole(&self) -> (Toy, TrainSummary) {
@@ -179,8 +179,8 @@ fn promised(dir: &Path) -> BTreeMap<String, Vec<u8>> {
             let name = path.strip_prefix(dir).unwrap().to_string_lossy().into_owned();
             if path.is_dir() {
                 open.push(path);
-            } else if name != "timing.jsonl" && !name.ends_with("trainer.toml") {
-                // trainer.toml holds the length of timing.jsonl.
+            } else if name != "timing.jsonl" && !name.starts_with("tensorboard") && !name.ends_with("trainer.toml") {
+                // trainer.toml holds the lengths of the two, which hold times.
                 found.insert(name, std::fs::read(&path).unwrap());
             }
         }
@@ -349,19 +349,71 @@ fn kill_minus_nine_at_any_moment() {
 #[test]
 fn micro_batches_do_not_change_the_result() {
     let (train, dir) = (pairs(60, "t"), tempfile::tempdir().unwrap());
-    let losses = |budget: usize| {
-        let out = dir.path().join(budget.to_string());
-        let settings = TrainSettings { token_budget: budget, ..settings("") };
-        Run { settings, train: &train, eval: &[], out: &out }.whole();
-        let steps = lines(&out.join("steps.jsonl"));
-        let numbers = |key: &str| steps.iter().map(|s| s[key].as_f64().unwrap()).collect::<Vec<_>>();
-        (numbers("micro_batches"), [numbers("loss"), numbers("grad_norm"), numbers("margin")].concat())
-    };
-    let ((one, together), (many, apart)) = (losses(1 << 20), losses(1));
-    assert!(one.iter().all(|&n| n == 1.0) && many[0] == 8.0);
-    for (a, b) in together.iter().zip(apart) {
-        assert!((a - b).abs() < 1e-5 * a.abs().max(1e-2), "{a} {b}");
+    // Plain means, and means of weighted pairs.
+    for (name, extra) in [("plain", ""), ("weighted", "length-balance = true\nrepeat-balance = true")] {
+        let losses = |budget: usize| {
+            let out = dir.path().join(format!("{name}-{budget}"));
+            let settings = TrainSettings { token_budget: budget, ..settings(extra) };
+            Run { settings, train: &train, eval: &[], out: &out }.whole();
+            let steps = lines(&out.join("steps.jsonl"));
+            let numbers = |key: &str| steps.iter().map(|s| s[key].as_f64().unwrap()).collect::<Vec<_>>();
+            (numbers("micro_batches"), [numbers("loss"), numbers("grad_norm"), numbers("margin")].concat())
+        };
+        let ((one, together), (many, apart)) = (losses(1 << 20), losses(1));
+        assert!(one.iter().all(|&n| n == 1.0) && many[0] == 8.0);
+        for (a, b) in together.iter().zip(apart) {
+            assert!((a - b).abs() < 1e-5 * a.abs().max(1e-2), "{name}: {a} {b}");
+        }
     }
+}
+
+/// Held-out sources, flipped labels and a curriculum are functions of the settings and the data alone.
+#[test]
+fn what_sampling_holds_out_and_changes_is_counted() {
+    let (mut train, dir) = (pairs(200, "t"), tempfile::tempdir().unwrap());
+    for (i, pair) in train.iter_mut().enumerate() {
+        pair.source = format!("s{}", i / 4).into();
+        pair.margin = Some((i % 5) as f64);
+    }
+    let run = |extra: &str, name: &str, told: &mut Told| {
+        let settings = settings(&format!("max-steps = 30\n[sampling]\n{extra}"));
+        Run { settings, train: &train, eval: &[], out: &dir.path().join(name) }.start(&Toy::new(), false, told)
+    };
+    let mut told = Told::default();
+    run("eval-share = 0.2", "split", &mut told).unwrap();
+    let held_out: usize = lines(&dir.path().join("split/eval.jsonl"))[0]["n"].as_u64().unwrap() as usize;
+    assert!(held_out.is_multiple_of(4) && (16..64).contains(&held_out), "whole sources: {held_out}");
+    assert_eq!(told.0[0], format!("{} of 50 source items held out for evaluation: {held_out} pairs", held_out / 4));
+    let counts: Value =
+        serde_json::from_str(&std::fs::read_to_string(dir.path().join("split/pairs.json")).unwrap()).unwrap();
+    let kept =
+        |role: &str| counts[role].as_object().unwrap().values().map(|c| c["kept"].as_u64().unwrap()).sum::<u64>();
+    assert_eq!((kept("training"), kept("evaluation")), (200 - held_out as u64, held_out as u64));
+
+    let mut told = Told::default();
+    run("label-noise = 0.3", "noise", &mut told).unwrap();
+    let said = told.0.iter().find(|line| line.contains("flipped on purpose")).unwrap();
+    let n: usize = said.split(' ').find_map(|word| word.parse().ok()).unwrap();
+    assert!((40..80).contains(&n), "{said}");
+    // Three of ten labels say the opposite: less can be learnt.
+    let accuracy = |name: &str| {
+        let steps = lines(&dir.path().join(name).join("steps.jsonl"));
+        steps[15..].iter().map(|step| step["accuracy"].as_f64().unwrap()).sum::<f64>() / 15.0
+    };
+    run("", "clean", &mut Told::default()).unwrap();
+    assert!(accuracy("noise") < accuracy("clean") - 0.1, "{} {}", accuracy("noise"), accuracy("clean"));
+
+    run("order = 'easy-first'", "easy", &mut Told::default()).unwrap();
+    train[7].margin = None;
+    let error = Run {
+        settings: settings("[sampling]\norder = 'hard-first'"),
+        train: &train,
+        eval: &[],
+        out: &dir.path().join("unsized"),
+    }
+    .start(&Toy::new(), false, &mut Silent)
+    .unwrap_err();
+    assert!(error.to_string().contains("item `t7`") && error.to_string().contains("row 7"), "{error}");
 }
 
 #[test]

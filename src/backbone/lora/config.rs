@@ -5,13 +5,12 @@ use serde_json::{Map, Value, json};
 use super::pattern::{Modules, Pattern, is_suffix, names};
 
 /// Keys that say nothing about what the finished adapter computes.
-const WITHOUT_EFFECT: [&str; 16] = [
+const WITHOUT_EFFECT: [&str; 15] = [
     "auto_mapping",
     "base_model_name_or_path",
     "corda_config",
     "eva_config",
     "inference_mode",
-    "lora_dropout",
     "lora_ga_config",
     "loftq_config",
     "megatron_core",
@@ -26,7 +25,7 @@ const WITHOUT_EFFECT: [&str; 16] = [
     "ensure_weight_tying",
 ];
 /// Keys that are read below.
-const READ: [&str; 17] = [
+const READ: [&str; 18] = [
     "alpha_pattern",
     "bias",
     "exclude_modules",
@@ -35,6 +34,7 @@ const READ: [&str; 17] = [
     "layers_to_transform",
     "lora_alpha",
     "lora_bias",
+    "lora_dropout",
     "modules_to_save",
     "peft_type",
     "r",
@@ -80,6 +80,8 @@ pub struct LoraConfig {
     pub rslora: bool,
     pub dora: bool,
     pub lora_bias: bool,
+    /// In training.
+    pub dropout: f64,
     biases: Biases,
     ranks: Vec<(Pattern, i64)>,
     alphas: Vec<(Pattern, f64)>,
@@ -148,6 +150,7 @@ impl LoraConfig {
             rslora: flag("use_rslora")?,
             dora: flag("use_dora")?,
             lora_bias: flag("lora_bias")?,
+            dropout: at("lora_dropout").as_f64().unwrap_or(0.0),
             biases,
             ranks: by_pattern("rank_pattern", at("rank_pattern"))?.into_iter().map(|(p, n)| (p, n as i64)).collect(),
             alphas: by_pattern("alpha_pattern", at("alpha_pattern"))?,

@@ -168,6 +168,7 @@ impl ParamSource {
         let rank = config.rank(key).map_err(|e| self.adapter_problem(e))?;
         let scale = config.scale(key).map_err(|e| self.adapter_problem(e))?;
         let (dora, biased, is_new) = (config.dora, config.lora_bias && up == UP, adapter.is_new());
+        let dropout = if dora { 0.0 } else { config.dropout };
         let name = |part: &str| format!("{module}.{part}");
         if is_new {
             // PEFT's beginning: kaiming_uniform with a = √5 is U(±1/√in).
@@ -178,6 +179,7 @@ impl ParamSource {
                 up_bias: biased.then(|| self.draw(&name(UP_BIAS), &[out], Init::Zeros, Kind::Float)),
                 magnitude: None,
                 scale,
+                dropout,
             }));
         }
         Ok(Some(LowRank {
@@ -186,6 +188,7 @@ impl ParamSource {
             up_bias: if biased { Some(self.of_adapter(&name(UP_BIAS), &[out])?) } else { None },
             magnitude: if dora { Some(self.of_adapter(&name(MAGNITUDE), &[out])?) } else { None },
             scale,
+            dropout,
         }))
     }
 

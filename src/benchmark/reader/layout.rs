@@ -9,6 +9,7 @@ mod training;
 use std::fmt;
 use std::path::Path;
 
+use super::ReadOptions;
 use super::cell::{Column, Kind};
 use super::error::ReadError;
 use super::format::Format;
@@ -16,7 +17,7 @@ use super::verdict::LabelRule;
 use crate::benchmark::columns::{ColumnMap, EVIDENCE, Part};
 use crate::lang::suggest::nearest;
 
-use training::{own_prompts, rated};
+use training::{embeddings, has_texts, own_prompts, rated};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
@@ -30,6 +31,8 @@ pub enum Shape {
     Ranked,
     /// One response, rated or not.
     Points,
+    /// Pairs of vectors, whatever they stand for.
+    Embeddings,
 }
 
 /// What a reader made of a file's columns.
@@ -80,6 +83,7 @@ impl fmt::Display for Layout {
             Shape::Verdicts => "two responses and a verdict",
             Shape::Ranked => "rankings",
             Shape::Points => "single responses",
+            Shape::Embeddings => "pairs of vectors",
         };
         write!(f, "{}, {shape}", self.format)?;
         if let Some(name) = self.name {
@@ -166,15 +170,15 @@ pub(super) fn recognise(
     path: &Path,
     format: Format,
     columns: &[Column],
-    map: &ColumnMap,
-    subset_given: bool,
-    evidence: bool,
+    options: &ReadOptions,
 ) -> Result<Layout, ReadError> {
+    let (map, evidence, subset_given) = (&options.columns, options.evidence, options.subset.is_some());
     let normal = columns.iter().map(|column| normal(&column.name)).collect();
     let mut search = Search { path, columns, normal, map, found: Vec::new() };
     let mut notes = Vec::new();
 
-    let shape = responses(&mut search, evidence)?;
+    let vectors = options.embeddings && embeddings(&mut search)?;
+    let shape = if vectors && !has_texts(&search) { Shape::Embeddings } else { responses(&mut search, evidence)? };
     let prompted = (evidence && own_prompts(&mut search)?) || prompt(&mut search)?;
     let shape = match (shape, prompted) {
         (Shape::Pairs, false) => Shape::CompletePairs,
@@ -381,6 +385,6 @@ fn published(search: &Search<'_>, shape: Shape) -> Option<&'static str> {
         Shape::Pairs if list("chosen") && list("rejected") && has(&["domain"]) && !has(&["context"]) => Some(RM_BENCH),
         Shape::Pairs if has(&["language", "chosen_model", "source"]) && !has(&["subset"]) => Some("M-RewardBench"),
         Shape::Pairs if has(&["chosen_model", "subset"]) && !has(&["language"]) => Some("RewardBench"),
-        Shape::Pairs | Shape::Ranked | Shape::Points => None,
+        Shape::Pairs | Shape::Ranked | Shape::Points | Shape::Embeddings => None,
     }
 }

@@ -10,6 +10,7 @@ use super::layout::{Layout, Shape};
 use super::messages::{self, split_texts, split_turns};
 use super::rated;
 use super::rows::Rows;
+use super::vectors;
 use super::verdict::Verdict;
 use crate::benchmark::columns::Part;
 use crate::lang::{Lang, LangError, LangSet};
@@ -96,9 +97,13 @@ impl Builder {
                     None => return Ok(Built::Tie(lang)),
                 }
             }
+            Shape::Embeddings => vectors::alone(rows, layout)?,
             Shape::Points => (prompt(rows, layout)?, vec![rated::single(rows, layout, &mut evidence)?], Vec::new()),
             _ => texts(rows, layout)?,
         };
+        if layout.shape != Shape::Embeddings {
+            vectors::beside(rows, layout, &mut chosen, &mut rejected)?;
+        }
         rated::criteria(rows, layout, &mut prompt)?;
         rated::own_prompt(rows, layout, &mut rejected)?;
         if layout.index(Part::NumCorrect).is_some() {
@@ -374,7 +379,7 @@ fn texts(rows: &mut dyn Rows, layout: &Layout) -> Result<(Conversation, Vec<Resp
 }
 
 /// The prompt column, or the context where that is empty.
-fn prompt(rows: &mut dyn Rows, layout: &Layout) -> Result<Conversation, Fault> {
+pub(super) fn prompt(rows: &mut dyn Rows, layout: &Layout) -> Result<Conversation, Fault> {
     for part in [Part::Prompt, Part::Context, Part::PromptChosen] {
         let cell = cell(rows, layout, part);
         if !cell.is_null() {

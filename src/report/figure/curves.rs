@@ -11,8 +11,9 @@ use crate::report::measure::Unit;
 pub struct Curves {
     pub x_axis: String,
     pub y_axis: String,
-    /// Both axes are in this unit.
+    /// Of both axes, unless x has its own.
     pub unit: Unit,
+    pub x_unit: Option<Unit>,
     /// At most four.
     pub curves: Vec<Curve>,
     /// Draw the line y = x.
@@ -30,6 +31,10 @@ const SIZE: f64 = 12.0;
 const SMALL: f64 = 11.0;
 
 impl Curves {
+    fn x_unit(&self) -> Unit {
+        self.x_unit.unwrap_or(self.unit)
+    }
+
     pub fn scene(&self, frame: Frame, title: Option<&str>) -> Scene {
         let narrow = frame == Frame::NarrowPage;
         let mut scene = Scene::new(if narrow { 356.0 } else { 560.0 });
@@ -53,7 +58,7 @@ impl Curves {
             let of = |from, to| Axis::covering(both.iter().copied(), self.unit, from, to);
             (of(left, right), of(bottom, top))
         } else {
-            (Axis::covering(xs, self.unit, left, right), Axis::covering(ys, self.unit, bottom, top))
+            (Axis::covering(xs, self.x_unit(), left, right), Axis::covering(ys, self.unit, bottom, top))
         };
         self.grid(&mut scene, (&x_axis, &y_axis), (left, right, top, bottom));
         for (series, curve) in self.curves.iter().enumerate() {
@@ -92,7 +97,13 @@ impl Curves {
         for tick in &x_axis.ticks {
             let x = x_axis.at(*tick);
             shapes.push(line((x, top), (x, bottom + 4.0), Ink::Rule, 1.0));
-            shapes.push(words(x_axis.label(*tick, self.unit), (x, bottom + 18.0), Anchor::Middle, SMALL, Ink::Muted));
+            shapes.push(words(
+                x_axis.label(*tick, self.x_unit()),
+                (x, bottom + 18.0),
+                Anchor::Middle,
+                SMALL,
+                Ink::Muted,
+            ));
         }
         for tick in &y_axis.ticks {
             let y = y_axis.at(*tick);

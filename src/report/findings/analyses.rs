@@ -16,6 +16,7 @@ mod groups;
 mod items;
 mod length;
 mod scores;
+mod studies;
 mod tokens;
 mod transfer;
 mod transfer_length;
@@ -75,6 +76,7 @@ static OF_ITEMS: &[(&str, OfItems)] = &[
     ("annotators", annotators::annotators),
     ("preference dissection", dissection::dissection),
     ("distances of hidden states", distance::distance),
+    ("studies", studies::studies),
 ];
 
 /// All analyses of one benchmark's items.

@@ -18,7 +18,12 @@ pub struct Details<'a> {
 impl<'a> Details<'a> {
     /// `None`: the analysis has nothing to say of this benchmark.
     pub fn of(findings: &'a Findings, benchmark: &BenchmarkInfo, analysis: &str) -> Option<Self> {
-        let mine = |d: &&Detail| d.analysis == analysis && d.benchmark == benchmark.name;
+        Self::named(findings, &benchmark.name, analysis)
+    }
+
+    /// The same of what is no benchmark, by name.
+    pub fn named(findings: &'a Findings, name: &str, analysis: &str) -> Option<Self> {
+        let mine = |d: &&Detail| d.analysis == analysis && d.benchmark == name;
         let all: Vec<&Detail> = findings.details.iter().filter(mine).collect();
         let found = all.iter().map(|d| ((d.run, d.measure.as_str(), d.of.as_slice()), *d)).collect();
         (!all.is_empty()).then_some(Self { all, found })

@@ -15,8 +15,16 @@ const MLP: [&str; 2] = ["score", "v_head.summary"];
 
 /// How the tensors of known heads begin: those of other heads than the one a user names have no use.
 pub(super) fn tensors() -> Vec<String> {
-    let parts =
-        ["regression_layer", "reward_transform_matrix", "gating", "weights.fc", "normalizer", "classifier", "head"];
+    let parts = [
+        "regression_layer",
+        "reward_transform_matrix",
+        "gating",
+        "weights.fc",
+        "normalizer",
+        "classifier",
+        "head",
+        "ideal",
+    ];
     LINEAR.into_iter().chain(parts).map(|name| format!("{name}.")).collect()
 }
 
@@ -92,7 +100,7 @@ impl Found<'_> {
                     _ => Pooling::Cls,
                 }
             }
-            HeadKind::VocabularyLogit { .. } | HeadKind::SelfWeighted => Pooling::MaskLast,
+            HeadKind::VocabularyLogit { .. } | HeadKind::SelfWeighted | HeadKind::IdealPoint => Pooling::MaskLast,
             HeadKind::Gated => Pooling::HfLegacyFirstPad,
         })
     }

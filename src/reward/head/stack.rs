@@ -7,6 +7,9 @@ use crate::backbone::config::{Activation, BackboneConfig};
 use crate::backbone::layers::{LayerNorm, Linear, activate};
 use crate::backbone::params::{Init, ParamError, ParamSource};
 
+/// A distance has no slope at 0.
+const NO_SLOPE: f64 = 1e-12;
+
 /// One step of a head.
 pub(super) enum Layer {
     Linear(Linear),
@@ -18,6 +21,8 @@ pub(super) enum Layer {
     BatchNorm(BatchNorm),
     /// c · tanh(x / c).
     SoftCap(f64),
+    /// −‖x − point‖ [n, 1].
+    Distance(Tensor),
 }
 
 /// Batch normalisation as it is at evaluation: (x − mean) / √(variance + ε) · w + b, with stored mean and
@@ -68,6 +73,10 @@ impl Stack {
             Layer::LayerNorm(norm) => norm.forward(&x),
             Layer::BatchNorm(norm) => norm.forward(&x),
             Layer::SoftCap(cap) => (x / *cap).tanh() * *cap,
+            Layer::Distance(point) => {
+                let kind = x.kind();
+                -((x - point.to_kind(kind)).square().sum_dim_intlist(1, true, kind) + NO_SLOPE).sqrt()
+            }
         })
     }
 

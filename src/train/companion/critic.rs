@@ -15,7 +15,7 @@ use crate::lang::LangSet;
 use crate::objective::companions::Dial;
 use crate::random;
 use crate::train::error::TrainError;
-use crate::train::optimizer::{AdamW, AdamWSettings};
+use crate::train::optimizer::{AdamW, AdamWSettings, Group};
 use crate::train::prepare::TrainPair;
 
 /// Widths of the hidden layers.
@@ -60,9 +60,9 @@ impl Critic {
     fn network(&mut self, width: i64, device: tch::Device) -> Result<&mut (Mlp, AdamW), TrainError> {
         if self.network.is_none() {
             let mlp = Mlp::new(&[width, HIDDEN[0], HIDDEN[1], 1], self.seed, device);
-            let settings = AdamWSettings { betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.0, head_lr_multiplier: 1.0 };
+            let settings = AdamWSettings::default();
             let params = mlp.params.iter().map(|(name, tensor)| (name.as_str(), tensor));
-            let optimizer = AdamW::new(params, |_| false, settings)?;
+            let optimizer = AdamW::new(params, |_| Group::default(), settings)?;
             self.network = Some((mlp, optimizer));
         }
         self.network.as_mut().ok_or_else(|| TrainError::Settings("objective `dial` has no critic".into()))

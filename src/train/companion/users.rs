@@ -13,12 +13,12 @@ use crate::backbone::params::Params;
 use crate::objective::companions::Individual;
 use crate::random;
 use crate::train::error::TrainError;
-use crate::train::optimizer::{AdamW, AdamWSettings};
+use crate::train::optimizer::{AdamW, AdamWSettings, Group};
 use crate::train::prepare::TrainPair;
 
 /// The file of a finished model that holds `projection` [k, d] and `user.NAME` [k].
 pub const FILE: &str = "users.safetensors";
-const PROJECTION: &str = "projection";
+pub const PROJECTION: &str = "projection";
 const VECTORS: &str = "vectors";
 const USER: &str = "user.";
 
@@ -60,14 +60,12 @@ impl Users {
                 (PROJECTION.to_owned(), drawn.to_device(device).set_requires_grad(true)),
                 (VECTORS.to_owned(), zeros.set_requires_grad(true)),
             ]);
-            let settings = AdamWSettings {
-                betas: [0.9, 0.999],
-                eps: 1e-8,
-                weight_decay: self.settings.weight_decay,
-                head_lr_multiplier: 1.0,
-            };
-            let optimizer =
-                AdamW::new(params.iter().map(|(name, tensor)| (name.as_str(), tensor)), |_| false, settings)?;
+            let settings = AdamWSettings { weight_decay: self.settings.weight_decay, ..AdamWSettings::default() };
+            let optimizer = AdamW::new(
+                params.iter().map(|(name, tensor)| (name.as_str(), tensor)),
+                |_| Group::default(),
+                settings,
+            )?;
             self.learnt = Some((params, optimizer));
         }
         self.learnt.as_mut().ok_or_else(|| TrainError::Settings("objective `individual` has no users".into()))

@@ -1,5 +1,6 @@
 //! The sub-tables of the training settings: `[source]`, `[pretraining]`, `[auxiliary]`, `[dropout]`, `[init]`.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,14 @@ pub struct SourceSettings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lang: Option<Lang>,
     pub skip_bad_rows: bool,
+    /// Of the source items; see [`fraction`](crate::train::fraction).
+    pub fraction: f64,
+    /// What sets the run apart within a study, by axis; written down with the model.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub study: BTreeMap<String, String>,
+    /// Where a frozen trunk's features are kept; absent: the whole model is trained.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub features: Option<PathBuf>,
     pub device: String,
     pub dtype: String,
 }
@@ -38,6 +47,9 @@ impl Default for SourceSettings {
             langs: "all".into(),
             lang: None,
             skip_bad_rows: false,
+            fraction: 1.0,
+            study: BTreeMap::new(),
+            features: None,
             device: "cpu".into(),
             dtype: "f32".into(),
         }

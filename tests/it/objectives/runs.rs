@@ -93,7 +93,7 @@ fn evaluated(
     resume: bool,
 ) -> Result<TrainOutcome, TrainError> {
     let beginning = begin(settings, pairs, Vec::new(), out, &mut Silent)?;
-    let job = TrainJob { settings, train: pairs, eval, out, resume, run: beginning.run };
+    let job = TrainJob { settings, train: pairs, parts: &[], eval, out, resume, run: beginning.run };
     rmbench::train::run(&beginning.trainable, job, &mut Silent)
 }
 

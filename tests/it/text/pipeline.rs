@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use rmbench::lang::Lang;
 use rmbench::preference::{Comparison, Conversation, Response};
+use rmbench::text::cut::Part;
 use rmbench::text::encode::{Encoded, EncodingCounts, TextError, TextPipeline};
 use rmbench::text::settings::{BosPolicy, Layout, TextSettings, Truncation};
 use rmbench::text::train_tokenizer::{TokenizerKind, train_bpe};
@@ -294,4 +295,44 @@ fn first_rows(path: &std::path::Path, n: usize) -> Vec<Comparison> {
         found.extend((0..batch.num_rows()).map(|i| pair(prompt.value(i), chosen.value(i), rejected.value(i))));
     }
     found
+}
+
+/// Prompts and responses over the limit, cut at one side: nothing else changes, in any layout.
+#[test]
+fn a_pair_is_cut_at_its_prompt_or_at_its_responses() {
+    let prompt = "Tell me all about the lake, the boat and the bread in the old house.";
+    let short = pair(prompt, "Deep.", "No, it is not so deep at all, I think.");
+    for (architecture, layout) in [("llama", Layout::Chat), ("qwen2", Layout::Concat), ("xlm_roberta", Layout::Pair)] {
+        let with = |max_length| {
+            pipeline(architecture, TextSettings { layout, max_length, ..TextSettings::default() }).marking_prompts()
+        };
+        let whole = with(None).encode(&short).unwrap();
+        let lengths: Vec<usize> = whole.sequences.iter().map(Vec::len).collect();
+        assert!(lengths[0] < lengths[1]);
+        let limit = lengths[1] - 9;
+        let one = |part| with(Some(limit)).encode_all_cut(std::slice::from_ref(&short), part).unwrap().remove(0);
+        let cut = one(Part::Prompt).unwrap();
+        let response = |encoded: &Encoded, side: usize| encoded.sequences[side][encoded.prompt_tokens[side]..].to_vec();
+        for side in 0..2 {
+            assert_eq!(cut.sequences[side].len(), lengths[side] - 9, "{architecture}");
+            assert_eq!(response(&cut, side), response(&whole, side), "{architecture}");
+        }
+        let prompts = [0, 1].map(|side| cut.sequences[side][..cut.prompt_tokens[side]].to_vec());
+        let n = prompts[0].len().min(prompts[1].len());
+        assert!(n > 5 && prompts[0][..n] == prompts[1][..n], "{architecture}");
+        assert_eq!(prompts[0].first() == whole.sequences[0].first(), layout != Layout::Concat, "the BOS stays");
+        assert_eq!(cut.truncated, [true, true]);
+        let cut = one(Part::Response).unwrap();
+        assert_eq!(cut.sequences[0], whole.sequences[0]);
+        let (before, after) = (&whole.sequences[1], &cut.sequences[1]);
+        assert_eq!((after.len(), cut.truncated.as_slice()), (limit, &[false, true][..]));
+        let kept = after.iter().zip(before).take_while(|(a, b)| a == b).count();
+        assert!(kept >= whole.prompt_tokens[1], "{architecture}");
+        // What closes the response is still there.
+        assert_eq!(after[kept..], before[kept + 9..], "{architecture}");
+        assert!(layout == Layout::Concat || after.len() > kept);
+        // Where there is no room for any of the part, there is no such pair.
+        let tiny = with(Some(8)).encode_all_cut(std::slice::from_ref(&short), Part::Response).unwrap().remove(0);
+        assert!(tiny.is_none());
+    }
 }

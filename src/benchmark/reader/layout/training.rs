@@ -45,3 +45,20 @@ pub(super) fn take(search: &mut Search<'_>, part: Part) -> Result<(), ReadError>
     search.found.extend(index.map(|index| (part, index)));
     Ok(())
 }
+
+/// The columns of the responses' vectors: both, or none.
+pub(super) fn embeddings(search: &mut Search<'_>) -> Result<bool, ReadError> {
+    let chosen = search.take(Part::ChosenEmbedding)?;
+    let rejected = search.take(Part::RejectedEmbedding)?;
+    match (chosen, rejected) {
+        (Some(_), Some(_)) => Ok(true),
+        (None, None) => Ok(false),
+        _ => search.refuse("has vectors of one side only", "map chosen-embedding and rejected-embedding"),
+    }
+}
+
+/// Whether there are texts of both sides beside the vectors.
+pub(super) fn has_texts(search: &Search<'_>) -> bool {
+    let there = |part: Part| search.map.get(part).is_some() || search.usual(part).is_some();
+    [[Part::Chosen, Part::Rejected], [Part::ResponseA, Part::ResponseB]].iter().any(|two| two.iter().all(|p| there(*p)))
+}

@@ -1,0 +1,121 @@
+//! What the reward head reads of each response: the last word of the trunk, computed once and kept.
+//!
+//! A trunk that is not trained says the same of a response every time. Its states are kept on disk
+//! ([`store`]) by the tokens they were computed from, so that heads are trained on them in seconds.
+
+pub mod store;
+pub mod table;
+
+use sha2::{Digest, Sha256};
+use tch::{Device, Kind, Tensor};
+
+use super::network::Network;
+use super::scalar::{ReadOnly, ScalarModel, floats};
+use super::{RewardError, workers};
+use crate::text::batch::{cost, plan};
+use crate::text::encode::Encoded;
+use crate::text::pooling::Pooling;
+use store::{Content, FeatureKey};
+
+/// Elements hashed at a time.
+const PIECE: i64 = 1 << 20;
+
+impl ScalarModel {
+    /// What the features of this model depend on beside the tokens.
+    pub fn feature_key(&self) -> Result<FeatureKey, RewardError> {
+        let kept = match (self.pooling, &self.gate) {
+            (Pooling::Tokens { .. }, _) => Err("its head reads every token of a response, not one state"),
+            (_, Some(_)) => Err("its head has a gate that reads the prompt, too"),
+            _ => Ok(()),
+        };
+        kept.map_err(|why| RewardError::Model(format!("features cannot be kept for this model: {why}")))?;
+        Ok(FeatureKey {
+            trunk: self.trunk_digest()?,
+            pooling: format!("{:?}", self.pooling),
+            dtype: format!("{:?}", self.network.compute),
+        })
+    }
+
+    /// SHA-256 of the trunk: its configuration and every tensor, with name, kind and shape.
+    fn trunk_digest(&self) -> Result<String, RewardError> {
+        let mut hasher = Sha256::new();
+        hasher.update(format!("{:?}", self.network.config.family));
+        let trunk = self.network.params().iter().filter(|(name, _)| !self.network.is_of_head(name));
+        let mut buffer = Vec::new();
+        for (name, tensor) in trunk {
+            hasher.update(format!("\n{name} {:?} {:?}\n", tensor.kind(), tensor.size()));
+            let failed = |e: tch::TchError| RewardError::Model(format!("tensor `{name}` cannot be read: {e}"));
+            let flat = tensor.detach().contiguous().f_view([-1]).map_err(failed)?;
+            let (n, size) = (flat.numel() as i64, tensor.kind().elt_size_in_bytes());
+            for at in (0..n).step_by(PIECE as usize) {
+                let count = PIECE.min(n - at);
+                let piece = flat.f_narrow(0, at, count).and_then(|piece| piece.f_to_device(Device::Cpu));
+                buffer.resize(count as usize * size, 0);
+                piece.and_then(|piece| piece.f_copy_data_u8(&mut buffer, count as usize)).map_err(failed)?;
+                hasher.update(&buffer);
+            }
+        }
+        Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// Features of every sequence: outer comparisons, inner in their order, computed without gradients.
+    /// `done(n)` is called as n more comparisons are finished.
+    pub fn features(&self, encoded: &[Encoded], done: &mut dyn FnMut(u64)) -> Result<Vec<Vec<Vec<f32>>>, RewardError> {
+        let sharing = self.network.sharing();
+        let costs: Vec<usize> = encoded.iter().map(|encoded| cost(encoded, sharing)).collect();
+        let groups = plan(&costs, self.token_budget, usize::MAX);
+        let mut found: Vec<Vec<Vec<f32>>> = encoded.iter().map(|e| vec![Vec::new(); e.sequences.len()]).collect();
+        let model = ReadOnly(self);
+        let features_of = |group: usize| {
+            let members: Vec<(usize, &Encoded)> = groups[group].iter().map(|&i| (i, &encoded[i])).collect();
+            model.features(&members)
+        };
+        let side_by_side = workers::count(self.network.device, groups.len());
+        workers::run(side_by_side, groups.len(), features_of, |group, (owners, rows)| {
+            for ((comparison, response), row) in owners.into_iter().zip(rows) {
+                found[comparison][response] = row;
+            }
+            done(groups[group].len() as u64);
+        })?;
+        Ok(found)
+    }
+}
+
+impl Network {
+    /// Whether a parameter is the reward head's.
+    pub fn is_of_head(&self, name: &str) -> bool {
+        self.head_params.contains(name)
+    }
+}
+
+/// Comparison and response of each row, and the rows.
+type Rows = (Vec<(usize, usize)>, Vec<Vec<f32>>);
+
+impl ReadOnly<'_> {
+    fn features(&self, members: &[(usize, &Encoded)]) -> Result<Rows, RewardError> {
+        let _no_grad = tch::no_grad_guard();
+        let batch = self.0.token_batch(members)?;
+        let states_nd = self.0.network.states_for_training(&batch, None, false, None)?.states.pooled_nd;
+        let width = states_nd.size().last().copied().unwrap_or(1).max(1) as usize;
+        let all = floats(&states_nd.reshape([-1]))?;
+        Ok((batch.owners, all.chunks(width).map(<[f32]>::to_vec).collect()))
+    }
+}
+
+/// What a sequence is known by: SHA-256 of its tokens and of the segments they belong to.
+pub fn content(encoded: &Encoded, sequence: usize) -> Content {
+    let mut hasher = Sha256::new();
+    let tokens = encoded.sequences.get(sequence).into_iter().flatten();
+    tokens.for_each(|id| hasher.update(id.to_le_bytes()));
+    if let Some(segments) = encoded.segments.get(sequence).filter(|segments| segments.iter().any(|id| *id > 0)) {
+        hasher.update(b"segments");
+        segments.iter().for_each(|id| hasher.update(id.to_le_bytes()));
+    }
+    hasher.finalize().into()
+}
+
+/// Vectors as one tensor [n, d].
+pub fn stacked(rows: &[&[f32]], device: Device) -> Tensor {
+    let width = rows.first().map_or(0, |row| row.len()) as i64;
+    Tensor::from_slice(&rows.concat()).view([-1, width]).to_kind(Kind::Float).to_device(device)
+}

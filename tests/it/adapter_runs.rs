@@ -1,0 +1,279 @@
+//! Training adapters by the command line: what is trained, what is written, who can read it, and that a kill
+//! changes nothing.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rmbench::backbone::lora::{Adapter, AdapterUse};
+use rmbench::backbone::weights::{self, Checkpoint};
+use rmbench::random;
+use rmbench::reward::network::{Loading, MissingHead, Network};
+use rmbench::reward::options::RewardOptions;
+use serde_json::{Value, json};
+use tch::{Device, Kind, Tensor};
+
+use crate::command::rmbench;
+use crate::parity;
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/arch").join(name)
+}
+
+/// Pairs in three languages whose better answer names what was asked for.
+fn write_pairs(path: &Path, n: usize, name: &str) {
+    let words = ["lake", "boat", "stone", "bread", "horse"];
+    let line = |i: usize| {
+        let draw = |what: &str, n: usize| (random::uniform(9, what, format!("{name}{i}")) * n as f64) as usize;
+        let (one, other) = (draw("word", 5), (draw("word", 5) + 1 + draw("other", 4)) % 5);
+        let lang = ["eng_Latn", "eng_Latn", "eng_Latn", "deu_Latn", "tha_Thai"][draw("lang", 5)];
+        let pair = json!({
+            "id": format!("{name}{i}"), "source_id": format!("{name}{}", i / 2), "language": lang,
+            "prompt": format!("Where is the {}? {name}{i}", words[one]),
+            "chosen": format!("The {} is here.", words[one]),
+            "rejected": format!("A {} sleeps{}", words[other], ".".repeat(draw("dots", 6))),
+        });
+        format!("{pair}\n")
+    };
+    std::fs::write(path, (0..n).map(line).collect::<String>()).unwrap();
+}
+
+/// A checkpoint of the fixtures without these tensors: a base as language models are.
+fn base_without(dir: &Path, name: &str, lost: &[&str]) -> PathBuf {
+    let out = dir.join(format!("base-{name}"));
+    std::fs::create_dir_all(&out).unwrap();
+    for entry in std::fs::read_dir(fixture(name)).unwrap() {
+        let path = entry.unwrap().path();
+        if !path.ends_with("expected.safetensors") {
+            std::fs::copy(&path, out.join(path.file_name().unwrap())).unwrap();
+        }
+    }
+    let tensors = Checkpoint::open_dir(&fixture(name)).unwrap().take_all().unwrap();
+    let kept = tensors.iter().filter(|(name, _)| !lost.iter().any(|lost| name.starts_with(lost)));
+    weights::write(&out.join("model.safetensors"), kept.map(|(name, tensor)| (name.as_str(), tensor))).unwrap();
+    out
+}
+
+fn succeed(dir: &Path, args: &[&str]) -> String {
+    let output = rmbench(dir, args).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{args:?}: {said}");
+    said
+}
+
+fn tensors(path: &Path) -> BTreeMap<String, Tensor> {
+    Checkpoint::open_files(&[path.to_owned()]).unwrap().take_all().unwrap()
+}
+
+/// The network of an adapter's directory, kept apart or merged.
+fn load(adapter: &Path, base: &Path, usage: AdapterUse) -> Network {
+    let missing = MissingHead::Refuse;
+    let loading = Loading { device: Device::Cpu, weights: Kind::Float, compute: Kind::Float, missing };
+    let adapter = Adapter::open(adapter, usage).unwrap();
+    Network::load_with(base, Some(adapter), loading, &RewardOptions::default()).unwrap()
+}
+
+fn rewards(network: &Network, of: &str) -> Tensor {
+    network.rewards(&parity::separate_pairs(&fixture(of))).unwrap()
+}
+
+#[test]
+fn adapters_are_trained_saved_with_their_heads_and_read_by_everyone() {
+    let dir = tempfile::tempdir().unwrap();
+    write_pairs(&dir.path().join("pairs.jsonl"), 96, "a");
+    // Method, further settings, architecture, what the base lacks, tensors of the adapter that must be there.
+    let cases: [(&str, &[&str], &str, &[&str], &[&str]); 4] = [
+        ("lora", &["adapter.targets=[\"q_proj\",\"v_proj\"]"], "llama", &["score"], &["score.weight"]),
+        ("lora", &["adapter.rslora=true"], "qwen2", &["score"], &["score.weight", "mlp.up_proj.lora_A.weight"]),
+        (
+            "dora",
+            &["adapter.layers=[1]", "adapter.targets=[\"q_proj\",\"up_proj\"]"],
+            "llama",
+            &["score"],
+            &["score.weight", "q_proj.lora_magnitude_vector"],
+        ),
+        (
+            "lora",
+            &["adapter.targets=[\"query\",\"dense\"]", "adapter.rank-pattern={\"output.dense\"=2}"],
+            "bert",
+            &["classifier", "bert.pooler"],
+            &["classifier.weight", "classifier.bias", "pooler.dense.weight", "query.lora_B.weight"],
+        ),
+    ];
+    let mut exported = Vec::new();
+    for (index, (method, more, arch, lost, expected)) in cases.into_iter().enumerate() {
+        let base = base_without(dir.path(), arch, lost);
+        let before = std::fs::read(base.join("model.safetensors")).unwrap();
+        let out = format!("out-{index}");
+        let (method, base_name) = (format!("adapter.method={method}"), base.to_string_lossy().into_owned());
+        let mut args = vec!["train", "--model", &base_name, "--data", "pairs.jsonl", "--out", &out];
+        let sets = [&[method.as_str(), "adapter.rank=3", "lr=0.01", "epochs=2", "batch-size=16"], more].concat();
+        sets.iter().for_each(|set| args.extend(["--set", set]));
+        let said = succeed(dir.path(), &args);
+        assert!(said.contains("of them trained") && said.contains("drawn at random"), "{said}");
+        let out = dir.path().join(&out);
+        assert!(!out.join("model.safetensors").exists());
+        let saved = tensors(&out.join("adapter_model.safetensors"));
+        for name in expected {
+            assert!(saved.keys().any(|key| key.ends_with(name)), "{name} is not in {:?}", saved.keys());
+        }
+        assert!(saved.keys().all(|key| key.starts_with("base_model.model.")));
+        // It learnt: B has left zero, and the head where it began.
+        let is_zero = |tensor: &Tensor| tensor.abs().max().double_value(&[]) == 0.0;
+        assert!(saved.iter().filter(|(name, _)| name.contains("lora_B")).all(|(_, tensor)| !is_zero(tensor)));
+        assert_eq!(std::fs::read(base.join("model.safetensors")).unwrap(), before, "the base changed");
+        let (apart, merged) = (load(&out, &base, AdapterUse::Apart), load(&out, &base, AdapterUse::Merged));
+        let (apart, merged) = (rewards(&apart, arch), rewards(&merged, arch));
+        assert!((&apart - &merged).abs().max().double_value(&[]) < 1e-5);
+        // As a checkpoint, and as what `score` takes.
+        let merged_dir = format!("merged-{index}");
+        let out_name = out.to_string_lossy().into_owned();
+        succeed(dir.path(), &["model", "merge-adapter", "--model", &out_name, "--out", &merged_dir]);
+        let missing = MissingHead::Refuse;
+        let whole = Network::load(&dir.path().join(&merged_dir), Device::Cpu, Kind::Float, Kind::Float, missing);
+        assert!((rewards(&whole.unwrap(), arch) - &merged).abs().max().double_value(&[]) < 1e-5);
+        let score = ["score", "--model", &out_name, "--pairs", "pairs.jsonl", "--out", &format!("scores-{index}")];
+        succeed(dir.path(), &score);
+        // Goes on from where it is; without the base's path, too, since its configuration leads there.
+        let again = format!("again-{index}");
+        let mut args = vec!["train", "--model", &out_name, "--data", "pairs.jsonl", "--out", &again];
+        ["adapter.method=keep", "max-steps=3", "lr=0.01"].iter().for_each(|set| args.extend(["--set", set]));
+        succeed(dir.path(), &args);
+        let again = tensors(&dir.path().join(&again).join("adapter_model.safetensors"));
+        assert_eq!(again.keys().collect::<Vec<_>>(), saved.keys().collect::<Vec<_>>());
+        write_scores(&out, arch, &apart);
+        write_scores(&dir.path().join(&merged_dir), arch, &apart);
+        exported.extend([out, dir.path().join(&merged_dir)]);
+    }
+    let Some(python) = std::env::var_os("RMBENCH_TEST_PYTHON") else {
+        return crate::say_skipped("RMBENCH_TEST_PYTHON");
+    };
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/loads_in_peft.py");
+    let output = Command::new(python).arg(script).args(&exported).output().unwrap();
+    let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+    assert!(output.status.success() && said.matches("difference").count() == exported.len(), "{said}");
+}
+
+/// `[{"ids": …, "reward": …}]` for the check with PEFT.
+fn write_scores(dir: &Path, arch: &str, rewards: &Tensor) {
+    let text = std::fs::read_to_string(fixture(arch).join("inputs.json")).unwrap();
+    let inputs: Value = serde_json::from_str(&text).unwrap();
+    let pairs = inputs["pairs"].as_array().unwrap();
+    let ids = pairs.iter().flat_map(|pair| [&pair["chosen_ids"], &pair["rejected_ids"]]);
+    let rewards = Vec::<f32>::try_from(&rewards.view([-1])).unwrap();
+    let scores: Vec<Value> = ids.zip(rewards).map(|(ids, reward)| json!({"ids": ids, "reward": reward})).collect();
+    std::fs::write(dir.join("scores.json"), Value::from(scores).to_string()).unwrap();
+}
+
+#[test]
+fn what_cannot_be_trained_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    write_pairs(&dir.path().join("pairs.jsonl"), 16, "a");
+    let llama = fixture("llama").to_string_lossy().into_owned();
+    let lora = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/lora");
+    let adapter = |name: &str| lora.join(name).to_string_lossy().into_owned();
+    let cases = [
+        (llama.clone(), "adapter.method=keep", "is no adapter"),
+        (adapter("llama_lora"), "adapter.method=lora", "is an adapter itself"),
+        (adapter("llama_token_rows"), "adapter.method=keep", "replaces rows of the embeddings"),
+        ("init:tiny".into(), "adapter.method=lora", "needs a model that was trained"),
+        (llama.clone(), "adapter.rank=4", "settings that only a new adapter has"),
+    ];
+    for (model, set, expected) in cases {
+        let args = ["train", "--model", &model, "--data", "pairs.jsonl", "--out", "out", "--set", set];
+        let output = rmbench(dir.path(), &args).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && said.contains(expected), "{set}: {said}");
+    }
+    let nothing = ["--set", "adapter.method=lora", "--set", "adapter.targets=[\"no_such_layer\"]"];
+    let args = [&["train", "--model", &llama, "--data", "pairs.jsonl", "--out", "out"][..], &nothing].concat();
+    let said = String::from_utf8_lossy(&rmbench(dir.path(), &args).output().unwrap().stderr).into_owned();
+    assert!(said.contains("fit no layer"), "{said}");
+}
+
+/// Every file that is promised to be the same bytes.
+fn promised(dir: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut open = vec![dir.to_owned()];
+    while let Some(next) = open.pop() {
+        for entry in std::fs::read_dir(&next).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.strip_prefix(dir).unwrap().to_string_lossy().into_owned();
+            let holds_times =
+                name == "timing.jsonl" || name.starts_with("tensorboard") || name.ends_with("trainer.toml");
+            match path.is_dir() {
+                true => open.push(path),
+                false if holds_times => {}
+                false => {
+                    found.insert(name, std::fs::read(&path).unwrap());
+                }
+            }
+        }
+    }
+    found
+}
+
+/// Two hundred steps of LoRA with a mixture, micro-batches, checkpointing, dropout and an average, killed at random
+/// moments. `RMBENCH_TEST_KILLS=20` is the acceptance test; three by default.
+#[test]
+fn kills_at_random_moments_leave_no_trace() {
+    let dir = tempfile::tempdir().unwrap();
+    write_pairs(&dir.path().join("a.jsonl"), 150, "a");
+    write_pairs(&dir.path().join("b.jsonl"), 40, "b");
+    let base = base_without(dir.path(), "llama", &["score"]).to_string_lossy().into_owned();
+    let start = |out: &str, resume: bool| -> Child {
+        let mut args = vec!["train", "--model", &base, "--data", "a.jsonl", "--data", "b.jsonl", "--out", out];
+        let sets = [
+            "adapter.method=lora",
+            "adapter.rank=2",
+            "max-steps=200",
+            "batch-size=6",
+            "token-budget=150",
+            "checkpoint-layers=1",
+            "lr=0.003",
+            "ema-decay=0.9",
+            "dropout.hidden=0.1",
+            "adapter.dropout=0.1",
+            "sampling.weights=[1, 2]",
+            "sampling.temperature=0.5",
+            "sampling.eval-share=0.15",
+            "eval-every=25",
+            "save-every=7",
+        ];
+        sets.iter().for_each(|set| args.extend(["--set", set]));
+        if resume {
+            args.push("--resume");
+        }
+        let mut command = rmbench(dir.path(), &args);
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    };
+    let began = Instant::now();
+    // The run's record has the directory's name: it is the same for all.
+    assert!(start("whole/run", false).wait().unwrap().success());
+    let duration = began.elapsed();
+    let expected = promised(&dir.path().join("whole/run"));
+    assert!(expected.contains_key("adapter_model.safetensors"));
+    let steps = String::from_utf8(expected["steps.jsonl"].clone()).unwrap();
+    assert!(steps.lines().count() == 200 && steps.contains("\"micro_batches\":3"));
+    let kills: u64 = std::env::var("RMBENCH_TEST_KILLS").map_or(3, |n| n.parse().unwrap());
+    let mut while_training = 0;
+    for point in 0..kills {
+        let out = format!("killed-{point}/run");
+        let mut process = start(&out, false);
+        std::thread::sleep(duration.mul_f64(0.98 * random::uniform(4, "kill", point.to_le_bytes())));
+        process.kill().unwrap();
+        let died = !process.wait().unwrap().success();
+        let steps = std::fs::read_to_string(dir.path().join(&out).join("steps.jsonl")).unwrap_or_default();
+        while_training += u64::from(died && (1..200).contains(&steps.lines().count()));
+        assert!(start(&out, true).wait().unwrap().success(), "point {point}");
+        let found = promised(&dir.path().join(&out));
+        assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>(), "point {point}");
+        for (name, bytes) in &expected {
+            assert!(found[name] == *bytes, "{name} differs after a kill at {} steps", steps.lines().count());
+        }
+        std::fs::remove_dir_all(dir.path().join(&out)).unwrap();
+    }
+    assert!(2 * while_training >= kills, "only {while_training} of {kills} kills fell between the first and last step");
+    assert!(duration > Duration::ZERO);
+}
