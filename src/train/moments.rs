@@ -296,7 +296,11 @@ mod tests {
             assert_eq!(packed.unpack(0, n, &table).abs().max().double_value(&[]), 0.0);
             packed.pack(0, &numbers, &table, &dither(0, n, 1, Device::Cpu));
             let error = ((packed.unpack(0, n, &table) - &numbers) / &numbers).abs();
-            assert!(error.mean(Kind::Float).double_value(&[]) < 0.05, "{signed}");
+            // Values of a decade are 0.9/n of its size apart, and dithering is off by a third of that on average: over
+            // the numbers of a decade 1.17/n of them, for n = 64, 32, 16 and 8, or twice as many: 6.9 and 3.4 %.
+            let expected = if signed { 0.069 } else { 0.034 };
+            let found = error.mean(Kind::Float).double_value(&[]);
+            assert!((found / expected - 1.0).abs() < 0.25, "{signed}: {found}");
             let tiny = Tensor::from_slice(&[1.0f32, 1e-12]).constant_pad_nd([0, BLOCK - 2]);
             packed.pack(0, &tiny, &table, &dither(0, BLOCK, 1, Device::Cpu));
             let back = packed.unpack(0, BLOCK, &table);

@@ -140,6 +140,9 @@ pub fn prepare<M: Trainable>(
     Ok(Prepared { pairs, counts })
 }
 
+/// Token ids and how many further sequences are among them.
+type WithFurther<E> = Option<(E, usize)>;
+
 /// Token ids of comparisons with their further sequences, and how many of these there are: where they can be
 /// done without, none that would be cut, since a pair is not too long because its composite is. `None`: a pair
 /// for training that cannot be cut as the settings say.
@@ -149,7 +152,7 @@ fn encode<M: Trainable>(
     role: Role,
     comparisons: &[Comparison],
     further: &[Vec<Response>],
-) -> Result<Vec<Option<(M::Encoded, usize)>>, TrainError> {
+) -> Result<Vec<WithFurther<M::Encoded>>, TrainError> {
     if further.iter().all(Vec::is_empty) {
         let all = cut(model, settings, role, comparisons)?;
         return Ok(all.into_iter().map(|encoded| Some((encoded?, 0))).collect());

@@ -78,12 +78,14 @@ fn rewards(network: &Network, of: &str) -> Tensor {
     network.rewards(&parity::separate_pairs(&fixture(of))).unwrap()
 }
 
+/// Method, further settings, architecture, what the base lacks, tensors of the adapter that must be there.
+type Case = (&'static str, &'static [&'static str], &'static str, &'static [&'static str], &'static [&'static str]);
+
 #[test]
 fn adapters_are_trained_saved_with_their_heads_and_read_by_everyone() {
     let dir = tempfile::tempdir().unwrap();
     write_pairs(&dir.path().join("pairs.jsonl"), 96, "a");
-    // Method, further settings, architecture, what the base lacks, tensors of the adapter that must be there.
-    let cases: [(&str, &[&str], &str, &[&str], &[&str]); 4] = [
+    let cases: [Case; 4] = [
         ("lora", &["adapter.targets=[\"q_proj\",\"v_proj\"]"], "llama", &["score"], &["score.weight"]),
         ("lora", &["adapter.rslora=true"], "qwen2", &["score"], &["score.weight", "mlp.up_proj.lora_A.weight"]),
         (
@@ -214,20 +216,23 @@ fn promised(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     found
 }
 
-/// Two hundred steps of LoRA with a mixture, micro-batches, checkpointing, dropout and an average, killed at random
-/// moments. `RMBENCH_TEST_KILLS=20` is the acceptance test; three by default.
+/// LoRA with a mixture, micro-batches, checkpointing, dropout and an average, killed at random moments: forty steps and
+/// two kills, or with `RMBENCH_TEST_KILLS=20` two hundred steps and so many, which is the acceptance test.
 #[test]
 fn kills_at_random_moments_leave_no_trace() {
     let dir = tempfile::tempdir().unwrap();
     write_pairs(&dir.path().join("a.jsonl"), 150, "a");
     write_pairs(&dir.path().join("b.jsonl"), 40, "b");
     let base = base_without(dir.path(), "llama", &["score"]).to_string_lossy().into_owned();
+    let asked: Option<u64> = std::env::var("RMBENCH_TEST_KILLS").ok().map(|n| n.parse().unwrap());
+    let (kills, n_steps) = asked.map_or((2, 40), |kills| (kills, 200));
+    let max_steps = format!("max-steps={n_steps}");
     let start = |out: &str, resume: bool| -> Child {
         let mut args = vec!["train", "--model", &base, "--data", "a.jsonl", "--data", "b.jsonl", "--out", out];
         let sets = [
             "adapter.method=lora",
             "adapter.rank=2",
-            "max-steps=200",
+            max_steps.as_str(),
             "batch-size=6",
             "token-budget=150",
             "checkpoint-layers=1",
@@ -246,7 +251,8 @@ fn kills_at_random_moments_leave_no_trace() {
             args.push("--resume");
         }
         let mut command = rmbench(dir.path(), &args);
-        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+        // Threads that wait for each other take ten times as long beside other tests.
+        command.env("OMP_NUM_THREADS", "1").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     };
     let began = Instant::now();
     // The run's record has the directory's name: it is the same for all.
@@ -255,8 +261,7 @@ fn kills_at_random_moments_leave_no_trace() {
     let expected = promised(&dir.path().join("whole/run"));
     assert!(expected.contains_key("adapter_model.safetensors"));
     let steps = String::from_utf8(expected["steps.jsonl"].clone()).unwrap();
-    assert!(steps.lines().count() == 200 && steps.contains("\"micro_batches\":3"));
-    let kills: u64 = std::env::var("RMBENCH_TEST_KILLS").map_or(3, |n| n.parse().unwrap());
+    assert!(steps.lines().count() == n_steps && steps.contains("\"micro_batches\":3"));
     let mut while_training = 0;
     for point in 0..kills {
         let out = format!("killed-{point}/run");
@@ -265,7 +270,7 @@ fn kills_at_random_moments_leave_no_trace() {
         process.kill().unwrap();
         let died = !process.wait().unwrap().success();
         let steps = std::fs::read_to_string(dir.path().join(&out).join("steps.jsonl")).unwrap_or_default();
-        while_training += u64::from(died && (1..200).contains(&steps.lines().count()));
+        while_training += u64::from(died && (1..n_steps).contains(&steps.lines().count()));
         assert!(start(&out, true).wait().unwrap().success(), "point {point}");
         let found = promised(&dir.path().join(&out));
         assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>(), "point {point}");
@@ -274,6 +279,6 @@ fn kills_at_random_moments_leave_no_trace() {
         }
         std::fs::remove_dir_all(dir.path().join(&out)).unwrap();
     }
-    assert!(2 * while_training >= kills, "only {while_training} of {kills} kills fell between the first and last step");
+    assert!(while_training >= kills / 2, "only {while_training} of {kills} kills fell between the first and last step");
     assert!(duration > Duration::ZERO);
 }

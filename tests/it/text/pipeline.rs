@@ -313,8 +313,8 @@ fn a_pair_is_cut_at_its_prompt_or_at_its_responses() {
         let one = |part| with(Some(limit)).encode_all_cut(std::slice::from_ref(&short), part).unwrap().remove(0);
         let cut = one(Part::Prompt).unwrap();
         let response = |encoded: &Encoded, side: usize| encoded.sequences[side][encoded.prompt_tokens[side]..].to_vec();
-        for side in 0..2 {
-            assert_eq!(cut.sequences[side].len(), lengths[side] - 9, "{architecture}");
+        for (side, length) in lengths.iter().enumerate() {
+            assert_eq!(cut.sequences[side].len(), length - 9, "{architecture}");
             assert_eq!(response(&cut, side), response(&whole, side), "{architecture}");
         }
         let prompts = [0, 1].map(|side| cut.sequences[side][..cut.prompt_tokens[side]].to_vec());
