@@ -9,6 +9,7 @@
 
 pub mod attention;
 mod block;
+pub mod cache;
 pub mod config;
 pub mod deberta;
 pub mod decoder;
@@ -24,7 +25,7 @@ mod projection;
 mod recording;
 pub mod rope;
 mod row_kernels;
-mod rows;
+pub mod rows;
 mod soft_cap;
 pub mod weights;
 

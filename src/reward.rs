@@ -9,6 +9,8 @@ pub mod adapted;
 pub mod artifact;
 #[cfg(feature = "torch")]
 pub mod head;
+#[cfg(feature = "torch")]
+pub mod language_model;
 pub mod locate;
 pub mod mock;
 #[cfg(feature = "torch")]
@@ -23,7 +25,7 @@ pub mod preset;
 #[cfg(feature = "torch")]
 pub mod scalar;
 #[cfg(feature = "torch")]
-mod workers;
+pub mod workers;
 
 use crate::preference::Comparison;
 use crate::text::batch::BatchError;

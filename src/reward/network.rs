@@ -39,6 +39,8 @@ pub enum NetworkError {
         if left.is_empty() { String::new() } else { format!(", and these tensors have no use: {}", left.join(", ")) }
     )]
     NoHead { missing: String, left: Vec<String> },
+    #[error("`{}` is no language model: {what}", place.display())]
+    NoLanguageModel { what: String, place: PathBuf },
     #[error("{0}")]
     Adapter(String),
     #[error(
@@ -61,6 +63,9 @@ impl NetworkError {
                 "language models have no reward head: `rmbench train --model …` trains one on it"
             }
             NetworkError::NoHead { .. } => "if one of these tensors is the head, say so in rmbench.toml beside it",
+            NetworkError::NoLanguageModel { .. } => {
+                "a model that judges in words is a decoder with its output layer (`…ForCausalLM`)"
+            }
             NetworkError::Json { .. } => "the file is not whole: copy it again from where the model is from",
             NetworkError::File(_) => "a model directory has config.json, model.safetensors and tokenizer.json",
             NetworkError::Head(_) | NetworkError::Adapter(_) | NetworkError::Distribution { .. } => return None,

@@ -93,6 +93,15 @@ impl ModelType {
         }
     }
 
+    /// Class name transformers uses for a language model of this type.
+    pub fn causal_lm(self) -> String {
+        match self {
+            ModelType::Gemma3 | ModelType::Gemma3Text => "Gemma3ForCausalLM".to_owned(),
+            ModelType::InternLm2 => "InternLM2ForCausalLM".to_owned(),
+            other => other.sequence_classifier().replace("ForSequenceClassification", "ForCausalLM"),
+        }
+    }
+
     /// Prefix of the backbone's tensors within a sequence-classification checkpoint.
     pub fn prefix(self) -> &'static str {
         match self {
