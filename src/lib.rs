@@ -18,7 +18,7 @@
 //! - [`report`]: findings, sections, renderers, figures.
 //!
 //! Torch half (feature `torch`):
-//! - [`device`], [`backbone`], [`objective`], [`reward`], [`train`], [`selfcheck`]; [`score`] also builds
+//! - [`device`], [`backbone`], [`objective`], [`reward`], [`generation`], [`train`], [`selfcheck`]; [`score`] also builds
 //!   without torch for the mock scorer.
 //!
 //! [`demo`] makes synthetic data in 24 languages. On top: [`cli`], one file per verb.
@@ -48,6 +48,8 @@ pub mod report;
 pub mod backbone;
 #[cfg(feature = "torch")]
 pub mod device;
+#[cfg(feature = "torch")]
+pub mod generation;
 #[cfg(feature = "torch")]
 pub mod objective;
 pub mod reward;

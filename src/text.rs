@@ -9,6 +9,7 @@ pub mod model_settings;
 pub mod pooling;
 pub mod prefix;
 mod python;
+pub mod question;
 pub mod settings;
 pub mod show;
 pub mod template_files;

@@ -23,7 +23,7 @@ use crate::lang::Lang;
 use numbers::{Rated, Scale};
 use plain::Plain;
 
-pub use words::VerdictWords;
+pub use words::{VerdictWords, words_of};
 
 /// What a verdict says of the responses as they were shown.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

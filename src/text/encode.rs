@@ -142,11 +142,11 @@ impl EncodingCounts {
 
 /// A checkpoint's tokenizer and template with the settings to use them.
 pub struct TextPipeline {
-    files: TokenizerFiles,
+    pub(super) files: TokenizerFiles,
     settings: TextSettings,
     /// Never `Auto`.
     layout: Layout,
-    template: Option<ChatTemplate>,
+    pub(super) template: Option<ChatTemplate>,
     bos_id: Option<u32>,
     eos: Option<String>,
     marks_prompts: bool,
@@ -365,15 +365,11 @@ impl TextPipeline {
             }
             None => (prompt.plain_text(), true),
         };
-        let encoding = self.files.tokenizer.encode_fast(text, special);
-        let encoding = encoding.map_err(|e| TextError::Encode { at: at(), response: 0, problem: e.to_string() })?;
-        let mut tokens = Tokens::of(&encoding);
-        self.apply_bos_policy(&mut tokens);
-        Ok(tokens.ids())
+        self.ids_with(&text, special).map_err(|problem| TextError::Encode { at: at(), response: 0, problem })
     }
 
     /// Returns how many BOS tokens were removed. A BOS that stays is protected from truncation.
-    fn apply_bos_policy(&self, tokens: &mut Tokens) -> usize {
+    pub(super) fn apply_bos_policy(&self, tokens: &mut Tokens) -> usize {
         self.bos_id.map_or(0, |bos| tokens.apply(self.settings.bos, bos))
     }
 
