@@ -18,6 +18,8 @@ mod demo;
 mod encoders;
 mod exchange;
 #[cfg(feature = "torch")]
+mod generation;
+#[cfg(feature = "torch")]
 mod heads;
 mod hub;
 mod judge;
