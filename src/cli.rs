@@ -14,6 +14,7 @@ pub mod export;
 pub mod fetch;
 pub mod hint;
 pub mod import;
+pub mod judgments;
 pub mod message;
 #[cfg(feature = "torch")]
 pub mod model;

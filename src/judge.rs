@@ -11,6 +11,7 @@ pub mod desk;
 pub mod endpoint;
 pub mod engine;
 mod error;
+pub mod form;
 pub mod grammar;
 pub mod local;
 mod member;
@@ -20,6 +21,7 @@ pub mod prompt;
 pub mod protocol;
 mod reading;
 pub mod settings;
+pub mod teaching;
 pub mod wire;
 
 use std::sync::Arc;

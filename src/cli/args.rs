@@ -7,9 +7,11 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, ValueHint};
 
 pub use exchange::{ExportArgs, ExportFormat, ImportArgs, ImportKind};
+pub use judgments::JudgmentsArgs;
 pub use model::{MergeAdapterArgs, ModelVerb, PersonalArgs};
 
 mod exchange;
+mod judgments;
 mod model;
 
 /// Version and commit.
@@ -288,6 +290,10 @@ Examples:
         #[arg(long, value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
         out: PathBuf,
     },
+    /// Write what a judge can learn from: its questions with right and wrong judgments, as preference pairs
+    #[command(override_usage = "rmbench data judgments FILE... --judge PROTOCOL --out FILE [OPTIONS]")]
+    #[command(after_help = judgments::EXAMPLES)]
+    Judgments(JudgmentsArgs),
     /// Show one row as a model will see it: text, tokens, and what was done to them
     #[command(override_usage = "rmbench data show --model MODEL --pairs FILE --row N [OPTIONS]")]
     #[command(after_help = "Example:\n  rmbench data show --model models/first --pairs bench.parquet --row 7")]

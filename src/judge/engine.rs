@@ -9,10 +9,11 @@ use super::grammar::{Place, words_of};
 use super::local::Open;
 use super::member::{Member, Who, member};
 use super::order::{self, Orders};
-use super::prompt::{self, Extras, Wording};
+use super::prompt::{self, Extras, Hint, Wording};
 use super::protocol::Protocol;
 use super::reading::{Understood, understand};
 use super::settings::{EndpointSettings, JudgeSettings};
+use super::teaching;
 use super::wire::{Reply, Request};
 use super::{JudgeError, Judgment, Outcome};
 use crate::lang::Lang;
@@ -207,7 +208,14 @@ impl Judge {
             self.check_language(comparison)?;
             for places in self.sets(comparison)? {
                 for shown in order::orders(policy, comparison, &places, self.seed) {
-                    let messages = prompt::messages(protocol, comparison, extras, &shown, self.settings.wordings())?;
+                    let wordings = self.settings.wordings();
+                    let mut messages = prompt::messages(protocol, comparison, extras, &shown, wordings)?;
+                    if self.settings.hint != Hint::None {
+                        let right = self.settings.hint == Hint::Right;
+                        let hint = teaching::hint(protocol, &shown, comparison.chosen.len(), right);
+                        let problem = |problem| JudgeError::Setting { key: "judge.hint", problem };
+                        prompt::add_hint(protocol, &mut messages, &hint.map_err(problem)?)?;
+                    }
                     for sample in 0..self.settings.samples {
                         questions.push(Question {
                             item,
