@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 use serde_json::Value;
+use tch::Device;
 
 use super::{Finish, GenerationError, Sampling, Task, Writer, Written};
 use crate::judge::JudgeError;
@@ -94,8 +95,13 @@ impl Respond for LocalJudge {
     fn respond(&self, groups: &[&[Request]], take: Take<'_>) -> Result<(), JudgeError> {
         let model = ReadOnly(self);
         let mut failed = None;
+        // On one thread each, also where one is left: more would add up in another order.
+        let workers = match self.writer.model.device {
+            Device::Cpu => workers::count(Device::Cpu, groups.len()).max(2),
+            _ => 1,
+        };
         workers::run(
-            workers::count(self.writer.model.device, groups.len()),
+            workers,
             groups.len(),
             |group| model.replies(groups[group]),
             |group, replies| {

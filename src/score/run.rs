@@ -60,7 +60,7 @@ pub fn run(
             judged::join(&judgments, &out.judgments(), &plan.info)?;
         }
         join(&shards.paths, &out.table(), &plan.info)?;
-        took = scorer.pipeline().map(|_| began.elapsed());
+        took = scorer.computes().then(|| began.elapsed());
         out.remove_shards()?;
     }
     Ok(Summary { took, ..summary(out.table(), plan.n_items(), n_resumed)? })

@@ -69,6 +69,11 @@ impl Scorer {
         }
     }
 
+    /// Whether a model on this machine computes the evidence.
+    pub fn computes(&self) -> bool {
+        self.pipeline().is_some() || self.judge().is_some_and(Judge::is_local)
+    }
+
     /// What a user should know of the model before it scores.
     pub fn warnings(&self) -> Vec<String> {
         match &self.model {
