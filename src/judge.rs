@@ -22,6 +22,7 @@ pub mod protocol;
 mod reading;
 pub mod settings;
 pub mod teaching;
+pub mod verifiable;
 pub mod wire;
 
 use std::sync::Arc;

@@ -8,6 +8,7 @@ pub mod bradley_terry;
 mod catalog;
 pub mod companions;
 pub mod gap;
+pub mod grpo;
 mod label;
 pub mod language_model;
 pub mod listwise;
