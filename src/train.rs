@@ -14,6 +14,7 @@ pub mod donors;
 pub mod engine;
 pub mod error;
 pub mod evaluation;
+pub mod grpo;
 pub mod journal;
 pub mod optimizer;
 pub mod overlap;

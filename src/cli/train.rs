@@ -17,7 +17,10 @@ use crate::preference::Comparison;
 use crate::progress::Progress;
 use crate::train::begin::begin;
 use crate::train::directory::{SETTINGS_FILE, refuse_occupied};
-use crate::train::prepare::Role;
+use crate::train::grpo::begin::JudgeBeginning;
+use crate::train::grpo::{self, JudgeJob, JudgeSummary, JudgeTraining};
+use crate::train::overlap::without_overlap;
+use crate::train::prepare::{Role, limited};
 use crate::train::settings::{DEFAULT_TOML, FROM_SCRATCH_TOML};
 use crate::train::{TrainJob, TrainOutcome, TrainSettings, TrainSummary};
 
@@ -34,6 +37,14 @@ pub fn run(args: &TrainArgs, message: &mut Message) -> anyhow::Result<Outcome> {
     let settings = settings(args, out)?;
     if !args.resume {
         refuse_occupied(out)?;
+    }
+    if let Some(judge) = &settings.judge {
+        let summary = train_judge(&settings, judge, out, args.resume, message)?;
+        message.line(&match summary {
+            None => format!("`{}` is already complete", out.display()),
+            Some(summary) => format!("trained {} steps; the judge is in `{}`", summary.steps, out.display()),
+        });
+        return Ok(Outcome::Done);
     }
     let summary = train(&settings, out, args.resume, message)?;
     tell(summary.as_deref(), out, message);
@@ -59,6 +70,40 @@ pub fn train(
         TrainOutcome::Trained(summary) => Ok(Some(summary)),
         TrainOutcome::AlreadyComplete => Ok(None),
     }
+}
+
+/// Trains a judge on its own judgments of the pairs.
+fn train_judge(
+    settings: &TrainSettings,
+    judge: &JudgeTraining,
+    out: &Path,
+    resume: bool,
+    progress: &mut dyn Progress,
+) -> anyhow::Result<Option<JudgeSummary>> {
+    settings.validate()?;
+    let data = dataset::local(&settings.source.data, progress)?;
+    let eval = dataset::local(&settings.source.eval, progress)?;
+    let digests = digests(data.iter().chain(&eval))?;
+    let pairs = read(&data, Role::Training, settings, progress)?;
+    let eval = read(&eval, Role::Evaluation, settings, progress)?;
+    let eval = without_overlap(&pairs, eval, settings.eval_overlap, progress)?;
+    let eval = limited(&eval, settings.eval_limit, settings.seed);
+    let JudgeBeginning { model, run } = grpo::begin::begin(settings, judge, digests, out, progress)?;
+    let mut asked = |comparisons: &[Comparison], what: &str| {
+        let found = grpo::questions::questions(&model, comparisons, judge, settings.seed)?;
+        if found.dropped > 0 {
+            progress.warn(&format!("{} {what} questions are too long for the model and its replies", found.dropped));
+        }
+        progress.line(&format!("{} {what} questions", found.asked.len()));
+        anyhow::Ok(found.asked)
+    };
+    let (train, eval) = (asked(&pairs, "training")?, asked(&eval, "evaluation")?);
+    if train.is_empty() {
+        let hint = "see `rmbench data stats`, and `judge.max-tokens`";
+        return Err(CliError::new("no training questions are left", hint).into());
+    }
+    let job = JudgeJob { settings, judge, train: &train, eval: &eval, out, resume, run };
+    Ok(grpo::run(&model, job, progress)?)
 }
 
 fn out(args: &TrainArgs) -> Result<&Path, CliError> {

@@ -34,6 +34,11 @@ impl Ends {
     }
 }
 
+/// `generation_config.json` of a model whose replies end so.
+pub fn to_json(ends: &Ends) -> Value {
+    serde_json::json!({"eos_token_id": ends.0})
+}
+
 /// One id or a list of them.
 fn ids(value: Option<&Value>) -> Vec<u32> {
     let id = |value: &Value| value.as_u64().and_then(|id| u32::try_from(id).ok());

@@ -47,7 +47,7 @@ pub fn verdicts(protocol: &Protocol, shown: &[usize], n_chosen: usize) -> Result
 }
 
 /// The questions about a comparison, with the orders of its responses; as a judge is asked.
-fn questions(
+pub fn questions(
     asking: Asking,
     comparison: &Comparison,
     extras: &Extras,

@@ -4,6 +4,7 @@
 //! may come from anywhere: `rmbench.toml` is optional and only overrides what the checkpoint implies.
 
 mod drawn;
+mod language;
 
 use std::path::{Path, PathBuf};
 
@@ -28,6 +29,7 @@ use crate::text::settings::{TextOverrides, TextSettings};
 use crate::text::template_files;
 
 pub use drawn::init;
+pub use language::save_language_model;
 
 /// The file beside the checkpoint.
 pub const FILE_NAME: &str = "rmbench.toml";
@@ -268,8 +270,8 @@ pub fn read_card(dir: &Path) -> Result<Option<ModelCard>, ArtifactError> {
         let problem = format!("schema {} is not known; this version reads schema {SCHEMA}", card.schema);
         return Err(ArtifactError::Wrong { path, problem });
     }
-    if card.reward.kind != "scalar" {
-        let problem = format!("reward kind `{}` is not supported; known: scalar", card.reward.kind);
+    if !["scalar", language::KIND].contains(&card.reward.kind.as_str()) {
+        let problem = format!("reward kind `{}` is not supported; known: scalar, generative", card.reward.kind);
         return Err(ArtifactError::Wrong { path, problem });
     }
     Ok(Some(card))
@@ -303,19 +305,7 @@ pub fn save_beside(
     objective: Option<&str>,
     provenance: Option<ProvenanceCard>,
 ) -> Result<(), ArtifactError> {
-    files::create_dir(dir)?;
-    for name in TOKENIZER_FILES {
-        let source = tokenizer_dir.join(name);
-        if source.is_file() && source != dir.join(name) {
-            files::write_bytes(&dir.join(name), &files::read_bytes(&source)?)?;
-        }
-    }
-    for source in template_files::additional(tokenizer_dir)? {
-        let target = dir.join(template_files::ADDITIONAL_DIR).join(source.file_name().unwrap_or_default());
-        if source != target {
-            files::write_bytes(&target, &files::read_bytes(&source)?)?;
-        }
-    }
+    copy_tokenizer(tokenizer_dir, dir)?;
     write_pad_token(dir, model)?;
     let card = ModelCard {
         schema: SCHEMA,
@@ -326,6 +316,24 @@ pub fn save_beside(
     let card = toml::to_string_pretty(&card)
         .map_err(|e| ArtifactError::Wrong { path: dir.join(FILE_NAME), problem: e.to_string() })?;
     Ok(files::write_bytes(&dir.join(FILE_NAME), card.as_bytes())?)
+}
+
+/// The tokenizer's files as they are.
+pub(super) fn copy_tokenizer(from: &Path, to: &Path) -> Result<(), ArtifactError> {
+    files::create_dir(to)?;
+    for name in TOKENIZER_FILES {
+        let source = from.join(name);
+        if source.is_file() && source != to.join(name) {
+            files::write_bytes(&to.join(name), &files::read_bytes(&source)?)?;
+        }
+    }
+    for source in template_files::additional(from)? {
+        let target = to.join(template_files::ADDITIONAL_DIR).join(source.file_name().unwrap_or_default());
+        if source != target {
+            files::write_bytes(&target, &files::read_bytes(&source)?)?;
+        }
+    }
+    Ok(())
 }
 
 /// The tokenizer pads with what the model takes for padding: where the two differ, transformers reads the

@@ -17,7 +17,7 @@ use super::error::TrainError;
 use super::journal::LogLengths;
 use super::optimizer::AdamW;
 use super::schedule::Plateau;
-use super::trainable::Trainable;
+use super::trainable::Saved;
 use crate::backbone::weights::{self, Checkpoint};
 use crate::files::{self, FileError};
 use crate::provenance::RunInfo;
@@ -99,7 +99,7 @@ impl Checkpoints {
     }
 
     /// Writes the checkpoint of `state.step`, atomically and durably.
-    pub fn save<M: Trainable>(
+    pub fn save<M: Saved>(
         &self,
         model: &M,
         optimizer: &AdamW,
@@ -112,7 +112,7 @@ impl Checkpoints {
             remove(&part)?;
         }
         files::create_dir(&part)?;
-        model.save(&part)?;
+        model.write(&part)?;
         let moments = optimizer.state();
         weights::write(&part.join(OPTIMIZER_FILE), moments.iter().map(|(name, tensor)| (name.as_str(), tensor)))?;
         if let Some(average) = average {
@@ -150,7 +150,7 @@ impl Checkpoints {
     }
 
     /// Puts parameters, moments and averages back.
-    pub fn load_tensors<M: Trainable>(
+    pub fn load_tensors<M: Saved>(
         &self,
         step: u64,
         model: &M,
@@ -171,7 +171,7 @@ impl Checkpoints {
 
     /// Gives the model the parameters it would be used with at `step`: averaged ones where an average is
     /// kept.
-    pub fn load_final<M: Trainable>(&self, step: u64, model: &M, averaged: bool) -> Result<(), TrainError> {
+    pub fn load_final<M: Saved>(&self, step: u64, model: &M, averaged: bool) -> Result<(), TrainError> {
         let dir = self.path(step);
         let mut params = Checkpoint::open_dir(&dir)?.take_all()?;
         if averaged {
@@ -220,10 +220,10 @@ fn tensors(path: &Path) -> Result<BTreeMap<String, Tensor>, TrainError> {
     Ok(Checkpoint::open_files(&[path.to_owned()])?.take_all()?)
 }
 
-fn load_params<M: Trainable>(model: &M, mut saved: BTreeMap<String, Tensor>, dir: &Path) -> Result<(), TrainError> {
+fn load_params<M: Saved>(model: &M, mut saved: BTreeMap<String, Tensor>, dir: &Path) -> Result<(), TrainError> {
     let _no_grad = tch::no_grad_guard();
     let broken = |problem: String| TrainError::Checkpoint { path: dir.to_owned(), problem };
-    for (name, param) in model.params() {
+    for (name, param) in model.parameters() {
         let found = saved.remove(name).ok_or_else(|| broken(format!("it has no tensor `{name}`")))?;
         if (found.size(), found.kind()) != (param.size(), param.kind()) {
             let problem = format!(

@@ -138,7 +138,7 @@ fn initial_state(settings: &TrainSettings, run: &RunInfo) -> TrainerState {
     }
 }
 
-fn write_run(out: &Path, run: &RunInfo) -> Result<(), TrainError> {
+pub(super) fn write_run(out: &Path, run: &RunInfo) -> Result<(), TrainError> {
     let path = out.join(RUN_FILE);
     let mut text = serde_json::to_string_pretty(run)
         .map_err(|e| TrainError::Checkpoint { path: path.clone(), problem: e.to_string() })?;

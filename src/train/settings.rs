@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::TrainError;
 use super::evaluation::BestMetric;
+use super::grpo::JudgeTraining;
 use super::optimizer::AdamWSettings;
 use super::schedule::Schedule;
 use crate::benchmark::columns::ColumnMap;
@@ -80,6 +81,9 @@ pub struct TrainSettings {
     pub init: InitSettings,
     pub columns: ColumnMap,
     pub text: TextOverrides,
+    /// In place of the objective: a judge that learns from its own judgments.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub judge: Option<JudgeTraining>,
 }
 
 /// What happens to a pair with a sequence over the length limit.
@@ -153,6 +157,7 @@ impl Default for TrainSettings {
             init: InitSettings::default(),
             columns: ColumnMap::default(),
             text: TextOverrides::default(),
+            judge: None,
         }
     }
 }
@@ -349,6 +354,8 @@ mod tests {
                 },
             columns: _,
             text: _,
+            // Explained in a table of its own, which is not there unless it is set.
+            judge: None,
         } = &settings
         else {
             panic!("an optional key is not in default.toml: {settings:?}");

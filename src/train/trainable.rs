@@ -55,6 +55,25 @@ impl Forward {
     }
 }
 
+/// What a checkpoint holds of a model.
+pub trait Saved {
+    /// All parameters by name.
+    fn parameters(&self) -> &Params;
+
+    /// See [`Trainable::save`].
+    fn write(&self, dir: &Path) -> Result<(), RewardError>;
+}
+
+impl<M: Trainable> Saved for M {
+    fn parameters(&self) -> &Params {
+        self.params()
+    }
+
+    fn write(&self, dir: &Path) -> Result<(), RewardError> {
+        self.save(dir)
+    }
+}
+
 /// A model that gives rewards on the autograd graph.
 pub trait Trainable {
     /// A pair as token ids.
