@@ -190,6 +190,65 @@ fn attention_over_trees_is_libtorchs() {
     }
 }
 
+/// A query computed alone, over the pieces of a cache as they lie, is the query computed among others.
+fn queries_alone<T: Operand>(dice: &mut Dice, level: Level) {
+    let groups = 1 + dice.below(3);
+    let heads = groups * (1 + dice.below(4));
+    let width = dice.of(&[8, 20, 40, 64, 128]);
+    let kind = kind_of::<T>();
+    // Pieces of one sequence that lie apart in the cache, the last with the queries' own keys.
+    let lengths: Vec<usize> = (0..1 + dice.below(4)).map(|_| 1 + dice.below(70)).collect();
+    let gap = dice.below(9);
+    let (mut pieces, mut row, mut position) = (Vec::new(), gap, 0);
+    for length in &lengths {
+        pieces.push(Piece { keys: row..row + length, position });
+        (row, position) = (row + length + gap, position + length);
+    }
+    let n = lengths[lengths.len() - 1];
+    let window = dice.of(&[None, Some(7), Some(40)]);
+    let shape = Shape {
+        heads,
+        groups,
+        width,
+        scale: (width as f32).powf(-0.5),
+        cap: dice.of(&[None, Some(2.0)]),
+        reach: Reach { back: window.map_or(usize::MAX, |window: usize| window - 1), forward: 0 },
+    };
+    let [q, k, v] = [(n, heads), (row, groups), (row, groups)]
+        .map(|(rows, heads)| random(&[rows as i64, heads as i64, width as i64], kind));
+    let data = [&q, &k, &v].map(numbers::<T>);
+    let tensors = || [0, 1, 2].map(|i| Heads { data: &data[i], stride: if i == 0 { heads } else { groups } * width });
+    let sees: Vec<usize> = (0..pieces.len()).collect();
+    let compute = |spans: Vec<Span>| {
+        let mut out = vec![T::default(); n * heads * width];
+        attend(level, tensors(), &[Tree { pieces: pieces.clone(), spans }], shape, &mut out);
+        tensor(&out, &[n as i64, heads as i64, width as i64])
+    };
+    let first = position - n;
+    let together = compute(vec![Span { queries: 0..n, position: first, sees: sees.clone() }]);
+    let alone = compute((0..n).map(|i| Span { queries: i..i + 1, position: first + i, sees: sees.clone() }).collect());
+    let away = off(&alone, &together);
+    // Products of bf16 are summed otherwise, and weights rounded.
+    let allowed = if T::IS_BF16 { 3e-2 } else { F32 };
+    assert!(
+        away <= allowed,
+        "{level:?} {kind:?} {heads}/{groups} of {width}, {lengths:?}, {:?}: {away:.2e}",
+        shape.reach
+    );
+}
+
+#[test]
+fn a_query_alone_is_the_query_among_others() {
+    tch::manual_seed(3);
+    let mut dice = Dice(3);
+    for level in Level::available() {
+        for _ in 0..24 {
+            queries_alone::<f32>(&mut dice, level);
+            queries_alone::<Bf16>(&mut dice, level);
+        }
+    }
+}
+
 #[test]
 fn norms_turns_and_gates_are_libtorchs() {
     tch::manual_seed(2);
