@@ -3,6 +3,8 @@
 mod corpus;
 mod faults;
 #[cfg(feature = "torch")]
+mod lifts;
+#[cfg(feature = "torch")]
 mod local;
 mod runs;
 mod served;
