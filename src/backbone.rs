@@ -26,6 +26,7 @@ pub mod rope;
 mod row_kernels;
 mod rows;
 mod soft_cap;
+pub mod vocabulary;
 pub mod weights;
 
 use tch::{Kind, Tensor};

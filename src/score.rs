@@ -5,10 +5,12 @@
 
 mod ahead;
 pub mod directory;
+pub mod implicit;
 mod judged;
 #[cfg(feature = "torch")]
 mod load;
 pub mod plan;
+pub mod rescore;
 pub mod run;
 pub mod scorer;
 pub mod settings;

@@ -9,6 +9,7 @@ pub mod model_settings;
 pub mod pooling;
 pub mod prefix;
 mod python;
+pub mod response_tokens;
 pub mod settings;
 pub mod show;
 pub mod template_files;

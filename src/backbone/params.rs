@@ -247,6 +247,11 @@ impl ParamSource {
         self.device
     }
 
+    /// False where everything is drawn.
+    pub fn is_checkpoint(&self) -> bool {
+        self.checkpoint.is_some()
+    }
+
     /// A tensor asked for earlier.
     pub fn taken(&self, name: &str) -> Option<&Tensor> {
         self.params.get(name)

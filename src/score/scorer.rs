@@ -64,6 +64,8 @@ impl Scorer {
         match &self.model {
             #[cfg(feature = "torch")]
             Model::Scores(RewardModel::Scalar(model)) => Some(&model.text),
+            #[cfg(feature = "torch")]
+            Model::Scores(RewardModel::Implicit(model)) => Some(&model.policy.text),
             _ => None,
         }
     }
@@ -150,8 +152,8 @@ fn load_model(spec: &str, settings: &ScoreSettings, progress: &mut dyn Progress)
     }
     #[cfg(feature = "torch")]
     {
-        let (model, info) = super::load::scalar(spec, settings, progress)?;
-        Ok(Scorer { model: Model::Scores(RewardModel::Scalar(Box::new(model))), info, delay: None })
+        let (model, info) = super::load::open(spec, settings, progress)?;
+        Ok(Scorer { model: Model::Scores(model), info, delay: None })
     }
     #[cfg(not(feature = "torch"))]
     {

@@ -4,10 +4,13 @@ use std::path::Path;
 
 use tch::Tensor;
 
+use super::error::TrainError;
+use super::prepare::TrainPair;
 use crate::backbone::params::Params;
 use crate::backbone::{Dropout, DropoutKey};
 use crate::objective::language_model::Every;
 use crate::preference::Comparison;
+use crate::progress::Progress;
 use crate::reward::RewardError;
 
 /// What one pair costs.
@@ -109,6 +112,17 @@ pub trait Trainable {
         _beside: bool,
     ) -> Option<Self::Encoded> {
         None
+    }
+
+    /// Adds what training needs of encoded pairs beside their tokens, and the pairs alone decide: log-probabilities by a
+    /// reference. What is costly is kept in the run's directory `out`.
+    fn complete(
+        &self,
+        _pairs: &mut [TrainPair<Self::Encoded>],
+        _out: &Path,
+        _progress: &mut dyn Progress,
+    ) -> Result<(), TrainError> {
+        Ok(())
     }
 
     /// Writes the model directory into `dir`, every parameter under its name and in its own element type

@@ -20,6 +20,8 @@ mod exchange;
 #[cfg(feature = "torch")]
 mod heads;
 mod hub;
+#[cfg(feature = "torch")]
+mod implicit;
 mod judge;
 #[cfg(feature = "torch")]
 mod kernels;
