@@ -3,7 +3,9 @@
 //! log p(y | h) = z_y − log Σ_v e^{z_v}, z = cap·tanh(s·(E·h + b)/cap). Logits come in the activations' kind and are
 //! widened to f32 before anything is summed. They are made in blocks of rows and of vocabulary entries and summed up as
 //! they come (log Σ e^z over blocks with a running maximum), so that memory depends neither on the vocabulary nor on
-//! how many tokens are asked for. Passes that record gradients hold the logits of their rows, block by block of rows.
+//! how many tokens are asked for. Passes that record gradients hold the logits of their rows; where those would be many, the
+//! log-probabilities are computed without gradients first, and the logits again, some rows at a time, once it is known what
+//! each of them weighs in the loss ([`OutputLayer::for_training`]).
 //!
 //! Shape suffixes: n prediction, d model width, v vocabulary entry.
 
@@ -19,6 +21,12 @@ const ROWS: i64 = 512;
 const ENTRIES: i64 = 4096;
 /// Logits that a recorded pass makes at a time, for all entries: 64 MiB in f32.
 const RECORDED: i64 = 1 << 24;
+
+/// More logits than this are not held for a backward pass: 512 MiB in f32, twice.
+const HELD: usize = 1 << 27;
+
+/// What is left of a backward pass when the loss's has run.
+pub type Rest = Box<dyn FnOnce()>;
 
 /// Output layer, with what the architecture does to its logits.
 pub struct OutputLayer {
@@ -61,6 +69,43 @@ impl OutputLayer {
             false => self.summed_up(states_nd, &ids_n, wide),
         });
         Tensor::cat(&parts.collect::<Vec<_>>(), 0)
+    }
+
+    /// As [`OutputLayer::log_probs`] on the graph. With a rest, the log-probabilities are leaves of the graph, and gradients
+    /// reach states and weights when the rest is run after the loss's backward pass.
+    pub fn for_training(&self, states_nd: &Tensor, ids: &[i64]) -> (Tensor, Option<Rest>) {
+        if !records_gradients() || ids.len().saturating_mul(self.vocab as usize) <= HELD {
+            return (self.log_probs(states_nd, ids), None);
+        }
+        let (log_prob_n, rest) = self.in_two_passes(states_nd, ids);
+        (log_prob_n, Some(rest))
+    }
+
+    fn in_two_passes(&self, states_nd: &Tensor, ids: &[i64]) -> (Tensor, Rest) {
+        let log_prob_n = tch::no_grad(|| self.log_probs(states_nd, ids)).set_requires_grad(true);
+        let (layer, states_nd) = (self.shallow_clone(), states_nd.shallow_clone());
+        let (ids, weighed_n) = (ids.to_vec(), log_prob_n.shallow_clone());
+        let rest = move || {
+            let weight_n = weighed_n.grad();
+            if !weight_n.defined() {
+                return;
+            }
+            let leaf_nd = states_nd.detach().set_requires_grad(true);
+            let rows = (RECORDED / layer.vocab).max(1) as usize;
+            for (chunk, ids) in ids.chunks(rows).enumerate() {
+                let (start, n) = ((chunk * rows) as i64, ids.len() as i64);
+                let again_n = layer.log_probs(&leaf_nd.narrow(0, start, n), ids);
+                (again_n * weight_n.narrow(0, start, n)).sum(weight_n.kind()).backward();
+            }
+            if states_nd.requires_grad() {
+                (&states_nd * leaf_nd.grad()).sum(states_nd.kind()).backward();
+            }
+        };
+        (log_prob_n, Box::new(rest))
+    }
+
+    fn shallow_clone(&self) -> Self {
+        Self { layer: self.layer.shallow_clone(), vocab: self.vocab, scale: self.scale, cap: self.cap }
     }
 
     fn recorded(&self, states_nd: &Tensor, ids_n: &Tensor, wide: Kind) -> Tensor {
@@ -164,6 +209,32 @@ mod tests {
             assert!((values - &expected).abs().max().double_value(&[]) < 1e-12);
             assert!((of_layer - of_formula).abs().max().double_value(&[]) < 1e-12);
         }
+    }
+
+    #[test]
+    fn two_passes_give_the_same_gradients_as_one() {
+        tch::manual_seed(4);
+        let (n, v) = (40, 1 << 20);
+        let trunk = random([6, 6], Kind::Double).set_requires_grad(true);
+        let (inputs, weight) = (random([n, 6], Kind::Double), random([v, 6], Kind::Double).set_requires_grad(true));
+        let ids: Vec<i64> = (0..n).map(|i| i * 7919 % v).collect();
+        let mut found = Vec::new();
+        for two in [false, true] {
+            let (layer, states) = (OutputLayer::tied(&weight), inputs.matmul(&trunk));
+            let (log_probs, rest) = match two {
+                true => layer.in_two_passes(&states, &ids),
+                false => (layer.log_probs(&states, &ids), Box::new(|| ()) as Rest),
+            };
+            log_probs.square().sum(Kind::Double).backward();
+            rest();
+            let mut tensors = [trunk.grad(), weight.grad()];
+            found.push([log_probs.detach().copy(), tensors[0].copy(), tensors[1].copy()]);
+            tensors.iter_mut().for_each(|gradient| drop(gradient.zero_()));
+        }
+        for (one, two) in found[0].iter().zip(&found[1]) {
+            assert!((one - two).abs().max().double_value(&[]) < 1e-9 * one.abs().max().double_value(&[]));
+        }
+        assert!(OutputLayer::tied(&weight).for_training(&inputs, &ids).1.is_none());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use tch::Tensor;
 
 use super::RewardError;
 use super::network::Network;
-use crate::backbone::vocabulary::OutputLayer;
+use crate::backbone::vocabulary::{OutputLayer, Rest};
 use crate::backbone::{Dropout, DropoutKey, Pass};
 use crate::text::batch::TokenBatch;
 use crate::text::response_tokens::ResponseTokens;
@@ -18,15 +18,15 @@ impl Network {
         Ok(self.output()?.log_probs(&states_nd, &tokens.ids))
     }
 
-    /// The same on the graph.
+    /// The same on the graph; see [`OutputLayer::for_training`] for the rest.
     pub fn log_probs_for_training(
         &self,
         batch: &TokenBatch,
         tokens: &ResponseTokens,
         dropout: Option<(Dropout, DropoutKey)>,
-    ) -> Result<Tensor, RewardError> {
+    ) -> Result<(Tensor, Option<Rest>), RewardError> {
         let states_nd = self.states_at(batch, tokens, self.training_pass(dropout))?;
-        Ok(self.output()?.log_probs(&states_nd, &tokens.ids))
+        Ok(self.output()?.for_training(&states_nd, &tokens.ids))
     }
 
     /// The states [n, d] that predict the tokens.

@@ -193,6 +193,9 @@ impl<'a, M: Trainable> Engine<'a, M> {
                 states.push((states_sd.detach(), sources));
             }
             loss.backward();
+            if let Some(rest) = given.rest {
+                rest();
+            }
             computed.push((rewards_s.detach(), losses_n.detach()));
             seen.labels.extend(labels);
             seen.pair.extend(compared.pair);

@@ -184,13 +184,14 @@ impl Trainable for PolicyTrainable {
         let members: Vec<(usize, &Encoded)> = pairs.iter().map(|pair| &pair.encoded).enumerate().collect();
         let predicted = self.predicted(&members, self.needs.whole)?;
         let Predicted { batch, tokens, .. } = &predicted;
-        let log_prob_n = self.policy.network.log_probs_for_training(batch, tokens, dropout)?;
+        let (log_prob_n, rest) = self.policy.network.log_probs_for_training(batch, tokens, dropout)?;
         let references: Vec<f64> = pairs.iter().flat_map(|pair| pair.reference.iter().copied()).collect();
         if self.needs.reference.is_some() && references.len() != batch.owners.len() {
             return Err(RewardError::Model("the reference's log-probabilities are not known yet".into()));
         }
         let columns_sc = self.columns(&predicted, &log_prob_n, &references);
-        Ok(Forward { attributes_sa: Some(columns_sc.shallow_clone()), ..Forward::of(self.rewards_of(&columns_sc)) })
+        let rewards_s = self.rewards_of(&columns_sc);
+        Ok(Forward { attributes_sa: Some(columns_sc), rest, ..Forward::of(rewards_s) })
     }
 
     fn complete(

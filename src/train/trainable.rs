@@ -7,6 +7,7 @@ use tch::Tensor;
 use super::error::TrainError;
 use super::prepare::TrainPair;
 use crate::backbone::params::Params;
+use crate::backbone::vocabulary::Rest;
 use crate::backbone::{Dropout, DropoutKey};
 use crate::objective::language_model::Every;
 use crate::preference::Comparison;
@@ -47,14 +48,16 @@ pub struct Forward {
     pub next_token: Option<Tensor>,
     /// [s, d], what the reward head read.
     pub states_sd: Option<Tensor>,
-    /// [s, a], the head's labels.
+    /// [s, a], the head's labels; of a policy what [`column`](crate::objective::implicit::column) says.
     pub attributes_sa: Option<Tensor>,
+    /// To be run after the loss's backward pass.
+    pub rest: Option<Rest>,
 }
 
 impl Forward {
     /// Rewards alone.
     pub fn of(rewards_s: Tensor) -> Self {
-        Self { rewards_s, next_token: None, states_sd: None, attributes_sa: None }
+        Self { rewards_s, next_token: None, states_sd: None, attributes_sa: None, rest: None }
     }
 }
 
