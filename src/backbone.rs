@@ -27,6 +27,7 @@ pub mod rope;
 mod row_kernels;
 pub mod rows;
 mod soft_cap;
+pub mod vocabulary;
 pub mod weights;
 
 use tch::{Kind, Tensor};

@@ -14,8 +14,7 @@ mod text;
 
 use tch::Tensor;
 
-use crate::reward::language_model::LanguageModel;
-use crate::text::encode::TextPipeline;
+use crate::reward::scalar::ScalarModel;
 use ends::Ends;
 pub use sampling::Sampling;
 
@@ -23,6 +22,8 @@ pub use sampling::Sampling;
 pub enum GenerationError {
     #[error("task {task}: {problem}")]
     Task { task: usize, problem: String },
+    #[error("this model has no output layer: it was loaded with a reward head, or is an encoder")]
+    NoLanguageModel,
     #[error("what the model computed cannot be read back: {0}")]
     Read(#[from] tch::TchError),
 }
@@ -99,10 +100,10 @@ impl Default for Capacity {
     }
 }
 
-/// A language model with its tokenizer, and what ends its replies.
+/// A language model, and what ends its replies.
 pub struct Writer {
-    pub model: LanguageModel,
-    pub text: TextPipeline,
+    /// Network and text pipeline; its head is the vocabulary.
+    pub model: ScalarModel,
     pub ends: Ends,
     pub capacity: Capacity,
 }

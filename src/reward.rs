@@ -10,7 +10,9 @@ pub mod artifact;
 #[cfg(feature = "torch")]
 pub mod head;
 #[cfg(feature = "torch")]
-pub mod language_model;
+pub mod implicit;
+#[cfg(feature = "torch")]
+mod in_batches;
 pub mod locate;
 pub mod mock;
 #[cfg(feature = "torch")]
@@ -21,6 +23,8 @@ pub mod padding;
 #[cfg(feature = "torch")]
 pub mod parts;
 #[cfg(feature = "torch")]
+pub mod policy;
+#[cfg(feature = "torch")]
 pub mod preset;
 #[cfg(feature = "torch")]
 pub mod scalar;
@@ -28,6 +32,7 @@ pub mod scalar;
 pub mod workers;
 
 use crate::preference::Comparison;
+use crate::table::implicit::LogProbs;
 use crate::text::batch::BatchError;
 use crate::text::encode::{Encoded, TextError};
 
@@ -40,8 +45,8 @@ pub struct ResponseScore {
     pub n_tokens: u32,
     /// Something was cut to fit the model.
     pub truncated: bool,
-    pub logp_policy: Option<f64>,
-    pub logp_reference: Option<f64>,
+    /// What implicit models have beside the reward.
+    pub log_probs: Option<LogProbs>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -84,6 +89,8 @@ pub enum RewardModel {
     Mock(mock::Mock),
     #[cfg(feature = "torch")]
     Scalar(Box<scalar::ScalarModel>),
+    #[cfg(feature = "torch")]
+    Implicit(Box<implicit::ImplicitModel>),
 }
 
 impl RewardModel {
@@ -99,6 +106,8 @@ impl RewardModel {
             RewardModel::Mock(mock) => Ok(mock.score(comparisons, done)),
             #[cfg(feature = "torch")]
             RewardModel::Scalar(model) => model.score(comparisons, done),
+            #[cfg(feature = "torch")]
+            RewardModel::Implicit(model) => model.score(comparisons, done),
         }
     }
 
@@ -115,6 +124,8 @@ impl RewardModel {
             RewardModel::Mock(mock) => Ok(mock.score(comparisons, done)),
             #[cfg(feature = "torch")]
             RewardModel::Scalar(model) => model.score_encoded(comparisons, encoded, done),
+            #[cfg(feature = "torch")]
+            RewardModel::Implicit(model) => model.score_encoded(comparisons, encoded, done),
         }
     }
 }

@@ -3,6 +3,7 @@
 pub mod align;
 pub mod export;
 mod footer;
+pub mod implicit;
 pub mod import;
 pub mod item;
 pub mod judged;

@@ -7,6 +7,7 @@
 
 pub mod average;
 pub mod begin;
+pub mod begin_policy;
 pub mod checkpoint;
 pub mod companion;
 pub mod directory;
@@ -21,7 +22,9 @@ pub mod overlap;
 mod passes;
 pub mod personal;
 pub mod phase;
+pub mod policy;
 pub mod prepare;
+pub mod reference;
 pub mod run;
 pub mod sampler;
 pub mod scalar;

@@ -18,9 +18,7 @@ mod windows;
 use serde_json::Value;
 
 pub use composite::text_part;
-pub use decoder::{
-    DecoderConfig, ExpertsConfig, LayerConfig, NormKind, OutputConfig, Pairs, QkNorm, RopePrecision, Rotation,
-};
+pub use decoder::{DecoderConfig, ExpertsConfig, LayerConfig, NormKind, Pairs, QkNorm, RopePrecision, Rotation};
 pub use encoder::{ConvolutionConfig, EncoderConfig, Positions, Projections, RelativeConfig};
 pub use model_type::ModelType;
 pub use modernbert::{LayerKind, ModernBertConfig};
@@ -251,18 +249,6 @@ mod tests {
         assert_eq!(gemma.layers.iter().map(|layer| layer.rope).collect::<Vec<_>>(), [Some(0), Some(1), Some(0)]);
         let cohere = decoder(&with("cohere2", json!({"sliding_window": 8, "sliding_window_pattern": 2})));
         assert_eq!(cohere.layers.iter().map(|layer| layer.rope).collect::<Vec<_>>(), [Some(0), None, Some(0)]);
-    }
-
-    #[test]
-    fn output_layers_are_the_embeddings_of_gemma_and_cohere_and_change_logits_there() {
-        let output = |config: &Value| decoder(config).output;
-        let plain = OutputConfig { tied: false, scale: None, cap: None };
-        assert_eq!(output(&base("llama")), plain);
-        assert_eq!(output(&with("qwen3", json!({"tie_word_embeddings": true}))), OutputConfig { tied: true, ..plain });
-        assert_eq!(output(&base("gemma2")), OutputConfig { tied: true, cap: Some(30.0), ..plain });
-        assert_eq!(output(&with("gemma2", json!({"final_logit_softcapping": null}))).cap, None);
-        assert_eq!(output(&base("cohere")), OutputConfig { tied: true, scale: Some(0.0625), ..plain });
-        assert_eq!(output(&with("llama", json!({"logit_scale": 2.0, "final_logit_softcapping": 5.0}))), plain);
     }
 
     #[test]

@@ -247,8 +247,8 @@ impl ParamSource {
         self.device
     }
 
-    /// Whether tensors come from a checkpoint.
-    pub fn reads_checkpoint(&self) -> bool {
+    /// False where everything is drawn.
+    pub fn is_checkpoint(&self) -> bool {
         self.checkpoint.is_some()
     }
 

@@ -36,6 +36,9 @@ pub struct ColumnMap {
     pub votes_b: Option<String>,
     pub rationale: Option<String>,
     pub user: Option<String>,
+    /// Log-probabilities of the two responses by the policy that wrote them, in nats.
+    pub behaviour_chosen: Option<String>,
+    pub behaviour_rejected: Option<String>,
     /// By what the responses were compared, put into the system turn; has no usual name.
     pub criteria: Option<String>,
 }
@@ -87,12 +90,22 @@ pub enum Part {
     Individual,
     Rationale,
     User,
+    BehaviourChosen,
+    BehaviourRejected,
     Criteria,
 }
 
 /// Parts that only training reads.
-pub(super) const EVIDENCE: [Part; 6] =
-    [Part::VotesA, Part::VotesB, Part::Individual, Part::Rationale, Part::User, Part::Criteria];
+pub(super) const EVIDENCE: [Part; 8] = [
+    Part::VotesA,
+    Part::VotesB,
+    Part::Individual,
+    Part::Rationale,
+    Part::User,
+    Part::BehaviourChosen,
+    Part::BehaviourRejected,
+    Part::Criteria,
+];
 
 impl Part {
     /// The part's name in messages; for those of [`ColumnMap`] also the key there.
@@ -130,6 +143,8 @@ impl Part {
             Part::Individual => "individual",
             Part::Rationale => "rationale",
             Part::User => "user",
+            Part::BehaviourChosen => "behaviour-chosen",
+            Part::BehaviourRejected => "behaviour-rejected",
             Part::Criteria => "criteria",
         }
     }
@@ -179,6 +194,8 @@ impl Part {
             Part::Individual => &["individual_preference"],
             Part::Rationale => &["rationale"],
             Part::User => &["user_id", "annotator_id"],
+            Part::BehaviourChosen => &["behaviour_chosen", "behavior_chosen", "logp_chosen"],
+            Part::BehaviourRejected => &["behaviour_rejected", "behavior_rejected", "logp_rejected"],
             Part::Criteria => &[],
         }
     }
@@ -214,6 +231,8 @@ impl ColumnMap {
             Part::VotesB => self.votes_b.as_deref(),
             Part::Rationale => self.rationale.as_deref(),
             Part::User => self.user.as_deref(),
+            Part::BehaviourChosen => self.behaviour_chosen.as_deref(),
+            Part::BehaviourRejected => self.behaviour_rejected.as_deref(),
             Part::Criteria => self.criteria.as_deref(),
             Part::Context | Part::ModelA | Part::ModelB | Part::Styles | Part::NumCorrect | Part::Individual => None,
         }

@@ -85,7 +85,8 @@ pub struct ConfigArgs {
 Examples:
   rmbench train --data train.parquet --model init:small --out models/first --eval valid.parquet
   rmbench train --data train.parquet --model models/first --out models/second --set lr=1e-5
-  rmbench train --data votes.jsonl --model models/first --out models/third --set objective.name=bt-votes")]
+  rmbench train --data votes.jsonl --model models/first --out models/third --objective bt-votes
+  rmbench train --data train.parquet --model models/chat --objective dpo --out models/dpo --set lr=1e-6")]
 pub struct TrainArgs {
     /// Preference pairs: Parquet, JSONL, CSV or Arrow files, or hf-data:ORG/NAME[/FILE]
     #[arg(long, value_name = "PAIRS", num_args = 1.., value_hint = ValueHint::FilePath)]
@@ -96,6 +97,12 @@ pub struct TrainArgs {
     /// What an adapter in --model was trained on, where its own configuration does not lead there
     #[arg(long, value_name = "MODEL", value_hint = ValueHint::DirPath)]
     pub base: Option<String>,
+    /// What to minimise, by its name in --list-objectives, or a weighted sum: dpo:0.8,sft:0.2
+    #[arg(long, value_name = "NAME")]
+    pub objective: Option<String>,
+    /// What a policy is compared with (objectives such as dpo); otherwise the model that training begins with
+    #[arg(long, value_name = "MODEL", value_hint = ValueHint::DirPath)]
+    pub reference: Option<String>,
     /// Directory for the model, its checkpoints and logs
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub out: Option<PathBuf>,
@@ -125,13 +132,16 @@ pub struct TrainArgs {
 #[command(override_usage = "\
 rmbench score --model MODEL --benchmarks NAME,... --out DIR [OPTIONS]
        rmbench score --model MODEL --pairs FILE... --out DIR [OPTIONS]
-       rmbench score --model MODEL --manifest FILE.toml... --out DIR [OPTIONS]")]
+       rmbench score --model MODEL --manifest FILE.toml... --out DIR [OPTIONS]
+       rmbench score --table RUN --out DIR [OPTIONS]")]
 #[command(after_help = "\
 Examples:
   rmbench score --model models/first --pairs bench.parquet --out runs/first
   rmbench score --model models/first --benchmarks rewardbench,rm-bench --data data --out runs/first
   rmbench score --model models/first --pairs bench.parquet --langs ar,hin,@script:Cyrl --out runs/some
   rmbench score --model endpoint:http://127.0.0.1:8000/v1 --judge pairwise --pairs bench.parquet --out runs/judge
+  rmbench score --model models/dpo --reference models/base --pairs bench.parquet --out runs/dpo
+  rmbench score --table runs/dpo --set implicit.normalisation=mean --out runs/dpo-mean
   rmbench score --model mock:length --pairs bench.parquet --out runs/length --dry-run")]
 pub struct ScoreArgs {
     /// A model or adapter directory, hf:ORG/NAME[@REVISION], with --judge endpoint:URL[#MODEL], or a scorer without a
@@ -144,6 +154,18 @@ pub struct ScoreArgs {
     /// What an adapter in --model was trained on, where its own configuration does not lead there
     #[arg(long, value_name = "MODEL", value_hint = ValueHint::DirPath)]
     pub base: Option<String>,
+    /// scalar (a reward head) or implicit (a language model's own probabilities), where the model does not say
+    #[arg(long, value_name = "KIND")]
+    pub kind: Option<String>,
+    /// The model that an implicit one is measured against: a directory, hf:ORG/NAME, base (of an adapter) or none
+    #[arg(long, value_name = "MODEL", value_hint = ValueHint::DirPath)]
+    pub reference: Option<String>,
+    /// Follow another tool's arithmetic: rewardbench (implicit models)
+    #[arg(long, value_name = "TOOL")]
+    pub compat: Option<String>,
+    /// Read a finished run of an implicit model in another way, such as --set implicit.normalisation=mean; no model runs
+    #[arg(long, value_name = "RUN", group = "what", conflicts_with = "model", value_hint = ValueHint::AnyPath)]
+    pub table: Option<PathBuf>,
     /// Benchmarks by name, separated by commas
     #[arg(long, value_name = "NAME,...", value_delimiter = ',', group = "what")]
     pub benchmarks: Vec<String>,

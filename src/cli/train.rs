@@ -16,6 +16,7 @@ use crate::objective::{Objective, SPECS};
 use crate::preference::Comparison;
 use crate::progress::Progress;
 use crate::train::begin::begin;
+use crate::train::begin_policy::begin_policy;
 use crate::train::directory::{SETTINGS_FILE, refuse_occupied};
 use crate::train::grpo::begin::JudgeBeginning;
 use crate::train::grpo::{self, JudgeJob, JudgeSummary, JudgeTraining};
@@ -64,9 +65,18 @@ pub fn train(
     let digests = digests(data.iter().chain(&eval))?;
     let pairs = read(&data, Role::Training, settings, progress)?;
     let eval = read(&eval, Role::Evaluation, settings, progress)?;
-    let beginning = begin(settings, &pairs, digests, out, progress)?;
-    let job = TrainJob { settings, train: &pairs, eval: &eval, out, resume, run: beginning.run };
-    match crate::train::run(&beginning.trainable, job, progress)? {
+    let job = |run| TrainJob { settings, train: &pairs, eval: &eval, out, resume, run };
+    let outcome = match settings.objective.policy() {
+        Some(needs) => {
+            let beginning = begin_policy(settings, needs, digests, out, progress)?;
+            crate::train::run(&beginning.trainable, job(beginning.run), progress)?
+        }
+        None => {
+            let beginning = begin(settings, &pairs, digests, out, progress)?;
+            crate::train::run(&beginning.trainable, job(beginning.run), progress)?
+        }
+    };
+    match outcome {
         TrainOutcome::Trained(summary) => Ok(Some(summary)),
         TrainOutcome::AlreadyComplete => Ok(None),
     }
@@ -137,7 +147,13 @@ pub fn adapted(given: &Table) -> Option<&'static str> {
 fn flags(args: &TrainArgs) -> Result<Table, CliError> {
     let text = |path: &PathBuf| Value::String(path.to_string_lossy().into_owned());
     let mut source = Table::new();
-    let strings = [("model", &args.model), ("base", &args.base), ("device", &args.device), ("dtype", &args.dtype)];
+    let strings = [
+        ("model", &args.model),
+        ("base", &args.base),
+        ("reference", &args.reference),
+        ("device", &args.device),
+        ("dtype", &args.dtype),
+    ];
     for (key, value) in strings {
         if let Some(value) = value {
             source.insert(key.to_owned(), value.clone().into());
@@ -152,6 +168,9 @@ fn flags(args: &TrainArgs) -> Result<Table, CliError> {
     if !source.is_empty() {
         flags.insert("source".to_owned(), source.into());
     }
+    if let Some(objective) = &args.objective {
+        flags.insert("objective".to_owned(), named(objective).into());
+    }
     if let Some(seed) = args.seed {
         let seed = i64::try_from(seed).map_err(|_| CliError::new("--seed is too large", "use a seed below 2^63"))?;
         flags.insert("seed".to_owned(), seed.into());
@@ -159,11 +178,28 @@ fn flags(args: &TrainArgs) -> Result<Table, CliError> {
     Ok(flags)
 }
 
+/// An objective by its name, or by the names and weights of a composite's terms.
+fn named(objective: &str) -> Table {
+    let mut table = Table::new();
+    if objective.contains(':') {
+        table.insert("name".to_owned(), COMPOSITE.into());
+        table.insert("terms".to_owned(), objective.into());
+    } else {
+        table.insert("name".to_owned(), objective.into());
+    }
+    table
+}
+
+/// The name under which weighted sums stand in the table of objectives.
+const COMPOSITE: &str = "mpo";
+
 /// The table of objectives, as text.
 fn objectives() -> String {
     let mut text = "r is the reward of a response, c a chosen one, r a rejected one; z = r_c - r_r; \
-                    L(z) = -log sigmoid(z).\nChoose one with --set objective.name=NAME, its settings with \
-                    --set objective.KEY=VALUE.\nPre-training on noisy preferences (PMP, arXiv 2112.00861) is a run of its own, \
+                    L(z) = -log sigmoid(z).\nOf policies, lp is the log-probability of a response, n its tokens, m = lp/n, \
+                    lr = lp - lp_ref, NLL = -lp/n; x = beta*(lr_w - lr_l), w the chosen response, l the rejected one.\n\
+                    Choose one with --objective NAME (NAME:WEIGHT,NAME:WEIGHT for sums), its settings with --set \
+                    objective.KEY=VALUE.\nPre-training on noisy preferences (PMP, arXiv 2112.00861) is a run of its own, \
                     whose --out is the --model of the next.\n"
         .to_owned();
     for spec in SPECS {

@@ -39,7 +39,7 @@ impl Decoding<'_> {
                 let log_prob = found[number] - totals[at];
                 self.active[at].continuations.push(if ids.is_empty() { Vec::new() } else { vec![log_prob] });
                 let Some((_, fed)) = ids.split_last().filter(|(_, fed)| !fed.is_empty()) else { continue };
-                let rows = if self.writer.model.keeps(length, length + fed.len()) {
+                let rows = if self.keeps(length, length + fed.len()) {
                     let (tree, sees) = own.get_or_insert_with(|| self.prompt_in(at, &mut pass)).clone();
                     let rows = self.runs.take(fed.len());
                     pass.put_alone(fed, length, rows.clone(), tree, sees);
@@ -67,13 +67,13 @@ impl Decoding<'_> {
             return Ok(());
         }
         let places: Vec<usize> = open.iter().flat_map(|open| open.places.iter().copied()).collect();
-        let states_nd = self.writer.model.extend(&pass.feed, &mut self.cache, &places);
+        let states_nd = self.states(&pass, &places);
         let ids = open.iter().flat_map(|open| {
             let ids = &tasks[self.active[open.sequence].task].continuations[open.continuation];
             ids[open.known..].iter().map(|id| i64::from(*id))
         });
         let ids: Vec<i64> = ids.collect();
-        let mut log_probs = numbers(&self.writer.model.log_probs(&states_nd, &ids))?.into_iter();
+        let mut log_probs = numbers(&self.output.log_probs(&states_nd, &ids))?.into_iter();
         for open in open {
             let known = &mut self.active[open.sequence].continuations[open.continuation];
             known.truncate(open.known);

@@ -12,13 +12,18 @@ use tch::{Kind, Tensor};
 use super::prefixes::Prefixes;
 use super::text::{Growing, stopped};
 use super::{Finish, GenerationError, Task, Token, Writer, Written, numbers};
+use crate::backbone::Backbone;
 use crate::backbone::cache::{Cache, Feed, Runs};
+use crate::backbone::decoder::Decoder;
+use crate::backbone::vocabulary::OutputLayer;
 
 /// Rows of a sequence beyond what it needs now.
 const AHEAD: usize = 64;
 
 pub struct Decoding<'a> {
     pub(super) writer: &'a Writer,
+    decoder: &'a Decoder,
+    pub(super) output: &'a OutputLayer,
     pub(super) tasks: &'a [Task],
     prefixes: Prefixes,
     /// The rows of each node, while it has some.
@@ -26,7 +31,7 @@ pub struct Decoding<'a> {
     /// How many prompts still need each node.
     needed: Vec<usize>,
     pub(super) runs: Runs,
-    pub(super) cache: Cache,
+    cache: Cache,
     pub(super) active: Vec<Sequence>,
     /// Place in the prefixes' order of the next task to join.
     next: usize,
@@ -63,31 +68,43 @@ pub(super) struct Pass {
 
 impl<'a> Decoding<'a> {
     pub fn new(writer: &'a Writer, tasks: &'a [Task]) -> Result<Self, GenerationError> {
+        let network = &writer.model.network;
+        let (Backbone::Decoder(decoder), Some(output)) = (network.backbone(), network.head().output()) else {
+            return Err(GenerationError::NoLanguageModel);
+        };
         for (number, task) in tasks.iter().enumerate() {
             let problem = |problem: String| GenerationError::Task { task: number, problem };
             if task.prompt.is_empty() {
                 return Err(problem("nothing can follow an empty prompt: it has no tokens".into()));
             }
             task.sampling.problem().map_or(Ok(()), |text| Err(problem(text)))?;
-            let ids = task.prompt.iter().chain(&task.first).chain(task.continuations.iter().flatten());
-            writer.model.check(ids.copied()).map_err(problem)?;
+            let mut ids = task.prompt.iter().chain(&task.first).chain(task.continuations.iter().flatten());
+            if let Some(id) = ids.find(|id| i64::from(**id) >= output.vocab()) {
+                return Err(problem(format!(
+                    "token id {id} is outside the model's vocabulary of {} (`vocab_size` in config.json): the tokenizer \
+                     does not belong to this model",
+                    output.vocab()
+                )));
+            }
         }
         let prompts: Vec<&[u32]> = tasks.iter().map(|task| task.prompt.as_slice()).collect();
         let further = |task: &Task| task.continuations.iter().map(Vec::len).max().unwrap_or(0).max(task.most);
         let longest = tasks.iter().map(|task| task.prompt.len() + further(task)).max().unwrap_or(0);
         // Keys that depend on the length of their sequence serve that sequence alone.
-        let prefixes = match writer.model.keeps(1, longest) {
+        let prefixes = match decoder.keeps(1, longest) {
             true => Prefixes::of(&prompts),
             false => Prefixes::none(tasks.len()),
         };
         Ok(Self {
             writer,
+            decoder,
+            output,
             tasks,
             node_rows: vec![None; prefixes.nodes.len()],
             needed: prefixes.nodes.iter().map(|node| node.prompts).collect(),
             prefixes,
             runs: Runs::default(),
-            cache: writer.model.cache(),
+            cache: Cache::new(decoder.config(), network.compute, network.device),
             active: Vec::new(),
             next: 0,
             written: tasks.iter().map(|_| None).collect(),
@@ -100,10 +117,20 @@ impl<'a> Decoding<'a> {
             if self.active.is_empty() {
                 break;
             }
-            let states_nd = self.writer.model.extend(&pass.feed, &mut self.cache, &pass.last);
+            let states_nd = self.states(&pass, &pass.last);
             self.take(&states_nd)?;
         }
         Ok(self.written.into_iter().flatten().collect())
+    }
+
+    /// States of the tokens at these places of a pass.
+    pub(super) fn states(&mut self, pass: &Pass, places: &[usize]) -> Tensor {
+        self.decoder.extend(&pass.feed, &mut self.cache, places, self.writer.model.network.compute)
+    }
+
+    /// Whether keys of a sequence of one length serve it at another.
+    pub(super) fn keeps(&self, from: usize, to: usize) -> bool {
+        self.decoder.keeps(from, to)
     }
 
     /// The next tokens of all sequences, and those that join.
@@ -144,7 +171,7 @@ impl<'a> Decoding<'a> {
     fn put_sequence(&mut self, at: usize, pass: &mut Pass) {
         let Sequence { cached, shared, .. } = self.active[at];
         let length = self.active[at].ids.len();
-        if cached > shared && !self.writer.model.keeps(cached, length) {
+        if cached > shared && !self.keeps(cached, length) {
             // Its positions turn otherwise from this length on: all of it is computed again.
             let own = std::mem::take(&mut self.active[at].own);
             own.into_iter().for_each(|run| self.runs.give_back(run));
@@ -209,13 +236,13 @@ impl<'a> Decoding<'a> {
 
     /// Chooses the next token of every sequence from its state, and takes out those that are finished.
     fn take(&mut self, states_nd: &Tensor) -> Result<(), GenerationError> {
-        let logits_nv = self.writer.model.logits(states_nd);
+        let logits_nv = self.output.all(states_nd);
         let totals = numbers(&logits_nv.logsumexp([1], false))?;
         self.score_continuations(&logits_nv, &totals)?;
         let best = numbers(&logits_nv.argmax(1, false))?;
         let most = self.active.iter().map(|sequence| self.tasks[sequence.task].alternatives).max().unwrap_or(0);
         let top = (most > 0).then(|| {
-            let (values, ids) = logits_nv.topk(most.min(self.writer.model.config.vocab as usize) as i64, 1, true, true);
+            let (values, ids) = logits_nv.topk(most.min(self.output.vocab() as usize) as i64, 1, true, true);
             (values, ids)
         });
         let mut ids_of_places = Vec::with_capacity(self.active.len());
@@ -244,7 +271,7 @@ impl<'a> Decoding<'a> {
         let chosen_logits = numbers(&logits_nv.gather(1, &chosen_n1, false))?;
         let tops =
             top.map(|(values, ids)| Ok::<_, GenerationError>((numbers(&values)?, numbers(&ids)?))).transpose()?;
-        let width = most.min(self.writer.model.config.vocab as usize);
+        let width = most.min(self.output.vocab() as usize);
         let active = std::mem::take(&mut self.active);
         for (at, mut sequence) in active.into_iter().enumerate() {
             if self.tasks[sequence.task].most == 0 {
@@ -272,7 +299,7 @@ impl<'a> Decoding<'a> {
     /// Takes the newest token into the text; why the reply ends with it, if it does.
     fn finish_of(&self, sequence: &mut Sequence, id: u32) -> Option<Finish> {
         let task = &self.tasks[sequence.task];
-        let pipeline = &self.writer.text;
+        let pipeline = &self.writer.model.text;
         let is_end = self.writer.ends.holds(id);
         let is_last = is_end || sequence.tokens.len() >= task.most;
         let mut added = if is_end { String::new() } else { sequence.text.push(id, pipeline) };

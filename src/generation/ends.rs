@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::backbone::config;
+use crate::reward::artifact::GENERATION_FILE;
 use crate::reward::network::{NetworkError, read_json};
 use crate::text::encode::TextPipeline;
 
@@ -14,7 +15,7 @@ pub struct Ends(pub Vec<u32>);
 
 impl Ends {
     pub fn of(dir: &Path, text: &TextPipeline) -> Result<Self, NetworkError> {
-        let of_generation = dir.join("generation_config.json");
+        let of_generation = dir.join(GENERATION_FILE);
         let mut found = Vec::new();
         if of_generation.is_file() {
             found = ids(read_json(&of_generation)?.get("eos_token_id"));
@@ -32,11 +33,6 @@ impl Ends {
     pub fn holds(&self, id: u32) -> bool {
         self.0.contains(&id)
     }
-}
-
-/// `generation_config.json` of a model whose replies end so.
-pub fn to_json(ends: &Ends) -> Value {
-    serde_json::json!({"eos_token_id": ends.0})
 }
 
 /// One id or a list of them.

@@ -96,7 +96,7 @@ impl Respond for LocalJudge {
         let model = ReadOnly(self);
         let mut failed = None;
         // On one thread each, also where one is left: more would add up in another order.
-        let workers = match self.writer.model.device {
+        let workers = match self.writer.model.network.device {
             Device::Cpu => workers::count(Device::Cpu, groups.len()).max(2),
             _ => 1,
         };
@@ -138,7 +138,7 @@ impl LocalJudge {
             key: "judge.extra",
             problem: format!("a model on this machine takes no such request: {e}"),
         })?;
-        let pipeline = &self.writer.text;
+        let pipeline = &self.writer.model.text;
         let question = match (&body.messages, &body.prompt) {
             (Some(messages), _) => pipeline.question(&Conversation(messages.clone())),
             (None, Some(prompt)) => pipeline.plain_question(prompt.clone()),
@@ -153,13 +153,13 @@ impl LocalJudge {
     fn task(&self, question: &Question, body: &Body, words: &[String]) -> Asked {
         let n_prompt = question.ids.len();
         let refused = |message: String| Asked { task: Err(message), n_prompt, words: Vec::new() };
-        let limit = self.writer.model.config.max_length.map_or(usize::MAX, |limit| limit.max(0) as usize);
+        let limit = self.writer.model.network.config.max_length.map_or(usize::MAX, |limit| limit.max(0) as usize);
         if n_prompt == 0 || n_prompt >= limit {
             return refused(format!("the question has {n_prompt} tokens, the model takes from 1 to {}", limit - 1));
         }
         let (mut kept, mut continuations): (Vec<String>, Vec<Vec<u32>>) = (Vec::new(), Vec::new());
         for word in words {
-            match self.writer.text.answer_ids(question, word) {
+            match self.writer.model.text.answer_ids(question, word) {
                 Ok(ids) if !ids.is_empty() && n_prompt + ids.len() <= limit => {
                     kept.push(word.clone());
                     continuations.push(ids);
@@ -227,7 +227,7 @@ impl LocalJudge {
     }
 
     fn token(&self, token: &super::Token) -> wire::Token {
-        let text_of = |id: u32| self.writer.text.text_of(&[id]);
+        let text_of = |id: u32| self.writer.model.text.text_of(&[id]);
         let mut top: Vec<(String, f64)> = token.alternatives.iter().map(|(id, p)| (text_of(*id), *p)).collect();
         if !token.alternatives.iter().any(|(id, _)| *id == token.id) {
             top.push((text_of(token.id), token.log_prob));

@@ -3,12 +3,11 @@
 //! What is written loads in transformers as a sequence classifier with exactly one label. What is read
 //! may come from anywhere: `rmbench.toml` is optional and only overrides what the checkpoint implies.
 
+mod card;
 mod drawn;
-mod language;
 
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tch::{Device, Kind, Tensor};
 
@@ -28,8 +27,10 @@ use crate::text::pooling::{Pooling, TokenPattern};
 use crate::text::settings::{TextOverrides, TextSettings};
 use crate::text::template_files;
 
+pub use card::{ModelCard, ProvenanceCard, RewardCard, read_card};
 pub use drawn::init;
-pub use language::save_language_model;
+
+use card::SCHEMA;
 
 /// The file beside the checkpoint.
 pub const FILE_NAME: &str = "rmbench.toml";
@@ -47,6 +48,9 @@ const TOKENIZER_FILES: [&str; 10] = [
     "merges.txt",
     "tokenizer.model",
 ];
+
+/// What ends the replies of a language model.
+pub const GENERATION_FILE: &str = "generation_config.json";
 
 /// What a model directory is.
 const DIRECTORY: &str = "a model directory has config.json, model.safetensors and tokenizer.json";
@@ -88,94 +92,6 @@ impl ArtifactError {
     }
 }
 
-/// `rmbench.toml`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct ModelCard {
-    pub schema: u32,
-    pub reward: RewardCard,
-    #[serde(default)]
-    pub text: TextSettings,
-    #[serde(default)]
-    pub provenance: Option<ProvenanceCard>,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct RewardCard {
-    /// `scalar`.
-    #[serde(default = "scalar")]
-    pub kind: String,
-    /// What training minimised; absent for models made elsewhere.
-    #[serde(default)]
-    pub objective: Option<String>,
-    // The rest is optional: as the checkpoint implies where absent. See `RewardOptions`.
-    #[serde(default)]
-    pub pooling: Option<Pooling>,
-    #[serde(default)]
-    pub head: Option<HeadKind>,
-    #[serde(default)]
-    pub label_weights: Option<Vec<f64>>,
-    #[serde(default)]
-    pub normalise: Option<bool>,
-    #[serde(default)]
-    pub gate_pattern: Option<String>,
-    #[serde(default)]
-    pub gate_temperature: Option<f64>,
-}
-
-fn scalar() -> String {
-    "scalar".to_owned()
-}
-
-impl RewardCard {
-    /// What the card says of the head.
-    pub fn options(&self) -> RewardOptions {
-        RewardOptions {
-            pooling: self.pooling,
-            head: self.head.clone(),
-            label_weights: self.label_weights.clone(),
-            normalise: self.normalise,
-            gate_pattern: self.gate_pattern.clone(),
-            gate_temperature: self.gate_temperature,
-        }
-    }
-
-    /// The card of a model as it is: where it reads always, its head where the architecture does not say.
-    fn of(model: &ScalarModel, objective: Option<&str>) -> Self {
-        let head = model.network.head();
-        let said = head.options().clone();
-        Self {
-            kind: scalar(),
-            objective: objective.map(str::to_owned),
-            pooling: Some(model.pooling),
-            head: (!head.is_plain()).then(|| head.kind().clone()),
-            label_weights: said.label_weights,
-            normalise: said.normalise,
-            gate_pattern: said.gate_pattern,
-            gate_temperature: said.gate_temperature,
-        }
-    }
-}
-
-/// Where a model trained here comes from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct ProvenanceCard {
-    pub version: String,
-    pub commit: String,
-    /// The model training began with, as the user named it.
-    pub base: String,
-    /// SHA-256 of the training data's files, in the order given.
-    pub data: Vec<String>,
-    /// Languages of the data that were trained on, as the user named them; absent where all.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub langs: Option<String>,
-    pub seed: u64,
-}
-
-const SCHEMA: u32 = 1;
-
 /// Loads a model directory: a checkpoint, or an adapter, which is merged into its base. `text` overrides
 /// what the directory says, where given.
 pub fn load(
@@ -206,10 +122,22 @@ pub fn load_parts(
     }
     let adapter = parts.adapter.as_deref().map(|dir| Adapter::open(dir, usage)).transpose()?;
     let (of_head, of_text) = parts.card()?.map(|card| (card.reward.options(), card.text)).unwrap_or_default();
-    let network = Network::load_with(&parts.checkpoint, adapter, loading, &reward.over(of_head))?;
+    let is_policy = reward.head == Some(HeadKind::Vocabulary);
+    let network = Network::load_with(
+        &parts.checkpoint,
+        adapter,
+        loading,
+        &reward.over(if is_policy { RewardOptions::default() } else { of_head }),
+    )?;
     let settings = within(&text.over(of_text), network.config.max_length);
     let text = TextPipeline::from_dir(parts.tokenizer(), &settings)?;
+    let text = if is_policy { text.marking_prompts() } else { text };
     assembled(parts.tokenizer(), network, text)
+}
+
+/// What to load a checkpoint with as a language model, whatever its directory says of a head.
+pub fn as_policy() -> RewardOptions {
+    RewardOptions { head: Some(HeadKind::Vocabulary), pooling: Some(Pooling::MaskLast), ..RewardOptions::default() }
 }
 
 /// A model for scoring, weights and activations in `kind`: what its parts say with a run's changes.
@@ -258,25 +186,6 @@ fn within(settings: &TextSettings, model_limit: Option<i64>) -> TextSettings {
     TextSettings { max_length: settings.max_length.into_iter().chain(limit).min(), ..settings.clone() }
 }
 
-/// `rmbench.toml`, where there is one.
-pub fn read_card(dir: &Path) -> Result<Option<ModelCard>, ArtifactError> {
-    let path = dir.join(FILE_NAME);
-    if !path.is_file() {
-        return Ok(None);
-    }
-    let card: ModelCard = toml::from_str(&files::read_text(&path)?)
-        .map_err(|e| ArtifactError::Toml { path: path.clone(), problem: Box::new(e) })?;
-    if card.schema != SCHEMA {
-        let problem = format!("schema {} is not known; this version reads schema {SCHEMA}", card.schema);
-        return Err(ArtifactError::Wrong { path, problem });
-    }
-    if !["scalar", language::KIND].contains(&card.reward.kind.as_str()) {
-        let problem = format!("reward kind `{}` is not supported; known: scalar, generative", card.reward.kind);
-        return Err(ArtifactError::Wrong { path, problem });
-    }
-    Ok(Some(card))
-}
-
 /// Writes the checkpoint, its tokenizer (copied from `tokenizer_dir`) and `rmbench.toml`. An adapter
 /// that is kept apart is merged in what is written.
 ///
@@ -288,7 +197,21 @@ pub fn save(
     objective: Option<&str>,
     provenance: Option<ProvenanceCard>,
 ) -> Result<(), ArtifactError> {
-    save_beside(dir, model, tokenizer_dir, objective, provenance)?;
+    save_with(dir, model, tokenizer_dir, RewardCard::of(model, objective), provenance)
+}
+
+/// [`save`] with another card: of a policy.
+pub fn save_with(
+    dir: &Path,
+    model: &ScalarModel,
+    tokenizer_dir: &Path,
+    card: RewardCard,
+    provenance: Option<ProvenanceCard>,
+) -> Result<(), ArtifactError> {
+    beside(dir, model, tokenizer_dir, card, provenance)?;
+    if model.network.head().output().is_some() {
+        copy(tokenizer_dir, dir, GENERATION_FILE)?;
+    }
     let params = model.network.merged_params()?;
     let config = serde_json::to_string_pretty(&classifier_config(model, &params))
         .map_err(|e| ArtifactError::Wrong { path: dir.join("config.json"), problem: e.to_string() })?;
@@ -305,33 +228,44 @@ pub fn save_beside(
     objective: Option<&str>,
     provenance: Option<ProvenanceCard>,
 ) -> Result<(), ArtifactError> {
+    beside(dir, model, tokenizer_dir, RewardCard::of(model, objective), provenance)
+}
+
+fn beside(
+    dir: &Path,
+    model: &ScalarModel,
+    tokenizer_dir: &Path,
+    reward: RewardCard,
+    provenance: Option<ProvenanceCard>,
+) -> Result<(), ArtifactError> {
     copy_tokenizer(tokenizer_dir, dir)?;
     write_pad_token(dir, model)?;
-    let card = ModelCard {
-        schema: SCHEMA,
-        reward: RewardCard::of(model, objective),
-        text: model.text.settings().clone(),
-        provenance,
-    };
+    let card = ModelCard { schema: SCHEMA, reward, text: model.text.settings().clone(), provenance };
     let card = toml::to_string_pretty(&card)
         .map_err(|e| ArtifactError::Wrong { path: dir.join(FILE_NAME), problem: e.to_string() })?;
     Ok(files::write_bytes(&dir.join(FILE_NAME), card.as_bytes())?)
 }
 
 /// The tokenizer's files as they are.
-pub(super) fn copy_tokenizer(from: &Path, to: &Path) -> Result<(), ArtifactError> {
+fn copy_tokenizer(from: &Path, to: &Path) -> Result<(), ArtifactError> {
     files::create_dir(to)?;
     for name in TOKENIZER_FILES {
-        let source = from.join(name);
-        if source.is_file() && source != to.join(name) {
-            files::write_bytes(&to.join(name), &files::read_bytes(&source)?)?;
-        }
+        copy(from, to, name)?;
     }
     for source in template_files::additional(from)? {
         let target = to.join(template_files::ADDITIONAL_DIR).join(source.file_name().unwrap_or_default());
         if source != target {
             files::write_bytes(&target, &files::read_bytes(&source)?)?;
         }
+    }
+    Ok(())
+}
+
+/// A file of one directory into another, where there is one.
+fn copy(from: &Path, to: &Path, name: &str) -> Result<(), ArtifactError> {
+    let source = from.join(name);
+    if source.is_file() && source != to.join(name) {
+        files::write_bytes(&to.join(name), &files::read_bytes(&source)?)?;
     }
     Ok(())
 }
@@ -367,7 +301,13 @@ fn classifier_config(model: &ScalarModel, params: &Params) -> Value {
     };
     let mut config = model.network.config_json.clone();
     if let Value::Object(keys) = &mut config {
-        if model.network.head().is_plain() {
+        if model.network.head().output().is_some() {
+            keys.insert("architectures".into(), json!([model.network.config.model_type.causal_lm()]));
+            ["id2label", "label2id", "num_labels"].into_iter().for_each(|key| drop(keys.remove(key)));
+            // Some architectures tie where their configuration is silent.
+            let own = params.keys().any(|name| name.contains("lm_head.") || name.starts_with("output."));
+            keys.insert("tie_word_embeddings".into(), json!(!own));
+        } else if model.network.head().is_plain() {
             let class = model.network.config.model_type.sequence_classifier();
             keys.insert("architectures".into(), json!([class]));
             keys.insert("id2label".into(), json!({"0": "LABEL_0"}));

@@ -39,8 +39,6 @@ pub enum NetworkError {
         if left.is_empty() { String::new() } else { format!(", and these tensors have no use: {}", left.join(", ")) }
     )]
     NoHead { missing: String, left: Vec<String> },
-    #[error("`{}` is no language model: {what}", place.display())]
-    NoLanguageModel { what: String, place: PathBuf },
     #[error("{0}")]
     Adapter(String),
     #[error(
@@ -60,12 +58,10 @@ impl NetworkError {
             NetworkError::Param(error) => return error.hint(),
             NetworkError::Head(HeadError::Param(error)) => return error.hint(),
             NetworkError::NoHead { left, .. } if left.is_empty() => {
-                "language models have no reward head: `rmbench train --model …` trains one on it"
+                "language models have no reward head: `rmbench train --model …` trains one on it; `--kind implicit` scores \
+                 with a language model's own probabilities"
             }
             NetworkError::NoHead { .. } => "if one of these tensors is the head, say so in rmbench.toml beside it",
-            NetworkError::NoLanguageModel { .. } => {
-                "a model that judges in words is a decoder with its output layer (`…ForCausalLM`)"
-            }
             NetworkError::Json { .. } => "the file is not whole: copy it again from where the model is from",
             NetworkError::File(_) => "a model directory has config.json, model.safetensors and tokenizer.json",
             NetworkError::Head(_) | NetworkError::Adapter(_) | NetworkError::Distribution { .. } => return None,
@@ -301,7 +297,7 @@ impl Network {
         self.states(batch, self.training_pass(dropout))
     }
 
-    fn training_pass(&self, dropout: Option<(Dropout, DropoutKey)>) -> Pass {
+    pub(super) fn training_pass(&self, dropout: Option<(Dropout, DropoutKey)>) -> Pass {
         if let Some((_, key)) = dropout {
             tch::manual_seed(seed_of(key));
         }
@@ -328,7 +324,7 @@ impl Network {
     }
 
     /// What would otherwise be an error deep inside libtorch.
-    fn check(&self, batch: &TokenBatch) -> Result<(), RewardError> {
+    pub(super) fn check(&self, batch: &TokenBatch) -> Result<(), RewardError> {
         if let Some(id) = batch.ids.iter().find(|&&id| id < 0 || id >= self.config.vocab) {
             let vocab = self.config.vocab;
             return Err(RewardError::Model(format!(

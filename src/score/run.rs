@@ -159,8 +159,7 @@ fn rows(
                 n_tokens: score.n_tokens,
                 truncated: score.truncated,
                 reward: score.reward,
-                logp_policy: score.logp_policy,
-                logp_reference: score.logp_reference,
+                log_probs: score.log_probs,
             });
         }
     }
@@ -186,7 +185,7 @@ fn join(shards: &[PathBuf], table: &Path, info: &RunInfo) -> Result<(), TableErr
     })
 }
 
-fn summary(table: PathBuf, n_items: u64, n_resumed: u64) -> Result<Summary, ScoreError> {
+pub(super) fn summary(table: PathBuf, n_items: u64, n_resumed: u64) -> Result<Summary, ScoreError> {
     let file = ScoreFile::open(&table)?;
     let n_responses = file.n_rows();
     let (mut n_truncated, mut n_without_reward) = (0, 0);

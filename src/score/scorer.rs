@@ -65,6 +65,8 @@ impl Scorer {
         match &self.model {
             #[cfg(feature = "torch")]
             Model::Scores(RewardModel::Scalar(model)) => Some(&model.text),
+            #[cfg(feature = "torch")]
+            Model::Scores(RewardModel::Implicit(model)) => Some(&model.policy.text),
             _ => None,
         }
     }
@@ -154,7 +156,7 @@ fn open_judge(spec: &str, settings: &ScoreSettings, progress: &mut dyn Progress)
     info.digests.extend(models);
     #[cfg(feature = "torch")]
     if judge.is_local() {
-        super::load::describe(&mut info, settings)?;
+        super::load_judge::describe(&mut info, settings)?;
     }
     Ok(Scorer { model: Model::Judges(Box::new(judge)), info, delay: delay() })
 }
@@ -172,7 +174,7 @@ fn open_local(
     }
     #[cfg(feature = "torch")]
     {
-        let (judge, of_model) = super::load::judge(spec, settings, progress)?;
+        let (judge, of_model) = super::load_judge::open(spec, settings, progress)?;
         digests.extend(of_model.into_iter().map(|(name, digest)| (format!("{spec}/{name}"), digest)));
         Ok(Box::new(judge))
     }
@@ -197,8 +199,8 @@ fn load_model(spec: &str, settings: &ScoreSettings, progress: &mut dyn Progress)
     }
     #[cfg(feature = "torch")]
     {
-        let (model, info) = super::load::scalar(spec, settings, progress)?;
-        Ok(Scorer { model: Model::Scores(RewardModel::Scalar(Box::new(model))), info, delay: None })
+        let (model, info) = super::load::open(spec, settings, progress)?;
+        Ok(Scorer { model: Model::Scores(model), info, delay: None })
     }
     #[cfg(not(feature = "torch"))]
     {

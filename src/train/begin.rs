@@ -45,12 +45,11 @@ pub fn begin(
 ) -> Result<Beginning, TrainError> {
     let source = &settings.source;
     let spec = source.model.as_deref().ok_or_else(|| TrainError::Settings("`source.model` is missing".into()))?;
-    let device = device::parse(&source.device).map_err(|e| TrainError::Settings(e.to_string()))?;
-    let compute = device::parse_dtype(&source.dtype).map_err(|e| TrainError::Settings(e.to_string()))?;
-    if compute == Kind::Half {
-        let why = "gradients vanish in f16 without loss scaling; train in bf16 or f32 (both score in f16 afterwards)";
-        return Err(TrainError::Settings(why.into()));
+    if source.reference.is_some() {
+        let why = format!("objective `{}` has no use for a reference model", settings.objective.name());
+        return Err(TrainError::Settings(why));
     }
+    let (device, compute) = placed(settings)?;
     let mut digests = BTreeMap::new();
     let (model, tokenizer_dir) = match spec.strip_prefix("init:") {
         Some(name) => from_scratch(name, settings, data, out, compute, device, progress)?,
@@ -71,7 +70,23 @@ pub fn begin(
         progress.warn(&warning);
     }
     progress.line(&format!("{spec}: {:.2} M parameters", model.network.n_params() as f64 / 1e6));
-    let mut run = RunInfo::of_this_binary(&name_of(out), spec, "scalar");
+    let (run, provenance) = record(settings, spec, "scalar", device, digests, data_digests, out);
+    let objective = settings.objective.name().to_owned();
+    Ok(Beginning { trainable: ScalarTrainable { model, tokenizer_dir, objective, provenance }, run })
+}
+
+/// What is written down of a run, and with its model.
+pub(super) fn record(
+    settings: &TrainSettings,
+    spec: &str,
+    kind: &str,
+    device: Device,
+    mut digests: BTreeMap<String, String>,
+    data_digests: Vec<(PathBuf, String)>,
+    out: &Path,
+) -> (RunInfo, ProvenanceCard) {
+    let source = &settings.source;
+    let mut run = RunInfo::of_this_binary(&name_of(out), spec, kind);
     run.libtorch = Some(device::LIBTORCH_VERSION.to_owned());
     run.device = device::name(device);
     run.dtype = source.dtype.clone();
@@ -87,8 +102,19 @@ pub fn begin(
             .or_else(|| source.lang.map(|lang| lang.code().to_owned())),
         seed: settings.seed,
     };
-    let objective = settings.objective.name().to_owned();
-    Ok(Beginning { trainable: ScalarTrainable { model, tokenizer_dir, objective, provenance }, run })
+    (run, provenance)
+}
+
+/// Device and kind of activations of a run.
+pub(super) fn placed(settings: &TrainSettings) -> Result<(Device, Kind), TrainError> {
+    let source = &settings.source;
+    let device = device::parse(&source.device).map_err(|e| TrainError::Settings(e.to_string()))?;
+    let compute = device::parse_dtype(&source.dtype).map_err(|e| TrainError::Settings(e.to_string()))?;
+    if compute == Kind::Half {
+        let why = "gradients vanish in f16 without loss scaling; train in bf16 or f32 (both score in f16 afterwards)";
+        return Err(TrainError::Settings(why.into()));
+    }
+    Ok((device, compute))
 }
 
 fn name_of(path: &Path) -> String {

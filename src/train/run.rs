@@ -106,8 +106,10 @@ fn data<M: Trainable>(model: &M, job: &TrainJob, progress: &mut dyn Progress) ->
     let settings = job.settings;
     let eval = without_overlap(job.train, job.eval.to_vec(), settings.eval_overlap, progress)?;
     let eval = limited(&eval, settings.eval_limit, settings.seed);
-    let train = prepare(model, job.train, Role::Training, settings, progress)?;
-    let eval = prepare(model, &eval, Role::Evaluation, settings, progress)?;
+    let mut train = prepare(model, job.train, Role::Training, settings, progress)?;
+    let mut eval = prepare(model, &eval, Role::Evaluation, settings, progress)?;
+    model.complete(&mut train.pairs, job.out, progress)?;
+    model.complete(&mut eval.pairs, job.out, progress)?;
     Ok(Data { train, eval })
 }
 

@@ -82,6 +82,7 @@ impl Trainable for ScalarTrainable {
             next_token,
             attributes_sa: ask.attributes.then(|| network.head().attributes(&states)),
             states_sd: ask.states.then_some(states.pooled_nd),
+            rest: None,
         })
     }
 

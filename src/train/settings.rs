@@ -248,6 +248,12 @@ impl TrainSettings {
                        auxiliary.mismatched-share to 0";
             return Err(TrainError::Settings(why.into()));
         }
+        let for_heads = stand_ins || auxiliary.lm_weight > 0.0;
+        if self.objective.policy().is_some() && for_heads {
+            let why = "stand-ins and next-token losses ([pretraining], [auxiliary]) are of reward heads; for a policy add \
+                       sft to the objective, as in dpo:1,sft:0.1";
+            return Err(TrainError::Settings(why.into()));
+        }
         if self.objective.lm_text() > 0 && auxiliary.mismatched_share > 0.0 && !auxiliary.mismatched_beside {
             let why = "replaced rejected responses leave no place for rationales; set auxiliary.mismatched-beside";
             return Err(TrainError::Settings(why.into()));

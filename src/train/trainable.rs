@@ -4,10 +4,14 @@ use std::path::Path;
 
 use tch::Tensor;
 
+use super::error::TrainError;
+use super::prepare::TrainPair;
 use crate::backbone::params::Params;
+use crate::backbone::vocabulary::Rest;
 use crate::backbone::{Dropout, DropoutKey};
 use crate::objective::language_model::Every;
 use crate::preference::Comparison;
+use crate::progress::Progress;
 use crate::reward::RewardError;
 
 /// What one pair costs.
@@ -44,14 +48,16 @@ pub struct Forward {
     pub next_token: Option<Tensor>,
     /// [s, d], what the reward head read.
     pub states_sd: Option<Tensor>,
-    /// [s, a], the head's labels.
+    /// [s, a], the head's labels; of a policy what [`column`](crate::objective::implicit::column) says.
     pub attributes_sa: Option<Tensor>,
+    /// To be run after the loss's backward pass.
+    pub rest: Option<Rest>,
 }
 
 impl Forward {
     /// Rewards alone.
     pub fn of(rewards_s: Tensor) -> Self {
-        Self { rewards_s, next_token: None, states_sd: None, attributes_sa: None }
+        Self { rewards_s, next_token: None, states_sd: None, attributes_sa: None, rest: None }
     }
 }
 
@@ -128,6 +134,17 @@ pub trait Trainable {
         _beside: bool,
     ) -> Option<Self::Encoded> {
         None
+    }
+
+    /// Adds what training needs of encoded pairs beside their tokens, and the pairs alone decide: log-probabilities by a
+    /// reference. What is costly is kept in the run's directory `out`.
+    fn complete(
+        &self,
+        _pairs: &mut [TrainPair<Self::Encoded>],
+        _out: &Path,
+        _progress: &mut dyn Progress,
+    ) -> Result<(), TrainError> {
+        Ok(())
     }
 
     /// Writes the model directory into `dir`, every parameter under its name and in its own element type

@@ -22,6 +22,8 @@ mod generation;
 #[cfg(feature = "torch")]
 mod heads;
 mod hub;
+#[cfg(feature = "torch")]
+mod implicit;
 mod judge;
 #[cfg(feature = "torch")]
 mod kernels;

@@ -35,20 +35,6 @@ pub struct Architecture {
     /// Of layers that see everything; `None`: those have no positions.
     pub full_rope: Option<RopeDefaults>,
     pub sliding_rope: RopeDefaults,
-    /// Whether the output layer is the embeddings where the configuration does not say.
-    pub tied: bool,
-    /// Default of `logit_scale`, which multiplies logits; `None`: they are not multiplied, whatever the keys say.
-    pub logit_scale: Option<f64>,
-    pub logit_cap: LogitCap,
-}
-
-/// Whether logits z become cap·tanh(z/cap).
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum LogitCap {
-    /// Not, whatever the keys say.
-    Never,
-    /// As `final_logit_softcapping` says; `default` stands where the key is missing (not null).
-    Key { default: Option<f64> },
 }
 
 /// Where a bias comes from.
@@ -92,13 +78,9 @@ const LLAMA: Architecture = Architecture {
     rotation: HALVES,
     full_rope: Some(RopeDefaults::PLAIN),
     sliding_rope: RopeDefaults::PLAIN,
-    tied: false,
-    logit_scale: None,
-    logit_cap: LogitCap::Never,
 };
 
 const GEMMA: Architecture = Architecture {
-    tied: true,
     norm: NormKind::RmsOffset,
     act: Activation::GeluTanh,
     head_dim: Some(256),
@@ -112,7 +94,6 @@ const GEMMA2: Architecture = Architecture {
     act_key: "hidden_activation",
     query_scalar: Some(256.0),
     soft_cap: Some(50.0),
-    logit_cap: LogitCap::Key { default: Some(30.0) },
     sliding: Sliding::Pattern { full_every: 2, key: None },
     ..GEMMA
 };
@@ -120,7 +101,6 @@ const GEMMA2: Architecture = Architecture {
 /// Only full-attention layers are scaled to long contexts.
 const GEMMA3: Architecture = Architecture {
     soft_cap: None,
-    logit_cap: LogitCap::Key { default: None },
     qk_norm: QkNormRule::Always(QkNorm::Head),
     sliding: Sliding::Pattern { full_every: 6, key: Some("sliding_window_pattern") },
     full_rope: Some(RopeDefaults { theta: 1e6, ..RopeDefaults::PLAIN }),
@@ -138,8 +118,6 @@ const COHERE: Architecture = Architecture {
     qk_norm: QkNormRule::Key { key: "use_qk_norm", norm: QkNorm::OwnHead },
     rotation: Rotation { pairs: Pairs::Neighbours, precision: RopePrecision::WideTurn },
     full_rope: Some(RopeDefaults { theta: 500_000.0, ..RopeDefaults::PLAIN }),
-    tied: true,
-    logit_scale: Some(0.0625),
     ..LLAMA
 };
 

@@ -1,6 +1,6 @@
 //! `config.json` of decoders to switches.
 
-use super::architecture::{Architecture, Bias, LogitCap, QkNormRule};
+use super::architecture::{Architecture, Bias, QkNormRule};
 use super::keys::Keys;
 use super::names::DecoderNames;
 use super::rope::RopeConfig;
@@ -37,18 +37,6 @@ pub struct DecoderConfig {
     pub layers: Vec<LayerConfig>,
     /// Several MLPs per layer, of which each token uses some.
     pub experts: Option<ExpertsConfig>,
-    pub output: OutputConfig,
-}
-
-/// From the last hidden states to logits, where a decoder is a language model.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct OutputConfig {
-    /// The output layer is the embeddings.
-    pub tied: bool,
-    /// What logits are multiplied by (Cohere).
-    pub scale: Option<f64>,
-    /// Logits z become cap·tanh(z/cap) (Gemma 2).
-    pub cap: Option<f64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,22 +159,7 @@ pub(super) fn parse(
         ropes,
         layers,
         experts: architecture.names.experts.map(|_| experts(at)).transpose()?,
-        output: output(at, architecture)?,
     })
-}
-
-fn output(at: &Keys, architecture: &Architecture) -> Result<OutputConfig, ConfigError> {
-    const CAP: &str = "final_logit_softcapping";
-    let scale = match architecture.logit_scale {
-        Some(default) => Some(at.optional_float("logit_scale")?.unwrap_or(default)),
-        None => None,
-    };
-    let cap = match architecture.logit_cap {
-        LogitCap::Never => None,
-        LogitCap::Key { default } if at.0.get(CAP).is_none() => default,
-        LogitCap::Key { .. } => at.optional_float(CAP)?,
-    };
-    Ok(OutputConfig { tied: at.optional_bool("tie_word_embeddings")?.unwrap_or(architecture.tied), scale, cap })
 }
 
 fn experts(at: &Keys) -> Result<ExpertsConfig, ConfigError> {

@@ -95,11 +95,11 @@ impl ModelType {
 
     /// Class name transformers uses for a language model of this type.
     pub fn causal_lm(self) -> String {
-        match self {
-            ModelType::Gemma3 | ModelType::Gemma3Text => "Gemma3ForCausalLM".to_owned(),
-            ModelType::InternLm2 => "InternLM2ForCausalLM".to_owned(),
-            other => other.sequence_classifier().replace("ForSequenceClassification", "ForCausalLM"),
-        }
+        let base = self.sequence_classifier();
+        let base =
+            base.strip_suffix("ForSequenceClassification").or(base.strip_suffix("ForRewardModel")).unwrap_or(base);
+        // Its text part alone is a class of its own.
+        format!("{}ForCausalLM", base.strip_suffix("Text").unwrap_or(base))
     }
 
     /// Prefix of the backbone's tensors within a sequence-classification checkpoint.

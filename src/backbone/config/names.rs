@@ -12,8 +12,6 @@ pub struct DecoderNames {
     pub mlp: MlpNames,
     pub experts: Option<ExpertNames>,
     pub norms: NormNames,
-    /// The output layer of the language model, where it is not the embeddings.
-    pub output: &'static str,
 }
 
 /// In front of a layer's number.
@@ -91,7 +89,6 @@ pub const LLAMA: DecoderNames = DecoderNames {
         before_mlp: Some("post_attention_layernorm"),
         after_mlp: None,
     },
-    output: "lm_head",
 };
 
 /// Gemma 2 and 3: norms on both sides. Llama's `post_attention_layernorm` is another norm here.
@@ -150,5 +147,4 @@ pub const INTERNLM2: DecoderNames = DecoderNames {
         before_mlp: Some("ffn_norm"),
         after_mlp: None,
     },
-    output: "output",
 };

@@ -92,7 +92,7 @@ impl Found<'_> {
                     _ => Pooling::Cls,
                 }
             }
-            HeadKind::VocabularyLogit { .. } | HeadKind::SelfWeighted => Pooling::MaskLast,
+            HeadKind::VocabularyLogit { .. } | HeadKind::Vocabulary | HeadKind::SelfWeighted => Pooling::MaskLast,
             HeadKind::Gated => Pooling::HfLegacyFirstPad,
         })
     }

@@ -3,21 +3,20 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use tch::{Device, Kind};
+use tch::Kind;
 
 use super::model::JudgeModel;
 use super::settings::JudgeTraining;
-use crate::backbone::lora::{Adapter, AdapterUse};
+use crate::backbone::lora::AdapterUse;
 use crate::device;
 use crate::generation::ends::Ends;
 use crate::generation::{Capacity, Writer};
 use crate::judge::Protocol;
 use crate::progress::Progress;
 use crate::provenance::{COMMIT, RunInfo, VERSION};
-use crate::reward::artifact::ProvenanceCard;
-use crate::reward::language_model::LanguageModel;
+use crate::reward::artifact::{self, ProvenanceCard};
+use crate::reward::network::{Loading, MissingHead};
 use crate::reward::parts::ModelParts;
-use crate::text::encode::TextPipeline;
 use crate::train::error::TrainError;
 use crate::train::settings::TrainSettings;
 
@@ -53,20 +52,13 @@ pub fn begin(
     })?;
     let parts = ModelParts::find(spec, source.base.as_deref(), progress)
         .map_err(|e| TrainError::Begin(format!("{e}; {}", e.hint())))?;
-    let load = |compute: Kind| -> Result<LanguageModel, TrainError> {
-        let adapter = parts.adapter.as_deref().map(|dir| Adapter::open(dir, AdapterUse::Merged)).transpose();
-        let adapter = adapter.map_err(|e| TrainError::Begin(e.to_string()))?;
-        load_model(&parts.checkpoint, adapter, on, compute)
-    };
-    let policy = load(compute)?;
-    let reference = if judge.loss.kl > 0.0 { Some(load(compute)?) } else { None };
-    policy.train_all();
-    let card = parts.card().map_err(Box::new)?;
-    let of_text = card.map(|card| card.text).unwrap_or_default();
-    let text = TextPipeline::from_dir(parts.tokenizer(), &settings.text.over(of_text))
-        .map_err(|e| TrainError::Begin(e.to_string()))?;
-    let ends = Ends::of(&parts.checkpoint, &text).map_err(|e| TrainError::Begin(e.to_string()))?;
-    progress.line(&format!("{spec}: {:.2} M parameters", policy.n_params() as f64 / 1e6));
+    let loading = Loading { device: on, weights: Kind::Float, compute, missing: MissingHead::Refuse };
+    let load = || artifact::load_parts(&parts, AdapterUse::Merged, loading, &settings.text, &artifact::as_policy());
+    let policy = load().map_err(Box::new)?;
+    let reference = if judge.loss.kl > 0.0 { Some(load().map_err(Box::new)?.network) } else { None };
+    policy.network.train_all();
+    let ends = Ends::of(&parts.checkpoint, &policy.text).map_err(|e| TrainError::Begin(e.to_string()))?;
+    progress.line(&format!("{spec}: {:.2} M parameters", policy.network.n_params() as f64 / 1e6));
     let name = |path: &Path| {
         path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
     };
@@ -87,13 +79,7 @@ pub fn begin(
         seed: settings.seed,
     };
     let capacity = Capacity { sequences: 64, tokens: settings.token_budget };
-    let writer = Writer { model: policy, text, ends, capacity };
+    let writer = Writer { model: policy, ends, capacity };
     let tokenizer_dir = parts.tokenizer().to_owned();
     Ok(JudgeBeginning { model: JudgeModel { writer, reference, protocol, tokenizer_dir, provenance }, run })
-}
-
-/// f32 masters.
-fn load_model(dir: &Path, adapter: Option<Adapter>, on: Device, compute: Kind) -> Result<LanguageModel, TrainError> {
-    LanguageModel::load(dir, adapter, on, Kind::Float, compute)
-        .map_err(|e| TrainError::Begin(format!("{e}{}", e.hint().map_or(String::new(), |hint| format!("; {hint}")))))
 }

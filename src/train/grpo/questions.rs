@@ -48,7 +48,7 @@ pub fn questions(
                 ))
             };
             let [gold, _] = teaching::verdicts(&model.protocol, &shown, comparison.chosen.len()).map_err(wrong)?;
-            let question = model.writer.text.question(&conversation).map_err(wrong)?;
+            let question = model.writer.model.text.question(&conversation).map_err(wrong)?;
             if question.ids.is_empty() || question.ids.len() + model.most(judge) > model.limit() {
                 found.dropped += 1;
                 continue;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tch::{Kind, Tensor};
 
-use super::model::{JudgeModel, ReplyTokens};
+use super::model::JudgeModel;
 use super::questions::Asked;
 use super::settings::JudgeTraining;
 use crate::generation::{Finish, Sampling, Task};
@@ -13,6 +13,7 @@ use crate::objective::grpo::{TokenLogProbs, distances, means};
 use crate::text::batch::{TokenBatch, cost, plan};
 use crate::text::encode::Encoded;
 use crate::text::pooling::Pooling;
+use crate::text::response_tokens::ResponseTokens;
 use crate::train::error::TrainError;
 use crate::train::settings::TrainSettings;
 use crate::train::values::to_f64;
@@ -94,18 +95,19 @@ impl Step<'_> {
             let members: Vec<(usize, &Encoded)> = piece.iter().map(|&i| (i, &groups[i])).collect();
             let batch = TokenBatch::build(&members, sharing, Pooling::MaskLast, None)
                 .map_err(|e| TrainError::Begin(e.to_string()))?;
-            let prompts: Vec<usize> =
-                members.iter().flat_map(|(_, group)| group.prompt_tokens.iter().copied()).collect();
-            let tokens = ReplyTokens::of(&batch, &prompts);
-            let reference_n = self
-                .model
-                .reference
-                .as_ref()
-                .map(|reference| tch::no_grad(|| JudgeModel::log_probs(reference, &batch, &tokens)));
-            let policy_n = JudgeModel::log_probs(policy, &batch, &tokens);
-            let of_replies = piece.iter().flat_map(|&i| weights[i].iter().copied());
-            let of_tokens: Vec<f64> = of_replies
-                .zip(&tokens.lengths)
+            let prompts = members.iter().flat_map(|(_, group)| group.prompt_tokens.iter().copied());
+            let tokens = ResponseTokens::after(&batch, &prompts.collect::<Vec<_>>());
+            // Replies that begin alike share predictions; each counts its own.
+            let lengths: Vec<usize> = tokens.of.iter().map(Vec::len).collect();
+            let places: Vec<i64> = tokens.of.iter().flatten().map(|&place| place as i64).collect();
+            let of_replies = |x: Tensor| x.index_select(0, &Tensor::from_slice(&places).to_device(x.device()));
+            let reference = self.model.reference.as_ref().map(|reference| reference.log_probs(&batch, &tokens));
+            let reference_n = reference.transpose()?.map(of_replies);
+            let (shared_n, rest) = policy.log_probs_for_training(&batch, &tokens, None)?;
+            let policy_n = of_replies(shared_n);
+            let advantages = piece.iter().flat_map(|&i| weights[i].iter().copied());
+            let of_tokens: Vec<f64> = advantages
+                .zip(&lengths)
                 .flat_map(|(advantage, &length)| std::iter::repeat_n(advantage, length))
                 .collect();
             let advantages_n = Tensor::from_slice(&of_tokens).to_kind(policy_n.kind()).to_device(policy_n.device());
@@ -113,14 +115,17 @@ impl Step<'_> {
             let log_probs = TokenLogProbs { policy: &policy_n, old: &old_n, reference: reference_n.as_ref() };
             let losses_n = self.judge.loss.losses(&log_probs, &advantages_n);
             // The mean over the step's replies, whatever the pieces.
-            let loss = means(&losses_n, &tokens.lengths).sum(losses_n.kind()) / report.replies.max(1) as f64;
+            let loss = means(&losses_n, &lengths).sum(losses_n.kind()) / report.replies.max(1) as f64;
             report.loss += loss.double_value(&[]);
             if let Some(reference_n) = &reference_n {
                 let all = tch::no_grad(|| distances(&policy_n, reference_n).to_kind(Kind::Double));
                 distance += to_f64(&all).iter().sum::<f64>();
-                n_tokens += tokens.rows.len();
+                n_tokens += places.len();
             }
             loss.backward();
+            if let Some(rest) = rest {
+                rest();
+            }
         }
         report.distance = (n_tokens > 0).then(|| distance / n_tokens as f64);
         Ok(())

@@ -17,6 +17,9 @@ pub struct SourceSettings {
     /// Of an adapter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base: Option<String>,
+    /// What a policy is compared with; absent: the model that training begins with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
     pub data: Vec<PathBuf>,
     pub eval: Vec<PathBuf>,
     pub langs: String,
@@ -33,6 +36,7 @@ impl Default for SourceSettings {
         Self {
             model: None,
             base: None,
+            reference: None,
             data: Vec::new(),
             eval: Vec::new(),
             langs: "all".into(),

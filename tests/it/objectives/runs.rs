@@ -105,7 +105,8 @@ fn steps(out: &Path) -> Vec<Value> {
 #[test]
 fn every_objective_takes_ten_steps_on_real_pairs() {
     let Some(pairs) = pairs() else { return };
-    for spec in SPECS {
+    // Those of policies need a language model: `implicit::train`.
+    for spec in SPECS.iter().filter(|spec| spec.objective().policy().is_none()) {
         let dir = tempfile::tempdir().unwrap();
         let name = spec.name;
         let data = given(name, &pairs);
