@@ -5,16 +5,19 @@
 
 use std::path::{Path, PathBuf};
 
-use rmbench::backbone::Pass;
+use rmbench::backbone::lora::AdapterUse;
 use rmbench::backbone::weights::{self, Checkpoint};
 use rmbench::generation::ends::Ends;
 use rmbench::generation::{Capacity, Finish, Sampling, Task, Writer};
-use rmbench::reward::language_model::LanguageModel;
+use rmbench::reward::artifact::{self, RewardCard};
+use rmbench::reward::network::{Loading, MissingHead, Network};
+use rmbench::reward::parts::ModelParts;
+use rmbench::reward::scalar::ScalarModel;
 use rmbench::text::batch::{TokenBatch, TokenTree};
-use rmbench::text::encode::TextPipeline;
-use rmbench::text::settings::TextSettings;
+use rmbench::text::response_tokens::ResponseTokens;
+use rmbench::text::settings::TextOverrides;
 use serde_json::Value;
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Kind};
 
 fn fixture() -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/generation.json");
@@ -56,10 +59,16 @@ pub fn language_model(name: &str, tied: bool, shift: i64, dir: &Path) {
     }
 }
 
+/// A directory as a language model.
+pub fn load(dir: &Path, kind: Kind) -> Result<ScalarModel, String> {
+    let parts = ModelParts { checkpoint: dir.to_owned(), adapter: None };
+    let loading = Loading { device: Device::Cpu, weights: kind, compute: kind, missing: MissingHead::Refuse };
+    artifact::load_parts(&parts, AdapterUse::Merged, loading, &TextOverrides::default(), &artifact::as_policy())
+        .map_err(|e| e.to_string())
+}
+
 fn writer(dir: &Path, kind: Kind, ends: Vec<u32>) -> Writer {
-    let model = LanguageModel::load(dir, None, Device::Cpu, kind, kind).unwrap();
-    let text = TextPipeline::from_dir(dir, &TextSettings::default()).unwrap();
-    Writer { model, text, ends: Ends(ends), capacity: Capacity::default() }
+    Writer { model: load(dir, kind).unwrap(), ends: Ends(ends), capacity: Capacity::default() }
 }
 
 struct Case {
@@ -148,7 +157,7 @@ fn a_cache_computes_what_full_passes_compute() {
                 // The last token of each prefix where frequencies depend on the length, else all from one pass.
                 let fed = if lengths_matter { prompt.len() + n } else { prompt.len() + reply.len() - 1 };
                 let whole = [prompt.as_slice(), &reply].concat();
-                let log_probs = full_pass(&case.writer.model, &whole[..fed], prompt.len() - 1 + n, reply[n]);
+                let log_probs = full_pass(&case.writer.model.network, &whole[..fed], prompt.len() - 1 + n, reply[n]);
                 worst = worst.max((log_probs - written.tokens[n].log_prob).abs());
             }
             assert!(worst < 2e-5, "{}: {worst}", case.name);
@@ -156,8 +165,7 @@ fn a_cache_computes_what_full_passes_compute() {
     }
 }
 
-fn full_pass(model: &LanguageModel, ids: &[u32], at: usize, next: u32) -> f64 {
-    let _no_grad = tch::no_grad_guard();
+fn full_pass(network: &Network, ids: &[u32], at: usize, next: u32) -> f64 {
     let n = ids.len();
     let batch = TokenBatch {
         ids: ids.iter().map(|id| i64::from(*id)).collect(),
@@ -166,8 +174,8 @@ fn full_pass(model: &LanguageModel, ids: &[u32], at: usize, next: u32) -> f64 {
         owners: vec![(0, 0)],
         ..TokenBatch::default()
     };
-    let states = model.states_at(&batch, &[at], Pass::evaluation(model.compute));
-    model.log_probs(&states, &[i64::from(next)]).double_value(&[0])
+    let tokens = ResponseTokens { rows: vec![at], ids: vec![i64::from(next)], of: vec![vec![0]] };
+    network.log_probs(&batch, &tokens).unwrap().double_value(&[0])
 }
 
 #[test]
@@ -244,7 +252,7 @@ fn the_first_token_may_be_constrained_and_texts_end_replies() {
     let written = case.writer.write(&[only]).unwrap().remove(0);
     let first = &written.tokens[0];
     assert!([17, 40, 93].contains(&first.id) && first.id != free.tokens[0].id);
-    let by_full_pass = |id| full_pass(&case.writer.model, prompt, prompt.len() - 1, id);
+    let by_full_pass = |id| full_pass(&case.writer.model.network, prompt, prompt.len() - 1, id);
     let best = [17, 40, 93].into_iter().max_by(|a, b| by_full_pass(*a).total_cmp(&by_full_pass(*b))).unwrap();
     assert_eq!(first.id, best);
     // The alternatives are the model's own, best first.
@@ -293,12 +301,9 @@ fn what_cannot_be_written_is_said() {
     assert!(fails(Task { sampling: cold, ..task(&[5], 3) }).contains("temperature -1"));
     assert!(case.writer.write(&[]).unwrap().is_empty());
     let arch = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/arch");
-    let load = |name: &str| match LanguageModel::load(&arch.join(name), None, Device::Cpu, Kind::Float, Kind::Float) {
-        Err(error) => error.to_string(),
-        Ok(_) => panic!("{name} loads"),
-    };
-    assert!(load("llama").contains("no output layer `lm_head.weight`"), "{}", load("llama"));
-    assert!(load("bert").contains("bert is an encoder"));
+    let fails = |name: &str| load(&arch.join(name), Kind::Float).err().unwrap();
+    assert!(fails("llama").contains("lm_head.weight"), "{}", fails("llama"));
+    assert!(fails("bert").contains("decoder"), "{}", fails("bert"));
 }
 
 /// What is written back loads again and says the same.
@@ -307,17 +312,14 @@ fn a_saved_language_model_is_the_same_model() {
     let case = cases().swap_remove(10);
     assert_eq!(case.name, "gemma2");
     let dir = tempfile::tempdir().unwrap();
-    let params = case.writer.model.merged_params().unwrap();
-    weights::write(&dir.path().join("model.safetensors"), params.iter().map(|(n, x): (_, &Tensor)| (n.as_str(), x)))
-        .unwrap();
-    std::fs::write(dir.path().join("config.json"), case.writer.model.causal_config().to_string()).unwrap();
-    let config = case.writer.model.causal_config();
+    let card = RewardCard::of_judge("none");
+    artifact::save_with(dir.path(), &case.writer.model, case._dir.path(), card, None).unwrap();
+    let config: Value =
+        serde_json::from_str(&std::fs::read_to_string(dir.path().join("config.json")).unwrap()).unwrap();
     assert_eq!(config["architectures"][0], "Gemma2ForCausalLM");
     assert_eq!(config["tie_word_embeddings"], true);
-    let again = LanguageModel::load(dir.path(), None, Device::Cpu, Kind::Float, Kind::Float).unwrap();
+    let again = load(dir.path(), Kind::Float).unwrap();
     let prompt = &case.prompts[0];
-    assert_eq!(
-        full_pass(&again, prompt, prompt.len() - 1, 9),
-        full_pass(&case.writer.model, prompt, prompt.len() - 1, 9)
-    );
+    let says = |network: &Network| full_pass(network, prompt, prompt.len() - 1, 9);
+    assert_eq!(says(&again.network), says(&case.writer.model.network));
 }

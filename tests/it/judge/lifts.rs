@@ -7,15 +7,17 @@
 use std::fs;
 use std::path::Path;
 
-use rmbench::generation::ends::{Ends, to_json};
 use rmbench::judge::Outcome;
 use rmbench::metric::interval::wilson;
 use rmbench::random;
-use rmbench::reward::artifact::{ProvenanceCard, save_language_model};
-use rmbench::reward::language_model::LanguageModel;
+use rmbench::reward::artifact::{self, RewardCard};
+use rmbench::reward::head::HeadInit;
+use rmbench::reward::network::Network;
 use rmbench::reward::preset::{Preset, SpecialIds};
+use rmbench::reward::scalar::{ScalarModel, TOKEN_BUDGET};
 use rmbench::table::judgment::JudgmentFile;
 use rmbench::text::encode::TextPipeline;
+use rmbench::text::pooling::Pooling;
 use rmbench::text::settings::TextSettings;
 use rmbench::text::train_tokenizer::{TokenizerKind, train_bpe};
 use serde_json::json;
@@ -105,18 +107,10 @@ fn base(dir: &Path) {
         max_length: 128,
         initializer_range: 0.08,
     };
-    let model = LanguageModel::init(shape.config(text.vocab_size(), special), 3, Kind::Float, Device::Cpu).unwrap();
-    let provenance = ProvenanceCard {
-        version: "test".into(),
-        commit: "test".into(),
-        base: "none".into(),
-        data: vec![],
-        langs: None,
-        seed: 3,
-    };
-    let settings = TextSettings::default();
-    save_language_model(dir, &model, (&tokenizer, &settings), ("none", &provenance), &to_json(&Ends(vec![eos])))
-        .unwrap();
+    let (config, options) = (shape.config(text.vocab_size(), special), artifact::as_policy());
+    let network = Network::init(config, &options, HeadInit::default(), 3, Kind::Float, Device::Cpu).unwrap();
+    let model = ScalarModel { network, text, pooling: Pooling::MaskLast, gate: None, token_budget: TOKEN_BUDGET };
+    artifact::save_with(dir, &model, &tokenizer, RewardCard::of_judge("none"), None).unwrap();
 }
 
 /// A place with the data: 600 items to learn from, 150 to be judged.

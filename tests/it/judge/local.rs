@@ -11,15 +11,12 @@ use rmbench::judge::Outcome;
 use rmbench::judge::grammar::VerdictWords;
 use rmbench::lang::Lang;
 use rmbench::preference::{Conversation, Message, Role};
-use rmbench::reward::language_model::LanguageModel;
 use rmbench::table::judgment::{JudgmentFile, JudgmentRow};
-use rmbench::text::encode::TextPipeline;
-use rmbench::text::settings::TextSettings;
-use tch::{Device, Kind};
+use tch::Kind;
 
 use super::faults::write_pairs;
 use crate::command::rmbench;
-use crate::generation::language_model;
+use crate::generation::{language_model, load};
 
 /// A tiny random model with room for a judge's questions.
 fn model(dir: &Path) {
@@ -54,10 +51,9 @@ fn tables(dir: &Path, out: &str) -> [Vec<u8>; 2] {
 }
 
 fn writer(dir: &Path) -> Writer {
-    let model = LanguageModel::load(dir, None, Device::Cpu, Kind::Float, Kind::Float).unwrap();
-    let text = TextPipeline::from_dir(dir, &TextSettings::default()).unwrap();
-    let ends = Ends::of(dir, &text).unwrap();
-    Writer { model, text, ends, capacity: Capacity::default() }
+    let model = load(dir, Kind::Float).unwrap();
+    let ends = Ends::of(dir, &model.text).unwrap();
+    Writer { model, ends, capacity: Capacity::default() }
 }
 
 /// P(yes) / (P(yes) + P(no)) of whole words in the item's language and in English, by hand.
@@ -77,7 +73,7 @@ fn yes_and_no_are_weighed_by_the_models_own_probabilities() {
                     correct, helpful and harmless? Reply with one word, \"نعم\" or \"لا\".";
     let writer = writer(&dir.path().join("judge"));
     let content = Message { role: Role::User, content: question.to_owned() };
-    let question = writer.text.question(&Conversation(vec![content])).unwrap();
+    let question = writer.model.text.question(&Conversation(vec![content])).unwrap();
     let (arabic, english) = (VerdictWords::of(arabic).unwrap(), VerdictWords::english().unwrap());
     let mut sums = [0.0, 0.0];
     for (side, lists) in [[&arabic.yes, &english.yes], [&arabic.no, &english.no]].iter().enumerate() {
@@ -85,7 +81,7 @@ fn yes_and_no_are_weighed_by_the_models_own_probabilities() {
         let words: Vec<&str> =
             lists.iter().flat_map(|list| list.iter().map(String::as_str)).chain([capitals[side]]).collect();
         let continuations: Vec<Vec<u32>> =
-            words.iter().map(|word| writer.text.answer_ids(&question, word).unwrap()).collect();
+            words.iter().map(|word| writer.model.text.answer_ids(&question, word).unwrap()).collect();
         // None of these begins another, so that none is counted twice.
         for (i, ids) in continuations.iter().enumerate() {
             assert!(continuations.iter().enumerate().all(|(j, other)| i == j || !other.starts_with(ids)), "{words:?}");
@@ -169,7 +165,7 @@ fn what_a_local_judge_cannot_do_is_said() {
     let args =
         ["score", "--model", arch.to_str().unwrap(), "--judge", "yes-no", "--pairs", "pairs.jsonl", "--out", "d"];
     let text = said(&mut rmbench(dir.path(), &args), 2);
-    assert!(text.contains("is no language model: it has no output layer") && text.contains("ForCausalLM"), "{text}");
+    assert!(text.contains("lm_head.weight"), "{text}");
     // A question that is too long for the model is the question's fault, not the run's end.
     let path = dir.path().join("judge/config.json");
     let config = fs::read_to_string(&path).unwrap().replace("4096", "80");
