@@ -52,7 +52,7 @@ impl Decoding<'_> {
                     rows
                 } else {
                     // Positions turn otherwise at this length: the prompt is computed once more, with what follows.
-                    let whole = [&self.active[at].ids, fed].concat();
+                    let whole = [self.active[at].ids.as_slice(), fed].concat();
                     let rows = self.runs.take(whole.len());
                     let tree = pass.tree();
                     pass.put_alone(&whole, 0, rows.clone(), tree, Vec::new());

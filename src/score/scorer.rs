@@ -144,7 +144,7 @@ fn open_judge(spec: &str, settings: &ScoreSettings, progress: &mut dyn Progress)
         })
     };
     let judge = Judge::open_with(&specs, &settings.judge, &settings.endpoint, settings.seed, &mut open);
-    let judge = judge.map_err(|error| failed.unwrap_or(ScoreError::from(error)))?;
+    let judge = judge.map_err(|error| failed.unwrap_or_else(|| ScoreError::from(error)))?;
     let kind = match (judge.is_remote(), judge.is_local()) {
         (true, _) => "endpoint",
         (false, true) => "generative",

@@ -111,7 +111,7 @@ impl JudgeCounts {
                 (shown, Some(probabilities)) if shown.len() == probabilities.len() => {
                     let Some(picked) = judgment.picked.map(usize::from) else { continue };
                     let (Some(slot), Some(stated)) = (shown.get(picked), probabilities.get(picked)) else { continue };
-                    let of_right =
+                    let of_right: f64 =
                         shown.iter().zip(probabilities).filter(|(slot, _)| is_chosen(slot)).map(|(_, p)| p).sum();
                     (*stated, of_right, is_chosen(slot))
                 }

@@ -110,9 +110,8 @@ pub fn run(model: &JudgeModel, job: JudgeJob, progress: &mut dyn Progress) -> Re
         progress.advance(1);
         progress.note(&report.note());
         let is_last = state.step == total;
-        let due = |every: Option<u64>| {
-            state.step.is_multiple_of(every.unwrap_or(sampler.steps_per_epoch()).max(1)) || is_last
-        };
+        let (step, per_epoch) = (state.step, sampler.steps_per_epoch());
+        let due = |every: Option<u64>| step.is_multiple_of(every.unwrap_or(per_epoch).max(1)) || is_last;
         if !job.eval.is_empty() && due(settings.eval_every) {
             let found = evaluation::evaluate(model, job.eval, judge)?;
             journal.eval.write(&found.to_json(state.step))?;

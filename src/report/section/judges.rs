@@ -82,7 +82,7 @@ fn tables(findings: &Findings, benchmark: &BenchmarkInfo, i: usize, run: usize) 
             .iter()
             .any(|f| f.metric == **id && f.run == run && f.benchmark == benchmark.name && f.estimate.is_some())
     };
-    let verdicts: Vec<&str> = OF_VERDICTS.iter().copied().filter(|id| said(&id)).collect();
+    let verdicts: Vec<&str> = OF_VERDICTS.iter().copied().filter(|id| said(id)).collect();
     if !verdicts.is_empty() {
         let caption =
             format!("Verdicts weighed: probabilities, panels, gold grades, prompts; with {level} % intervals.");
