@@ -17,6 +17,7 @@ use crate::judge::prompt::Wordings;
 use crate::judge::teaching::{self, Asking, Couples};
 use crate::judge::{Extras, Judgment, Protocol};
 use crate::preference::Comparison;
+use crate::progress::Progress;
 use crate::table::judgment::{FILE_NAME, JudgmentFile};
 
 /// The judgments of an item, by subset, language and id.
@@ -86,7 +87,9 @@ pub fn run(args: &JudgmentsArgs, message: &mut Message) -> anyhow::Result<Outcom
 
 /// A setting by its word.
 fn word<T: DeserializeOwned>(flag: &str, given: &str, known: &str) -> Result<T, CliError> {
-    let problem = || CliError::new(format!("`{flag} {given}` is not known"), format!("it is {known}"));
+    let problem = || {
+        CliError::new(format!("`{flag} {given}` is not known; it is {known}"), "see `rmbench data judgments --help`")
+    };
     Value::String(given.to_owned()).try_into().map_err(|_| problem())
 }
 
