@@ -313,8 +313,6 @@ Examples:
         out: PathBuf,
     },
     /// Write what a judge can learn from: its questions with right and wrong judgments, as preference pairs
-    #[command(override_usage = "rmbench data judgments FILE... --judge PROTOCOL --out FILE [OPTIONS]")]
-    #[command(after_help = judgments::EXAMPLES)]
     Judgments(JudgmentsArgs),
     /// Show one row as a model will see it: text, tokens, and what was done to them
     #[command(override_usage = "rmbench data show --model MODEL --pairs FILE --row N [OPTIONS]")]

@@ -38,26 +38,25 @@ impl Decoding<'_> {
             for (number, ids) in task.continuations.iter().enumerate() {
                 let log_prob = found[number] - totals[at];
                 self.active[at].continuations.push(if ids.is_empty() { Vec::new() } else { vec![log_prob] });
-                let Some((_, fed)) = ids.split_last().filter(|(_, fed)| !fed.is_empty()) else { continue };
-                let rows = if self.keeps(length, length + fed.len()) {
-                    let (tree, sees) = own.get_or_insert_with(|| self.prompt_in(at, &mut pass)).clone();
-                    let rows = self.runs.take(fed.len());
-                    pass.put_alone(fed, length, rows.clone(), tree, sees);
-                    open.push(Open {
-                        sequence: at,
-                        continuation: number,
-                        known: 1,
-                        places: pass.last_places(fed.len()),
-                    });
-                    rows
-                } else {
+                let Some((_, fed)) = ids.split_last() else { continue };
+                let rows = if !self.keeps(length, length + ids.len()) {
                     // Positions turn otherwise at this length: the prompt is computed once more, with what follows.
-                    let whole = [self.active[at].ids.as_slice(), fed].concat();
+                    let whole = [self.active[at].ids.as_slice(), ids].concat();
                     let rows = self.runs.take(whole.len());
                     let tree = pass.tree();
                     pass.put_alone(&whole, 0, rows.clone(), tree, Vec::new());
-                    let places = pass.last_places(ids.len());
+                    let mut places = pass.last_places(ids.len() + 1);
+                    places.pop();
                     open.push(Open { sequence: at, continuation: number, known: 0, places });
+                    rows
+                } else if fed.is_empty() {
+                    continue;
+                } else {
+                    let (tree, sees) = own.get_or_insert_with(|| self.prompt_in(at, &mut pass)).clone();
+                    let rows = self.runs.take(fed.len());
+                    pass.put_alone(fed, length, rows.clone(), tree, sees);
+                    let places = pass.last_places(fed.len());
+                    open.push(Open { sequence: at, continuation: number, known: 1, places });
                     rows
                 };
                 taken.push(rows);

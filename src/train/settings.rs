@@ -15,7 +15,7 @@ use crate::objective::Objective;
 use crate::reward::head::HeadInit;
 use crate::text::settings::TextOverrides;
 
-pub use tables::{AuxiliarySettings, DropoutSettings, InitSettings, PretrainingSettings, SourceSettings};
+pub use tables::{AuxiliarySettings, DropoutSettings, FinalModel, InitSettings, PretrainingSettings, SourceSettings};
 
 /// The commented default settings.
 pub const DEFAULT_TOML: &str = include_str!("default.toml");
@@ -105,16 +105,6 @@ pub enum EvalOverlap {
     Refuse,
     Drop,
     Keep,
-}
-
-/// Which parameters become the finished model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FinalModel {
-    /// Of the best evaluation; of the last step where there was none.
-    #[default]
-    Best,
-    Last,
 }
 
 impl Default for TrainSettings {

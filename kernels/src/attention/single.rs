@@ -65,7 +65,7 @@ impl Single {
         for (head, total) in totals.iter_mut().enumerate().take(n_heads) {
             let scores = &mut self.scores[head * stride..][..stride];
             // SAFETY: rows are whole vectors.
-            *total = unsafe { weigh::<L>(scores, scale, cap) };
+            *total = unsafe { weigh::<L>(scores, n, scale, cap) };
         }
         let mut at = 0;
         for &piece in &span.sees {
@@ -136,20 +136,23 @@ unsafe fn add<L: Lanes, T: Operand>(sums: *mut f32, weight: f32, values: *const 
     }
 }
 
-/// Scores to exp(scale·(score − maximum)), after the cap where there is one; returns their sum. What fills the last
-/// vector is −∞ and comes to 0.
+/// The first `seen` scores to exp(scale·(score − maximum)), after the cap where there is one; returns their sum. What
+/// fills the last vector comes to 0.
 #[inline(always)]
-unsafe fn weigh<L: Lanes>(scores: &mut [f32], scale: f32, cap: Option<f32>) -> f32 {
+unsafe fn weigh<L: Lanes>(scores: &mut [f32], seen: usize, scale: f32, cap: Option<f32>) -> f32 {
     // SAFETY: the caller's promise: whole vectors.
     unsafe {
-        let at = scores.as_mut_ptr();
         let n = scores.len();
         if let Some(cap) = cap {
+            let at = scores.as_mut_ptr();
             for i in (0..n).step_by(L::N) {
                 let turned = tanh::<L>(L::mul(L::load(at.add(i)), L::splat(scale / cap)));
                 L::store(L::mul(turned, L::splat(cap / scale)), at.add(i));
             }
+            // No cap holds what is not there.
+            scores[seen..].fill(f32::NEG_INFINITY);
         }
+        let at = scores.as_mut_ptr();
         let mut greatest = L::splat(f32::NEG_INFINITY);
         for i in (0..n).step_by(L::N) {
             greatest = L::max(greatest, L::load(at.add(i)));

@@ -6,13 +6,15 @@ use clap::{Args as ClapArgs, ValueHint};
 
 use super::DataArgs;
 
-pub const EXAMPLES: &str = "\
+const EXAMPLES: &str = "\
 Examples:
   rmbench data judgments train.parquet --judge genrm --out yes-no.parquet
   rmbench data judgments train.parquet --judge pairwise --critiques --out critiques.parquet
   rmbench data judgments train.parquet --judge con-j --from runs/sampled --hinted runs/right runs/wrong --out couples.parquet";
 
 #[derive(Debug, ClapArgs)]
+#[command(override_usage = "rmbench data judgments FILE... --judge PROTOCOL --out FILE [OPTIONS]")]
+#[command(after_help = EXAMPLES)]
 pub struct JudgmentsArgs {
     #[command(flatten)]
     pub data: DataArgs,

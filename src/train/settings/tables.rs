@@ -135,3 +135,13 @@ impl InitSettings {
         }
     }
 }
+
+/// Which parameters become the finished model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FinalModel {
+    /// Of the best evaluation; of the last step where there was none.
+    #[default]
+    Best,
+    Last,
+}
