@@ -148,7 +148,7 @@ fn a_cache_computes_what_full_passes_compute() {
         _dir: dir,
     });
     for case in all {
-        let lengths_matter = ["llama_dynamic", "phi3"].contains(&case.name.as_str());
+        let lengths_matter = ["llama_dynamic", "phi3", "internlm2"].contains(&case.name.as_str());
         let tasks: Vec<Task> = case.prompts.iter().map(|prompt| task(prompt, 24)).collect();
         for (prompt, written) in case.prompts.iter().zip(case.writer.write(&tasks).unwrap()) {
             let reply = written.ids();
