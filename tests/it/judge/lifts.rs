@@ -222,7 +222,7 @@ fn couples_of_its_own_judgments_lift_a_judge() {
         ["data", "judgments", "train.jsonl", "--judge", "tiny.toml", "--from", "sampled", "--out", "couples.parquet"];
     let said = does(dir, &couples);
     assert!(said.contains("600 items were judged"), "{said}");
-    let objective = ["--set", "objective.name=dpo:1.0,sft:0.001", "--set", "lr=1e-3", "--set", "epochs=6"];
+    let objective = ["--objective", "dpo:1.0,sft:0.001", "--set", "lr=1e-3", "--set", "epochs=4"];
     train(dir, "lot", "couples.parquet", "con-j", &objective);
     is_lifted(&judge(dir, "con-j", "tiny.toml", "after"));
 }
