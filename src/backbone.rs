@@ -25,7 +25,7 @@ mod projection;
 mod recording;
 pub mod rope;
 mod row_kernels;
-pub mod rows;
+mod rows;
 mod soft_cap;
 pub mod vocabulary;
 pub mod weights;

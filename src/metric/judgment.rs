@@ -199,7 +199,7 @@ impl Metric for Inflation {
     fn contribute(&self, group: &Group<'_>, _: &Protocol, sums: &mut [f64]) -> bool {
         let mut any = false;
         for item in group.items() {
-            if !item.judged.is_some_and(|judged| judged.counts.rated > 0) {
+            if item.judged.is_none_or(|judged| judged.counts.rated == 0) {
                 continue;
             }
             let rewards = item.chosen.iter().chain(item.rejected);
