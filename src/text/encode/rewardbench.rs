@@ -67,7 +67,7 @@ impl TextPipeline {
     ) -> Result<Parts, TextError> {
         let at = || ItemRef::of(comparison);
         let template = self.template.as_ref().ok_or(TextError::NoTemplate)?;
-        let conversation = comparison.prompt_of(response);
+        let conversation = &*self.asked(comparison.prompt_of(response));
         let rendered = |response| template.render(conversation, response, false);
         let failed = |source| TextError::Render { at: at(), response: index, source };
         let prompt = rendered(None).map_err(failed)?;
