@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use super::chat::TemplateError;
-use super::template_files::NoDefault;
-use super::tokenizer_files::TokenizerFilesError;
+use crate::text::chat::TemplateError;
+use crate::text::template_files::NoDefault;
+use crate::text::tokenizer_files::TokenizerFilesError;
 use crate::lang::Lang;
 use crate::preference::Comparison;
 

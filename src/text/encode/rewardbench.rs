@@ -84,8 +84,8 @@ impl TextPipeline {
         // A last token of the prompt that merged with the answer's first belongs to the answer.
         let start =
             if whole.starts_with(&alone) { alone.len() } else { alone.len().saturating_sub(1).min(whole.len()) };
-        let prompt = [&[bos], &whole[..start]].concat();
-        let answer = [&whole[start..], &[eos]].concat();
+        let prompt = [&[bos][..], &whole[..start]].concat();
+        let answer = [&whole[start..], &[eos][..]].concat();
         Ok(Parts { prompt, answer })
     }
 }
