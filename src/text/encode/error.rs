@@ -2,11 +2,11 @@
 
 use std::fmt;
 
+use crate::lang::Lang;
+use crate::preference::Comparison;
 use crate::text::chat::TemplateError;
 use crate::text::template_files::NoDefault;
 use crate::text::tokenizer_files::TokenizerFilesError;
-use crate::lang::Lang;
-use crate::preference::Comparison;
 
 /// Which item an error is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
