@@ -15,6 +15,7 @@ pub mod donors;
 pub mod engine;
 pub mod error;
 pub mod evaluation;
+pub mod goals;
 pub mod grpo;
 pub mod journal;
 pub mod optimizer;

@@ -14,6 +14,7 @@ use tch::{Kind, Tensor};
 use super::attention::rows_to_fill;
 use super::layers::Linear;
 use super::recording::records_gradients;
+use super::row_kernels::LogSum;
 
 /// Rows whose logits are made together: enough that a block of weights is read from memory once for many of them.
 const ROWS: i64 = 512;
@@ -125,6 +126,7 @@ impl OutputLayer {
         let n = ids_n.size()[0];
         let states_nd = filled(states_nd);
         let mut picked_n = Tensor::zeros([n], (wide, states_nd.device()));
+        let mut kernel = LogSum::of_rows(n, states_nd.device(), wide);
         let mut running: Option<(Tensor, Tensor)> = None;
         for start in (0..self.vocab).step_by(ENTRIES as usize) {
             let entries = ENTRIES.min(self.vocab - start);
@@ -133,6 +135,10 @@ impl OutputLayer {
             let is_here_n = within_n.ge(0).logical_and(&within_n.lt(entries));
             let here_n = logits_nv.gather(1, &within_n.clamp(0, entries - 1).unsqueeze(1), false).squeeze_dim(1);
             picked_n += here_n.masked_fill(&is_here_n.logical_not(), 0.0);
+            if let Some(kernel) = &mut kernel {
+                kernel.add(&logits_nv);
+                continue;
+            }
             let largest_n = logits_nv.amax([1i64], false);
             let (maximum_n, before_n) = match &running {
                 None => (largest_n, None),
@@ -146,9 +152,10 @@ impl OutputLayer {
             let sum_n = logits_nv.exp_().sum_dim_intlist(1, false, wide);
             running = Some((maximum_n, before_n.map_or_else(|| sum_n.shallow_clone(), |before_n| before_n + &sum_n)));
         }
-        match running {
-            Some((maximum_n, sum_n)) => picked_n - maximum_n - sum_n.log(),
-            None => picked_n,
+        match (kernel, running) {
+            (Some(kernel), _) => picked_n - kernel.log(),
+            (None, Some((maximum_n, sum_n))) => picked_n - maximum_n - sum_n.log(),
+            (None, None) => picked_n,
         }
     }
 

@@ -3,6 +3,7 @@
 mod error;
 mod rewardbench;
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use rayon::prelude::*;
@@ -12,7 +13,7 @@ use super::prefix::common_prefix;
 use super::settings::{BosPolicy, Layout, TextSettings, Truncation};
 use super::tokenizer_files::TokenizerFiles;
 use super::tokens::Tokens;
-use crate::preference::{Comparison, Conversation, Response};
+use crate::preference::{Comparison, Conversation, Message, Response, Role};
 
 pub use error::{ItemRef, TextError};
 
@@ -189,7 +190,7 @@ impl TextPipeline {
         comparison: &Comparison,
         response: &Response,
     ) -> Result<(String, Option<String>), TemplateError> {
-        let conversation = comparison.prompt_of(response);
+        let conversation = &*self.asked(comparison.prompt_of(response));
         Ok(match &self.template {
             Some(template) => (template.render(conversation, Some(response), false)?, None),
             // transformers takes an empty second text for none.
@@ -297,10 +298,23 @@ impl TextPipeline {
         Ok(Tokens::of(&encoding))
     }
 
+    /// The conversation with the settings' system turn, where it has none and they say one.
+    fn asked<'a>(&self, conversation: &'a Conversation) -> Cow<'a, Conversation> {
+        let has_system = conversation.0.first().is_some_and(|turn| turn.role == Role::System);
+        match &self.settings.system {
+            Some(content) if !has_system => {
+                let system = Message { role: Role::System, content: content.clone() };
+                Cow::Owned(Conversation(std::iter::once(system).chain(conversation.0.iter().cloned()).collect()))
+            }
+            _ => Cow::Borrowed(conversation),
+        }
+    }
+
     /// Ids of the prompt alone as it begins every sequence: with the header of the answer in the chat
     /// layout, up to the tokens that change once a response follows.
     fn prompt_ids(&self, comparison: &Comparison, prompt: &Conversation) -> Result<Vec<u32>, TextError> {
         let at = || ItemRef::of(comparison);
+        let prompt = &*self.asked(prompt);
         let (text, special) = match &self.template {
             Some(template) => {
                 let text = template.render(prompt, None, true);

@@ -132,7 +132,8 @@ fn from_checkpoint(
     let missing = MissingHead::Draw { init: settings.head_init, seed: settings.seed };
     let loading = Loading { device, weights: Kind::Float, compute, missing };
     let own = reward_options(&settings.objective);
-    let mut model = artifact::load_parts(parts, AdapterUse::Merged, loading, &settings.text, &own).map_err(Box::new)?;
+    let mut model =
+        artifact::load_parts(parts, AdapterUse::Merged, loading, &settings.text(), &own).map_err(Box::new)?;
     if let Some(why) = model.network.head().untrainable(settings.objective.n_attributes() > 0) {
         return Err(TrainError::Begin(why));
     }
@@ -182,7 +183,7 @@ fn from_scratch(
         progress.finish();
         progress.line(&format!("tokenizer of {size} entries trained on the data"));
     }
-    let text = settings.text.over(TextSettings::default());
+    let text = settings.text().over(TextSettings::default());
     let reward = reward_options(&settings.objective);
     let (init, seed) = (settings.head_init, settings.seed);
     let model = artifact::init(&preset, &dir, &text, init, seed, compute, device, &reward).map_err(Box::new)?;

@@ -50,7 +50,7 @@ pub fn begin_policy(
     let mut digests = parts.digests()?;
     // f32 masters; an adapter is merged into its base.
     let loading = Loading { device, weights: Kind::Float, compute, missing: MissingHead::Refuse };
-    let policy = artifact::load_parts(&parts, AdapterUse::Merged, loading, &settings.text, &artifact::as_policy())
+    let policy = artifact::load_parts(&parts, AdapterUse::Merged, loading, &settings.text(), &artifact::as_policy())
         .map_err(Box::new)?;
     let of_model = needs.reference == Some(ReferenceOf::Model);
     let mut reference = None;

@@ -8,6 +8,7 @@ use super::directory::{RUN_FILE, SETTINGS_FILE, Start, start};
 use super::engine::Engine;
 use super::error::TrainError;
 use super::evaluation::Evaluation;
+use super::goals;
 use super::journal::LogLengths;
 use super::overlap::{digest, without_overlap};
 use super::prepare::{LengthCounts, Prepared, Role, limited, prepare};
@@ -104,9 +105,10 @@ struct Data<E> {
 
 fn data<M: Trainable>(model: &M, job: &TrainJob, progress: &mut dyn Progress) -> Result<Data<M::Encoded>, TrainError> {
     let settings = job.settings;
+    let copies = settings.auxiliary.goals.then(|| goals::with_copies(job.train));
     let eval = without_overlap(job.train, job.eval.to_vec(), settings.eval_overlap, progress)?;
     let eval = limited(&eval, settings.eval_limit, settings.seed);
-    let mut train = prepare(model, job.train, Role::Training, settings, progress)?;
+    let mut train = prepare(model, copies.as_deref().unwrap_or(job.train), Role::Training, settings, progress)?;
     let mut eval = prepare(model, &eval, Role::Evaluation, settings, progress)?;
     model.complete(&mut train.pairs, job.out, progress)?;
     model.complete(&mut eval.pairs, job.out, progress)?;

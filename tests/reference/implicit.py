@@ -203,10 +203,12 @@ def write_steps():
     case({"name": "orpo", "nll-mean": "step"},
          train(ORPOTrainer, ORPOConfig, pairs, beta=0.1, max_length=512))
 
-    def kto(toml, **more):
-        case(toml, train(KTOTrainer, KTOConfig, singles, reference="reference", beta=0.1, max_length=None, **more))
+    def kto(toml, policy="policy", reference="reference", **more):
+        case(toml, train(KTOTrainer, KTOConfig, singles, policy, reference, beta=0.1, max_length=None, **more))
+        cases[-1] |= {"policy": policy, "reference": reference}
 
-    kto({"name": "kto"}, loss_type="kto")
+    # This way round z is above 0.
+    kto({"name": "kto"}, "reference", "policy", loss_type="kto")
     kto({"name": "kto", "desirable": 1.3, "undesirable": 0.7}, loss_type="kto", desirable_weight=1.3,
         undesirable_weight=0.7)
     kto({"name": "apo-zero"}, loss_type="apo_zero_unpaired")

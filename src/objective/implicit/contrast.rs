@@ -227,7 +227,7 @@ impl Contrast {
         let x_n = gap_n * beta - self.gamma;
         let losses_n = match self.link {
             Link::Sigmoid => self.labels().compared(name, batch, &x_n)?,
-            Link::Hinge => (x_n.neg() + 1.0).relu(),
+            Link::Hinge => (-x_n + 1.0).relu(),
             Link::Square => (gap_n - 0.5 / self.beta).square(),
             Link::Exo => {
                 let (log_w, log_l) = (x_n.log_sigmoid(), (-&x_n).log_sigmoid());

@@ -67,7 +67,7 @@ impl TextPipeline {
     ) -> Result<Parts, TextError> {
         let at = || ItemRef::of(comparison);
         let template = self.template.as_ref().ok_or(TextError::NoTemplate)?;
-        let conversation = comparison.prompt_of(response);
+        let conversation = &*self.asked(comparison.prompt_of(response));
         let rendered = |response| template.render(conversation, response, false);
         let failed = |source| TextError::Render { at: at(), response: index, source };
         let prompt = rendered(None).map_err(failed)?;
@@ -84,8 +84,8 @@ impl TextPipeline {
         // A last token of the prompt that merged with the answer's first belongs to the answer.
         let start =
             if whole.starts_with(&alone) { alone.len() } else { alone.len().saturating_sub(1).min(whole.len()) };
-        let prompt = [&[bos], &whole[..start]].concat();
-        let answer = [&whole[start..], &[eos]].concat();
+        let prompt = [&[bos][..], &whole[..start]].concat();
+        let answer = [&whole[start..], &[eos][..]].concat();
         Ok(Parts { prompt, answer })
     }
 }

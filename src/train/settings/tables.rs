@@ -91,6 +91,8 @@ pub struct AuxiliarySettings {
     /// Stand-ins come beside the rejected response, as a second comparison of the chosen one, and not in
     /// its place.
     pub mismatched_beside: bool,
+    /// Pairs are learnt both ways: see [`goals`](crate::train::goals).
+    pub goals: bool,
 }
 
 impl AuxiliarySettings {

@@ -16,16 +16,17 @@ use super::*;
 const RELATIVE: f64 = 1e-4;
 const STEPS: usize = 10;
 
-fn settings(objective: &Value) -> TrainSettings {
+fn settings(case: &Value) -> TrainSettings {
+    let named = |key: &str| fixtures().join(case[key].as_str().unwrap_or(key)).to_string_lossy().into_owned();
     let mut settings = TrainSettings::default();
-    let table: toml::Table = serde_json::from_value(objective.clone()).unwrap();
+    let table: toml::Table = serde_json::from_value(case["objective"].clone()).unwrap();
     settings.objective = toml::from_str::<Objective>(&toml::to_string(&table).unwrap()).unwrap();
     settings.objective.validate().unwrap();
-    settings.source.model = Some(fixtures().join("policy").to_string_lossy().into_owned());
+    settings.source.model = Some(named("policy"));
     settings.over_length = rmbench::train::settings::OverLength::Truncate;
     settings.text.max_length = Some(4096);
     let of_model = settings.objective.policy().unwrap().reference.is_some();
-    settings.source.reference = of_model.then(|| fixtures().join("reference").to_string_lossy().into_owned());
+    settings.source.reference = of_model.then(|| named("reference"));
     settings
 }
 
@@ -120,7 +121,7 @@ fn ten_steps_are_trls() {
     assert!(cases.len() >= 27, "{} cases", cases.len());
     let mut failed = Vec::new();
     for (index, case) in cases.iter().enumerate() {
-        let settings = settings(&case["objective"]);
+        let settings = settings(case);
         // The last three cases are KTOTrainer's.
         let name = if index + 3 < cases.len() { "pairs" } else { settings.objective.name() };
         let data = data(&steps, name, batch);
