@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn draws_have_the_distribution_and_depend_on_seed_key_and_place_only() {
-        let mut counts = [0; 4];
+        let mut counts = [0i32; 4];
         for item in 0..4000 {
             let one = Sampling { key: format!("item {item}"), ..sampling(1.0, None, 1.0) };
             let id = one.choose(&logits(), &[], 7).unwrap();
