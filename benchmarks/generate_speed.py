@@ -1,6 +1,6 @@
 """Times judging by `rmbench score --judge` beside transformers' `generate` on the same questions, and says how far they agree.
 
-Usage: python benchmarks/generate_speed.py target/release/rmbench [--threads 1] [--items 24] [--new 64] [--rounds 3] [--dtype f32]
+Usage: python benchmarks/generate_speed.py target/release/rmbench [--threads 1] [--items 24] [--new 64] [--rounds 3] [--dtype f32] [--clock cpu]
 
 A random qwen3 model of 12 layers and width 512, questions with fixed instructions, greedy replies. transformers gets the
 questions sorted by length, left-padded, 32 at a time. A ratio is given only where replies agree: the same text in f32 for all
@@ -62,7 +62,7 @@ def make(work, args):
     AutoModelForCausalLM.from_config(config, dtype=torch.float32).save_pretrained(directory)
     tokenizer.save_pretrained(directory)
     count = lambda text: len(tokenizer(text, add_special_tokens=False)["input_ids"])
-    items = texts.comparisons(texts.PROFILES["rewardbench"], args.items, 5, count, 1200)
+    items = texts.comparisons(texts.PROFILES[args.profile], args.items, 5, count, 1200)
     columns = {"id": [str(i["id"]) for i in items], "language": ["eng_Latn"] * len(items),
                "prompt": [i["prompt"] for i in items], "chosen": [i["responses"][0] for i in items],
                "rejected": [i["responses"][1] for i in items]}
@@ -77,10 +77,15 @@ def ours(work, args, environment):
     command = [args.binary, "score", "--model", work / "judge", "--judge", work / "speed.toml", "--pairs", work / "pairs.parquet",
                "--out", out, "--set", "device=cpu", "--set", f"dtype={args.dtype}", "--set", "endpoint.cache=off",
                "--set", "endpoint.on-failure=record"]
+    before = os.times()
     done = subprocess.run([str(c) for c in command], env=environment, capture_output=True, text=True)
+    after = os.times()
     if done.returncode not in (0, 1):
         raise SystemExit(done.stderr)
     seconds = float(re.search(r"scoring took ([0-9.]+) s", done.stderr).group(1))
+    if args.clock == "cpu":
+        # With loading and all else.
+        seconds = after.children_user + after.children_system - before.children_user - before.children_system
     rows = pq.read_table(out / "judgments.parquet").to_pylist()
     return seconds, rows
 
@@ -93,7 +98,8 @@ def theirs(model, tokenizer, items, rows, args):
         turns = [{"role": "system", "content": INSTRUCTIONS.strip()}, {"role": "user", "content": content}]
         return tokenizer.apply_chat_template(turns, add_generation_prompt=True, return_dict=True)["input_ids"]
 
-    began = time.perf_counter()
+    now = {"wall": time.perf_counter, "cpu": time.process_time}[args.clock]
+    began = now()
     ids = [rendered(row) for row in rows]
     order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
     replies = [None] * len(ids)
@@ -107,7 +113,7 @@ def theirs(model, tokenizer, items, rows, args):
                              pad_token_id=pad, eos_token_id=tokenizer.eos_token_id)
         for i, reply in zip(batch, tokenizer.batch_decode(out[:, longest:], skip_special_tokens=True)):
             replies[i] = reply
-    seconds = time.perf_counter() - began
+    seconds = now() - began
     assert [len(x) for x in ids] == [row["prompt_tokens"] for row in rows], "other tokens"
     return seconds, replies
 
@@ -120,6 +126,8 @@ def main():
     parser.add_argument("--new", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--dtype", default="f32", choices=["f32", "bf16"])
+    parser.add_argument("--profile", default="rewardbench", choices=list(texts.PROFILES))
+    parser.add_argument("--clock", default="wall", choices=["wall", "cpu"], help="cpu: of a busy machine")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     environment = dict(os.environ, OMP_NUM_THREADS=str(args.threads), RMBENCH_NO_CUDA="1", TOKENIZERS_PARALLELISM="false",
