@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use rmbench::judge::Outcome;
 use rmbench::metric::interval::wilson;
@@ -237,6 +238,32 @@ fn a_judge_learns_from_what_its_judgments_are_worth() {
         ["--eval", "held-out.jsonl", "--set", "judge.protocol=tiny.toml", "--set", "lr=1e-3", "--set", "epochs=4"];
     let more = ["--set", "judge.loss.kl=0.01", "--set", "eval-every=20"];
     let said = train(dir, "lot", "train.jsonl", "grpo", &[&how[..], &more].concat());
-    assert!(said.contains("held-out accuracy"), "{said}");
+    assert!(said.contains("held-out accuracy") && said.contains("100.0 % parsed"), "{said}");
     is_lifted(&judge(dir, "grpo", "tiny.toml", "after"));
+    goes_on_to_the_same_bytes(dir);
+}
+
+/// Six steps, and the same from the third on.
+fn goes_on_to_the_same_bytes(dir: &Path) {
+    let how = ["--set", "judge.protocol=tiny.toml", "--set", "max-steps=6", "--set", "save-every=3"];
+    let how = [&how[..], &["--set", "keep-checkpoints=9", "--set", "batch-size=8"]].concat();
+    train(dir, "lot", "train.jsonl", "whole", &how);
+    let (whole, cut) = (dir.join("whole"), dir.join("cut"));
+    let copied = Command::new("cp").arg("-r").args([&whole, &cut]).status().unwrap();
+    assert!(copied.success());
+    for name in ["run.json", "model.safetensors", "config.json"] {
+        fs::remove_file(cut.join(name)).unwrap();
+    }
+    fs::remove_dir_all(cut.join("checkpoints/step-00000006")).unwrap();
+    let said = train(dir, "lot", "train.jsonl", "cut", &[&how[..], &["--resume"]].concat());
+    assert!(said.contains("resuming after step 3"), "{said}");
+    for name in ["model.safetensors", "steps.jsonl"] {
+        assert!(fs::read(whole.join(name)).unwrap() == fs::read(cut.join(name)).unwrap(), "{name} differs");
+    }
+    let again = train(dir, "lot", "train.jsonl", "cut", &[&how[..], &["--resume"]].concat());
+    assert!(again.contains("already complete"), "{again}");
+    let refused = ["train", "--model", "init:tiny", "--data", "train.jsonl", "--out", "x", "--set", "judge.group=4"];
+    let output = rmbench(dir, &refused).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("must be able to write"));
 }
