@@ -7,7 +7,7 @@ rewardbench, driven as its `scripts/run_dpo.py` drives it. A time is reported on
 its own (with interpreter and libraries). Clocks: wall from the first text read to the last score, and processor seconds of
 the whole process less those of a run over one pair.
 
-Run:  python benchmarks/implicit_speed.py target/debug/rmbench [--pairs 12] [--rounds 3] [--threads 2] [--work DIR]
+Run:  python benchmarks/implicit_speed.py target/debug/rmbench [--pairs 12] [--rounds 3] [--threads 2] [--batch 6] [--work DIR]
 """
 
 import argparse
@@ -73,7 +73,7 @@ def invent(path, n, tokenizer):
     pq.write_table(pa.Table.from_pylist(rows), path)
 
 
-def peer(directory, pairs, threads):
+def peer(directory, pairs, threads, size):
     """RewardBench's side, in a process of its own: prints seconds and scores as JSON."""
     import pyarrow.parquet as pq
     import torch
@@ -88,9 +88,9 @@ def peer(directory, pairs, threads):
         policy, reference, tokenizer, SimpleNamespace(device=torch.device("cpu")), ref_free_norm="none")
     began, scores = time.perf_counter(), []
     made = [inference.tokenize_row(prepared(tokenizer, *row.values())) for row in rows]
-    for first in range(0, len(made), BATCH):
+    for first in range(0, len(made), size):
         with torch.no_grad():
-            sides = inference.inference_step(collated(made[first : first + BATCH], tokenizer.pad_token_id))
+            sides = inference.inference_step(collated(made[first : first + size], tokenizer.pad_token_id))
         scores += [list(pair) for pair in zip(*(side.float().tolist() for side in sides))]
     print(json.dumps({"seconds": time.perf_counter() - began, "scores": scores}))
 
@@ -118,8 +118,8 @@ def ours(binary, directory, pairs, threads, work):
     return {"seconds": seconds, "cpu": cpu, "peak": peak, "scores": [rewards[i : i + 2] for i in range(0, len(rewards), 2)]}
 
 
-def theirs(directory, pairs, threads):
-    command = [sys.executable, __file__, "--peer", directory, pairs, "--threads", str(threads)]
+def theirs(directory, pairs, threads, size):
+    command = [sys.executable, __file__, "--peer", directory, pairs, "--threads", str(threads), "--batch", str(size)]
     (said, _), cpu, peak = measured([str(part) for part in command], threads)
     return {"cpu": cpu, "peak": peak} | json.loads(said.strip().splitlines()[-1])
 
@@ -141,7 +141,7 @@ def compare(name, args, work):
         if not path.is_file():
             invent(path, n, AutoTokenizer.from_pretrained(directory / "policy"))
     sides = {"ours": lambda data: ours(args.binary, directory, data, args.threads, work),
-             "RewardBench": lambda data: theirs(directory, data, args.threads)}
+             "RewardBench": lambda data: theirs(directory, data, args.threads, args.batch)}
     found = {side: [] for side in sides}
     for _ in range(args.rounds):
         for side, run in sides.items():
@@ -149,7 +149,7 @@ def compare(name, args, work):
             found[side].append(run(pairs) | {"start": start["cpu"]})
     difference = max(largest_difference(a["scores"], b["scores"]) for a, b in zip(found["ours"], found["RewardBench"]))
     assert difference <= TOLERANCE, f"{name}: scores differ by {difference:.1e}; no time is reported"
-    row = {"vocabulary": name, "pairs": args.pairs, "rounds": args.rounds, "difference": difference}
+    row = {"vocabulary": name, "pairs": args.pairs, "rounds": args.rounds, "batch": args.batch, "difference": difference}
     for side, runs in found.items():
         row[side] = {"wall_s": statistics.median(run["seconds"] for run in runs),
                      "cpu_s": statistics.median(run["cpu"] - run["start"] for run in runs),
@@ -166,11 +166,12 @@ def main():
     parser.add_argument("--pairs", type=int, default=12)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--batch", type=int, default=BATCH, help="pairs of the peer's batches")
     parser.add_argument("--only", choices=VOCABULARIES)
     parser.add_argument("--work", type=Path)
     args = parser.parse_args()
     if args.peer:
-        return peer(*args.peer, args.threads)
+        return peer(*args.peer, args.threads, args.batch)
     with tempfile.TemporaryDirectory() as scratch:
         work = args.work or Path(scratch)
         work.mkdir(parents=True, exist_ok=True)
