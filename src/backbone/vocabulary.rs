@@ -166,7 +166,7 @@ impl OutputLayer {
             false => self.layer.outputs(start, entries).forward(states_nd),
         };
         if let Some(scale) = self.scale {
-            logits_nv = logits_nv * scale;
+            logits_nv = &logits_nv * scale;
         }
         if let Some(cap) = self.cap {
             logits_nv = (logits_nv / cap).tanh() * cap;

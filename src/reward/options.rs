@@ -25,7 +25,9 @@ pub enum HeadKind {
     Classification,
     /// The output logit of one vocabulary entry (Llama-3.1-Nemotron-70B-Reward-HF: entry 0).
     VocabularyLogit { id: u32 },
-    /// The output layer over the whole vocabulary: a language model, whose rewards are implicit.
+    /// The output layer over the whole vocabulary: a language model, whose rewards are implicit. Not for users to say: the
+    /// model's kind does.
+    #[serde(skip)]
     Vocabulary,
     /// Attributes weighted by a gate that reads the end of the prompt (ArmoRM, QRM).
     Gated,
@@ -117,7 +119,6 @@ mod tests {
             HeadKind::Prediction,
             HeadKind::Classification,
             HeadKind::VocabularyLogit { id: 7 },
-            HeadKind::Vocabulary,
             HeadKind::Gated,
             HeadKind::SelfWeighted,
         ] {

@@ -39,7 +39,7 @@ pub fn open(
     let parts = ModelParts::find(spec, settings.base.as_deref(), progress).map_err(|e| failed(spec, e.hint(), e))?;
     let on = device::parse(&settings.device).map_err(|e| failed(spec, "see `rmbench doctor`", e))?;
     let compute = device::parse_dtype(&settings.dtype).map_err(|e| failed(spec, "use f32, bf16 or f16", e))?;
-    let card = parts.card().map_err(|e| failed(spec, "", e))?;
+    let card = parts.card().map_err(|e| failed(spec, e.hint().unwrap_or_default(), e))?;
     let mut digests = parts.digests().map_err(|e| failed(spec, "", e))?;
     let kind = settings.kind(card.as_ref().map(|card| card.reward.kind));
     let model = match kind {

@@ -109,7 +109,7 @@ def score(module, policy, reference, tokenizer, pairs, mode):
         batch = collated(rows[first : first + BATCH], tokenizer.pad_token_id)
         with torch.no_grad():
             chosen, rejected = inference.inference_step(batch, ref_free=reference is None)
-        found += [list(pair) for pair in zip(chosen.float().tolist(), rejected.float().tolist())]
+        found += [list(pair) for pair in zip(chosen.double().tolist(), rejected.double().tolist())]
     return found
 
 
@@ -130,7 +130,10 @@ def main():
         draw(name, "reference", directory, 22)
         tokenizer = tokenizer_of(directory / "policy")
         policy, reference = load(directory / "policy"), load(directory / "reference")
-        scores = {"with_reference": score(module, policy, reference, tokenizer, pairs, "none")}
+        # Sums of 2,000 tokens are near -10,000, where f32 has steps of 1/1024; in f64 the same arithmetic has none to speak of.
+        scores = {"with_reference_f32": score(module, policy, reference, tokenizer, pairs, "none")}
+        policy, reference = policy.double(), reference.double()
+        scores["with_reference"] = score(module, policy, reference, tokenizer, pairs, "none")
         for mode in ("avg", "norm", "sum"):
             few = pairs[:60]
             scores[mode] = score(module, policy, None, tokenizer, few, mode)

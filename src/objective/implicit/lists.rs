@@ -127,7 +127,7 @@ impl Group {
                 })?;
                 let mean = ratings.iter().sum::<f64>() / n as f64;
                 let shifts: Vec<f64> = ratings.iter().map(|rating| self.rating_weight * (rating - mean)).collect();
-                group = group + numbers(&shifts, of.kind(), scores_s.device());
+                group = &group + numbers(&shifts, of.kind(), scores_s.device());
             }
             losses.push(group.logsumexp([0i64], false) - group.narrow(0, 0, n_chosen).logsumexp([0i64], false));
         }

@@ -119,7 +119,7 @@ impl Sided {
         let column = |values: &[f64]| numbers(values, kind, device);
         let (good_s, bad_s, shift_s) = (column(&good), column(&bad), column(&shift));
         let lr_s = of.log_ratio();
-        let [mut of_good_s, mut of_bad_s] = self.of_sides(&of, &lr_s, &shift_s);
+        let [of_good_s, of_bad_s] = self.of_sides(&of, &lr_s, &shift_s);
         if self.rule == Rule::ApoDown {
             // Pairs only: the rejected response's loss is of the gap.
             let (chosen_n, rejected_n) = of.sides(&lr_s);
@@ -127,9 +127,7 @@ impl Sided {
             let gap_n = 1.0 - ((chosen_n - rejected_n) * self.beta).sigmoid();
             return Ok(fall_n + gap_n);
         }
-        of_good_s = of_good_s * good_s;
-        of_bad_s = of_bad_s * bad_s;
-        let mut losses_s = of_good_s + of_bad_s;
+        let mut losses_s = of_good_s * good_s + of_bad_s * bad_s;
         if rated.iter().any(|rating| !rating.is_nan()) {
             let is_rated = column(&rated.iter().map(|rating| f64::from(!rating.is_nan())).collect::<Vec<_>>());
             let target_s = column(&rated.iter().map(|r| if r.is_nan() { 0.0 } else { *r }).collect::<Vec<_>>());
