@@ -9,6 +9,7 @@
 
 pub mod attention;
 mod block;
+pub mod cache;
 pub mod config;
 mod course;
 pub mod deberta;
@@ -27,6 +28,7 @@ pub mod rope;
 mod row_kernels;
 mod rows;
 mod soft_cap;
+pub mod vocabulary;
 pub mod weights;
 
 use tch::{Kind, Tensor};

@@ -16,6 +16,7 @@ pub mod fetch;
 mod heads;
 pub mod hint;
 pub mod import;
+pub mod judgments;
 #[cfg(feature = "torch")]
 pub mod merge;
 pub mod message;

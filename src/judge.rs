@@ -2,7 +2,8 @@
 //!
 //! [`protocol`] says what a judge is shown and how its reply is read, as data; [`grammar`] reads replies; [`order`]
 //! says in which order responses are shown; [`prompt`] writes the messages; [`desk`] gets replies, each paid for once,
-//! through [`endpoint`], [`cache`] and [`budget`]; [`engine`] puts it together. No libtorch.
+//! through [`endpoint`], [`cache`] and [`budget`], or from a model on this machine ([`local`]); [`engine`] puts it
+//! together. No libtorch.
 
 pub mod budget;
 pub mod cache;
@@ -10,13 +11,18 @@ pub mod desk;
 pub mod endpoint;
 pub mod engine;
 mod error;
+pub mod form;
 pub mod grammar;
+pub mod local;
+mod member;
 pub mod mock;
 pub mod order;
 pub mod prompt;
 pub mod protocol;
 mod reading;
 pub mod settings;
+pub mod teaching;
+pub mod verifiable;
 pub mod wire;
 
 use std::sync::Arc;

@@ -18,7 +18,7 @@
 //! - [`report`]: findings, sections, renderers, figures.
 //!
 //! Torch half (feature `torch`):
-//! - [`device`], [`backbone`], [`objective`], [`reward`], [`train`], [`merge`],
+//! - [`device`], [`backbone`], [`objective`], [`reward`], [`generation`], [`train`], [`merge`],
 //!   [`selfcheck`]; [`score`] also builds
 //!   without torch for the mock scorer.
 //!
@@ -50,6 +50,8 @@ pub mod report;
 pub mod backbone;
 #[cfg(feature = "torch")]
 pub mod device;
+#[cfg(feature = "torch")]
+pub mod generation;
 #[cfg(feature = "torch")]
 pub mod merge;
 #[cfg(feature = "torch")]

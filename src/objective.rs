@@ -8,6 +8,8 @@ pub mod bradley_terry;
 mod catalog;
 pub mod companions;
 pub mod gap;
+pub mod grpo;
+pub mod implicit;
 mod label;
 pub mod language_model;
 pub mod listwise;
@@ -17,6 +19,7 @@ pub mod needs;
 pub mod pointwise;
 pub mod threshold;
 pub mod ties;
+pub mod topic;
 
 use tch::{Device, Kind, Tensor};
 
@@ -38,6 +41,8 @@ pub enum ObjectiveError {
     NotAPair { objective: &'static str, index: usize, n_chosen: usize, n_rejected: usize },
     #[error("objective `{objective}`: comparison {index} of the batch has no {what}")]
     Lacks { objective: &'static str, index: usize, what: &'static str },
+    #[error("objective `{objective}`: {problem}")]
+    Composite { objective: &'static str, problem: String },
     #[error("{rewards} rewards for comparisons with {responses} responses")]
     Count { rewards: usize, responses: usize },
 }
@@ -46,7 +51,7 @@ pub enum ObjectiveError {
 #[derive(Debug)]
 pub struct Rewards<'a> {
     /// [s], one per response: comparisons in order, chosen before rejected. For objectives that rate
-    /// attributes [s, a].
+    /// attributes [s, a]; for those of policies what [`column`](implicit::column) says.
     pub rewards_s: &'a Tensor,
     /// One per comparison.
     pub labels: &'a [Label],

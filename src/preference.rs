@@ -172,6 +172,8 @@ pub struct Evidence {
     pub rationale: Option<Arc<str>>,
     /// Whose preference it is.
     pub user: Option<Arc<str>>,
+    /// Log-probabilities of the responses by the policy that wrote them, chosen first, in nats. Empty without any.
+    pub behaviour: Vec<f64>,
 }
 
 impl Evidence {

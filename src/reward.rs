@@ -13,6 +13,10 @@ pub mod embedding;
 pub mod features;
 #[cfg(feature = "torch")]
 pub mod head;
+#[cfg(feature = "torch")]
+pub mod implicit;
+#[cfg(feature = "torch")]
+mod in_batches;
 pub mod locate;
 pub mod mock;
 #[cfg(feature = "torch")]
@@ -23,13 +27,16 @@ pub mod padding;
 #[cfg(feature = "torch")]
 pub mod parts;
 #[cfg(feature = "torch")]
+pub mod policy;
+#[cfg(feature = "torch")]
 pub mod preset;
 #[cfg(feature = "torch")]
 pub mod scalar;
 #[cfg(feature = "torch")]
-mod workers;
+pub mod workers;
 
 use crate::preference::Comparison;
+use crate::table::implicit::LogProbs;
 use crate::text::batch::BatchError;
 use crate::text::encode::{Encoded, TextError};
 
@@ -42,8 +49,8 @@ pub struct ResponseScore {
     pub n_tokens: u32,
     /// Something was cut to fit the model.
     pub truncated: bool,
-    pub logp_policy: Option<f64>,
-    pub logp_reference: Option<f64>,
+    /// What implicit models have beside the reward.
+    pub log_probs: Option<LogProbs>,
 }
 
 /// What the head read, by comparison and response.
@@ -91,6 +98,8 @@ pub enum RewardModel {
     Scalar(Box<scalar::ScalarModel>),
     #[cfg(feature = "torch")]
     Embedding(Box<embedding::EmbeddingModel>),
+    #[cfg(feature = "torch")]
+    Implicit(Box<implicit::ImplicitModel>),
 }
 
 impl RewardModel {
@@ -108,6 +117,8 @@ impl RewardModel {
             RewardModel::Scalar(model) => model.score(comparisons, done),
             #[cfg(feature = "torch")]
             RewardModel::Embedding(model) => model.score(comparisons, done),
+            #[cfg(feature = "torch")]
+            RewardModel::Implicit(model) => model.score(comparisons, done),
         }
     }
 
@@ -126,6 +137,8 @@ impl RewardModel {
             RewardModel::Scalar(model) => model.score_encoded(comparisons, encoded, done),
             #[cfg(feature = "torch")]
             RewardModel::Embedding(model) => model.score(comparisons, done),
+            #[cfg(feature = "torch")]
+            RewardModel::Implicit(model) => model.score_encoded(comparisons, encoded, done),
         }
     }
 
@@ -147,6 +160,10 @@ impl RewardModel {
             #[cfg(feature = "torch")]
             RewardModel::Embedding(_) => {
                 Err(RewardError::Model("a head on vectors has no hidden states; the data hold them already".to_owned()))
+            }
+            #[cfg(feature = "torch")]
+            RewardModel::Implicit(_) => {
+                Err(RewardError::Model("a language model reads every token, so a response has no one state".to_owned()))
             }
         }
     }

@@ -5,10 +5,14 @@
 
 mod ahead;
 pub mod directory;
+pub mod implicit;
 mod judged;
 #[cfg(feature = "torch")]
 mod load;
+#[cfg(feature = "torch")]
+mod load_judge;
 pub mod plan;
+pub mod rescore;
 pub mod run;
 pub mod scorer;
 pub mod settings;

@@ -5,6 +5,7 @@ pub mod annotation;
 pub mod export;
 pub mod features;
 mod footer;
+pub mod implicit;
 pub mod import;
 pub mod item;
 pub mod judged;

@@ -10,6 +10,8 @@ pub mod model_settings;
 pub mod pooling;
 pub mod prefix;
 mod python;
+pub mod question;
+pub mod response_tokens;
 pub mod settings;
 pub mod show;
 pub mod template_files;

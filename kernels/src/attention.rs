@@ -3,11 +3,13 @@
 //! Per head and query: softmax(scale·q·Kᵀ)·V over the keys it sees. Keys and values of a tree are packed
 //! once per key head; then blocks of queries walk over chunks of keys with a running maximum and sum
 //! (as FlashAttention does, arXiv 2205.14135). What no query of a tile of six sees is not computed, so a
-//! causal mask costs half of a full one and a branch never meets its siblings. bf16 tensors are multiplied
+//! causal mask costs half of a full one and a branch never meets its siblings. Queries that come alone are computed
+//! from keys and values as they lie ([`single`]). bf16 tensors are multiplied
 //! in bf16 with f32 sums where the processor can, softmax is in f32 always.
 
 mod block;
 mod pack;
+mod single;
 
 use std::ops::Range;
 
@@ -15,6 +17,7 @@ use crate::lanes::{Lanes, Portable};
 use crate::{Bf16, Level, bf16::Element};
 use block::Block;
 use pack::Packed;
+use single::Single;
 
 /// A tensor [row, head, width] whose last two axes are adjacent in memory.
 #[derive(Debug, Clone, Copy)]
@@ -179,11 +182,23 @@ impl<T: Operand> Work<'_, T> {
         let Shape { heads, groups, width, .. } = self.shape;
         let mut packed = Packed::new::<L, DOT>(width);
         let mut block = Block::new::<L>(width);
+        let mut single = Single::default();
+        let is_single = |span: &&Span| span.queries.len() == 1 && heads / groups <= single::MOST_HEADS;
         for tree in self.trees {
+            let n_single = tree.spans.iter().filter(is_single).count();
             for group in 0..groups {
-                // SAFETY: the caller's promise; rows were checked.
+                for span in tree.spans.iter().filter(is_single) {
+                    // SAFETY: the caller's promise; rows were checked.
+                    unsafe {
+                        single.attend::<L, T>([self.q, self.k, self.v], &tree.pieces, span, group, self.shape, self.out)
+                    };
+                }
+                if n_single == tree.spans.len() {
+                    continue;
+                }
+                // SAFETY: as above.
                 unsafe { packed.fill::<L, T, DOT>(self.k, self.v, &tree.pieces, group) };
-                for span in &tree.spans {
+                for span in tree.spans.iter().filter(|span| !is_single(span)) {
                     for head in group * (heads / groups)..(group + 1) * (heads / groups) {
                         for first in span.queries.clone().step_by(block::ROWS) {
                             let rows = first..(first + block::ROWS).min(span.queries.end);

@@ -16,6 +16,7 @@ mod dispatch;
 mod exp;
 mod lanes;
 mod level;
+pub mod log_sum_exp;
 pub mod rows;
 mod tile;
 #[cfg(target_arch = "x86_64")]

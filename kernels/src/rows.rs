@@ -18,13 +18,13 @@ pub struct Rows<'a, T> {
 }
 
 impl<T> Rows<'_, T> {
-    fn check(&self) {
+    pub(crate) fn check(&self) {
         let Self { rows, width, stride, .. } = *self;
         assert!(rows == 0 || (rows - 1) * stride + width <= self.data.len(), "{rows} rows are not there");
     }
 
     #[inline(always)]
-    fn row(&self, row: usize) -> *const T {
+    pub(crate) fn row(&self, row: usize) -> *const T {
         self.data[row * self.stride..].as_ptr()
     }
 }

@@ -5,6 +5,7 @@
 //! its own branch, up to itself) or, where that wastes too much on long branches, in one call for the
 //! prefix and one per branch. Both are the same arithmetic as separate sequences.
 
+pub mod cached;
 mod kernel;
 
 use std::collections::HashMap;
@@ -15,6 +16,7 @@ use tch::{Device, Kind, Tensor};
 use super::recording::may_leave_libtorch;
 use super::soft_cap::{self, Seen};
 use crate::text::batch::{TokenBatch, TokenTree};
+pub use cached::Attend;
 
 /// How far a query looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -6,7 +6,7 @@
 use tch::Tensor;
 
 use super::Pass;
-use super::attention::{Plan, Sight};
+use super::attention::{Attend, Sight};
 use super::config::names::LAYERS;
 use super::config::{BackboneConfig, DecoderConfig};
 use super::layers::{Linear, drop_hidden};
@@ -66,12 +66,12 @@ impl Block {
     }
 
     /// [t, d] → [t, d]; of a last layer that is told its rows, those rows.
-    pub fn forward(
+    pub fn forward<P: Attend>(
         &self,
         x_td: &Tensor,
         turns: Option<&Turns>,
-        plan: &Plan,
-        last: Option<&LastLayer<Plan>>,
+        plan: &P,
+        last: Option<&LastLayer<P>>,
         pass: Pass,
     ) -> Tensor {
         let asking = |x: &Tensor| last.map_or_else(|| x.shallow_clone(), |last| last.of(x));
@@ -88,13 +88,16 @@ impl Block {
         x_td + drop_hidden(normed(&self.after_mlp, &self.mlp.forward(&read_td)), pass)
     }
 
-    fn attention(&self, n_td: &Tensor, turns: Option<&Turns>, plan: &Plan, last: Option<&LastLayer<Plan>>) -> Tensor {
+    fn attention<P: Attend>(
+        &self,
+        n_td: &Tensor,
+        turns: Option<&Turns>,
+        plan: &P,
+        last: Option<&LastLayer<P>>,
+    ) -> Tensor {
         let [q_thk, k_tgk, v_tgk] = self.projection.forward(n_td, turns, last);
         let plan = last.map_or(plan, |last| &last.plan);
-        self.out.forward(&match self.soft_cap {
-            None => plan.attend(&q_thk, &k_tgk, &v_tgk, self.scale),
-            Some(cap) => plan.attend_capped(&q_thk, &k_tgk, &v_tgk, self.scale, cap),
-        })
+        self.out.forward(&plan.answer(&q_thk, &k_tgk, &v_tgk, self.scale, self.soft_cap))
     }
 }
 

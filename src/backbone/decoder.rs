@@ -8,17 +8,22 @@ use std::collections::HashMap;
 use tch::{Device, Kind, Tensor};
 
 use super::Pass;
-use super::attention::{Plan, Sight, filler};
+use super::attention::cached::{Asking, Cached, of_rows};
+use super::attention::{Plan, Sight, filler, rows_to_fill};
 use super::block::Block;
+use super::cache::{Cache, Feed};
 use super::config::names::LAST_NORM;
 use super::config::{BackboneConfig, DecoderConfig};
 use super::course::Course;
 use super::layers::{Embedding, drop_embedding};
 use super::norm::Norm;
 use super::params::{ParamError, ParamSource};
-use super::rope::{self, Turns};
+use super::rope::{self, Places, Turns};
 use super::rows::Rows;
 use crate::text::batch::{Sharing, TokenBatch, TokenTree};
+
+/// A pass over fewer new tokens is computed as it is.
+const FEW: usize = 128;
 
 pub struct Decoder {
     embed: Embedding,
@@ -61,6 +66,52 @@ impl Decoder {
             beside: None,
             pass,
         }
+    }
+
+    /// States of new tokens, whose keys and values go into the cache: of those at the given places of the feed
+    /// [n, d] (ascending, each once), or of all. No gradients are recorded.
+    pub fn extend(&self, feed: &Feed, cache: &mut Cache, rows: &[usize], compute: Kind) -> Tensor {
+        let _no_grad = tch::no_grad_guard();
+        let device = self.embed.device();
+        cache.reserve(feed.rows.iter().max().map_or(0, |row| *row as usize + 1));
+        // Steps of generation come in few sizes; the kernels that oneDNN makes for those are used again.
+        let filler = if feed.len() < FEW { 0 } else { rows_to_fill(feed.len(), compute, device) };
+        let ids_t = Tensor::from_slice(&feed.ids).to_device(device).constant_pad_nd([0, filler]);
+        let rows_t = Tensor::from_slice(&feed.rows).to_device(device);
+        let turn = |rope| {
+            let places = Places { positions: &feed.positions, lengths: &|| feed.lengths(), filler };
+            Turns::at(rope, self.config.rotation, places, compute, device)
+        };
+        let turns: Vec<Turns> = self.config.ropes.iter().map(turn).collect();
+        let mut asking: HashMap<Sight, Asking> = HashMap::new();
+        for block in &self.blocks {
+            asking.entry(block.sight).or_insert_with(|| Asking::new(feed.trees.clone(), block.sight, compute, device));
+        }
+        let pass = Pass::evaluation(compute);
+        let mut x_td = self.embed.forward(&ids_t, compute);
+        for (index, (block, layer)) in self.blocks.iter().zip(&cache.layers).enumerate() {
+            let turns = block.rope.map(|rope| &turns[rope]);
+            let plan = Cached { asking: &asking[&block.sight], layer, rows_t: &rows_t };
+            let is_last = index + 1 == self.blocks.len() && rows.len() < feed.len();
+            if !is_last {
+                x_td = block.forward(&x_td, turns, &plan, None, pass);
+                continue;
+            }
+            let of_rows = Asking::new(of_rows(&feed.trees, rows), block.sight, compute, device);
+            let last = Rows::new(rows).last(|_| Cached { asking: &of_rows, layer, rows_t: &rows_t }, device);
+            x_td = block.forward(&x_td, turns, &plan, Some(&last), pass);
+        }
+        let n = rows.len().min(feed.len()) as i64;
+        self.norm.forward(&x_td.narrow(0, 0, n))
+    }
+
+    /// Whether keys of a sequence of one length serve it at another length.
+    pub fn keeps(&self, from: usize, to: usize) -> bool {
+        self.config.ropes.iter().all(|rope| rope::agree(rope, from as i64, to as i64))
+    }
+
+    pub fn config(&self) -> &DecoderConfig {
+        &self.config
     }
 
     /// Which comparisons may share their prefix: those whose sequences have the same rotary frequencies.

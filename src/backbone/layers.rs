@@ -43,6 +43,15 @@ impl Linear {
         Self { weight, bias, low_rank: low_rank.map(Box::new) }
     }
 
+    /// A weight [out, in] that is a parameter elsewhere.
+    pub fn of_weight(weight: &Tensor) -> Self {
+        Self { weight: weight.shallow_clone(), bias: None, low_rank: None }
+    }
+
+    pub fn n_outputs(&self) -> i64 {
+        self.weight.size().first().copied().unwrap_or(0)
+    }
+
     /// Some of its outputs as a layer of their own; `part` takes them from the first dimension.
     pub fn rows(&self, part: impl Fn(&Tensor) -> Tensor) -> Self {
         let low_rank = self.low_rank.as_ref().map(|low_rank| Box::new(low_rank.rows(&part)));

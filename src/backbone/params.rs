@@ -5,6 +5,7 @@
 //! errors that name it. What an adapter adds is taken along: [`adapted`].
 
 mod adapted;
+mod known;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -245,11 +246,6 @@ impl ParamSource {
 
     pub fn device(&self) -> Device {
         self.device
-    }
-
-    /// Names of the tensors asked for so far.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.params.keys().map(String::as_str)
     }
 
     /// A tensor asked for earlier.

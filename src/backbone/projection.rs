@@ -2,7 +2,6 @@
 
 use tch::Tensor;
 
-use super::attention::Plan;
 use super::config::names::Projections;
 use super::config::{DecoderConfig, QkNorm};
 use super::layers::Linear;
@@ -65,7 +64,7 @@ impl Projection {
 
     /// Queries [n, h, k] of the rows that a last layer finishes (else of all), keys and values [t, g, k]; queries
     /// and keys normed and turned where the layer does that.
-    pub fn forward(&self, x_td: &Tensor, turns: Option<&Turns>, last: Option<&LastLayer<Plan>>) -> [Tensor; 3] {
+    pub fn forward<P>(&self, x_td: &Tensor, turns: Option<&Turns>, last: Option<&LastLayer<P>>) -> [Tensor; 3] {
         let [q_thk, k_tgk, v_tgk] = self.heads_of(x_td, last);
         let [q_norm, k_norm] = self.norms.as_ref().map_or([None, None], |norms| norms.each_ref().map(Some));
         let of_rows = turns.zip(last).map(|(turns, last)| turns.of(last));
@@ -90,7 +89,7 @@ impl Projection {
         turns.map_or_else(|| x_thk.shallow_clone(), |turns| turns.apply(&x_thk))
     }
 
-    fn heads_of(&self, x_td: &Tensor, last: Option<&LastLayer<Plan>>) -> [Tensor; 3] {
+    fn heads_of<P>(&self, x_td: &Tensor, last: Option<&LastLayer<P>>) -> [Tensor; 3] {
         let (heads, groups, width) = (self.heads, self.groups, self.width);
         let split = |x: Tensor, heads: i64| x.view([-1, heads, width]);
         let per_group = heads / groups;

@@ -18,6 +18,7 @@
 //! that its rewards depend on the company a response keeps.
 
 use std::f64::consts::PI;
+use std::ops::Range;
 
 use tch::{Device, Kind, Tensor};
 
@@ -35,9 +36,19 @@ pub struct Turns {
     for_kernels: Option<[Tensor; 2]>,
 }
 
+/// Where tokens stand: what turns are a function of.
+pub struct Places<'a> {
+    /// Within its own sequence, of each token of the stream.
+    pub positions: &'a [i64],
+    /// Pieces of the stream with the length of the sequence that they belong to; asked for where frequencies
+    /// depend on it.
+    pub lengths: &'a dyn Fn() -> Vec<(Range<usize>, i64)>,
+    /// Rows after the stream's tokens; what they turn to is read by nobody.
+    pub filler: i64,
+}
+
 impl Turns {
-    /// In `kind`, or in f32 where `rotation` says so. The stream has `filler` rows after the batch's tokens;
-    /// what they turn to is read by nobody.
+    /// Of a batch. In `kind`, or in f32 where `rotation` says so.
     pub fn new(
         rope: &RopeConfig,
         rotation: Rotation,
@@ -46,8 +57,15 @@ impl Turns {
         kind: Kind,
         device: Device,
     ) -> Self {
-        let positions_t1 = Tensor::from_slice(&batch.positions).to_device(device).to_kind(Kind::Float).unsqueeze(1);
-        let angles_tp = positions_t1 * frequencies_of(rope, batch).to_device(device);
+        let places = Places { positions: &batch.positions, lengths: &|| lengths_of(batch), filler };
+        Self::at(rope, rotation, places, kind, device)
+    }
+
+    /// As [`Turns::new`], of any stream.
+    pub fn at(rope: &RopeConfig, rotation: Rotation, places: Places, kind: Kind, device: Device) -> Self {
+        let filler = places.filler;
+        let positions_t1 = Tensor::from_slice(places.positions).to_device(device).to_kind(Kind::Float).unsqueeze(1);
+        let angles_tp = positions_t1 * frequencies_at(rope, &places).to_device(device);
         let angles_tn = match rotation.pairs {
             Pairs::Halves => Tensor::cat(&[&angles_tp, &angles_tp], 1),
             Pairs::Neighbours => angles_tp.repeat_interleave_self_int(2, 1, None),
@@ -106,25 +124,39 @@ fn at_least_f32(kind: Kind) -> Kind {
 }
 
 /// One row for all tokens [1, n/2], or one row per token [t, n/2] where lengths matter.
-fn frequencies_of(rope: &RopeConfig, batch: &TokenBatch) -> Tensor {
+fn frequencies_at(rope: &RopeConfig, places: &Places) -> Tensor {
     if rope.uniform_up_to().is_none() {
         return frequencies(rope, 0).unsqueeze(0);
     }
     let mut lengths = Vec::new();
-    let mut row_of_token = vec![0i64; batch.ids.len()];
-    for tree in &batch.trees {
-        let length = match batch.padding.get(tree.tokens()) {
-            Some(padding) if !padding.is_empty() => padding.iter().filter(|padding| !**padding).count() as i64,
-            _ => tree_length(tree),
-        };
+    let mut row_of_token = vec![0i64; places.positions.len()];
+    for (tokens, length) in (places.lengths)() {
         let row = lengths.iter().position(|&known| known == length).unwrap_or_else(|| {
             lengths.push(length);
             lengths.len() - 1
         });
-        row_of_token[tree.tokens()].fill(row as i64);
+        row_of_token[tokens].fill(row as i64);
     }
     let rows: Vec<Tensor> = lengths.iter().map(|&length| frequencies(rope, length)).collect();
     Tensor::stack(&rows, 0).index_select(0, &Tensor::from_slice(&row_of_token))
+}
+
+/// Every tree with the length of its sequences, padding left out.
+fn lengths_of(batch: &TokenBatch) -> Vec<(Range<usize>, i64)> {
+    let length = |tree: &TokenTree| match batch.padding.get(tree.tokens()) {
+        Some(padding) if !padding.is_empty() => padding.iter().filter(|padding| !**padding).count() as i64,
+        _ => tree_length(tree),
+    };
+    batch.trees.iter().map(|tree| (tree.tokens(), length(tree))).collect()
+}
+
+/// Whether sequences of both lengths have the same frequencies, so that keys of the one serve the other.
+pub fn agree(rope: &RopeConfig, one: i64, other: i64) -> bool {
+    match rope.scaling {
+        Scaling::Dynamic { original, .. } => one == other || one.max(other) <= original,
+        Scaling::Longrope { original, .. } => (one > original) == (other > original),
+        _ => true,
+    }
 }
 
 /// Tokens of a tree's longest sequence.
@@ -197,8 +229,6 @@ fn yarn_ramp(rope: &RopeConfig, original: f64, beta_fast: f64, beta_slow: f64, t
 
 #[cfg(test)]
 mod tests {
-    use std::ops::Range;
-
     use super::*;
 
     fn batch(trees: Vec<TokenTree>, positions: Vec<i64>) -> TokenBatch {
@@ -216,7 +246,9 @@ mod tests {
     #[test]
     fn frequencies_follow_the_length_of_each_sequence() {
         let short_and_long = batch(vec![sequence(0..3), sequence(3..9)], vec![0, 1, 2, 0, 1, 2, 3, 4, 5]);
-        let found = frequencies_of(&dynamic(), &short_and_long);
+        let places =
+            Places { positions: &short_and_long.positions, lengths: &|| lengths_of(&short_and_long), filler: 0 };
+        let found = frequencies_at(&dynamic(), &places);
         let plain = frequencies(&RopeConfig::plain(1e4, 8), 0);
         assert_eq!(found.get(2), plain);
         assert_eq!(found.get(3), frequencies(&dynamic(), 6));

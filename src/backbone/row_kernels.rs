@@ -3,6 +3,7 @@
 //! Every function gives `None` where libtorch has to do it: gradients are recorded, another device, another
 //! kind.
 
+use rmbench_kernels::log_sum_exp::Sums;
 use rmbench_kernels::rows::{Gate, RmsNorm, RowOperand, Rows, Turn};
 use rmbench_kernels::{Bf16, Level};
 use tch::{Device, Kind, Tensor};
@@ -59,6 +60,27 @@ pub fn gated(act: Activation, gate_tf: &Tensor, up_tf: &Tensor) -> Option<Tensor
         Kind::BFloat16 => product::<Bf16>(act, gate_tf, up_tf),
         _ => product::<f32>(act, gate_tf, up_tf),
     })
+}
+
+/// log Σ eˣ over rows [n, v] of which some columns come at a time.
+pub struct LogSum(Sums);
+
+impl LogSum {
+    /// `None` where libtorch has to do it.
+    pub fn of_rows(rows: i64, device: Device, kind: Kind) -> Option<Self> {
+        let may = may_leave_libtorch(device, kind) && kind == Kind::Float;
+        may.then(|| Self(Sums::new(rows.max(0) as usize)))
+    }
+
+    /// Adds columns [n, _] in f32.
+    pub fn add(&mut self, x_nv: &Tensor) {
+        self.0.add(Level::best(), rows_of::<f32>(&with_adjacent_numbers(x_nv)));
+    }
+
+    /// [n]
+    pub fn log(&self) -> Tensor {
+        Tensor::from_slice(&self.0.log().collect::<Vec<f32>>())
+    }
 }
 
 fn by_kind<T>(x: &Tensor, compute: impl FnOnce(Kind) -> T) -> Option<T> {

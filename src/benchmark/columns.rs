@@ -36,6 +36,9 @@ pub struct ColumnMap {
     pub votes_b: Option<String>,
     pub rationale: Option<String>,
     pub user: Option<String>,
+    /// Log-probabilities of the two responses by the policy that wrote them, in nats.
+    pub behaviour_chosen: Option<String>,
+    pub behaviour_rejected: Option<String>,
     /// By what the responses were compared, put into the system turn; has no usual name.
     pub criteria: Option<String>,
     /// Vectors in place of, or beside, the responses' texts.
@@ -90,6 +93,8 @@ pub enum Part {
     Individual,
     Rationale,
     User,
+    BehaviourChosen,
+    BehaviourRejected,
     Criteria,
     /// The chosen responses' vectors, `list<float>`, or a list of such; read for models of embeddings only.
     ChosenEmbedding,
@@ -97,8 +102,16 @@ pub enum Part {
 }
 
 /// Parts that only training reads.
-pub(super) const EVIDENCE: [Part; 6] =
-    [Part::VotesA, Part::VotesB, Part::Individual, Part::Rationale, Part::User, Part::Criteria];
+pub(super) const EVIDENCE: [Part; 8] = [
+    Part::VotesA,
+    Part::VotesB,
+    Part::Individual,
+    Part::Rationale,
+    Part::User,
+    Part::BehaviourChosen,
+    Part::BehaviourRejected,
+    Part::Criteria,
+];
 
 impl Part {
     /// The part's name in messages; for those of [`ColumnMap`] also the key there.
@@ -136,6 +149,8 @@ impl Part {
             Part::Individual => "individual",
             Part::Rationale => "rationale",
             Part::User => "user",
+            Part::BehaviourChosen => "behaviour-chosen",
+            Part::BehaviourRejected => "behaviour-rejected",
             Part::Criteria => "criteria",
             Part::ChosenEmbedding => "chosen-embedding",
             Part::RejectedEmbedding => "rejected-embedding",
@@ -187,6 +202,8 @@ impl Part {
             Part::Individual => &["individual_preference"],
             Part::Rationale => &["rationale"],
             Part::User => &["user_id", "annotator_id"],
+            Part::BehaviourChosen => &["behaviour_chosen", "behavior_chosen", "logp_chosen"],
+            Part::BehaviourRejected => &["behaviour_rejected", "behavior_rejected", "logp_rejected"],
             Part::Criteria => &[],
             Part::ChosenEmbedding => &["chosen_embedding", "embedding_chosen", "chosen_features", "features_chosen"],
             Part::RejectedEmbedding => {
@@ -226,6 +243,8 @@ impl ColumnMap {
             Part::VotesB => self.votes_b.as_deref(),
             Part::Rationale => self.rationale.as_deref(),
             Part::User => self.user.as_deref(),
+            Part::BehaviourChosen => self.behaviour_chosen.as_deref(),
+            Part::BehaviourRejected => self.behaviour_rejected.as_deref(),
             Part::Criteria => self.criteria.as_deref(),
             Part::ChosenEmbedding => self.chosen_embedding.as_deref(),
             Part::RejectedEmbedding => self.rejected_embedding.as_deref(),

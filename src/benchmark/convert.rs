@@ -85,6 +85,21 @@ pub fn run(input: &Path, output: &Path, options: &ReadOptions) -> Result<Convert
     Ok(Converted { counts: source.counts().clone(), layout: source.layout().clone(), format })
 }
 
+/// Writes comparisons in the canonical schema, in the format that the output's ending names.
+///
+/// # Errors
+/// An output name without a known ending; a failed write, which leaves an existing output as it was.
+pub fn write(output: &Path, comparisons: &[Comparison]) -> Result<(), ConvertError> {
+    let format = Format::by_name(output).ok_or_else(|| ConvertError::Output { path: output.to_owned() })?;
+    let mut needed = Needed::default();
+    comparisons.iter().for_each(|comparison| needed.note(comparison));
+    files::write_with(output, |file| {
+        let mut writer = writer(output, file, format, needed)?;
+        comparisons.iter().try_for_each(|comparison| writer.write(comparison))?;
+        writer.finish()
+    })
+}
+
 /// Takes comparisons one by one.
 trait Writer {
     fn write(&mut self, comparison: &Comparison) -> Result<(), ConvertError>;

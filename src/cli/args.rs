@@ -4,16 +4,20 @@
 
 use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, ValueHint};
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueHint};
 
 pub use exchange::{ExportArgs, ExportFormat, ImportArgs, ImportKind};
 pub use heads::{AddUserArgs, CpmArgs, FeaturesArgs, OrchestrateArgs, PalArgs};
+pub use judgments::JudgmentsArgs;
 pub use model::{MergeAdapterArgs, MergeArgs, ModelVerb, PersonalArgs};
+pub use report::{ReportArgs, ReportFormat};
 pub use study::StudyArgs;
 
 mod exchange;
 mod heads;
+mod judgments;
 mod model;
+mod report;
 mod study;
 
 /// Version and commit.
@@ -89,7 +93,8 @@ pub struct ConfigArgs {
 Examples:
   rmbench train --data train.parquet --model init:small --out models/first --eval valid.parquet
   rmbench train --data train.parquet --model models/first --out models/second --set lr=1e-5
-  rmbench train --data votes.jsonl --model models/first --out models/third --set objective.name=bt-votes
+  rmbench train --data votes.jsonl --model models/first --out models/third --objective bt-votes
+  rmbench train --data train.parquet --model models/chat --objective dpo --out models/dpo --set lr=1e-6
   rmbench train --data train.parquet --model init:small --test bench.parquet --out studies/lr \\
                 --sweep lr=1e-4,3e-4,1e-3 --seeds 3")]
 pub struct TrainArgs {
@@ -102,6 +107,12 @@ pub struct TrainArgs {
     /// What an adapter in --model was trained on, where its own configuration does not lead there
     #[arg(long, value_name = "MODEL", value_hint = ValueHint::DirPath)]
     pub base: Option<String>,
+    /// What to minimise, by its name in --list-objectives, or a weighted sum: dpo:0.8,sft:0.2
+    #[arg(long, value_name = "NAME")]
+    pub objective: Option<String>,
+    /// What a policy is compared with (objectives such as dpo); otherwise the model that training begins with
+    #[arg(long, value_name = "MODEL", value_hint = ValueHint::DirPath)]
+    pub reference: Option<String>,
     /// Directory for the model, its checkpoints and logs
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub out: Option<PathBuf>,
@@ -137,13 +148,16 @@ pub struct TrainArgs {
 #[command(override_usage = "\
 rmbench score --model MODEL --benchmarks NAME,... --out DIR [OPTIONS]
        rmbench score --model MODEL --pairs FILE... --out DIR [OPTIONS]
-       rmbench score --model MODEL --manifest FILE.toml... --out DIR [OPTIONS]")]
+       rmbench score --model MODEL --manifest FILE.toml... --out DIR [OPTIONS]
+       rmbench score --table RUN --out DIR [OPTIONS]")]
 #[command(after_help = "\
 Examples:
   rmbench score --model models/first --pairs bench.parquet --out runs/first
   rmbench score --model models/first --benchmarks rewardbench,rm-bench --data data --out runs/first
   rmbench score --model models/first --pairs bench.parquet --langs ar,hin,@script:Cyrl --out runs/some
   rmbench score --model endpoint:http://127.0.0.1:8000/v1 --judge pairwise --pairs bench.parquet --out runs/judge
+  rmbench score --model models/dpo --reference models/base --pairs bench.parquet --out runs/dpo
+  rmbench score --table runs/dpo --set implicit.normalisation=mean --out runs/dpo-mean
   rmbench score --model mock:length --pairs bench.parquet --out runs/length --dry-run")]
 pub struct ScoreArgs {
     /// A model or adapter directory, hf:ORG/NAME[@REVISION], with --judge endpoint:URL[#MODEL], or a scorer without a
@@ -156,6 +170,18 @@ pub struct ScoreArgs {
     /// What an adapter in --model was trained on, where its own configuration does not lead there
     #[arg(long, value_name = "MODEL", value_hint = ValueHint::DirPath)]
     pub base: Option<String>,
+    /// scalar (a reward head) or implicit (a language model's own probabilities), where the model does not say
+    #[arg(long, value_name = "KIND")]
+    pub kind: Option<String>,
+    /// The model that an implicit one is measured against: a directory, hf:ORG/NAME, base (of an adapter) or none
+    #[arg(long, value_name = "MODEL", value_hint = ValueHint::DirPath)]
+    pub reference: Option<String>,
+    /// Follow another tool's arithmetic: rewardbench (implicit models)
+    #[arg(long, value_name = "TOOL")]
+    pub compat: Option<String>,
+    /// Read a finished run of an implicit model in another way, such as --set implicit.normalisation=mean; no model runs
+    #[arg(long, value_name = "RUN", group = "what", conflicts_with = "model", value_hint = ValueHint::AnyPath)]
+    pub table: Option<PathBuf>,
     /// Benchmarks by name, separated by commas
     #[arg(long, value_name = "NAME,...", value_delimiter = ',', group = "what")]
     pub benchmarks: Vec<String>,
@@ -221,61 +247,6 @@ pub struct SelfcheckArgs {
     pub config: ConfigArgs,
 }
 
-#[derive(Debug, ClapArgs)]
-#[command(override_usage = "rmbench report RUN... --out DIR [OPTIONS]")]
-#[command(after_help = "\
-Examples:
-  rmbench report runs/first --out report
-  rmbench report runs/* --out report --baseline runs/length --format html,csv
-  rmbench report runs/first --out report --fail-under 60")]
-pub struct ReportArgs {
-    /// Run directories, or score tables
-    #[arg(value_name = "RUN", value_hint = ValueHint::AnyPath)]
-    pub runs: Vec<PathBuf>,
-    /// Directory for the report
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-    pub out: Option<PathBuf>,
-    /// What to write, separated by commas
-    #[arg(long, value_name = "FORMAT,...", value_delimiter = ',', default_value = "html,png,svg,md,csv,json")]
-    pub format: Vec<ReportFormat>,
-    /// The run that the others are compared with
-    #[arg(long, value_name = "RUN", value_hint = ValueHint::AnyPath)]
-    pub baseline: Option<PathBuf>,
-    /// Put the items' texts into the page: from the data that the runs name, or from a file or directory.
-    /// Whoever gets the page gets the texts
-    #[arg(long, value_name = "DATA", num_args = 0.., require_equals = true, value_delimiter = ',', value_hint = ValueHint::AnyPath)]
-    pub items: Option<Vec<PathBuf>>,
-    /// What else is known of the items: votes, opinions of single people, properties of responses
-    #[arg(long, value_name = "FILE", num_args = 1.., value_hint = ValueHint::FilePath)]
-    pub annotations: Vec<PathBuf>,
-    /// Directories of training runs whose logs the report shows; alone or beside score runs
-    #[arg(long, value_name = "DIR", num_args = 1.., value_hint = ValueHint::DirPath)]
-    pub training: Vec<PathBuf>,
-    /// Exit with 1 unless every run's accuracy on every benchmark is at least X percent
-    #[arg(long, value_name = "X")]
-    pub fail_under: Option<f64>,
-    #[command(flatten)]
-    pub config: ConfigArgs,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ReportFormat {
-    /// One self-contained page
-    Html,
-    /// Figures as PNG
-    Png,
-    /// Figures as SVG
-    Svg,
-    /// Tables as Markdown
-    Md,
-    /// The same as LaTeX, with booktabs
-    Latex,
-    /// Findings as one tidy table
-    Csv,
-    /// Findings with all their context
-    Json,
-}
-
 #[derive(Debug, Subcommand)]
 pub enum DataVerb {
     /// Look for what would spoil a training run or a benchmark, per language
@@ -311,6 +282,8 @@ Examples:
         #[arg(long, value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
         out: PathBuf,
     },
+    /// Write what a judge can learn from: its questions with right and wrong judgments, as preference pairs
+    Judgments(JudgmentsArgs),
     /// Show one row as a model will see it: text, tokens, and what was done to them
     #[command(override_usage = "rmbench data show --model MODEL --pairs FILE --row N [OPTIONS]")]
     #[command(after_help = "Example:\n  rmbench data show --model models/first --pairs bench.parquet --row 7")]

@@ -1,4 +1,4 @@
-//! `rmbench data check|stats|convert`; `show` and `fetch` have files of their own.
+//! `rmbench data check|stats|convert`; `show`, `fetch` and `judgments` have files of their own.
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -26,6 +26,7 @@ pub fn run(verb: &DataVerb, message: &mut Message) -> anyhow::Result<Outcome> {
         }
         DataVerb::Stats { data } => count_files(data, message),
         DataVerb::Convert { data, out } => convert_files(data, out, message),
+        DataVerb::Judgments(args) => super::judgments::run(args, message),
         DataVerb::Show(args) => super::show::run(args, message),
         DataVerb::Fetch(args) => super::fetch::run(args, message),
     }

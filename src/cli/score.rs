@@ -15,6 +15,7 @@ use crate::judge::Judge;
 use crate::progress::Progress;
 use crate::score::directory::{RunDirectory, SETTINGS_FILE};
 use crate::score::plan::{Check, Depth, Plan, Verdict};
+use crate::score::rescore::rescore;
 use crate::score::run::{Summary, run as score};
 use crate::score::scorer::Scorer;
 use crate::score::settings::{DEFAULTS, ScoreSettings};
@@ -26,6 +27,10 @@ pub fn run(args: &ScoreArgs, message: &mut Message) -> anyhow::Result<Outcome> {
     }
     let out = RunDirectory::new(out(args)?);
     let settings = settings(args, out.root())?;
+    if let Some(table) = &settings.table {
+        tell(&rescore(table, &settings, &out)?, message);
+        return Ok(Outcome::Done);
+    }
     if args.dry_run {
         return dry_run(&settings, &out, args.resume, message);
     }
@@ -85,7 +90,8 @@ fn settings(args: &ScoreArgs, out: &Path) -> anyhow::Result<ScoreSettings> {
     let saved = out.join(SETTINGS_FILE);
     let saved = (args.resume && saved.is_file()).then_some(saved);
     let file = args.config.config.clone().or(saved);
-    let settings: ScoreSettings = config::resolve(DEFAULTS, file.as_deref(), &args.config.set, flags(args)?)?;
+    let mut settings: ScoreSettings = config::resolve(DEFAULTS, file.as_deref(), &args.config.set, flags(args)?)?;
+    settings.table = args.table.clone();
     settings.check()?;
     Ok(settings)
 }
@@ -100,8 +106,16 @@ fn flags(args: &ScoreArgs) -> Result<Table, CliError> {
     if let Some(judge) = &args.judge {
         set("judge", Value::Table(Table::from_iter([("protocol".to_owned(), judge.clone().into())])));
     }
-    if let Some(base) = &args.base {
-        set("base", base.clone().into());
+    for (key, given) in [("base", &args.base), ("kind", &args.kind)] {
+        if let Some(given) = given {
+            set(key, given.clone().into());
+        }
+    }
+    let implicit = [("reference", &args.reference), ("compat", &args.compat)];
+    let implicit = implicit.into_iter().filter_map(|(key, given)| Some((key.to_owned(), given.clone()?.into())));
+    let implicit = Table::from_iter(implicit);
+    if !implicit.is_empty() {
+        set("implicit", Value::Table(implicit));
     }
     // What to score is one choice: a flag replaces whatever a file chose.
     if !(args.benchmarks.is_empty() && args.pairs.is_empty() && args.manifest.is_empty()) {

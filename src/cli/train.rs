@@ -16,11 +16,15 @@ use crate::objective::{Objective, SPECS};
 use crate::preference::Comparison;
 use crate::progress::Progress;
 use crate::train::begin::begin;
+use crate::train::begin_policy::begin_policy;
 use crate::train::directory::{SETTINGS_FILE, refuse_occupied};
 use crate::train::embedded;
 use crate::train::fraction::fraction;
 use crate::train::frozen::FrozenTrunk;
-use crate::train::prepare::Role;
+use crate::train::grpo::begin::JudgeBeginning;
+use crate::train::grpo::{self, JudgeJob, JudgeSummary, JudgeTraining};
+use crate::train::overlap::without_overlap;
+use crate::train::prepare::{Role, limited};
 use crate::train::settings::{DEFAULT_TOML, FROM_SCRATCH_TOML};
 use crate::train::{TrainJob, TrainOutcome, TrainSettings, TrainSummary};
 
@@ -41,12 +45,20 @@ pub fn run(args: &TrainArgs, message: &mut Message) -> anyhow::Result<Outcome> {
     if !args.resume {
         refuse_occupied(out)?;
     }
+    if let Some(judge) = &settings.judge {
+        let summary = train_judge(&settings, judge, out, args.resume, message)?;
+        message.line(&match summary {
+            None => format!("`{}` is already complete", out.display()),
+            Some(summary) => format!("trained {} steps; the judge is in `{}`", summary.steps, out.display()),
+        });
+        return Ok(Outcome::Done);
+    }
     let summary = train(&settings, out, args.resume, message)?;
     tell(summary.as_deref(), out, message);
     Ok(Outcome::Done)
 }
 
-/// Trains as the settings say; `None` where `resume` found the run finished.
+/// Trains as the settings say, but no judge; `None` where `resume` found the run finished.
 pub fn train(
     settings: &TrainSettings,
     out: &Path,
@@ -54,31 +66,70 @@ pub fn train(
     progress: &mut dyn Progress,
 ) -> anyhow::Result<Option<Box<TrainSummary>>> {
     settings.validate()?;
+    if settings.judge.is_some() {
+        let hint = "run `rmbench train` without studies' flags";
+        return Err(CliError::new("a study has no judges that learn from their own judgments", hint).into());
+    }
     let data = dataset::local(&settings.source.data, progress)?;
     let eval = dataset::local(&settings.source.eval, progress)?;
     let digests = digests(data.iter().chain(&eval))?;
     let (pairs, parts) = read(&data, Role::Training, settings, progress)?;
     let (pairs, parts) = fraction(pairs, &parts, settings.source.fraction, settings.seed);
     let (eval, _) = read(&eval, Role::Evaluation, settings, progress)?;
-    if embedded::is_wanted(settings) {
+    let job = |run| TrainJob { settings, train: &pairs, parts: &parts, eval: &eval, out, resume, run };
+    let outcome = if let Some(needs) = settings.objective.policy() {
+        let beginning = begin_policy(settings, needs, pairs.len(), digests, out, progress)?;
+        crate::train::run(&beginning.trainable, job(beginning.run), progress)?
+    } else if embedded::is_wanted(settings) {
         let (model, run) = embedded::begin(settings, &pairs, digests, out, progress)?;
-        let job = TrainJob { settings, train: &pairs, parts: &parts, eval: &eval, out, resume, run };
-        return Ok(finished(crate::train::run(&model, job, progress)?));
-    }
-    let beginning = begin(settings, &pairs, digests, out, progress)?;
-    let job = TrainJob { settings, train: &pairs, parts: &parts, eval: &eval, out, resume, run: beginning.run };
-    let outcome = match &settings.source.features {
-        Some(dir) => crate::train::run(&FrozenTrunk::new(beginning.trainable, dir)?, job, progress)?,
-        None => crate::train::run(&beginning.trainable, job, progress)?,
+        crate::train::run(&model, job(run), progress)?
+    } else {
+        let beginning = begin(settings, &pairs, digests, out, progress)?;
+        let job = job(beginning.run);
+        match &settings.source.features {
+            Some(dir) => crate::train::run(&FrozenTrunk::new(beginning.trainable, dir)?, job, progress)?,
+            None => crate::train::run(&beginning.trainable, job, progress)?,
+        }
     };
-    Ok(finished(outcome))
+    match outcome {
+        TrainOutcome::Trained(summary) => Ok(Some(summary)),
+        TrainOutcome::AlreadyComplete => Ok(None),
+    }
 }
 
-fn finished(outcome: TrainOutcome) -> Option<Box<TrainSummary>> {
-    match outcome {
-        TrainOutcome::Trained(summary) => Some(summary),
-        TrainOutcome::AlreadyComplete => None,
+/// Trains a judge on its own judgments of the pairs.
+fn train_judge(
+    settings: &TrainSettings,
+    judge: &JudgeTraining,
+    out: &Path,
+    resume: bool,
+    progress: &mut dyn Progress,
+) -> anyhow::Result<Option<JudgeSummary>> {
+    settings.validate()?;
+    let data = dataset::local(&settings.source.data, progress)?;
+    let eval = dataset::local(&settings.source.eval, progress)?;
+    let digests = digests(data.iter().chain(&eval))?;
+    let (pairs, parts) = read(&data, Role::Training, settings, progress)?;
+    let (pairs, _) = fraction(pairs, &parts, settings.source.fraction, settings.seed);
+    let (eval, _) = read(&eval, Role::Evaluation, settings, progress)?;
+    let eval = without_overlap(&pairs, eval, settings.eval_overlap, progress)?;
+    let eval = limited(&eval, settings.eval_limit, settings.seed);
+    let JudgeBeginning { model, run } = grpo::begin::begin(settings, judge, pairs.len(), digests, out, progress)?;
+    let mut asked = |comparisons: &[Comparison], what: &str| {
+        let found = grpo::questions::questions(&model, comparisons, judge, settings.seed)?;
+        if found.dropped > 0 {
+            progress.warn(&format!("{} {what} questions are too long for the model and its replies", found.dropped));
+        }
+        progress.line(&format!("{} {what} questions", found.asked.len()));
+        anyhow::Ok(found.asked)
+    };
+    let (train, eval) = (asked(&pairs, "training")?, asked(&eval, "evaluation")?);
+    if train.is_empty() {
+        let hint = "see `rmbench data stats`, and `judge.max-tokens`";
+        return Err(CliError::new("no training questions are left", hint).into());
     }
+    let job = JudgeJob { settings, judge, train: &train, eval: &eval, out, resume, run };
+    Ok(grpo::run(&model, job, progress)?)
 }
 
 pub(super) fn out(args: &TrainArgs) -> Result<&Path, CliError> {
@@ -127,7 +178,13 @@ pub fn adapted(given: &Table) -> Option<&'static str> {
 fn flags(args: &TrainArgs) -> Result<Table, CliError> {
     let text = |path: &PathBuf| Value::String(path.to_string_lossy().into_owned());
     let mut source = Table::new();
-    let strings = [("model", &args.model), ("base", &args.base), ("device", &args.device), ("dtype", &args.dtype)];
+    let strings = [
+        ("model", &args.model),
+        ("base", &args.base),
+        ("reference", &args.reference),
+        ("device", &args.device),
+        ("dtype", &args.dtype),
+    ];
     for (key, value) in strings {
         if let Some(value) = value {
             source.insert(key.to_owned(), value.clone().into());
@@ -145,6 +202,9 @@ fn flags(args: &TrainArgs) -> Result<Table, CliError> {
     if !source.is_empty() {
         flags.insert("source".to_owned(), source.into());
     }
+    if let Some(objective) = &args.objective {
+        flags.insert("objective".to_owned(), named(objective).into());
+    }
     if let Some(seed) = args.seed {
         let seed = i64::try_from(seed).map_err(|_| CliError::new("--seed is too large", "use a seed below 2^63"))?;
         flags.insert("seed".to_owned(), seed.into());
@@ -152,11 +212,28 @@ fn flags(args: &TrainArgs) -> Result<Table, CliError> {
     Ok(flags)
 }
 
+/// An objective by its name, or by the names and weights of a composite's terms.
+fn named(objective: &str) -> Table {
+    let mut table = Table::new();
+    if objective.contains(':') {
+        table.insert("name".to_owned(), COMPOSITE.into());
+        table.insert("terms".to_owned(), objective.into());
+    } else {
+        table.insert("name".to_owned(), objective.into());
+    }
+    table
+}
+
+/// The name under which weighted sums stand in the table of objectives.
+const COMPOSITE: &str = "mpo";
+
 /// The table of objectives, as text.
 fn objectives() -> String {
     let mut text = "r is the reward of a response, c a chosen one, r a rejected one; z = r_c - r_r; \
-                    L(z) = -log sigmoid(z).\nChoose one with --set objective.name=NAME, its settings with \
-                    --set objective.KEY=VALUE.\nPre-training on noisy preferences (PMP, arXiv 2112.00861) is a run of its own, \
+                    L(z) = -log sigmoid(z).\nOf policies, lp is the log-probability of a response, n its tokens, m = lp/n, \
+                    lr = lp - lp_ref, NLL = -lp/n; x = beta*(lr_w - lr_l), w the chosen response, l the rejected one.\n\
+                    Choose one with --objective NAME (NAME:WEIGHT,NAME:WEIGHT for sums), its settings with --set \
+                    objective.KEY=VALUE.\nPre-training on noisy preferences (PMP, arXiv 2112.00861) is a run of its own, \
                     whose --out is the --model of the next.\n"
         .to_owned();
     for spec in SPECS {

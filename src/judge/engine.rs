@@ -1,20 +1,22 @@
 //! From comparisons to judgments: questions by order and sample, replies, follow-ups where a reply says nothing.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::budget::{Budget, Cost};
-use super::desk::{Desk, Obtained, Tally};
-use super::endpoint::{Address, Endpoint, PREFIX};
-use super::mock::MockJudge;
+use super::desk::{Obtained, Tally};
+use super::grammar::{Place, words_of};
+use super::local::Open;
+use super::member::{Member, Who, member};
 use super::order::{self, Orders};
-use super::prompt::{self, Extras, Wording};
+use super::prompt::{self, Extras, Hint, Wording};
 use super::protocol::Protocol;
 use super::reading::{Understood, understand};
 use super::settings::{EndpointSettings, JudgeSettings};
+use super::teaching;
 use super::wire::{Reply, Request};
 use super::{JudgeError, Judgment, Outcome};
+use crate::lang::Lang;
 use crate::preference::{Comparison, Message, Role};
 use crate::random;
 
@@ -29,16 +31,6 @@ pub struct Judge {
     budget: Budget,
     /// Verdicts whose probabilities were asked for and did not come.
     without_probabilities: AtomicU64,
-}
-
-struct Member {
-    name: Arc<str>,
-    who: Who,
-}
-
-enum Who {
-    Endpoint(Box<Desk>),
-    Mock(MockJudge),
 }
 
 /// One question on its way to a judgment.
@@ -56,12 +48,27 @@ struct Question {
 }
 
 impl Judge {
-    /// `specs`: the judge and the further members of its panel, as in `--model`.
+    /// `specs`: the judge and the further members of its panel, as in `--model`; servers and scripted ones.
     pub fn open(
         specs: &[&str],
         settings: &JudgeSettings,
         endpoint: &EndpointSettings,
         seed: u64,
+    ) -> Result<Self, JudgeError> {
+        let mut none = |spec: &str| {
+            let problem = "it is neither endpoint:URL nor a scripted judge".to_owned();
+            Err(JudgeError::Address { given: spec.to_owned(), problem })
+        };
+        Self::open_with(specs, settings, endpoint, seed, &mut none)
+    }
+
+    /// The same where `local` opens what is neither behind a server nor scripted.
+    pub fn open_with(
+        specs: &[&str],
+        settings: &JudgeSettings,
+        endpoint: &EndpointSettings,
+        seed: u64,
+        local: Open<'_>,
     ) -> Result<Self, JudgeError> {
         settings.check()?;
         endpoint.check()?;
@@ -71,7 +78,7 @@ impl Judge {
         let by_subset = settings.subsets.iter().map(of_subset).collect::<Result<_, JudgeError>>()?;
         let mut members: Vec<Member> = Vec::new();
         for spec in specs {
-            let member = member(spec, settings, endpoint, seed)?;
+            let member = member(spec, settings, endpoint, seed, local)?;
             if members.iter().any(|known| known.name == member.name) {
                 let problem = format!("the judge `{}` is named twice", member.name);
                 return Err(JudgeError::Setting { key: "judge.panel", problem });
@@ -120,10 +127,16 @@ impl Judge {
         self.members.iter().any(|member| matches!(member.who, Who::Endpoint(_)))
     }
 
+    /// Whether any judge is a model on this machine.
+    pub fn is_local(&self) -> bool {
+        self.members.iter().any(|member| matches!(member.who, Who::Local(_)))
+    }
+
     /// What this command has asked for, by judge.
     pub fn tallies(&self) -> impl Iterator<Item = (&str, &Tally)> {
         self.members.iter().filter_map(|member| match &member.who {
             Who::Endpoint(desk) => Some((&*member.name, &desk.tally)),
+            Who::Local(desk) => Some((&*member.name, &desk.tally)),
             Who::Mock(_) => None,
         })
     }
@@ -195,7 +208,14 @@ impl Judge {
             self.check_language(comparison)?;
             for places in self.sets(comparison)? {
                 for shown in order::orders(policy, comparison, &places, self.seed) {
-                    let messages = prompt::messages(protocol, comparison, extras, &shown, self.settings.wordings())?;
+                    let wordings = self.settings.wordings();
+                    let mut messages = prompt::messages(protocol, comparison, extras, &shown, wordings)?;
+                    if self.settings.hint != Hint::None {
+                        let right = self.settings.hint == Hint::Right;
+                        let hint = teaching::hint(protocol, &shown, comparison.chosen.len(), right);
+                        let problem = |problem| JudgeError::Setting { key: "judge.hint", problem };
+                        prompt::add_hint(protocol, &mut messages, &hint.map_err(problem)?)?;
+                    }
                     for sample in 0..self.settings.samples {
                         questions.push(Question {
                             item,
@@ -271,6 +291,14 @@ impl Judge {
                         |i: &usize| self.request(&desk.model, items[questions[*i].item].0, &questions[*i], round);
                     desk.obtain(&open.iter().map(request).collect::<Vec<_>>(), &self.budget, done)?
                 }
+                Who::Local(desk) => {
+                    let request = |i: &usize| {
+                        let (question, comparison) = (&questions[*i], items[questions[*i].item].0);
+                        let request = self.request(desk.name(), comparison, question, round);
+                        Request { words: self.words(protocol(question), comparison.lang), ..request }
+                    };
+                    desk.obtain(&open.iter().map(request).collect::<Vec<_>>(), done)?
+                }
             };
             for (i, obtained) in open.into_iter().zip(obtained) {
                 let protocol = protocol(&questions[i]);
@@ -283,7 +311,8 @@ impl Judge {
                     Obtained::Failed(problem) => (Reply::default(), Understood::without_reply(&problem)),
                 };
                 let lacks = understood.outcome == Some(Outcome::Verdict) && understood.probabilities.is_none();
-                if lacks && self.is_remote() && self.settings.wants_log_probs(protocol.ask.log_probs) {
+                if lacks && !matches!(member.who, Who::Mock(_)) && self.settings.wants_log_probs(protocol.ask.log_probs)
+                {
                     self.without_probabilities.fetch_add(1, Ordering::Relaxed);
                 }
                 questions[i].take(reply, understood, self.prices(member), protocol.verdict.follow_up.as_deref());
@@ -295,8 +324,15 @@ impl Judge {
     fn prices(&self, member: &Member) -> Option<[f64; 2]> {
         match &member.who {
             Who::Endpoint(desk) => desk.prices(),
-            Who::Mock(_) => None,
+            Who::Local(_) | Who::Mock(_) => None,
         }
+    }
+
+    /// Words whose probabilities are the verdict, where they are asked for.
+    fn words(&self, protocol: &Protocol, lang: Lang) -> Vec<String> {
+        let by_words = matches!(protocol.verdict.place, Place::FirstWord);
+        let wanted = by_words && self.settings.wants_log_probs(protocol.ask.log_probs);
+        if wanted { words_of(lang) } else { Vec::new() }
     }
 
     fn request(&self, model: &str, comparison: &Comparison, question: &Question, round: u16) -> Request {
@@ -351,24 +387,4 @@ impl Question {
         }
         (self.reply, self.understood) = (reply, understood);
     }
-}
-
-fn member(spec: &str, settings: &JudgeSettings, endpoint: &EndpointSettings, seed: u64) -> Result<Member, JudgeError> {
-    let mock = match spec {
-        "mock" | "mock:length" => Some(MockJudge::Length),
-        "mock:random" => Some(MockJudge::Random { seed }),
-        _ => None,
-    };
-    if let Some(rule) = mock {
-        return Ok(Member { name: spec.into(), who: Who::Mock(rule) });
-    }
-    let address = Address::parse(spec)?;
-    let server = Endpoint::new(&address.url, endpoint)?;
-    let model = match address.model {
-        Some(model) => model,
-        None => server.only_model()?,
-    };
-    let name = format!("{PREFIX}{}#{model}", address.url);
-    let prices = settings.prices_of(&model);
-    Ok(Member { name: name.into(), who: Who::Endpoint(Box::new(Desk::new(server, model, endpoint, prices)?)) })
 }

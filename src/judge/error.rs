@@ -35,6 +35,8 @@ pub enum JudgeError {
     Cache { path: PathBuf, line: u64 },
     #[error("item `{item}` ({lang}), row {row}: {problem}")]
     Item { item: String, lang: crate::lang::Lang, row: u64, problem: String },
+    #[error("the judge `{name}` cannot answer: {problem}")]
+    Local { name: String, problem: String },
     #[error("judging was stopped")]
     Stopped,
 }
@@ -66,6 +68,9 @@ impl JudgeError {
             }
             JudgeError::Budget { .. } => format!("raise `endpoint.budget-…`; {AGAIN}"),
             JudgeError::Cache { .. } => "remove the file; replies in it are asked for again".to_owned(),
+            JudgeError::Local { .. } => {
+                "a chat template may refuse system turns; --set judge.api=completions asks without one".to_owned()
+            }
             JudgeError::Item { .. } => "the protocol does not fit the benchmark; `judge.protocol` names another".to_owned(),
             _ => return None,
         })

@@ -23,7 +23,7 @@ use crate::lang::Lang;
 use numbers::{Rated, Scale};
 use plain::Plain;
 
-pub use words::VerdictWords;
+pub use words::{VerdictWords, words_of};
 
 /// What a verdict says of the responses as they were shown.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -164,6 +164,13 @@ impl Grammar<'_> {
                 },
             },
             Place::End => self.at_end(plain, answer),
+            Place::FirstWord if !matches!(self.meaning, Meaning::YesNo) => {
+                let word = slots::first_word(plain, answer);
+                match self.value(&plain.text(word.clone())) {
+                    Some(verdict) => Reading::Verdict { verdict, at: plain.bytes(&word) },
+                    None => Reading::Unparsed("the reply does not begin with a verdict"),
+                }
+            }
             Place::FirstWord => match words::first(plain, answer, self.lang) {
                 Some((is_yes, range)) => {
                     let verdict = Verdict::Rating(f64::from(u8::from(is_yes)));

@@ -1,6 +1,7 @@
 //! Judges without a model: they answer in a protocol's form, so that everything behind the reply can be tried.
 
-use super::grammar::{Meaning, Place, Verdict};
+use super::form;
+use super::grammar::{Meaning, Verdict};
 use super::protocol::Protocol;
 use super::wire::Reply;
 use crate::preference::{Comparison, Response};
@@ -51,7 +52,7 @@ impl MockJudge {
                 Verdict::Pick { place, strength: None }
             }
         };
-        let text = write(protocol, &verdict);
+        let text = form::written(protocol, &verdict, "A scripted verdict.");
         let n_prompt = comparison.prompt.plain_text().chars().count() + lengths.iter().sum::<usize>();
         Reply {
             reply_tokens: Some(text.split_whitespace().count() as u32),
@@ -60,44 +61,5 @@ impl MockJudge {
             text,
             ..Reply::default()
         }
-    }
-}
-
-/// A verdict in a protocol's form: what a judge that follows the instructions writes.
-pub fn write(protocol: &Protocol, verdict: &Verdict) -> String {
-    let letter = |place: usize| char::from(b'A' + place.min(25) as u8);
-    let value = match (&protocol.verdict.meaning, verdict) {
-        (Meaning::YesNo, Verdict::Rating(rating)) => if *rating > 0.5 { "yes" } else { "no" }.to_owned(),
-        (_, Verdict::Rating(rating)) => rating.to_string(),
-        (Meaning::Letter { tie }, Verdict::Tie) => tie.unwrap_or('C').to_string(),
-        (_, Verdict::Tie) => "A=B".to_owned(),
-        (Meaning::Preference, Verdict::Pick { place, strength }) => {
-            let sign = if strength.is_some_and(|strength| strength > 1) { ">>" } else { ">" };
-            format!("{}{sign}{}", letter(*place), letter(1 - place.min(&1)))
-        }
-        (Meaning::Scale { min, max }, Verdict::Pick { place, strength }) => {
-            let half = (max - min).div_ceil(2);
-            let strength = strength.unwrap_or(half).clamp(1, half);
-            let score = if *place == 0 { min + half - strength } else { max - half + strength };
-            score.to_string()
-        }
-        (Meaning::Number, Verdict::Pick { place, .. }) => (place + 1).to_string(),
-        (_, Verdict::Pick { place, .. }) => letter(*place).to_string(),
-    };
-    match &protocol.verdict.place {
-        Place::Delimited { open, close, within, .. } => {
-            let inner = format!("{open}{value}{close}");
-            match within {
-                Some((begin, end)) => format!("A scripted verdict.\n{begin}\n{inner}\n{end}"),
-                None => format!("A scripted verdict.\n{inner}"),
-            }
-        }
-        Place::After(cues) => format!("A scripted verdict. {} {value}", cues.first().map_or("", String::as_str)),
-        Place::Json(keys) => {
-            let key = keys.first().map_or("", String::as_str);
-            serde_json::json!({"explanation": "A scripted verdict.", key: value}).to_string()
-        }
-        Place::End => format!("A scripted verdict.\n{value}"),
-        Place::FirstWord => value,
     }
 }

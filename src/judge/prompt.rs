@@ -99,6 +99,30 @@ pub fn messages(
     render(protocol, &variables).map_err(|problem| JudgeError::Protocol { origin: protocol.name.clone(), problem })
 }
 
+/// Whether and how a judge is told which verdict to give: to learn from what it then writes, never to measure it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Hint {
+    #[default]
+    None,
+    Right,
+    Wrong,
+}
+
+/// Adds to the last message what tells the judge to give the verdict `value`.
+pub fn add_hint(protocol: &Protocol, messages: &mut [Message], value: &str) -> Result<(), JudgeError> {
+    let Some(hint) = &protocol.verdict.hint else {
+        let problem = format!("the protocol `{}` has no words for hints (`verdict.hint`)", protocol.name);
+        return Err(JudgeError::Setting { key: "judge.hint", problem });
+    };
+    let failed = |e: Error| JudgeError::Protocol { origin: protocol.name.clone(), problem: format!("{e:#}") };
+    let text = environment().and_then(|e| e.render_str(hint, minijinja::context! { hint => value })).map_err(failed)?;
+    if let Some(last) = messages.last_mut() {
+        last.content = format!("{}\n\n{}", last.content, text.trim());
+    }
+    Ok(())
+}
+
 /// A conversation as one text: the question alone, or all turns with their speakers.
 fn question(prompt: &Conversation) -> String {
     match prompt.0.as_slice() {
@@ -151,6 +175,10 @@ pub(super) fn check(protocol: &Protocol) -> Result<(), String> {
         yes: "yes",
         no: "no",
     };
+    if let Some(hint) = &protocol.verdict.hint {
+        let problem = |e: Error| format!("`verdict.hint`: {e:#}");
+        environment().and_then(|e| e.render_str(hint, minijinja::context! { hint => "1" })).map_err(problem)?;
+    }
     render(protocol, &variables).map(|_| ())
 }
 

@@ -85,6 +85,9 @@ pub struct VerdictForm {
     /// Asked once more where a reply has no verdict.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub follow_up: Option<String>,
+    /// Follows the last message where a judge is told which verdict (`{{ hint }}`) to give.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
 }
 
 macro_rules! built_in {
@@ -108,6 +111,7 @@ const BUILT_IN: &[(&str, &str)] = built_in![
     "offset-bias",
     "pairwise",
     "pairwise-tie",
+    "preference",
     "prometheus-absolute",
     "prometheus-relative",
     "ratings",

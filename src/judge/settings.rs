@@ -9,7 +9,7 @@ use toml::Table;
 
 use super::JudgeError;
 use super::order::Orders;
-use super::prompt::{Wording, Wordings};
+use super::prompt::{Hint, Wording, Wordings};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -33,6 +33,9 @@ pub struct JudgeSettings {
     pub verdicts: Verdicts,
     pub prompt_language: Wording,
     pub reasoning_language: Wording,
+    /// Tells the judge the verdict, to train on what it then writes.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub hint: Hint,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_tokens: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -63,6 +66,10 @@ pub struct JudgeSettings {
     /// Money per million tokens, in and out, by model name; `*` for any other.
     #[serde(default)]
     pub prices: BTreeMap<String, [f64; 2]>,
+}
+
+fn is_none(hint: &Hint) -> bool {
+    *hint == Hint::None
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

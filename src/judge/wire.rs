@@ -16,6 +16,9 @@ pub struct Request {
     /// Bytes of its messages: more than their tokens.
     pub n_bytes: usize,
     pub max_tokens: u32,
+    /// Words whose probabilities as an answer are wanted. No field of the protocol that servers speak: a model on
+    /// this machine gives them whole, a server gives the most probable tokens.
+    pub words: Vec<String>,
 }
 
 impl Request {
@@ -68,7 +71,7 @@ impl Request {
             body.shift_remove(key);
         }
         let n_bytes = messages.iter().map(|message| message.content.len() + 64).sum();
-        Self { path, body: Value::Object(body), n_bytes, max_tokens }
+        Self { path, body: Value::Object(body), n_bytes, max_tokens, words: Vec::new() }
     }
 
     /// SHA-256 of address and body: requests that differ in anything have different keys.

@@ -4,6 +4,12 @@
 //! * order-consistency = Σ sets with one answer in all orders / Σ sets judged in several orders (JudgeBench's
 //!   inconsistency is its complement).
 //! * accuracy-lowest and -highest: accuracy with every judgment without a verdict wrong, or right.
+//! * verdict-overconfidence = Σ (p of the verdict − 1 where it is right) / Σ verdicts with probabilities; verdict-brier
+//!   = Σ (1 − p of the right verdict)² / the same.
+//! * yes-bias = Σ (p of yes − 1 where yes is right) / Σ; of pairs, where yes is right half the time, 0 is no bias.
+//! * panel-kappa: Fleiss' κ = (P − Σ s²)/(1 − Σ s²), P the share of pairs of judges that agree on a question, s the
+//!   shares of votes for a chosen response, a rejected one, neither.
+//! * grade-inflation = Σ (rating − gold grade) / Σ graded responses.
 //!
 //! Items that were not judged contribute nothing.
 
@@ -56,9 +62,54 @@ pub static TOKENS: Share = Share {
     of: |counts| ((counts.prompt_tokens + counts.reply_tokens) as f64, f64::from(counts.counted)),
 };
 
+pub static CONFIDENCE: Share = Share {
+    id: "verdict-confidence",
+    about: "Mean probability that the judge gives its own verdicts.",
+    of: |counts| (counts.stated_p, f64::from(counts.stated)),
+};
+pub static OVERCONFIDENCE: Share = Share {
+    id: "verdict-overconfidence",
+    about: "Mean probability of verdicts less the share that is right; 0 is calibrated on the whole.",
+    of: |counts| (counts.stated_p - f64::from(counts.stated_right), f64::from(counts.stated)),
+};
+pub static BRIER: Share = Share {
+    id: "verdict-brier",
+    about: "Mean squared distance of the right verdict's probability from 1; a judge that always says one half gets 0.25.",
+    of: |counts| (counts.stated_brier, f64::from(counts.stated)),
+};
+pub static YES_BIAS: Share = Share {
+    id: "yes-bias",
+    about: "Mean probability of yes less the share of responses it is right for; 0 is no bias.",
+    of: |counts| (counts.yes_excess, f64::from(counts.asked)),
+};
+pub static AGREEMENT: Share = Share {
+    id: "panel-agreement",
+    about: "Share of pairs of judges that give one answer to the same question.",
+    of: |counts| (f64::from(counts.panel_same), f64::from(counts.panel_pairs)),
+};
+
 /// All of them, bounds of accuracy first.
-pub static ALL: [&dyn Metric; 9] =
-    [&LOWEST, &HIGHEST, &PICKS_FIRST, &CONSISTENT, &TIES, &UNPARSED, &REFUSED, &ERRORS, &TOKENS];
+pub static ALL: [&dyn Metric; 16] = [
+    &LOWEST,
+    &HIGHEST,
+    &PICKS_FIRST,
+    &CONSISTENT,
+    &TIES,
+    &UNPARSED,
+    &REFUSED,
+    &ERRORS,
+    &TOKENS,
+    &CONFIDENCE,
+    &OVERCONFIDENCE,
+    &BRIER,
+    &YES_BIAS,
+    &AGREEMENT,
+    &PanelKappa,
+    &Inflation,
+];
+
+/// Those that are no shares: they may be below 0.
+pub const SIGNED: [&str; 4] = ["verdict-overconfidence", "yes-bias", "panel-kappa", "grade-inflation"];
 
 impl Metric for Share {
     fn id(&self) -> &'static str {
@@ -81,6 +132,84 @@ impl Metric for Share {
                 sums[0] += part;
                 sums[1] += whole;
                 any = true;
+            }
+        }
+        any
+    }
+
+    fn finish(&self, sums: &[f64]) -> Option<f64> {
+        (sums[1] > 0.0).then(|| sums[0] / sums[1])
+    }
+}
+
+/// Agreement beyond chance.
+pub struct PanelKappa;
+
+/// Sums: pairs that agree, pairs, votes of three kinds.
+impl Metric for PanelKappa {
+    fn id(&self) -> &'static str {
+        "panel-kappa"
+    }
+
+    fn about(&self) -> &'static str {
+        "Agreement of the judges of a panel beyond what their habits give by chance (Fleiss)."
+    }
+
+    fn width(&self) -> usize {
+        5
+    }
+
+    fn contribute(&self, group: &Group<'_>, _: &Protocol, sums: &mut [f64]) -> bool {
+        let mut any = false;
+        for counts in group.items().filter_map(|item| item.judged).map(|judged| judged.counts) {
+            if counts.panel_pairs > 0 {
+                let all = [counts.panel_same, counts.panel_pairs].into_iter().chain(counts.votes);
+                sums.iter_mut().zip(all).for_each(|(sum, n)| *sum += f64::from(n));
+                any = true;
+            }
+        }
+        any
+    }
+
+    fn finish(&self, sums: &[f64]) -> Option<f64> {
+        let votes: f64 = sums[2..].iter().sum();
+        let by_chance: f64 = sums[2..].iter().map(|n| (n / votes).powi(2)).sum();
+        // Judges that all give one answer everywhere agree, and nothing tells it from chance.
+        (sums[1] > 0.0 && by_chance < 1.0).then(|| (sums[0] / sums[1] - by_chance) / (1.0 - by_chance))
+    }
+}
+
+/// How much higher a judge grades than people did (MENLO, arXiv 2509.26601).
+pub struct Inflation;
+
+/// Sums: rating less grade, graded responses.
+impl Metric for Inflation {
+    fn id(&self) -> &'static str {
+        "grade-inflation"
+    }
+
+    fn about(&self) -> &'static str {
+        "Mean of the judge's rating less the gold grade, over responses with both."
+    }
+
+    fn width(&self) -> usize {
+        2
+    }
+
+    fn contribute(&self, group: &Group<'_>, _: &Protocol, sums: &mut [f64]) -> bool {
+        let mut any = false;
+        for item in group.items() {
+            if item.judged.is_none_or(|judged| judged.counts.rated == 0) {
+                continue;
+            }
+            let rewards = item.chosen.iter().chain(item.rejected);
+            let grades = item.chosen_grades.iter().chain(item.rejected_grades);
+            for (rating, grade) in rewards.zip(grades) {
+                if let (Some(rating), true) = (rating, *grade > 0) {
+                    sums[0] += f64::from(*rating) - f64::from(*grade);
+                    sums[1] += 1.0;
+                    any = true;
+                }
             }
         }
         any
@@ -197,5 +326,15 @@ mod tests {
         assert_eq!(value(&UNPARSED), Some(0.25));
         assert_eq!(value(&TOKENS), Some(20.0));
         assert_eq!((value(&LOWEST), value(&HIGHEST)), (Some(0.5), Some(1.0)));
+        assert_eq!((value(&CONFIDENCE), value(&YES_BIAS), value(&AGREEMENT)), (None, None, None));
+    }
+
+    /// Three questions to two judges: both chosen, both rejected, one each: P = 2/3, shares ½ and ½, κ = (2/3 − ½)/½.
+    #[test]
+    fn kappa_by_hand() {
+        let kappa = PanelKappa.finish(&[2.0, 3.0, 3.0, 3.0, 0.0]).unwrap();
+        assert!((kappa - 1.0 / 3.0).abs() < 1e-12);
+        assert_eq!(PanelKappa.finish(&[3.0, 3.0, 6.0, 0.0, 0.0]), None, "all one answer");
+        assert_eq!(PanelKappa.finish(&[0.0; 5]), None);
     }
 }

@@ -114,7 +114,12 @@ impl BradleyTerry {
     }
 
     /// a·L(z) + b·L(−z), what is not needed left out.
-    fn compared(&self, name: &'static str, batch: &Rewards, gap_n: &Tensor) -> Result<Tensor, ObjectiveError> {
+    pub(super) fn compared(
+        &self,
+        name: &'static str,
+        batch: &Rewards,
+        gap_n: &Tensor,
+    ) -> Result<Tensor, ObjectiveError> {
         if !self.soft_labels {
             return Ok(match self.shares(1.0) {
                 (a, 0.0) => cost_of(gap_n) * a,

@@ -1,5 +1,6 @@
 //! Every objective by name, in one table.
 
+mod policies;
 mod specs;
 
 use serde::de::{DeserializeOwned, Error as _};
@@ -11,6 +12,13 @@ use toml::Table;
 use super::bradley_terry::BradleyTerry;
 use super::companions::{self, Dial, Individual, LmBeside, LmText, More, Sspo, TokenHead};
 use super::gap::{Aim, Focal};
+use super::implicit::PolicyNeeds;
+use super::implicit::adaptive::Adaptive;
+use super::implicit::batchwise::{Relative, Sorted};
+use super::implicit::composite::Composite;
+use super::implicit::contrast::Contrast;
+use super::implicit::lists::{Group, Sft, Triple};
+use super::implicit::sided::Sided;
 use super::listwise::Contests;
 use super::mapl::Mapl;
 use super::pointwise::{self, Plain, Regression};
@@ -43,10 +51,19 @@ pub enum Family {
     Dial(Dial),
     LmBeside(LmBeside),
     Individual(Individual),
+    Contrast(Contrast),
+    Sided(Sided),
+    Sorted(Sorted),
+    Relative(Relative),
+    Adaptive(Adaptive),
+    Triple(Triple),
+    Group(Group),
+    Sft(Sft),
+    Composite(Composite),
 }
 
 /// A name: what it stands for, what it needs, where it comes from.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Spec {
     pub name: &'static str,
     /// z = r_c − r_r, L(z) = −log σ(z).
@@ -95,8 +112,43 @@ impl Objective {
         self.name
     }
 
+    /// The name for people: of a composite its terms.
+    pub fn label(&self) -> String {
+        match &self.family {
+            Family::Composite(composite) => composite.terms.clone(),
+            _ => self.name.to_owned(),
+        }
+    }
+
     pub fn family(&self) -> &Family {
         &self.family
+    }
+
+    /// What training a policy with it needs; `None` where it is of rewards that a head gives.
+    pub fn policy(&self) -> Option<PolicyNeeds> {
+        match &self.family {
+            Family::Contrast(contrast) => Some(contrast.needs()),
+            Family::Sided(sided) => Some(sided.needs()),
+            Family::Sorted(sorted) => Some(sorted.needs()),
+            Family::Relative(relative) => Some(relative.needs()),
+            Family::Adaptive(adaptive) => Some(adaptive.needs()),
+            Family::Triple(triple) => Some(triple.needs()),
+            Family::Group(group) => Some(group.needs()),
+            Family::Sft(sft) => Some(sft.needs()),
+            Family::Composite(composite) => composite.needs(),
+            _ => None,
+        }
+    }
+
+    /// Whether it needs to know what prompts are about.
+    pub fn compares_topics(&self) -> bool {
+        match &self.family {
+            Family::Relative(_) => true,
+            Family::Composite(composite) => {
+                composite.parts().is_ok_and(|parts| parts.iter().any(|(part, _)| part.compares_topics()))
+            }
+            _ => false,
+        }
     }
 
     /// Where the reward head has to read, if that is part of the objective.
@@ -165,6 +217,15 @@ impl Objective {
             Family::TokenHead(_) | Family::More(_) | Family::Dial(_) | Family::LmBeside(_) | Family::Individual(_) => {
                 companions::plain(name, batch)
             }
+            Family::Contrast(contrast) => contrast.losses(name, batch),
+            Family::Sided(sided) => sided.losses(name, batch),
+            Family::Sorted(sorted) => sorted.losses(name, batch),
+            Family::Relative(relative) => relative.losses(name, batch),
+            Family::Adaptive(adaptive) => adaptive.losses(name, batch),
+            Family::Triple(triple) => triple.losses(name, batch),
+            Family::Group(group) => group.losses(name, batch),
+            Family::Sft(sft) => sft.losses(name, batch),
+            Family::Composite(composite) => composite.losses(name, batch),
         }
     }
 
@@ -183,12 +244,21 @@ impl Objective {
             Family::Dial(dial) => dial.validate(name),
             Family::LmBeside(lm) => lm.validate(name),
             Family::Individual(own) => own.validate(name),
+            Family::Contrast(contrast) => contrast.validate(name),
+            Family::Sided(sided) => sided.validate(name),
+            Family::Sorted(sorted) => sorted.validate(name),
+            Family::Relative(relative) => relative.validate(name),
+            Family::Adaptive(adaptive) => adaptive.validate(name),
+            Family::Triple(triple) => triple.validate(name),
+            Family::Group(group) => group.validate(name),
+            Family::Composite(composite) => composite.validate(name),
             Family::PlackettLuce(_)
             | Family::KWise(_)
             | Family::MultiPair(_)
             | Family::GroupContrast(_)
             | Family::Bce(_)
-            | Family::TokenHead(_) => Ok(()),
+            | Family::TokenHead(_)
+            | Family::Sft(_) => Ok(()),
         }
     }
 }
@@ -196,83 +266,19 @@ impl Objective {
 /// `$do` with the settings of whichever family it is, and the variant to put them back.
 macro_rules! each {
     ($family:expr, |$settings:ident, $wrap:ident| $do:expr) => {
+        each!(
+            $family, $settings, $wrap, $do;
+            BradleyTerry Focal Hinge SquaredMargin RaoKupper Davidson PlackettLuce KWise MultiPair GroupContrast Bce Mse
+            TokenHead Mapl Sspo More Dial LmBeside Individual
+            Contrast Sided Sorted Relative Adaptive Triple Group Sft Composite
+        )
+    };
+    ($family:expr, $settings:ident, $wrap:ident, $do:expr; $($variant:ident)*) => {
         match $family {
-            Family::BradleyTerry($settings) => {
-                let $wrap = Family::BradleyTerry;
+            $(Family::$variant($settings) => {
+                let $wrap = Family::$variant;
                 $do
-            }
-            Family::Focal($settings) => {
-                let $wrap = Family::Focal;
-                $do
-            }
-            Family::Hinge($settings) => {
-                let $wrap = Family::Hinge;
-                $do
-            }
-            Family::SquaredMargin($settings) => {
-                let $wrap = Family::SquaredMargin;
-                $do
-            }
-            Family::RaoKupper($settings) => {
-                let $wrap = Family::RaoKupper;
-                $do
-            }
-            Family::Davidson($settings) => {
-                let $wrap = Family::Davidson;
-                $do
-            }
-            Family::PlackettLuce($settings) => {
-                let $wrap = Family::PlackettLuce;
-                $do
-            }
-            Family::KWise($settings) => {
-                let $wrap = Family::KWise;
-                $do
-            }
-            Family::MultiPair($settings) => {
-                let $wrap = Family::MultiPair;
-                $do
-            }
-            Family::GroupContrast($settings) => {
-                let $wrap = Family::GroupContrast;
-                $do
-            }
-            Family::Bce($settings) => {
-                let $wrap = Family::Bce;
-                $do
-            }
-            Family::Mse($settings) => {
-                let $wrap = Family::Mse;
-                $do
-            }
-            Family::TokenHead($settings) => {
-                let $wrap = Family::TokenHead;
-                $do
-            }
-            Family::Mapl($settings) => {
-                let $wrap = Family::Mapl;
-                $do
-            }
-            Family::Sspo($settings) => {
-                let $wrap = Family::Sspo;
-                $do
-            }
-            Family::More($settings) => {
-                let $wrap = Family::More;
-                $do
-            }
-            Family::Dial($settings) => {
-                let $wrap = Family::Dial;
-                $do
-            }
-            Family::LmBeside($settings) => {
-                let $wrap = Family::LmBeside;
-                $do
-            }
-            Family::Individual($settings) => {
-                let $wrap = Family::Individual;
-                $do
-            }
+            })*
         }
     };
 }

@@ -27,6 +27,10 @@ pub struct Label {
     pub threshold: Option<f64>,
     /// Whose preference it is.
     pub user: Option<Arc<str>>,
+    /// What the prompt is about ([`topic`](super::topic)); empty where nobody asks.
+    pub topic: Vec<f64>,
+    /// Log-probabilities of the responses by the policy that wrote them; empty where the data have none.
+    pub behaviour: Vec<f64>,
 }
 
 impl Label {
@@ -49,6 +53,8 @@ impl Label {
             other_prompt: comparison.rejected.iter().any(|response| response.prompt.is_some()),
             threshold: None,
             user: evidence.user.clone(),
+            topic: Vec::new(),
+            behaviour: evidence.behaviour.clone(),
         }
     }
 

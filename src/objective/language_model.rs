@@ -5,9 +5,9 @@
 //! 2406.10216); alone it is the pre-training stage of a model from scratch. The output layer has no
 //! tensors of its own, so the saved checkpoint stays an ordinary sequence classifier.
 
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
-use crate::backbone::attention::rows_to_fill;
+use crate::backbone::vocabulary::OutputLayer;
 use crate::text::batch::TokenBatch;
 
 /// Which positions of a sequence are predicted from: every `stride`-th, beginning at a place that the
@@ -87,27 +87,19 @@ impl NextTokens {
     }
 }
 
-/// The target of a row that only fills up: it costs nothing.
-const IGNORED: i64 = -100;
-
-/// Sum of −log p over the predictions, on the graph, f32. hidden [t, d], embeddings [v, d].
+/// Sum of −log p over the predictions, on the graph, at least in f32. hidden [t, d], embeddings [v, d].
 ///
 /// Divide by the number of predictions of the whole step (not of the micro-batch) for the mean.
 pub fn next_token_loss(hidden_td: &Tensor, embeddings_vd: &Tensor, next: &NextTokens) -> Tensor {
-    let device = hidden_td.device();
-    let rows = Tensor::from_slice(&next.rows).to_device(device);
-    let ids = Tensor::from_slice(&next.ids).to_device(device);
-    let filler = rows_to_fill(next.len(), hidden_td.kind(), device);
-    let rows = rows.constant_pad_nd([0, filler]);
-    let ids = ids.pad([0, filler], "constant", IGNORED as f64);
-    let states_nd = hidden_td.index_select(0, &rows);
-    let weight = embeddings_vd.to_kind(hidden_td.kind());
-    let logits_nv = states_nd.linear(&weight, None::<&Tensor>).to_kind(Kind::Float);
-    logits_nv.cross_entropy_loss::<&Tensor>(&ids, None, tch::Reduction::Sum, IGNORED, 0.0)
+    let rows = Tensor::from_slice(&next.rows).to_device(hidden_td.device());
+    let log_probs_n = OutputLayer::tied(embeddings_vd).log_probs(&hidden_td.index_select(0, &rows), &next.ids);
+    -log_probs_n.sum(log_probs_n.kind())
 }
 
 #[cfg(test)]
 mod tests {
+    use tch::Kind;
+
     use super::*;
     use crate::text::batch::TokenTree;
 

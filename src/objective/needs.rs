@@ -1,5 +1,6 @@
 //! What an objective needs of the data, checked before training starts.
 
+use super::implicit::ReferenceOf;
 use super::{Family, Objective, bradley_terry, companions::LmText, pointwise};
 use crate::benchmark::columns::Part;
 use crate::preference::{Comparison, Role};
@@ -31,8 +32,10 @@ impl Objective {
             Family::PlackettLuce(_) | Family::KWise(_) | Family::MultiPair(_) | Family::GroupContrast(_) => {
                 Shapes::Lists
             }
+            Family::Triple(_) | Family::Group(_) => Shapes::Lists,
             Family::Bce(_) | Family::Mse(_) => Shapes::Any,
-            Family::Sspo(_) => Shapes::PairsAndSingle,
+            Family::Sspo(_) | Family::Sft(_) => Shapes::PairsAndSingle,
+            Family::Sided(sided) if sided.takes_single() => Shapes::PairsAndSingle,
             _ => Shapes::Pairs,
         }
     }
@@ -41,6 +44,7 @@ impl Objective {
     pub fn takes_ties(&self) -> bool {
         match self.family() {
             Family::BradleyTerry(bt) => bt.soft_labels,
+            Family::Contrast(contrast) => contrast.soft_labels,
             Family::RaoKupper(_) | Family::Davidson(_) => true,
             _ => false,
         }
@@ -67,6 +71,11 @@ impl Objective {
     pub fn lack(&self, comparison: &Comparison) -> Option<Lack> {
         let evidence = &comparison.evidence;
         let lacks = |lacks: bool, what, part| lacks.then_some(Lack { what, part });
+        let of_behaviour = self.policy().and_then(|needs| needs.reference) == Some(ReferenceOf::Behaviour);
+        if of_behaviour && evidence.behaviour.is_empty() {
+            let what = "log-probabilities by the policy that wrote the responses";
+            return Some(Lack { what, part: Part::BehaviourChosen });
+        }
         match self.family() {
             Family::BradleyTerry(bt) => of_pairs(bt, comparison).or_else(|| {
                 let system = comparison.prompt.0.first().is_some_and(|turn| turn.role == Role::System);
@@ -92,9 +101,39 @@ impl Objective {
                 lacks(evidence.rationale.is_none(), "rationale", Part::Rationale)
             }
             Family::Individual(_) => lacks(evidence.user.is_none(), "user", Part::User),
+            Family::Contrast(contrast) => {
+                let probability = evidence.probability.or(evidence.vote_share());
+                lacks(contrast.soft_labels && probability.is_none(), "probability and no votes", Part::Label).or(lacks(
+                    contrast.rationale > 0.0 && evidence.rationale.is_none(),
+                    "rationale",
+                    Part::Rationale,
+                ))
+            }
+            Family::Sided(_) => {
+                lacks(comparison.rejected.is_empty() && evidence.ratings.is_empty(), "label", Part::Label)
+            }
+            Family::Triple(_) => lacks(
+                comparison.responses().count() != 3 || !is_strict(&evidence.ranks),
+                "three responses in a strict ranking",
+                Part::Ranks,
+            ),
+            Family::Group(group) => {
+                let all = evidence.ratings.len() == comparison.responses().count()
+                    && evidence.ratings.iter().all(Option::is_some);
+                lacks(group.rating_weight > 0.0 && !all, "rating of every response", Part::Scores)
+            }
+            Family::Composite(composite) => {
+                let parts = composite.parts().unwrap_or_default();
+                parts.iter().find_map(|(part, _)| part.lack(comparison))
+            }
             _ => None,
         }
     }
+}
+
+/// Every place is taken once.
+fn is_strict(ranks: &[u32]) -> bool {
+    (0..ranks.len() as u32).all(|rank| ranks.contains(&rank))
 }
 
 fn of_pairs(bt: &bradley_terry::BradleyTerry, comparison: &Comparison) -> Option<Lack> {

@@ -231,6 +231,7 @@ impl Findings {
         analysis.disparity();
         analysis.grades();
         analysis.judgments();
+        analysis.prompt_languages();
         analysis.compare_runs(baseline);
         let runs = analysis.runs.clone();
         let panel = analysis.kappa_by_item();

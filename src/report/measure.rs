@@ -30,6 +30,18 @@ pub const OF_JUDGES: [&str; 9] = [
     "tokens-per-judgment",
 ];
 
+/// What is said of their probabilities, of panels, and of grades and languages.
+pub const OF_VERDICTS: [&str; 8] = [
+    "verdict-confidence",
+    "verdict-overconfidence",
+    "verdict-brier",
+    "yes-bias",
+    "panel-agreement",
+    "panel-kappa",
+    "grade-inflation",
+    "prompt-language-effect",
+];
+
 #[derive(Debug)]
 pub struct Measure {
     pub id: &'static str,
@@ -298,6 +310,54 @@ pub static MEASURES: &[Measure] = &[
         title: "Tokens",
         unit: Unit::Plain,
         about: "Mean tokens of prompt and reply per judgment, where the server counts them.",
+    },
+    Measure {
+        id: "verdict-confidence",
+        title: "Confidence",
+        unit: Unit::Percent,
+        about: "Mean probability that the judge gives its own verdicts.",
+    },
+    Measure {
+        id: "verdict-overconfidence",
+        title: "Overconfidence",
+        unit: Unit::Points,
+        about: "Confidence less the share of these verdicts that is right; 0 is calibrated on the whole.",
+    },
+    Measure {
+        id: "verdict-brier",
+        title: "Brier",
+        unit: Unit::Plain,
+        about: "Mean squared distance of the right verdict's probability from 1; always saying one half gets 0.25.",
+    },
+    Measure {
+        id: "yes-bias",
+        title: "Yes bias",
+        unit: Unit::Points,
+        about: "Mean probability of yes less the share of responses that it is right for; of pairs 0 is no bias.",
+    },
+    Measure {
+        id: "panel-agreement",
+        title: "Panel agrees",
+        unit: Unit::Percent,
+        about: "Share of pairs of judges that give one answer to the same question in the same order.",
+    },
+    Measure {
+        id: "panel-kappa",
+        title: "Panel κ",
+        unit: Unit::Plain,
+        about: "Agreement of the panel beyond what its judges' habits give by chance (Fleiss).",
+    },
+    Measure {
+        id: "grade-inflation",
+        title: "Inflation",
+        unit: Unit::Plain,
+        about: "Mean of the judge's rating less the gold grade.",
+    },
+    Measure {
+        id: "prompt-language-effect",
+        title: "Own-language prompt",
+        unit: Unit::Points,
+        about: "Accuracy with the question in the item's own language less that of the same judge asked in English.",
     },
 ];
 

@@ -3,14 +3,13 @@
 //! What is written loads in transformers as a sequence classifier with exactly one label. What is read
 //! may come from anywhere: `rmbench.toml` is optional and only overrides what the checkpoint implies.
 
+mod card;
 mod drawn;
 mod merged;
 mod tokenizer;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tch::{Device, Kind, Tensor};
 
@@ -25,18 +24,23 @@ use crate::backbone::params::Params;
 use crate::backbone::weights::{self, WeightsError};
 use crate::files::{self, FileError};
 use crate::progress::Silent;
-use crate::study;
 use crate::text::encode::{TextError, TextPipeline};
 use crate::text::pooling::{Pooling, TokenPattern};
 use crate::text::settings::{TextOverrides, TextSettings};
 
+pub use card::{ModelCard, ProvenanceCard, RewardCard, read_card};
 pub use drawn::init;
 pub use merged::{MergeCard, MergedModel, Rewards};
 pub use tokenizer::copy_tokenizer;
-use tokenizer::write_pad_token;
+use tokenizer::{copy, write_pad_token};
+
+use card::SCHEMA;
 
 /// The file beside the checkpoint.
 pub const FILE_NAME: &str = "rmbench.toml";
+
+/// What ends the replies of a language model.
+pub const GENERATION_FILE: &str = "generation_config.json";
 
 /// What a model directory is.
 const DIRECTORY: &str = "a model directory has config.json, model.safetensors and tokenizer.json";
@@ -77,120 +81,6 @@ impl ArtifactError {
         })
     }
 }
-
-/// `rmbench.toml`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct ModelCard {
-    pub schema: u32,
-    pub reward: RewardCard,
-    #[serde(default)]
-    pub text: TextSettings,
-    #[serde(default)]
-    pub provenance: Option<ProvenanceCard>,
-    /// Of a model that was merged from others.
-    #[serde(default)]
-    pub merge: Option<MergeCard>,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct RewardCard {
-    /// `scalar`.
-    #[serde(default = "scalar")]
-    pub kind: String,
-    /// What training minimised; absent for models made elsewhere.
-    #[serde(default)]
-    pub objective: Option<String>,
-    // The rest is optional: as the checkpoint implies where absent. See `RewardOptions`.
-    #[serde(default)]
-    pub pooling: Option<Pooling>,
-    #[serde(default)]
-    pub head: Option<HeadKind>,
-    #[serde(default)]
-    pub label_weights: Option<Vec<f64>>,
-    #[serde(default)]
-    pub normalise: Option<bool>,
-    #[serde(default)]
-    pub gate_pattern: Option<String>,
-    #[serde(default)]
-    pub gate_temperature: Option<f64>,
-    /// Of a head on vectors: how long they are.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub width: Option<i64>,
-}
-
-fn scalar() -> String {
-    "scalar".to_owned()
-}
-
-impl RewardCard {
-    /// What the card says of the head.
-    pub fn options(&self) -> RewardOptions {
-        RewardOptions {
-            pooling: self.pooling,
-            head: self.head.clone(),
-            label_weights: self.label_weights.clone(),
-            normalise: self.normalise,
-            gate_pattern: self.gate_pattern.clone(),
-            gate_temperature: self.gate_temperature,
-        }
-    }
-
-    /// The card of a model as it is: where it reads always, its head where the architecture does not say.
-    fn of(model: &ScalarModel, objective: Option<&str>) -> Self {
-        let head = model.network.head();
-        let said = head.options().clone();
-        Self {
-            kind: scalar(),
-            objective: objective.map(str::to_owned),
-            pooling: Some(model.pooling),
-            head: (!head.is_plain()).then(|| head.kind().clone()),
-            label_weights: said.label_weights,
-            normalise: said.normalise,
-            gate_pattern: said.gate_pattern,
-            gate_temperature: said.gate_temperature,
-            width: None,
-        }
-    }
-}
-
-/// Where a model trained here comes from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct ProvenanceCard {
-    pub version: String,
-    pub commit: String,
-    /// The model training began with, as the user named it.
-    pub base: String,
-    /// SHA-256 of the training data's files, in the order given.
-    pub data: Vec<String>,
-    /// Languages of the data that were trained on, as the user named them; absent where all.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub langs: Option<String>,
-    pub seed: u64,
-    /// Training pairs, before those over the length limit were left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pairs: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub parameters: Option<u64>,
-    /// What set the run apart within its study: axis and value.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub study: BTreeMap<String, String>,
-}
-
-impl ProvenanceCard {
-    /// What reports of studies need to know: the axes, and how much and how large.
-    pub fn of_study(&self) -> BTreeMap<String, String> {
-        let facts = [(study::PAIRS, self.pairs), (study::PARAMETERS, self.parameters)];
-        let facts = facts.into_iter().filter_map(|(fact, number)| Some((fact.to_owned(), number?.to_string())));
-        self.study.clone().into_iter().chain(facts).collect()
-    }
-}
-
-const SCHEMA: u32 = 1;
-/// The kind of a model that is a head on vectors.
-pub(super) const EMBEDDING: &str = "embedding";
 
 /// Loads a model directory: a checkpoint, or an adapter, which is merged into its base. `text` overrides
 /// what the directory says, where given.
@@ -233,6 +123,8 @@ pub fn load_with(
         return Err(ArtifactError::NotAModel { path: parts.checkpoint.clone() });
     }
     let (of_head, of_text) = parts.card()?.map(|card| (card.reward.options(), card.text)).unwrap_or_default();
+    let is_policy = reward.head == Some(HeadKind::Vocabulary);
+    let of_head = if is_policy { RewardOptions::default() } else { of_head };
     let mut network = Network::load_with(&parts.checkpoint, adapter, loading, &reward.over(of_head))?;
     let settings = within(&text.over(of_text), network.config.max_length);
     let text = TextPipeline::from_dir(parts.tokenizer(), &settings)?;
@@ -240,7 +132,13 @@ pub fn load_with(
     if let Some(pad) = text.pad_id().filter(|_| parts.tokenizer() != parts.checkpoint) {
         network.set_pad_id(pad);
     }
+    let text = if is_policy { text.marking_prompts() } else { text };
     assembled(parts.tokenizer(), network, text)
+}
+
+/// What to load a checkpoint with as a language model, whatever its directory says of a head.
+pub fn as_policy() -> RewardOptions {
+    RewardOptions { head: Some(HeadKind::Vocabulary), pooling: Some(Pooling::MaskLast), ..RewardOptions::default() }
 }
 
 /// A model for scoring, weights and activations in `kind`: what its parts say with a run's changes.
@@ -289,25 +187,6 @@ fn within(settings: &TextSettings, model_limit: Option<i64>) -> TextSettings {
     TextSettings { max_length: settings.max_length.into_iter().chain(limit).min(), ..settings.clone() }
 }
 
-/// `rmbench.toml`, where there is one.
-pub fn read_card(dir: &Path) -> Result<Option<ModelCard>, ArtifactError> {
-    let path = dir.join(FILE_NAME);
-    if !path.is_file() {
-        return Ok(None);
-    }
-    let card: ModelCard = toml::from_str(&files::read_text(&path)?)
-        .map_err(|e| ArtifactError::Toml { path: path.clone(), problem: Box::new(e) })?;
-    if card.schema != SCHEMA {
-        let problem = format!("schema {} is not known; this version reads schema {SCHEMA}", card.schema);
-        return Err(ArtifactError::Wrong { path, problem });
-    }
-    if !["scalar", EMBEDDING].contains(&card.reward.kind.as_str()) {
-        let problem = format!("reward kind `{}` is not supported; known: scalar, {EMBEDDING}", card.reward.kind);
-        return Err(ArtifactError::Wrong { path, problem });
-    }
-    Ok(Some(card))
-}
-
 /// Writes the checkpoint, its tokenizer (copied from `tokenizer_dir`) and `rmbench.toml`. An adapter
 /// that is kept apart is merged in what is written.
 ///
@@ -319,7 +198,21 @@ pub fn save(
     objective: Option<&str>,
     provenance: Option<ProvenanceCard>,
 ) -> Result<(), ArtifactError> {
-    save_beside(dir, model, tokenizer_dir, objective, provenance)?;
+    save_with(dir, model, tokenizer_dir, RewardCard::of(model, objective), provenance)
+}
+
+/// [`save`] with another card: of a policy.
+pub fn save_with(
+    dir: &Path,
+    model: &ScalarModel,
+    tokenizer_dir: &Path,
+    card: RewardCard,
+    provenance: Option<ProvenanceCard>,
+) -> Result<(), ArtifactError> {
+    beside(dir, model, tokenizer_dir, card, provenance)?;
+    if model.network.head().output().is_some() {
+        copy(tokenizer_dir, dir, GENERATION_FILE)?;
+    }
     let params = model.network.merged_params()?;
     let config = serde_json::to_string_pretty(&classifier_config(model, &params))
         .map_err(|e| ArtifactError::Wrong { path: dir.join("config.json"), problem: e.to_string() })?;
@@ -336,16 +229,20 @@ pub fn save_beside(
     objective: Option<&str>,
     provenance: Option<ProvenanceCard>,
 ) -> Result<(), ArtifactError> {
+    beside(dir, model, tokenizer_dir, RewardCard::of(model, objective), provenance)
+}
+
+fn beside(
+    dir: &Path,
+    model: &ScalarModel,
+    tokenizer_dir: &Path,
+    reward: RewardCard,
+    provenance: Option<ProvenanceCard>,
+) -> Result<(), ArtifactError> {
     copy_tokenizer(tokenizer_dir, dir)?;
     write_pad_token(dir, model)?;
-    let card = ModelCard {
-        schema: SCHEMA,
-        reward: RewardCard::of(model, objective),
-        text: model.text.settings().clone(),
-        provenance,
-        merge: None,
-    };
-    write_card(dir, &card)
+    let text = model.text.settings().clone();
+    write_card(dir, &ModelCard { schema: SCHEMA, reward, text, provenance, merge: None })
 }
 
 /// Writes `rmbench.toml`.
@@ -366,7 +263,13 @@ fn classifier_config(model: &ScalarModel, params: &Params) -> Value {
     };
     let mut config = model.network.config_json.clone();
     if let Value::Object(keys) = &mut config {
-        if model.network.head().is_plain() {
+        if model.network.head().output().is_some() {
+            keys.insert("architectures".into(), json!([model.network.config.model_type.causal_lm()]));
+            ["id2label", "label2id", "num_labels"].into_iter().for_each(|key| drop(keys.remove(key)));
+            // Some architectures tie where their configuration is silent.
+            let own = params.keys().any(|name| name.contains("lm_head.") || name.starts_with("output."));
+            keys.insert("tie_word_embeddings".into(), json!(!own));
+        } else if model.network.head().is_plain() {
             let class = model.network.config.model_type.sequence_classifier();
             keys.insert("architectures".into(), json!([class]));
             keys.insert("id2label".into(), json!({"0": "LABEL_0"}));

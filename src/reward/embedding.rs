@@ -8,13 +8,11 @@ use std::path::Path;
 use serde_json::{Value, json};
 use tch::{Device, Tensor};
 
-use super::artifact::{
-    ArtifactError, EMBEDDING, FILE_NAME, ModelCard, ProvenanceCard, RewardCard, read_card, write_card,
-};
+use super::artifact::{ArtifactError, FILE_NAME, ModelCard, ProvenanceCard, RewardCard, read_card, write_card};
 use super::features::stacked;
 use super::head::{Head, HeadInit, HeadStates};
 use super::network::NetworkError;
-use super::options::{HeadKind, RewardOptions};
+use super::options::{HeadKind, RewardKind, RewardOptions};
 use super::scalar::floats;
 use super::{ResponseScore, RewardError};
 use crate::backbone::config::BackboneConfig;
@@ -36,14 +34,14 @@ pub struct EmbeddingModel {
 impl EmbeddingModel {
     /// Whether a directory holds such a model.
     pub fn is_in(dir: &Path) -> bool {
-        let kind = |card: ModelCard| card.reward.kind == EMBEDDING;
+        let kind = |card: ModelCard| card.reward.kind == RewardKind::Embedding;
         !dir.join("config.json").is_file() && read_card(dir).ok().flatten().is_some_and(kind)
     }
 
     /// Reads a model directory.
     pub fn load(dir: &Path, device: Device) -> Result<Self, ArtifactError> {
         let wrong = |problem: &str| ArtifactError::Wrong { path: dir.join(FILE_NAME), problem: problem.to_owned() };
-        let card = read_card(dir)?.filter(|card| card.reward.kind == EMBEDDING);
+        let card = read_card(dir)?.filter(|card| card.reward.kind == RewardKind::Embedding);
         let reward = card.ok_or_else(|| wrong("it does not say that this is a head on embeddings"))?.reward;
         let width = reward.width.filter(|width| *width > 0).ok_or_else(|| wrong("`width` is missing"))?;
         let config = shape(width)?;
@@ -188,7 +186,7 @@ fn write<'a>(
 ) -> Result<(), ArtifactError> {
     files::create_dir(dir)?;
     let reward = RewardCard {
-        kind: EMBEDDING.to_owned(),
+        kind: RewardKind::Embedding,
         objective: objective.map(str::to_owned),
         pooling: None,
         head: Some(head),
@@ -197,6 +195,7 @@ fn write<'a>(
         gate_pattern: None,
         gate_temperature: None,
         width: Some(width),
+        implicit: None,
     };
     write_card(dir, &ModelCard::new(reward, provenance))?;
     Ok(weights::write(&dir.join(weights::SINGLE_FILE), tensors)?)

@@ -9,8 +9,9 @@ pub mod table;
 use sha2::{Digest, Sha256};
 use tch::{Device, Kind, Tensor};
 
+use super::in_batches::ReadOnly;
 use super::network::Network;
-use super::scalar::{ReadOnly, ScalarModel, floats};
+use super::scalar::{ScalarModel, floats};
 use super::{RewardError, workers};
 use crate::text::batch::{cost, plan};
 use crate::text::encode::Encoded;
@@ -91,7 +92,7 @@ impl Network {
 /// Comparison and response of each row, and the rows.
 type Rows = (Vec<(usize, usize)>, Vec<Vec<f32>>);
 
-impl ReadOnly<'_> {
+impl ReadOnly<'_, ScalarModel> {
     fn features(&self, members: &[(usize, &Encoded)]) -> Result<Rows, RewardError> {
         let _no_grad = tch::no_grad_guard();
         let batch = self.0.token_batch(members)?;

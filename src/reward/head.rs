@@ -13,6 +13,7 @@ mod kind;
 mod normaliser;
 mod pool;
 mod stack;
+mod vocabulary;
 
 use serde_json::Value;
 use tch::{Kind, Tensor};
@@ -22,6 +23,7 @@ use super::options::{HeadKind, RewardOptions};
 use crate::backbone::config::{Activation, BackboneConfig, Family, ModelType};
 use crate::backbone::layers::{LayerNorm, Linear};
 use crate::backbone::params::{Init, ParamSource};
+use crate::backbone::vocabulary::OutputLayer;
 use crate::text::pooling::Pooling;
 
 pub use error::HeadError;
@@ -62,6 +64,8 @@ impl HeadInit {
 /// From the states a head reads to rewards.
 pub struct Head {
     kind: HeadKind,
+    /// Of a language model.
+    output: Option<OutputLayer>,
     /// [n, d] → [n, l].
     labels: Stack,
     normaliser: Option<Normaliser>,
@@ -166,7 +170,8 @@ impl Head {
                 ]);
                 (stack, labels)
             }
-            HeadKind::VocabularyLogit { id } => (vocabulary_logit(&found, *id, source)?, 1),
+            HeadKind::VocabularyLogit { id } => (vocabulary::logit(&found, *id, source)?, 1),
+            HeadKind::Vocabulary => (Stack(Vec::new()), 1),
             HeadKind::Gated => {
                 let (stack, gate) = Gate::new(&found, options, source)?;
                 combine = Some(Combine::Gate(gate));
@@ -185,6 +190,10 @@ impl Head {
                 combine = Some(Combine::OwnWeights(OwnWeights::new(&found, labels, source)?));
                 (stack, labels)
             }
+        };
+        let output = match &kind {
+            HeadKind::Vocabulary => Some(vocabulary::output_layer(&found, source)?),
+            _ => None,
         };
         if options.head.is_some() {
             source.forget(&kind::tensors());
@@ -215,6 +224,7 @@ impl Head {
         let is_plain = is_plain || matches!(kind, HeadKind::VocabularyLogit { .. }) && stack.0.len() == 1;
         Ok(Self {
             kind,
+            output,
             labels: stack,
             normaliser,
             combine,
@@ -226,6 +236,11 @@ impl Head {
 
     /// What the head reads → rewards [n] in its kind (f32, or f64 in checks).
     pub fn rewards(&self, states: &HeadStates) -> Result<Tensor, RewardError> {
+        if self.output.is_some() {
+            return Err(RewardError::Model(
+                "a language model gives log-probabilities, and no reward of a state".into(),
+            ));
+        }
         let mut labels_nl = self.labels.forward(&states.pooled_nd);
         if let Some(normaliser) = &self.normaliser {
             labels_nl = normaliser.apply(&labels_nl);
@@ -254,6 +269,11 @@ impl Head {
     /// How many attributes a head has whose weights the user gave.
     pub fn n_drawn_labels(&self) -> Option<usize> {
         self.options.label_weights.as_ref().map(Vec::len)
+    }
+
+    /// The output layer of a language model.
+    pub fn output(&self) -> Option<&OutputLayer> {
+        self.output.as_ref()
     }
 
     pub fn kind(&self) -> &HeadKind {
@@ -304,59 +324,6 @@ impl Head {
             self.describe()
         ))
     }
-}
-
-/// The row of the output layer, or of the embeddings where they serve as one, as a linear layer of its own.
-/// It is called `score`, since a model saved with it is a one-label classifier.
-fn vocabulary_logit(found: &Found, id: u32, source: &mut ParamSource) -> Result<Stack, HeadError> {
-    let (config, json) = (found.config, found.json);
-    const NAME: &str = "score.weight";
-    let number = |key: &str| json.get(key).and_then(Value::as_f64);
-    // As transformers has it, as InternLM2 does, and as Gemma 3 with images did.
-    let outputs = ["lm_head.weight", "output.weight", "language_model.lm_head.weight"];
-    let output = outputs.into_iter().find(|name| source.stored_shape(name).is_some()).unwrap_or(outputs[0]);
-    let embedding = match &config.family {
-        Family::Decoder(decoder) => format!("{}.weight", decoder.names.embeddings),
-        _ => config.model_type.word_embeddings(),
-    };
-    let stored_rows = source.stored_shape(output).and_then(|shape| shape.first().copied());
-    // Some configurations leave their architecture's default out.
-    let stated = json.get("tie_word_embeddings").and_then(Value::as_bool);
-    let tied_by_default = matches!(
-        config.model_type,
-        ModelType::Gemma
-            | ModelType::Gemma2
-            | ModelType::Gemma3
-            | ModelType::Gemma3Text
-            | ModelType::Cohere
-            | ModelType::Cohere2
-    );
-    let is_tied = stated.unwrap_or(tied_by_default && stored_rows.is_none());
-    let row = if source.stored_shape(NAME).is_some() {
-        // Saved by this suite.
-        Some(source.take_head(NAME, &[1, config.hidden], Init::Zeros)?)
-    } else if !is_tied && stored_rows.is_some() {
-        source.take_head_row(output, i64::from(id), NAME, config.hidden)?
-    } else {
-        let row = match source.taken(&embedding) {
-            Some(embeddings) if is_tied && i64::from(id) < config.vocab => {
-                Some(embeddings.narrow(0, i64::from(id), 1).detach().copy())
-            }
-            _ => None,
-        };
-        row.map(|row| source.keep_head(NAME, row)).transpose()?
-    };
-    let row = row.ok_or_else(|| match stored_rows {
-        Some(rows) if !is_tied => HeadError::NoEntry { id, name: output.to_owned(), rows },
-        None if !is_tied => HeadError::NoVocabulary { id, name: output.to_owned() },
-        _ => HeadError::NoEntry { id, name: embedding, rows: config.vocab },
-    })?;
-    // What the architecture does to its logits: Cohere scales them, Gemma 2 caps them.
-    if let Some(scale) = number("logit_scale") {
-        let _ = row.shallow_clone().g_mul_scalar_(scale);
-    }
-    let cap = number("final_logit_softcapping").map(Layer::SoftCap);
-    Ok(Stack(std::iter::once(Layer::Weight(row)).chain(cap).collect()))
 }
 
 fn weights(values: &[f64], source: &ParamSource) -> Tensor {

@@ -1,5 +1,7 @@
 //! Backbone and head together: token batches to rewards, with gradients where wanted.
 
+mod training;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -14,10 +16,11 @@ use crate::backbone::config::{self, BackboneConfig, ConfigError, Family};
 use crate::backbone::lora::{Adapter, LoraConfig};
 use crate::backbone::params::{ParamError, ParamSource, Params};
 use crate::backbone::weights::{Checkpoint, WeightsError};
-use crate::backbone::{Backbone, Dropout, DropoutKey, Pass, Rest};
+use crate::backbone::{Backbone, Pass};
 use crate::files::{self, FileError};
-use crate::random;
 use crate::text::batch::{Sharing, TokenBatch};
+
+pub use training::TrainingStates;
 
 #[derive(Debug, thiserror::Error)]
 pub enum NetworkError {
@@ -58,7 +61,8 @@ impl NetworkError {
             NetworkError::Param(error) => return error.hint(),
             NetworkError::Head(HeadError::Param(error)) => return error.hint(),
             NetworkError::NoHead { left, .. } if left.is_empty() => {
-                "language models have no reward head: `rmbench train --model …` trains one on it"
+                "language models have no reward head: `rmbench train --model …` trains one on it; `--kind implicit` scores \
+                 with a language model's own probabilities"
             }
             NetworkError::NoHead { .. } => "if one of these tensors is the head, say so in rmbench.toml beside it",
             NetworkError::Json { .. } => "the file is not whole: copy it again from where the model is from",
@@ -93,16 +97,6 @@ pub struct Loading {
     /// Kind of activations.
     pub compute: Kind,
     pub missing: MissingHead,
-}
-
-/// What a training pass gives before the head.
-pub struct TrainingStates<'a> {
-    /// What the head reads.
-    pub states: HeadStates,
-    /// [t, d] of all tokens, where they were asked for.
-    pub hidden_td: Option<Tensor>,
-    /// What is left to do after the loss's backward pass.
-    pub rest: Option<Rest<'a>>,
 }
 
 /// A scalar reward model's tensors and how to run them.
@@ -289,47 +283,6 @@ impl Network {
         Ok((rewards, states.tokens.is_none().then_some(states.pooled_nd)))
     }
 
-    /// Rewards [n] in f32 on the graph. The key fixes the dropout masks.
-    pub fn rewards_for_training(
-        &self,
-        batch: &TokenBatch,
-        dropout: Option<(Dropout, DropoutKey)>,
-    ) -> Result<Tensor, RewardError> {
-        self.forward(batch, self.training_pass(dropout))
-    }
-
-    /// What the head reads, on the graph; the hidden states [t, d] of all tokens where they are `wanted`. With
-    /// `segment`, autograd keeps so many layers and the rest of the backward pass comes with them.
-    pub fn states_for_training(
-        &self,
-        batch: &TokenBatch,
-        dropout: Option<(Dropout, DropoutKey)>,
-        wanted: bool,
-        segment: Option<usize>,
-    ) -> Result<TrainingStates<'_>, RewardError> {
-        self.check(batch)?;
-        let pass = self.training_pass(dropout);
-        let positions = batch.read_positions().filter(|_| !wanted);
-        let (states_xd, rest) = match (segment, &positions) {
-            (Some(length), positions) => {
-                let (states_xd, rest) = self.backbone.in_segments(batch, positions.as_deref(), pass, length);
-                (states_xd, Some(rest))
-            }
-            (None, Some(positions)) => (self.backbone.hidden_at(batch, positions, pass), None),
-            (None, None) => (self.backbone.hidden(batch, pass), None),
-        };
-        let states = match positions {
-            Some(_) => HeadStates::of_rows(states_xd.shallow_clone(), batch),
-            None => HeadStates::of_stream(&states_xd, batch)?,
-        };
-        Ok(TrainingStates { states, hidden_td: wanted.then_some(states_xd), rest })
-    }
-
-    fn training_pass(&self, dropout: Option<(Dropout, DropoutKey)>) -> Pass {
-        let seed = dropout.map_or(0, |(_, key)| seed_of(key));
-        Pass { compute: self.compute, dropout: dropout.map(|(d, _)| d), seed }
-    }
-
     /// The input embeddings [v, d], which also serve as output layer of the next-token loss.
     pub fn embeddings(&self) -> Result<&Tensor, RewardError> {
         let name = embeddings_name(&self.config);
@@ -350,7 +303,7 @@ impl Network {
     }
 
     /// What would otherwise be an error deep inside libtorch.
-    fn check(&self, batch: &TokenBatch) -> Result<(), RewardError> {
+    pub(super) fn check(&self, batch: &TokenBatch) -> Result<(), RewardError> {
         if let Some(id) = batch.ids.iter().find(|&&id| id < 0 || id >= self.config.vocab) {
             let vocab = self.config.vocab;
             return Err(RewardError::Model(format!(
@@ -388,13 +341,6 @@ pub(super) fn embeddings_name(config: &BackboneConfig) -> String {
         Family::Decoder(decoder) => format!("{}.weight", decoder.names.embeddings),
         _ => config.model_type.word_embeddings(),
     }
-}
-
-fn seed_of(key: DropoutKey) -> u64 {
-    let mut bytes = key.step.to_le_bytes().to_vec();
-    bytes.extend(key.micro.to_le_bytes());
-    // 53 bits of a uniform draw are plenty to keep streams apart.
-    (random::uniform(key.seed, "dropout", bytes) * (1u64 << 53) as f64) as u64
 }
 
 /// A JSON file, with its path in every error.

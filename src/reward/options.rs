@@ -25,6 +25,10 @@ pub enum HeadKind {
     Classification,
     /// The output logit of one vocabulary entry (Llama-3.1-Nemotron-70B-Reward-HF: entry 0).
     VocabularyLogit { id: u32 },
+    /// The output layer over the whole vocabulary: a language model, whose rewards are implicit. Not for users to say: the
+    /// model's kind does.
+    #[serde(skip)]
+    Vocabulary,
     /// Attributes weighted by a gate that reads the end of the prompt (ArmoRM, QRM).
     Gated,
     /// Attributes weighted by layers that read the same state (URM).
@@ -36,6 +40,21 @@ pub enum HeadKind {
 /// Every kind as a user writes it, for messages.
 pub const KNOWN: &str = "{ linear = { name = \"…\" } }, { mlp = { name = \"…\" } }, pooler, prediction, classification, \
      { vocabulary-logit = { id = 0 } }, gated, self-weighted, ideal-point";
+
+/// Kinds of reward models that are read from disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RewardKind {
+    /// A reward head.
+    #[default]
+    Scalar,
+    /// A reward head on vectors that come with the data.
+    Embedding,
+    /// A language model's own probabilities, against a reference model's or alone.
+    Implicit,
+    /// A language model that judges in words.
+    Generative,
+}
 
 /// What a user says about the reward head, in `rmbench.toml` or for one run; what is not said is as the
 /// checkpoint implies.
@@ -84,6 +103,7 @@ impl std::fmt::Display for HeadKind {
             HeadKind::Prediction => f.write_str("\"prediction\""),
             HeadKind::Classification => f.write_str("\"classification\""),
             HeadKind::VocabularyLogit { id } => write!(f, "{{ vocabulary-logit = {{ id = {id} }} }}"),
+            HeadKind::Vocabulary => f.write_str("\"vocabulary\""),
             HeadKind::Gated => f.write_str("\"gated\""),
             HeadKind::SelfWeighted => f.write_str("\"self-weighted\""),
             HeadKind::IdealPoint => f.write_str("\"ideal-point\""),

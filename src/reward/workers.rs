@@ -10,7 +10,6 @@ use std::sync::mpsc;
 
 use tch::Device;
 
-use super::RewardError;
 use crate::device;
 
 /// How many batches go side by side on a device.
@@ -21,17 +20,17 @@ pub fn count(device: Device, n_batches: usize) -> usize {
 /// Calls `compute` with 0..`n` on `workers` threads, lower numbers first, and `take` with every result on
 /// the calling thread, in the order they are finished. After an error no further work is begun; of several
 /// errors the one with the lowest number is returned.
-pub fn run<T: Send>(
+pub fn run<T: Send, E: Send>(
     workers: usize,
     n: usize,
-    compute: impl Fn(usize) -> Result<T, RewardError> + Sync,
+    compute: impl Fn(usize) -> Result<T, E> + Sync,
     mut take: impl FnMut(usize, T),
-) -> Result<(), RewardError> {
+) -> Result<(), E> {
     if workers < 2 {
         return (0..n).try_for_each(|index| compute(index).map(|result| take(index, result)));
     }
     let next = AtomicUsize::new(0);
-    let failed: Mutex<Option<(usize, RewardError)>> = Mutex::new(None);
+    let failed: Mutex<Option<(usize, E)>> = Mutex::new(None);
     std::thread::scope(|scope| {
         let (sender, results) = mpsc::channel();
         for _ in 0..workers {
@@ -72,14 +71,15 @@ pub fn run<T: Send>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reward::RewardError;
 
     #[test]
     fn every_number_once_whatever_the_workers() {
         for workers in [1, 3] {
             let mut taken = [0; 20];
-            run(workers, 20, |i| Ok(i * i), |i, square| taken[i] += square + 1).unwrap();
+            run(workers, 20, |i| Ok::<_, RewardError>(i * i), |i, square| taken[i] += square + 1).unwrap();
             assert!(taken.iter().enumerate().all(|(i, &found)| found == i * i + 1));
-            run(workers, 0, |_| Ok(()), |_, ()| panic!("there is no work")).unwrap();
+            run(workers, 0, |_| Ok::<_, RewardError>(()), |_, ()| panic!("there is no work")).unwrap();
         }
     }
 

@@ -65,7 +65,7 @@ pub fn run(
             join_features(&features, &out.features(), &plan.info)?;
         }
         join(&shards.paths, &out.table(), &plan.info)?;
-        took = scorer.pipeline().map(|_| began.elapsed());
+        took = scorer.computes().then(|| began.elapsed());
         out.remove_shards()?;
     }
     let mut summary = summary(out.table(), plan.n_items(), n_resumed)?;
@@ -177,8 +177,7 @@ fn rows(
                 n_tokens: score.n_tokens,
                 truncated: score.truncated,
                 reward: score.reward,
-                logp_policy: score.logp_policy,
-                logp_reference: score.logp_reference,
+                log_probs: score.log_probs,
             });
         }
     }
@@ -221,7 +220,7 @@ fn join_features(shards: &[PathBuf], table: &Path, info: &RunInfo) -> Result<(),
     })
 }
 
-fn summary(table: PathBuf, n_items: u64, n_resumed: u64) -> Result<Summary, ScoreError> {
+pub(super) fn summary(table: PathBuf, n_items: u64, n_resumed: u64) -> Result<Summary, ScoreError> {
     let file = ScoreFile::open(&table)?;
     let n_responses = file.n_rows();
     let (mut n_truncated, mut n_without_reward) = (0, 0);

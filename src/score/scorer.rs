@@ -1,11 +1,12 @@
 //! The model of a run together with what its provenance says of it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::ScoreError;
 use super::settings::ScoreSettings;
-use crate::judge::endpoint::PREFIX;
-use crate::judge::{Extras, Judge, Judgment};
+use crate::judge::local::Respond;
+use crate::judge::{Extras, Judge, JudgeError, Judgment};
 use crate::preference::Comparison;
 use crate::progress::Progress;
 use crate::provenance::RunInfo;
@@ -50,7 +51,7 @@ impl Scorer {
             return Err(ScoreError::Setting { key: "features", problem });
         }
         if !settings.judge.is_off() {
-            return open_judge(spec, settings);
+            return open_judge(spec, settings, progress);
         }
         let rule = match spec {
             "mock" | "mock:length" => MockRule::Length,
@@ -72,8 +73,15 @@ impl Scorer {
         match &self.model {
             #[cfg(feature = "torch")]
             Model::Scores(RewardModel::Scalar(model)) => Some(&model.text),
+            #[cfg(feature = "torch")]
+            Model::Scores(RewardModel::Implicit(model)) => Some(&model.policy.text),
             _ => None,
         }
+    }
+
+    /// Whether a model on this machine computes the evidence.
+    pub fn computes(&self) -> bool {
+        self.pipeline().is_some() || self.judge().is_some_and(Judge::is_local)
     }
 
     /// What a user should know of the model before it scores.
@@ -139,19 +147,60 @@ impl Scorer {
     }
 }
 
-fn open_judge(spec: &str, settings: &ScoreSettings) -> Result<Scorer, ScoreError> {
+fn open_judge(spec: &str, settings: &ScoreSettings, progress: &mut dyn Progress) -> Result<Scorer, ScoreError> {
     let panel = settings.judge.panel.iter().map(String::as_str);
     let specs: Vec<&str> = std::iter::once(spec).chain(panel).collect();
-    if let Some(spec) = specs.iter().find(|spec| !spec.starts_with(PREFIX) && !spec.starts_with("mock")) {
-        let hint = "a judge is endpoint:URL, endpoint:URL#MODEL, mock:length or mock:random; serve other models with vLLM or llama.cpp";
-        return Err(ScoreError::Model { spec: (*spec).to_owned(), hint: hint.to_owned() });
-    }
-    let judge = Judge::open(&specs, &settings.judge, &settings.endpoint, settings.seed)?;
-    let kind = if judge.is_remote() { "endpoint" } else { "mock" };
+    let mut models = BTreeMap::new();
+    let mut failed = None;
+    let mut open = |spec: &str| {
+        let opened = open_local(spec, settings, progress, &mut models);
+        opened.map_err(|error| {
+            let problem = error.to_string();
+            failed = Some(error);
+            JudgeError::Local { name: spec.to_owned(), problem }
+        })
+    };
+    let judge = Judge::open_with(&specs, &settings.judge, &settings.endpoint, settings.seed, &mut open);
+    let judge = judge.map_err(|error| failed.unwrap_or_else(|| ScoreError::from(error)))?;
+    let kind = match (judge.is_remote(), judge.is_local()) {
+        (true, _) => "endpoint",
+        (false, true) => "generative",
+        (false, false) => "mock",
+    };
     let mut info = RunInfo::of_this_binary(&settings.run_name()?, &judge.names().collect::<Vec<_>>().join(" "), kind);
     info.seed = settings.seed;
     info.digests = judge.digests();
+    info.digests.extend(models);
+    #[cfg(feature = "torch")]
+    if judge.is_local() {
+        super::load_judge::describe(&mut info, settings)?;
+    }
     Ok(Scorer { model: Model::Judges(Box::new(judge)), info, delay: delay(), features: false })
+}
+
+/// A judge on this machine, and the digests of its files.
+fn open_local(
+    spec: &str,
+    settings: &ScoreSettings,
+    progress: &mut dyn Progress,
+    digests: &mut BTreeMap<String, String>,
+) -> Result<Box<dyn Respond>, ScoreError> {
+    if spec.starts_with("mock") {
+        let hint = "scripted judges are mock:length and mock:random".to_owned();
+        return Err(ScoreError::Model { spec: spec.to_owned(), hint });
+    }
+    #[cfg(feature = "torch")]
+    {
+        let (judge, of_model) = super::load_judge::open(spec, settings, progress)?;
+        digests.extend(of_model.into_iter().map(|(name, digest)| (format!("{spec}/{name}"), digest)));
+        Ok(Box::new(judge))
+    }
+    #[cfg(not(feature = "torch"))]
+    {
+        let _ = (settings, progress, digests);
+        let hint = "this rmbench was built without libtorch; a judge is endpoint:URL or mock:length".to_owned();
+        Err(ScoreError::Model { spec: spec.to_owned(), hint })
+    }
 }
 
 /// The pause after every comparison of a mock.
@@ -169,10 +218,7 @@ fn load_model(spec: &str, settings: &ScoreSettings, progress: &mut dyn Progress)
     {
         let (model, info) = match super::load::embedding(spec, settings)? {
             Some((model, info)) => (RewardModel::Embedding(Box::new(model)), info),
-            None => {
-                let (model, info) = super::load::scalar(spec, settings, progress)?;
-                (RewardModel::Scalar(Box::new(model)), info)
-            }
+            None => super::load::open(spec, settings, progress)?,
         };
         Ok(Scorer { model: Model::Scores(model), info, delay: None, features: settings.features })
     }

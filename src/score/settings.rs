@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::ScoreError;
+use super::implicit::ImplicitSettings;
 use crate::benchmark::columns::ColumnMap;
 use crate::judge::endpoint::PREFIX;
 use crate::judge::settings::{EndpointSettings, JudgeSettings};
 use crate::lang::{Lang, LangSet};
-use crate::reward::options::RewardOptions;
+use crate::reward::options::{RewardKind, RewardOptions};
 use crate::text::settings::TextOverrides;
 
 /// The commented defaults; also the list of settings there are.
@@ -49,6 +50,14 @@ pub struct ScoreSettings {
     pub columns: ColumnMap,
     pub text: TextOverrides,
     pub reward: RewardOptions,
+    /// Absent: as `[implicit]` or `rmbench.toml` says, else scalar.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<RewardKind>,
+    #[serde(skip_serializing_if = "ImplicitSettings::is_default")]
+    pub implicit: ImplicitSettings,
+    /// A run of an implicit model that is read in another way; then there is no model and nothing is computed.
+    #[serde(skip)]
+    pub table: Option<PathBuf>,
     #[serde(skip_serializing_if = "JudgeSettings::is_off")]
     pub judge: JudgeSettings,
     /// How fast and at what cost replies come decides no result: not part of a run's provenance.
@@ -93,12 +102,26 @@ impl ScoreSettings {
         reads
     }
 
+    /// The kind of model, which may say so itself.
+    pub fn kind(&self, of_model: Option<RewardKind>) -> RewardKind {
+        let implied = (!self.implicit.is_default()).then_some(RewardKind::Implicit);
+        self.kind.or(implied).or(of_model).unwrap_or_default()
+    }
+
     pub fn langs(&self) -> Result<LangSet, ScoreError> {
         Ok(LangSet::parse(&self.langs)?)
     }
 
     /// Refuses values that no run can have.
     pub fn check(&self) -> Result<(), ScoreError> {
+        self.implicit.check()?;
+        if self.kind == Some(RewardKind::Scalar) && !self.implicit.is_default() {
+            let problem = "is `scalar`, and [implicit], --reference and --compat are of implicit models".to_owned();
+            return Err(ScoreError::Setting { key: "kind", problem });
+        }
+        if self.table.is_some() {
+            return Ok(());
+        }
         if self.benchmarks.is_empty() && self.pairs.is_empty() && self.manifests.is_empty() {
             let hint = "give --benchmarks NAME,..., --pairs FILE or --manifest FILE.toml";
             return Err(ScoreError::Absent { what: "what to score", hint });

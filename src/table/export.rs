@@ -13,9 +13,10 @@ pub fn csv(file: ScoreFile) -> Result<Vec<u8>, TableError> {
     let broken = |error: ::csv::Error| TableError::Csv { path: path.clone(), source: Box::new(error) };
     let mut writer = ::csv::Writer::from_writer(Vec::new());
     writer.write_record(COLUMNS.iter().map(|(name, _)| *name)).map_err(broken)?;
+    let count = |value: Option<u32>| value.map(|n| n.to_string()).unwrap_or_default();
     let number = |value: Option<f64>| value.map(|v| v.to_string()).unwrap_or_default();
     for row in file.rows()? {
-        let record: [String; 16] = [
+        let record: [String; 19] = [
             row.benchmark.to_string(),
             row.benchmark_version.to_string(),
             row.subset.to_string(),
@@ -30,8 +31,11 @@ pub fn csv(file: ScoreFile) -> Result<Vec<u8>, TableError> {
             row.n_tokens.to_string(),
             row.truncated.to_string(),
             row.reward.map(|reward| reward.to_string()).unwrap_or_default(),
-            number(row.logp_policy),
-            number(row.logp_reference),
+            number(row.log_probs.map(|of| of.policy)),
+            number(row.log_probs.and_then(|of| of.reference)),
+            number(row.log_probs.and_then(|of| of.squares)),
+            count(row.log_probs.and_then(|of| of.tokens)),
+            count(row.log_probs.and_then(|of| of.bytes)),
         ];
         writer.write_record(&record).map_err(broken)?;
     }

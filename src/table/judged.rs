@@ -30,11 +30,28 @@ pub struct JudgeCounts {
     pub reply_tokens: u64,
     pub priced: u32,
     pub money: f64,
+    /// Verdicts with probabilities: Σ p of the verdict, how many were right, Σ (1 − p of the right verdict)².
+    pub stated: u32,
+    pub stated_p: f64,
+    pub stated_right: u32,
+    pub stated_brier: f64,
+    /// Of these, on single responses: Σ (p of yes − 1 where the response is a chosen one).
+    pub asked: u32,
+    pub yes_excess: f64,
+    /// Single responses rated on a scale.
+    pub rated: u32,
+    /// Verdicts of several judges on one question: pairs of judges, those that agree, and votes for a chosen response,
+    /// a rejected one, neither.
+    pub panel_pairs: u32,
+    pub panel_same: u32,
+    pub votes: [u32; 3],
 }
 
 impl JudgeCounts {
-    fn of(judgments: &[&Judgment]) -> Self {
+    fn of(judgments: &[&Judgment], n_chosen: u16) -> Self {
         let mut counts = JudgeCounts::default();
+        counts.add_words(judgments, n_chosen);
+        counts.add_panel(judgments, n_chosen);
         let mut sets: HashMap<(&str, u16, Vec<u16>), Vec<&Judgment>> = HashMap::new();
         for judgment in judgments {
             counts.judgments += 1;
@@ -72,6 +89,63 @@ impl JudgeCounts {
             counts.consistent += u32::from(same.iter().all(|judgment| answer(judgment) == answer(same[0])));
         }
         counts
+    }
+
+    /// How sure judges are of their verdicts, and how right that is.
+    fn add_words(&mut self, judgments: &[&Judgment], n_chosen: u16) {
+        for judgment in judgments.iter().filter(|judgment| judgment.outcome == Outcome::Verdict) {
+            let is_chosen = |slot: &u16| *slot < n_chosen;
+            self.rated += u32::from(judgment.rating.is_some() && judgment.probabilities.is_none());
+            // Of the verdict, of the right verdict, and whether the two are one.
+            let (stated, of_right, right) = match (judgment.shown.as_slice(), judgment.probabilities.as_deref()) {
+                ([slot], Some([yes])) => {
+                    let label = f64::from(u8::from(is_chosen(slot)));
+                    self.asked += 1;
+                    self.yes_excess += yes - label;
+                    (
+                        yes.max(1.0 - yes),
+                        if is_chosen(slot) { *yes } else { 1.0 - yes },
+                        (*yes > 0.5) == is_chosen(slot),
+                    )
+                }
+                (shown, Some(probabilities)) if shown.len() == probabilities.len() => {
+                    let Some(picked) = judgment.picked.map(usize::from) else { continue };
+                    let (Some(slot), Some(stated)) = (shown.get(picked), probabilities.get(picked)) else { continue };
+                    let of_right: f64 =
+                        shown.iter().zip(probabilities).filter(|(slot, _)| is_chosen(slot)).map(|(_, p)| p).sum();
+                    (*stated, of_right, is_chosen(slot))
+                }
+                _ => continue,
+            };
+            self.stated += 1;
+            self.stated_p += stated;
+            self.stated_right += u32::from(right);
+            self.stated_brier += (1.0 - of_right) * (1.0 - of_right);
+        }
+    }
+
+    /// How often judges of a panel agree on one question (the same responses in the same order).
+    fn add_panel(&mut self, judgments: &[&Judgment], n_chosen: u16) {
+        let mut questions: HashMap<(&[u16], u16), Vec<usize>> = HashMap::new();
+        for judgment in judgments.iter().filter(|judgment| judgment.shown.len() > 1) {
+            let vote = match (judgment.outcome, judgment.picked) {
+                (Outcome::Tie, _) => 2,
+                (Outcome::Verdict, Some(at)) => match judgment.shown.get(usize::from(at)) {
+                    Some(slot) => usize::from(*slot >= n_chosen),
+                    None => continue,
+                },
+                _ => continue,
+            };
+            questions.entry((&judgment.shown, judgment.sample)).or_default().push(vote);
+        }
+        for votes in questions.values().filter(|votes| votes.len() > 1) {
+            let pairs = (votes.len() * (votes.len() - 1) / 2) as u32;
+            let mut counts = [0u32; 3];
+            votes.iter().for_each(|vote| counts[*vote] += 1);
+            self.panel_pairs += pairs;
+            self.panel_same += counts.iter().map(|n| n * n.saturating_sub(1) / 2).sum::<u32>();
+            self.votes.iter_mut().zip(counts).for_each(|(sum, n)| *sum += n);
+        }
     }
 }
 
@@ -170,7 +244,7 @@ fn lower(
         if let [Some(scored), Some(worst), Some(best)] = bounds {
             judged.pairs.insert(*item as u32, PairVotes { scored, worst, best });
         }
-        judged.counts[*item] = JudgeCounts::of(&judgments);
+        judged.counts[*item] = JudgeCounts::of(&judgments, key.n_chosen);
         judged.worst[slots.clone()].copy_from_slice(&of(Unresolved::Wrong));
         judged.best[slots.clone()].copy_from_slice(&of(Unresolved::Right));
         if let Some(unresolved) = unresolved {
@@ -234,10 +308,49 @@ mod tests {
             judgment(&[0, 3], Outcome::Unparsed, None),
             judgment(&[3, 0], Outcome::Verdict, Some(1)),
         ];
-        let counts = JudgeCounts::of(&judgments.iter().collect::<Vec<_>>());
+        let counts = JudgeCounts::of(&judgments.iter().collect::<Vec<_>>(), 1);
         assert_eq!((counts.judgments, counts.unparsed, counts.ties), (6, 1, 2));
         assert_eq!((counts.picks, counts.first), (3, 2));
         assert_eq!((counts.reordered, counts.consistent), (2, 1));
         assert_eq!((counts.prompt_tokens, counts.reply_tokens, counts.money), (60, 12, 3.0));
+        assert_eq!((counts.stated, counts.panel_pairs), (0, 0), "no probabilities, one judge");
+    }
+
+    /// Of a pair: 0.8 for the chosen response, shown second and picked; 0.6 for the rejected one. Of single responses:
+    /// yes at 0.9 of a chosen one, yes at 0.7 of a rejected one. Three judges on one question: chosen, chosen, tie.
+    #[test]
+    fn words_and_panels_by_hand() {
+        let judgment = |judge: &str, shown: &[u16], picked, probabilities: &[f64]| Judgment {
+            judge: judge.into(),
+            shown: shown.to_vec(),
+            sample: 0,
+            outcome: Outcome::Verdict,
+            picked,
+            strength: None,
+            rating: (shown.len() == 1).then(|| probabilities[0]),
+            probabilities: (!probabilities.is_empty()).then(|| probabilities.to_vec()),
+            reply: None,
+            reasoning: None,
+            why: None,
+            finish: None,
+            asks: 1,
+            prompt_tokens: None,
+            reply_tokens: None,
+            cost: None,
+        };
+        let all = [
+            judgment("a", &[1, 0], Some(1), &[0.2, 0.8]),
+            judgment("a", &[0, 1], Some(1), &[0.4, 0.6]),
+            judgment("a", &[0], None, &[0.9]),
+            judgment("a", &[1], None, &[0.7]),
+            judgment("b", &[1, 0], Some(1), &[]),
+            Judgment { outcome: Outcome::Tie, ..judgment("c", &[1, 0], None, &[]) },
+        ];
+        let counts = JudgeCounts::of(&all.iter().collect::<Vec<_>>(), 1);
+        assert_eq!((counts.stated, counts.stated_right, counts.asked), (4, 2, 2));
+        assert!((counts.stated_p - (0.8 + 0.6 + 0.9 + 0.7)).abs() < 1e-12);
+        // 0.2² + 0.6² + 0.1² + 0.7².
+        assert!((counts.stated_brier - 0.9).abs() < 1e-12 && (counts.yes_excess - (-0.1 + 0.7)).abs() < 1e-12);
+        assert_eq!((counts.panel_pairs, counts.panel_same, counts.votes), (3, 1, [2, 0, 1]));
     }
 }

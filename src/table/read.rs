@@ -14,6 +14,7 @@ use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchR
 
 use super::TableError;
 use super::footer::{self, Opened};
+use super::implicit::LogProbs;
 use super::score::{SCHEMA_VERSION, ScoreRow, Side, VERSION_KEY};
 use super::store::{COLUMNS, column_type};
 use crate::lang::Lang;
@@ -113,6 +114,9 @@ pub struct ScoreBatch {
     pub reward: Float32Array,
     pub logp_policy: Float64Array,
     pub logp_reference: Float64Array,
+    pub logp_squares: Float64Array,
+    pub n_scored: UInt32Array,
+    pub n_bytes: UInt32Array,
 }
 
 impl ScoreBatch {
@@ -122,6 +126,19 @@ impl ScoreBatch {
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// What an implicit model said of the response in row `row`.
+    pub fn log_probs(&self, row: usize) -> Option<LogProbs> {
+        let number = |column: &Float64Array| column.is_valid(row).then(|| column.value(row));
+        let count = |column: &UInt32Array| column.is_valid(row).then(|| column.value(row));
+        Some(LogProbs {
+            policy: number(&self.logp_policy)?,
+            reference: number(&self.logp_reference),
+            squares: number(&self.logp_squares),
+            tokens: count(&self.n_scored),
+            bytes: count(&self.n_bytes),
+        })
     }
 
     /// The error for a value of row `row` of this batch that cannot be.
@@ -205,6 +222,9 @@ impl Decoder<'_> {
             reward: self.column("reward")?.as_primitive::<Float32Type>().clone(),
             logp_policy: self.column("logp_policy")?.as_primitive::<Float64Type>().clone(),
             logp_reference: self.column("logp_reference")?.as_primitive::<Float64Type>().clone(),
+            logp_squares: self.column("logp_squares")?.as_primitive::<Float64Type>().clone(),
+            n_scored: self.column("n_scored")?.as_primitive::<UInt32Type>().clone(),
+            n_bytes: self.column("n_bytes")?.as_primitive::<UInt32Type>().clone(),
         })
     }
 
@@ -288,8 +308,7 @@ impl RowNames {
             n_tokens: batch.n_tokens.value(row),
             truncated: batch.truncated.value(row),
             reward: batch.reward.is_valid(row).then(|| batch.reward.value(row)),
-            logp_policy: batch.logp_policy.is_valid(row).then(|| batch.logp_policy.value(row)),
-            logp_reference: batch.logp_reference.is_valid(row).then(|| batch.logp_reference.value(row)),
+            log_probs: batch.log_probs(row),
         }
     }
 }

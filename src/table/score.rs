@@ -10,13 +10,16 @@
 //! | n_chars, n_tokens | u32 | of the response; of the whole sequence as the model saw it; 0: not known |
 //! | truncated | bool | something was cut to fit the model |
 //! | reward | f32, nullable | null: the model gave none |
-//! | logp_policy, logp_reference | f64, nullable | sums over response tokens, implicit models only |
+//! | logp_policy, logp_reference | f64, nullable | sums over response tokens, implicit models only, as all that follow |
+//! | logp_squares | f64, nullable | sum of the policy's squared log-probabilities |
+//! | n_scored, n_bytes | u32, nullable | tokens that were summed over; bytes of the response |
 //!
 //! Run provenance ([`RunInfo`](crate::provenance::RunInfo)) is JSON in the Parquet key-value metadata
 //! under [`METADATA_KEY`]; the schema version is under [`VERSION_KEY`].
 
 use std::sync::Arc;
 
+use super::implicit::LogProbs;
 use crate::lang::Lang;
 
 pub const METADATA_KEY: &str = "rmbench.run";
@@ -57,6 +60,5 @@ pub struct ScoreRow {
     pub n_tokens: u32,
     pub truncated: bool,
     pub reward: Option<f32>,
-    pub logp_policy: Option<f64>,
-    pub logp_reference: Option<f64>,
+    pub log_probs: Option<LogProbs>,
 }

@@ -30,7 +30,7 @@ const ROWS_PER_BATCH: usize = 8_192;
 const DICTIONARY_BYTES: usize = 16 << 20;
 
 /// The columns in file order: name and whether a row may lack it. Types are in [`arrow_schema`].
-pub(super) const COLUMNS: [(&str, bool); 16] = [
+pub(super) const COLUMNS: [(&str, bool); 19] = [
     ("benchmark", false),
     ("benchmark_version", false),
     ("subset", false),
@@ -47,16 +47,19 @@ pub(super) const COLUMNS: [(&str, bool); 16] = [
     ("reward", true),
     ("logp_policy", true),
     ("logp_reference", true),
+    ("logp_squares", true),
+    ("n_scored", true),
+    ("n_bytes", true),
 ];
 
 /// Type of a column of schema v1.
 pub(super) fn column_type(name: &str) -> DataType {
     match name {
         "response_index" => DataType::UInt16,
-        "n_chars" | "n_tokens" => DataType::UInt32,
+        "n_chars" | "n_tokens" | "n_scored" | "n_bytes" => DataType::UInt32,
         "truncated" => DataType::Boolean,
         "reward" => DataType::Float32,
-        "logp_policy" | "logp_reference" => DataType::Float64,
+        "logp_policy" | "logp_reference" | "logp_squares" => DataType::Float64,
         _ => DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8)),
     }
 }
@@ -178,6 +181,9 @@ struct Columns {
     reward: Float32Builder,
     logp_policy: Float64Builder,
     logp_reference: Float64Builder,
+    logp_squares: Float64Builder,
+    n_scored: UInt32Builder,
+    n_bytes: UInt32Builder,
 }
 
 impl Columns {
@@ -196,8 +202,12 @@ impl Columns {
         self.n_tokens.append_value(row.n_tokens);
         self.truncated.append_value(row.truncated);
         self.reward.append_option(row.reward);
-        self.logp_policy.append_option(row.logp_policy);
-        self.logp_reference.append_option(row.logp_reference);
+        let log_probs = row.log_probs;
+        self.logp_policy.append_option(log_probs.map(|of| of.policy));
+        self.logp_reference.append_option(log_probs.and_then(|of| of.reference));
+        self.logp_squares.append_option(log_probs.and_then(|of| of.squares));
+        self.n_scored.append_option(log_probs.and_then(|of| of.tokens));
+        self.n_bytes.append_option(log_probs.and_then(|of| of.bytes));
         self.len += 1;
         Ok(())
     }
@@ -221,6 +231,9 @@ impl Columns {
             Arc::new(self.reward.finish()),
             Arc::new(self.logp_policy.finish()),
             Arc::new(self.logp_reference.finish()),
+            Arc::new(self.logp_squares.finish()),
+            Arc::new(self.n_scored.finish()),
+            Arc::new(self.n_bytes.finish()),
         ];
         RecordBatch::try_new(arrow_schema(), arrays)
     }
@@ -230,6 +243,7 @@ impl Columns {
 mod tests {
     use super::*;
     use crate::lang::Lang;
+    use crate::table::implicit::LogProbs;
     use crate::table::read::ScoreFile;
     use crate::table::score::Side;
 
@@ -249,8 +263,7 @@ mod tests {
             n_tokens: 4,
             truncated: false,
             reward,
-            logp_policy: None,
-            logp_reference: Some(-1.5),
+            log_probs: Some(LogProbs { policy: -1.5, squares: Some(2.0), tokens: Some(3), ..LogProbs::default() }),
         }
     }
 

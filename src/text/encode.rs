@@ -1,6 +1,9 @@
 //! Comparisons to token ids: template, tokenizer, BOS policy, truncation.
 
-use std::fmt;
+mod error;
+mod rewardbench;
+
+use std::borrow::Cow;
 use std::path::Path;
 
 use rayon::prelude::*;
@@ -8,77 +11,11 @@ use rayon::prelude::*;
 use super::chat::{ChatTemplate, TemplateContext, TemplateError};
 use super::prefix::common_prefix;
 use super::settings::{BosPolicy, Layout, TextSettings, Truncation};
-use super::template_files::NoDefault;
-use super::tokenizer_files::{TokenizerFiles, TokenizerFilesError};
+use super::tokenizer_files::TokenizerFiles;
 use super::tokens::Tokens;
-use crate::lang::Lang;
-use crate::preference::{Comparison, Conversation, Response};
+use crate::preference::{Comparison, Conversation, Message, Response, Role};
 
-/// Which item an error is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ItemRef {
-    pub item: String,
-    pub lang: Lang,
-    pub row: u64,
-}
-
-impl ItemRef {
-    pub fn of(comparison: &Comparison) -> Box<Self> {
-        Box::new(Self { item: comparison.id.to_string(), lang: comparison.lang, row: comparison.row })
-    }
-}
-
-impl fmt::Display for ItemRef {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "item `{}` ({}), row {}", self.item, self.lang, self.row)
-    }
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum TextError {
-    #[error(transparent)]
-    Files(#[from] TokenizerFilesError),
-    #[error("layout \"chat\" needs a chat template, and the checkpoint brings none")]
-    NoTemplate,
-    #[error(transparent)]
-    NoDefaultTemplate(#[from] NoDefault),
-    #[error("the chat template cannot be used")]
-    Template(#[source] TemplateError),
-    #[error("bos = \"ensure\" needs a BOS token, and the tokenizer names none")]
-    NoBos,
-    #[error("max-length {max_length} leaves no room beside {special} special tokens")]
-    NoRoom { max_length: usize, special: usize },
-    #[error("{at}: cannot render response {response}")]
-    Render { at: Box<ItemRef>, response: usize, source: TemplateError },
-    #[error("{at}: cannot tokenise response {response}: {problem}")]
-    Encode { at: Box<ItemRef>, response: usize, problem: String },
-    #[error("{at}: response {response} has {n_tokens} tokens, {max_length} are allowed")]
-    TooLong { at: Box<ItemRef>, response: usize, n_tokens: usize, max_length: usize },
-    #[error("{at}: response {response} has no tokens at all")]
-    Empty { at: Box<ItemRef>, response: usize },
-}
-
-impl TextError {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<&'static str> {
-        Some(match self {
-            TextError::Files(TokenizerFilesError::NoTokenizer(_)) => {
-                "only checkpoints with a `tokenizer.json` are read; transformers writes one with \
-                 `AutoTokenizer.from_pretrained(…).save_pretrained(…)`"
-            }
-            TextError::NoTemplate => "use layout = \"concat\", or put a `chat_template.jinja` beside the tokenizer",
-            TextError::NoDefaultTemplate(_) => {
-                "put the one to use beside the tokenizer as `chat_template.jinja`, or use layout = \"concat\""
-            }
-            TextError::NoBos => "use bos = \"keep\"",
-            TextError::TooLong { .. } => "raise max-length, or choose truncation = \"left\"",
-            TextError::Render { source: TemplateError::Refused(_), .. } => {
-                "the model's template does not take this sequence of roles; layout = \"concat\" joins the plain texts"
-            }
-            _ => return None,
-        })
-    }
-}
+pub use error::{ItemRef, TextError};
 
 /// The token ids of one comparison.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -142,16 +79,18 @@ impl EncodingCounts {
 
 /// A checkpoint's tokenizer and template with the settings to use them.
 pub struct TextPipeline {
-    files: TokenizerFiles,
+    pub(super) files: TokenizerFiles,
     settings: TextSettings,
     /// Never `Auto`.
     layout: Layout,
-    template: Option<ChatTemplate>,
+    pub(super) template: Option<ChatTemplate>,
     bos_id: Option<u32>,
     eos: Option<String>,
     marks_prompts: bool,
     /// What every sequence ends with.
     last: Option<u32>,
+    /// Sequences as RewardBench's DPO inference makes them.
+    rewardbench: bool,
 }
 
 impl TextPipeline {
@@ -184,7 +123,9 @@ impl TextPipeline {
             return Err(TextError::NoBos);
         }
         let eos = files.special_tokens.get("eos_token").cloned();
-        Ok(Self { files, settings: settings.clone(), layout, template, bos_id, eos, marks_prompts: false, last: None })
+        let settings = settings.clone();
+        let (marks_prompts, last, rewardbench) = (false, None, false);
+        Ok(Self { files, settings, layout, template, bos_id, eos, marks_prompts, last, rewardbench })
     }
 
     /// Also finds where each prompt ends ([`Encoded::prompt_tokens`]), at the price of encoding it once more.
@@ -201,6 +142,9 @@ impl TextPipeline {
 
     /// All sequences of one comparison.
     pub fn encode(&self, comparison: &Comparison) -> Result<Encoded, TextError> {
+        if self.rewardbench {
+            return self.encode_as_rewardbench(comparison);
+        }
         self.encode_within(comparison, self.settings.max_length, self.marks_prompts)
     }
 
@@ -256,7 +200,7 @@ impl TextPipeline {
         comparison: &Comparison,
         response: &Response,
     ) -> Result<(String, Option<String>), TemplateError> {
-        let conversation = comparison.prompt_of(response);
+        let conversation = &*self.asked(comparison.prompt_of(response));
         Ok(match &self.template {
             Some(template) => (template.render(conversation, Some(response), false)?, None),
             // transformers takes an empty second text for none.
@@ -364,10 +308,23 @@ impl TextPipeline {
         Ok(Tokens::of(&encoding))
     }
 
+    /// The conversation with the settings' system turn, where it has none and they say one.
+    fn asked<'a>(&self, conversation: &'a Conversation) -> Cow<'a, Conversation> {
+        let has_system = conversation.0.first().is_some_and(|turn| turn.role == Role::System);
+        match &self.settings.system {
+            Some(content) if !has_system => {
+                let system = Message { role: Role::System, content: content.clone() };
+                Cow::Owned(Conversation(std::iter::once(system).chain(conversation.0.iter().cloned()).collect()))
+            }
+            _ => Cow::Borrowed(conversation),
+        }
+    }
+
     /// Ids of the prompt alone as it begins every sequence: with the header of the answer in the chat
     /// layout, up to the tokens that change once a response follows.
     fn prompt_ids(&self, comparison: &Comparison, prompt: &Conversation) -> Result<Vec<u32>, TextError> {
         let at = || ItemRef::of(comparison);
+        let prompt = &*self.asked(prompt);
         let (text, special) = match &self.template {
             Some(template) => {
                 let text = template.render(prompt, None, true);
@@ -375,15 +332,11 @@ impl TextPipeline {
             }
             None => (prompt.plain_text(), true),
         };
-        let encoding = self.files.tokenizer.encode_fast(text, special);
-        let encoding = encoding.map_err(|e| TextError::Encode { at: at(), response: 0, problem: e.to_string() })?;
-        let mut tokens = Tokens::of(&encoding);
-        self.apply_bos_policy(&mut tokens);
-        Ok(tokens.ids())
+        self.ids_with(&text, special).map_err(|problem| TextError::Encode { at: at(), response: 0, problem })
     }
 
     /// Returns how many BOS tokens were removed. A BOS that stays is protected from truncation.
-    fn apply_bos_policy(&self, tokens: &mut Tokens) -> usize {
+    pub(super) fn apply_bos_policy(&self, tokens: &mut Tokens) -> usize {
         self.bos_id.map_or(0, |bos| tokens.apply(self.settings.bos, bos))
     }
 }

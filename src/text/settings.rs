@@ -65,6 +65,9 @@ pub struct TextSettings {
     pub bos: BosPolicy,
     /// In the `concat` layout: end the response with the tokenizer's EOS text unless it does already.
     pub append_eos: bool,
+    /// The system turn of prompts that have none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system: Option<String>,
     /// What chat templates take for today.
     pub date: FrozenDate,
     /// Further variables for the chat template, such as `enable_thinking = false`.
@@ -80,6 +83,7 @@ impl Default for TextSettings {
             truncation: Truncation::default(),
             bos: BosPolicy::default(),
             append_eos: true,
+            system: None,
             date: FrozenDate::default(),
             template_variables: BTreeMap::new(),
         }
@@ -101,15 +105,17 @@ pub struct TextOverrides {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub append_eos: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub system: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub date: Option<FrozenDate>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub template_variables: BTreeMap<String, serde_json::Value>,
 }
 
 impl From<&TextSettings> for TextOverrides {
-    /// Changes everything, up to template variables and a length limit that the settings do not have.
+    /// Changes everything, up to template variables, a system turn and a length limit that the settings do not have.
     fn from(settings: &TextSettings) -> Self {
-        let TextSettings { layout, max_length, truncation, bos, append_eos, date, template_variables } =
+        let TextSettings { layout, max_length, truncation, bos, append_eos, system, date, template_variables } =
             settings.clone();
         Self {
             layout: Some(layout),
@@ -117,6 +123,7 @@ impl From<&TextSettings> for TextOverrides {
             truncation: Some(truncation),
             bos: Some(bos),
             append_eos: Some(append_eos),
+            system,
             date: Some(date),
             template_variables,
         }
@@ -126,7 +133,7 @@ impl From<&TextSettings> for TextOverrides {
 impl TextOverrides {
     /// The model's settings with these changes; template variables are added one by one.
     pub fn over(&self, of_model: TextSettings) -> TextSettings {
-        let Self { layout, max_length, truncation, bos, append_eos, date, template_variables } = self.clone();
+        let Self { layout, max_length, truncation, bos, append_eos, system, date, template_variables } = self.clone();
         let mut variables = of_model.template_variables;
         variables.extend(template_variables);
         TextSettings {
@@ -135,6 +142,7 @@ impl TextOverrides {
             truncation: truncation.unwrap_or(of_model.truncation),
             bos: bos.unwrap_or(of_model.bos),
             append_eos: append_eos.unwrap_or(of_model.append_eos),
+            system: system.or(of_model.system),
             date: date.unwrap_or(of_model.date),
             template_variables: variables,
         }

@@ -17,7 +17,7 @@ use crate::preference::Comparison;
 use crate::progress::Progress;
 use crate::provenance::RunInfo;
 use crate::reward::artifact::{self, ArtifactError};
-use crate::reward::network::{Loading, MissingHead};
+use crate::reward::network::{Loading, MissingHead, Network};
 use crate::reward::padding;
 use crate::reward::parts::ModelParts;
 use crate::reward::preset;
@@ -46,12 +46,8 @@ pub fn begin(
 ) -> Result<Beginning, TrainError> {
     let source = &settings.source;
     let spec = source.model.as_deref().ok_or_else(|| TrainError::Settings("`source.model` is missing".into()))?;
-    let device = device::parse(&source.device).map_err(|e| TrainError::Settings(e.to_string()))?;
-    let compute = device::parse_dtype(&source.dtype).map_err(|e| TrainError::Settings(e.to_string()))?;
-    if compute == Kind::Half {
-        let why = "gradients vanish in f16 without loss scaling; train in bf16 or f32 (both score in f16 afterwards)";
-        return Err(TrainError::Settings(why.into()));
-    }
+    refuse_reference(settings)?;
+    let (device, compute) = placed(settings)?;
     let mut digests = BTreeMap::new();
     let mut adapter_base = None;
     let (model, tokenizer_dir) = match spec.strip_prefix("init:") {
@@ -79,16 +75,14 @@ pub fn begin(
         true => ScalarModel { text: model.text.marking_prompts(), ..model },
         false => model,
     };
-    let groups = Groups::of(&settings.groups);
-    let names = model.network.params().keys().map(String::as_str);
-    if let [unused, ..] = groups.unused(names)[..] {
-        return Err(TrainError::Settings(format!("`groups`: no parameter of this model has {unused:?} in its name")));
-    }
     match settings.adapter.is_used() {
         // A head alone is made trainable where its features are known.
-        false if source.features.is_some() => {}
-        true => model.network.train_adapter().map_err(|e| TrainError::Begin(e.to_string()))?,
-        false => model.network.train_where(|name| !groups.is_frozen(name)),
+        false if source.features.is_some() => refuse_unused_groups(&model.network, settings)?,
+        true => {
+            refuse_unused_groups(&model.network, settings)?;
+            model.network.train_adapter().map_err(|e| TrainError::Begin(e.to_string()))?;
+        }
+        false => train_by_groups(&model.network, settings)?,
     }
     if let Some(warning) = padding::warning(&model) {
         progress.warn(&warning);
@@ -103,6 +97,47 @@ pub fn begin(
     Ok(Beginning { trainable, run })
 }
 
+/// Everything is trained but what `groups` freeze.
+pub(super) fn train_by_groups(network: &Network, settings: &TrainSettings) -> Result<(), TrainError> {
+    refuse_unused_groups(network, settings)?;
+    let groups = Groups::of(&settings.groups);
+    network.train_where(|name| !groups.is_frozen(name));
+    Ok(())
+}
+
+fn refuse_unused_groups(network: &Network, settings: &TrainSettings) -> Result<(), TrainError> {
+    match Groups::of(&settings.groups).unused(network.params().keys().map(String::as_str))[..] {
+        [] => Ok(()),
+        [unused, ..] => {
+            let why = format!("`groups`: no parameter of this model has {unused:?} in its name");
+            Err(TrainError::Settings(why))
+        }
+    }
+}
+
+/// Reward heads are compared with no other model.
+pub(super) fn refuse_reference(settings: &TrainSettings) -> Result<(), TrainError> {
+    match settings.source.reference {
+        None => Ok(()),
+        Some(_) => {
+            let why = format!("objective `{}` has no use for a reference model", settings.objective.name());
+            Err(TrainError::Settings(why))
+        }
+    }
+}
+
+/// Device and kind of activations of a run.
+pub(super) fn placed(settings: &TrainSettings) -> Result<(Device, Kind), TrainError> {
+    let source = &settings.source;
+    let device = device::parse(&source.device).map_err(|e| TrainError::Settings(e.to_string()))?;
+    let compute = device::parse_dtype(&source.dtype).map_err(|e| TrainError::Settings(e.to_string()))?;
+    if compute == Kind::Half {
+        let why = "gradients vanish in f16 without loss scaling; train in bf16 or f32 (both score in f16 afterwards)";
+        return Err(TrainError::Settings(why.into()));
+    }
+    Ok((device, compute))
+}
+
 /// f32 masters; a head that the checkpoint lacks is drawn and named. An adapter is merged into its base.
 fn from_checkpoint(
     parts: &ModelParts,
@@ -114,7 +149,7 @@ fn from_checkpoint(
     let missing = MissingHead::Draw { init: settings.head_init, seed: settings.seed };
     let loading = Loading { device, weights: Kind::Float, compute, missing };
     let own = reward_options(settings);
-    let model = artifact::load_parts(parts, AdapterUse::Merged, loading, &settings.text, &own).map_err(Box::new)?;
+    let model = artifact::load_parts(parts, AdapterUse::Merged, loading, &settings.text(), &own).map_err(Box::new)?;
     ready(model, settings, progress)
 }
 
@@ -160,7 +195,7 @@ fn beside_a_checkpoint(
             let why = "`adapter.method` is keep, and `--model` is no adapter; choose lora or dora for a new one";
             return Err(TrainError::Settings(why.into()));
         }
-        let model = artifact::load_parts(parts, AdapterUse::Apart, loading, &settings.text, &own).map_err(failed)?;
+        let model = artifact::load_parts(parts, AdapterUse::Apart, loading, &settings.text(), &own).map_err(failed)?;
         if let Some(loss) = model.network.adapter_loss() {
             let why =
                 format!("this adapter cannot be trained further: {loss}; `rmbench model merge-adapter` merges it");
@@ -180,7 +215,7 @@ fn beside_a_checkpoint(
     loop {
         let config = settings.adapter.config(&also).map_err(TrainError::Settings)?;
         let adapter = Adapter::new(config.clone());
-        let model = artifact::load_with(parts, Some(adapter), loading, &settings.text, &own).map_err(failed)?;
+        let model = artifact::load_with(parts, Some(adapter), loading, &settings.text(), &own).map_err(failed)?;
         let mut lost = Vec::new();
         for name in &model.network.drawn {
             if !config.saves(name).map_err(TrainError::Settings)? {
@@ -251,7 +286,7 @@ fn from_scratch(
         progress.finish();
         progress.line(&format!("tokenizer of {size} entries trained on the data"));
     }
-    let text = settings.text.over(TextSettings::default());
+    let text = settings.text().over(TextSettings::default());
     let reward = reward_options(settings);
     let (init, seed) = (settings.head_init, settings.seed);
     let model = artifact::init(&preset, &dir, &text, init, seed, compute, device, &reward).map_err(Box::new)?;

@@ -17,7 +17,7 @@ use super::error::TrainError;
 use super::journal::LogLengths;
 use super::optimizer::AdamW;
 use super::schedule::Plateau;
-use super::trainable::Trainable;
+use super::trainable::Saved;
 use crate::backbone::weights::{self, Checkpoint};
 use crate::files::{self, FileError};
 use crate::provenance::RunInfo;
@@ -99,7 +99,7 @@ impl Checkpoints {
     }
 
     /// Writes the checkpoint of `state.step`, atomically and durably.
-    pub fn save<M: Trainable>(
+    pub fn save<M: Saved>(
         &self,
         model: &M,
         optimizer: &AdamW,
@@ -112,7 +112,7 @@ impl Checkpoints {
             remove(&part)?;
         }
         files::create_dir(&part)?;
-        model.save(&part)?;
+        model.write(&part)?;
         let moments = optimizer.state();
         weights::write(&part.join(OPTIMIZER_FILE), moments.iter().map(|(name, tensor)| (name.as_str(), tensor)))?;
         if let Some(average) = average {
@@ -150,7 +150,7 @@ impl Checkpoints {
     }
 
     /// Puts parameters, moments and averages back.
-    pub fn load_tensors<M: Trainable>(
+    pub fn load_tensors<M: Saved>(
         &self,
         step: u64,
         model: &M,
@@ -161,7 +161,7 @@ impl Checkpoints {
         let dir = self.path(step);
         let kept = dir.join(OBJECTIVE_FILE);
         companion.load(if kept.is_file() { tensors(&kept)? } else { BTreeMap::new() })?;
-        load_params(model, model.read(&dir)?, &dir)?;
+        load_params(model, model.written(&dir)?, &dir)?;
         optimizer.load_state(tensors(&dir.join(OPTIMIZER_FILE))?)?;
         if let Some(average) = average {
             average.load(tensors(&dir.join(AVERAGE_FILE))?)?;
@@ -171,9 +171,9 @@ impl Checkpoints {
 
     /// Gives the model the parameters it would be used with at `step`: averaged ones where an average is
     /// kept.
-    pub fn load_final<M: Trainable>(&self, step: u64, model: &M, averaged: bool) -> Result<(), TrainError> {
+    pub fn load_final<M: Saved>(&self, step: u64, model: &M, averaged: bool) -> Result<(), TrainError> {
         let dir = self.path(step);
-        let mut params = model.read(&dir)?;
+        let mut params = model.written(&dir)?;
         if averaged {
             params.extend(tensors(&dir.join(AVERAGE_FILE))?);
         }
@@ -220,10 +220,10 @@ fn tensors(path: &Path) -> Result<BTreeMap<String, Tensor>, TrainError> {
     Ok(Checkpoint::open_files(&[path.to_owned()])?.take_all()?)
 }
 
-fn load_params<M: Trainable>(model: &M, mut saved: BTreeMap<String, Tensor>, dir: &Path) -> Result<(), TrainError> {
+fn load_params<M: Saved>(model: &M, mut saved: BTreeMap<String, Tensor>, dir: &Path) -> Result<(), TrainError> {
     let _no_grad = tch::no_grad_guard();
     let broken = |problem: String| TrainError::Checkpoint { path: dir.to_owned(), problem };
-    for (name, param) in model.saved()? {
+    for (name, param) in model.parameters()? {
         let found = saved.remove(name).ok_or_else(|| broken(format!("it has no tensor `{name}`")))?;
         if (found.size(), found.kind()) != (param.size(), param.kind()) {
             let problem = format!(

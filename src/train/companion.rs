@@ -6,6 +6,7 @@
 pub mod balance;
 pub mod critic;
 mod mlp;
+pub mod shift;
 pub mod threshold;
 pub mod users;
 
@@ -21,6 +22,7 @@ use crate::objective::Family;
 
 use balance::Balance;
 use critic::Critic;
+use shift::Shift;
 use threshold::Threshold;
 use users::Users;
 
@@ -31,6 +33,7 @@ pub enum Companion {
     Critic(Critic),
     Threshold(Threshold),
     Users(Users),
+    Shift(Shift),
 }
 
 impl Companion {
@@ -40,7 +43,10 @@ impl Companion {
             Family::Dial(dial) => Companion::Critic(Critic::new(dial.clone(), settings.seed, pairs)?),
             Family::Sspo(sspo) => Companion::Threshold(Threshold::new(sspo.clone(), pairs)?),
             Family::Individual(own) => Companion::Users(Users::new(own.clone(), settings.seed, pairs)?),
-            _ => Companion::None,
+            _ => match settings.objective.policy().and_then(|needs| needs.shift) {
+                Some(shift) => Companion::Shift(Shift::new(shift)),
+                None => Companion::None,
+            },
         })
     }
 
@@ -53,7 +59,7 @@ impl Companion {
     /// steps of preference learning.
     pub fn factors<E>(&self, t: u64, pairs: &[&TrainPair<E>]) -> Vec<f64> {
         match self {
-            Companion::None | Companion::Users(_) => vec![1.0; pairs.len()],
+            Companion::None | Companion::Users(_) | Companion::Shift(_) => vec![1.0; pairs.len()],
             Companion::Balance(balance) => balance.factors(pairs),
             Companion::Critic(critic) => critic.factors(pairs),
             Companion::Threshold(threshold) => threshold.factors(t, pairs),
@@ -68,6 +74,7 @@ impl Companion {
             Companion::Critic(critic) => critic.tensors(),
             Companion::Threshold(threshold) => threshold.tensors(),
             Companion::Users(users) => users.tensors(),
+            Companion::Shift(shift) => shift.tensors(),
         }
     }
 
@@ -79,6 +86,7 @@ impl Companion {
             Companion::Critic(critic) => critic.load(tensors),
             Companion::Threshold(threshold) => threshold.load(tensors),
             Companion::Users(users) => users.load(tensors),
+            Companion::Shift(shift) => shift.load(tensors),
         }
     }
 
@@ -90,6 +98,7 @@ impl Companion {
             Companion::Critic(critic) => critic.report(),
             Companion::Threshold(threshold) => threshold.report(),
             Companion::Users(users) => users.report(),
+            Companion::Shift(shift) => shift.report(),
         }
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::TrainError;
+use super::goals;
 use super::overlap::without_overlap;
 use super::prepare::{Prepared, Role, limited, prepare};
 use super::run::TrainJob;
@@ -46,8 +47,16 @@ pub fn data<M: Trainable>(
     if matches!(sampling.order, Order::EasyFirst | Order::HardFirst) {
         refuse_unsized(&train)?;
     }
-    let train = prepare(model, &train, Role::Training, settings, progress)?;
-    let eval = prepare(model, &eval, Role::Evaluation, settings, progress)?;
+    let mut files = files;
+    if settings.auxiliary.goals {
+        let (all, of) = goals::with_copies(&train);
+        files = of.iter().filter_map(|&number| files.get(number).copied()).collect();
+        train = all;
+    }
+    let mut train = prepare(model, &train, Role::Training, settings, progress)?;
+    let mut eval = prepare(model, &eval, Role::Evaluation, settings, progress)?;
+    model.complete(&mut train.pairs, job.out, progress)?;
+    model.complete(&mut eval.pairs, job.out, progress)?;
     Ok(Data { train, eval, files })
 }
 

@@ -80,7 +80,7 @@ pub fn start(out: &Path, resume: bool, run: &RunInfo, progress: &mut dyn Progres
 
 /// Settings that say where files lie. What is in them is compared by content, so that a run can be
 /// resumed after its data or the model it began with moved.
-const PLACES: [&str; 4] = ["source.data", "source.eval", "source.features", "source.model"];
+const PLACES: [&str; 5] = ["source.data", "source.eval", "source.features", "source.model", "source.reference"];
 /// Digests by file name; `content/…` says the same whatever the files are called.
 const BY_NAME: &str = "data/";
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tch::Tensor;
 
+use super::begin::refuse_reference;
 use super::error::TrainError;
 use super::frozen::{Features, rows, through};
 use super::record::{described, reward_options};
@@ -45,6 +46,7 @@ pub fn begin(
     out: &Path,
     progress: &mut dyn Progress,
 ) -> Result<(Embedded, RunInfo), TrainError> {
+    refuse_reference(settings)?;
     let device = device::parse(&settings.source.device).map_err(|e| TrainError::Settings(e.to_string()))?;
     let spec = settings.source.model.as_deref().unwrap_or(INIT);
     let mut digests = BTreeMap::new();

@@ -159,8 +159,13 @@ impl<'a, M: Trainable> Engine<'a, M> {
             Companion::Critic(critic) => drawn.sides(|pair| critic.is_source(pair)),
             _ => [0, 0],
         };
-        let threshold = match &self.companion {
+        forward.refuse_pieces(&costs, pieces.len())?;
+        let mut threshold = match &mut self.companion {
             Companion::Threshold(threshold) => threshold.value(),
+            // What the whole step decides is found in a pass of its own, unless one micro-batch is the step.
+            Companion::Shift(shift) if pieces.len() > 1 => {
+                Some(shift.of_step(&forward.seen(self.model, &drawn, &pieces)?))
+            }
             _ => None,
         };
         let next_tokens: usize = encoded.iter().map(|encoded| forward.next_tokens(self.model, encoded)).sum();
@@ -170,6 +175,11 @@ impl<'a, M: Trainable> Engine<'a, M> {
         for (micro, piece) in pieces.iter().enumerate() {
             let given = forward.run(self.model, &drawn, piece, micro)?;
             let compared = drawn.compared(piece);
+            if let (Companion::Shift(shift), None, Some(columns)) =
+                (&mut self.companion, threshold, &given.attributes_sa)
+            {
+                threshold = Some(shift.of_step(&[(to_f64(columns), compared.labels(&drawn, None))]));
+            }
             let labels = compared.labels(&drawn, threshold);
             let of_users = match (&mut self.companion, &given.states_sd) {
                 (Companion::Users(users), Some(states_sd)) => {

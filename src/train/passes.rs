@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use tch::Tensor;
 
 use super::companion::balance::Balance;
+use super::companion::shift;
 use super::error::TrainError;
 use super::settings::TrainSettings;
 use super::stand_ins::Step;
@@ -47,6 +48,36 @@ impl<'a> Passes<'a> {
         let rates = self.settings.dropout.rates().or_else(|| model.drops().then(Dropout::none));
         let dropout = rates.map(|rates| (rates, key));
         Ok(model.forward(&members, dropout, self.ask)?)
+    }
+
+    /// Refuses a step of several micro-batches where the objective compares all of its pairs.
+    pub fn refuse_pieces(&self, costs: &[usize], pieces: usize) -> Result<(), TrainError> {
+        let objective = &self.settings.objective;
+        if pieces < 2 || !objective.policy().is_some_and(|needs| needs.whole_step) {
+            return Ok(());
+        }
+        Err(TrainError::Settings(format!(
+            "objective `{}` looks at all pairs of a step at once; step {} has {} tokens: set token-budget to that or more, \
+             or a smaller batch-size",
+            objective.name(),
+            self.t + 1,
+            costs.iter().sum::<usize>()
+        )))
+    }
+
+    /// What a policy says of the step's sequences, without gradients: by micro-batch, with the labels.
+    pub fn seen<M: Trainable>(
+        &self,
+        model: &M,
+        drawn: &Step<M::Encoded>,
+        pieces: &[Vec<usize>],
+    ) -> Result<Vec<shift::Seen>, TrainError> {
+        let _no_grad = tch::no_grad_guard();
+        let of_piece = |(micro, piece): (usize, &Vec<usize>)| {
+            let columns = self.run(model, drawn, piece, micro)?.attributes_sa;
+            Ok((columns.as_ref().map(to_f64).unwrap_or_default(), drawn.compared(piece).labels(drawn, None)))
+        };
+        pieces.iter().enumerate().map(of_piece).collect()
     }
 
     /// The gradient of each group's mean loss over the step by the reward head's parameters. The micro-batches

@@ -11,6 +11,7 @@ use super::trainable::{PairSize, Trainable};
 use super::views;
 use super::weighting::{Features, difference, weights};
 use crate::lang::Lang;
+use crate::objective::topic::topic;
 use crate::objective::{Label, Lack};
 use crate::preference::{Comparison, ItemId, Response, SourceId, SubsetId};
 use crate::progress::Progress;
@@ -84,6 +85,11 @@ pub fn prepare<M: Trainable>(
     for comparison in comparisons {
         check(comparison, role, settings)?;
     }
+    let topical = role == Role::Training && settings.objective.compares_topics();
+    let topic_of = |comparison: &Comparison| match topical {
+        true => topic(&comparison.prompt.plain_text()),
+        false => Vec::new(),
+    };
     let further = match role {
         Role::Training => views::further(&settings.objective, comparisons),
         Role::Evaluation => vec![Vec::new(); comparisons.len()],
@@ -120,7 +126,7 @@ pub fn prepare<M: Trainable>(
                 subset: comparison.subset.clone(),
                 lang: comparison.lang,
                 row: comparison.row,
-                label: Label { n_further, ..Label::of(comparison) },
+                label: Label { n_further, topic: topic_of(comparison), ..Label::of(comparison) },
                 weight: 1.0,
                 size,
                 encoded,

@@ -136,7 +136,7 @@ fn initial_state(settings: &TrainSettings, run: &RunInfo) -> TrainerState {
 }
 
 /// Readable, with a newline at the end.
-fn write_json(path: &Path, value: &impl Serialize) -> Result<(), TrainError> {
+pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), TrainError> {
     let mut text = serde_json::to_string_pretty(value)
         .map_err(|e| TrainError::Checkpoint { path: path.to_owned(), problem: e.to_string() })?;
     text.push('\n');

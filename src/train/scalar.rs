@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use tch::{Kind, Tensor};
 
 use super::arithmetic::Arithmetic;
-use super::trainable::{Ask, Forward, PairSize, Trainable};
+use super::trainable::{Ask, Forward, PairSize, Rest, Trainable};
 use crate::backbone::params::Params;
 use crate::backbone::weights::Checkpoint;
 use crate::backbone::{Dropout, DropoutKey};
@@ -116,7 +116,7 @@ impl Trainable for ScalarTrainable {
             next_token,
             attributes_sa: ask.attributes.then(|| network.head().attributes(&states)),
             states_sd: ask.states.then_some(states.pooled_nd),
-            rest: given.rest,
+            rest: given.rest.map(Rest::Layers),
         })
     }
 

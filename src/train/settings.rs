@@ -5,6 +5,7 @@ mod adapter;
 mod choices;
 mod defaults;
 mod groups;
+mod policies;
 mod sampling;
 mod tables;
 
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::TrainError;
 use super::evaluation::BestMetric;
+use super::grpo::JudgeTraining;
 use super::moments::Precision;
 use super::optimizer::AdamWSettings;
 use super::schedule::Schedule;
@@ -104,6 +106,9 @@ pub struct TrainSettings {
     pub text: TextOverrides,
     /// Which reward head a new one is, and where it reads; what is not said is as the model has it.
     pub reward: RewardOptions,
+    /// In place of the objective: a judge that learns from its own judgments.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub judge: Option<JudgeTraining>,
 }
 
 impl TrainSettings {
@@ -200,6 +205,9 @@ impl TrainSettings {
             let why = "stand-ins for rejected responses have no attributes; set pretraining.epochs and \
                        auxiliary.mismatched-share to 0";
             return Err(TrainError::Settings(why.into()));
+        }
+        if let Some(problem) = self.policy_problem() {
+            return Err(TrainError::Settings(problem));
         }
         if self.objective.lm_text() > 0 && auxiliary.mismatched_share > 0.0 && !auxiliary.mismatched_beside {
             let why = "replaced rejected responses leave no place for rationales; set auxiliary.mismatched-beside";
@@ -315,6 +323,8 @@ mod tests {
             columns: _,
             text: _,
             reward: RewardOptions { head: Some(_), pooling: Some(_), .. },
+            // Explained in a table of its own, which is not there unless it is set.
+            judge: None,
         } = &settings
         else {
             panic!("an optional key is not in default.toml: {settings:?}");

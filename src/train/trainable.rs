@@ -5,11 +5,14 @@ use std::path::Path;
 
 use tch::{Kind, Tensor};
 
+use super::error::TrainError;
+use super::prepare::TrainPair;
 use crate::backbone::params::Params;
 use crate::backbone::weights::Checkpoint;
-use crate::backbone::{Dropout, DropoutKey, Rest};
+use crate::backbone::{self, Dropout, DropoutKey, vocabulary};
 use crate::objective::language_model::Every;
 use crate::preference::Comparison;
+use crate::progress::Progress;
 use crate::reward::RewardError;
 use crate::text::cut::Part;
 
@@ -47,7 +50,7 @@ pub struct Forward<'a> {
     pub next_token: Option<Tensor>,
     /// [s, d], what the reward head read.
     pub states_sd: Option<Tensor>,
-    /// [s, a], the head's labels.
+    /// [s, a], the head's labels; of a policy what [`column`](crate::objective::implicit::column) says.
     pub attributes_sa: Option<Tensor>,
     /// What is left to do after the backward pass of a loss made of these.
     pub rest: Option<Rest<'a>>,
@@ -57,6 +60,52 @@ impl Forward<'_> {
     /// Rewards alone.
     pub fn of(rewards_s: Tensor) -> Self {
         Self { rewards_s, next_token: None, states_sd: None, attributes_sa: None, rest: None }
+    }
+}
+
+/// The part of a backward pass that autograd does not see.
+pub enum Rest<'a> {
+    /// Through layers that are computed again.
+    Layers(backbone::Rest<'a>),
+    /// Through an output layer whose logits are made again, and on.
+    Logits(vocabulary::Rest),
+}
+
+impl Rest<'_> {
+    /// After the loss's own backward pass.
+    pub fn backward(self) {
+        match self {
+            Rest::Layers(rest) => rest.backward(),
+            Rest::Logits(rest) => rest(),
+        }
+    }
+}
+
+/// What a checkpoint holds of a model.
+pub trait Saved {
+    /// See [`Trainable::saved`].
+    fn parameters(&self) -> Result<Vec<(&str, &Tensor)>, RewardError>;
+
+    /// See [`Trainable::save`].
+    fn write(&self, dir: &Path) -> Result<(), RewardError>;
+
+    /// See [`Trainable::read`].
+    fn written(&self, dir: &Path) -> Result<BTreeMap<String, Tensor>, RewardError> {
+        take_all(dir)
+    }
+}
+
+impl<M: Trainable> Saved for M {
+    fn parameters(&self) -> Result<Vec<(&str, &Tensor)>, RewardError> {
+        self.saved()
+    }
+
+    fn write(&self, dir: &Path) -> Result<(), RewardError> {
+        self.save(dir)
+    }
+
+    fn written(&self, dir: &Path) -> Result<BTreeMap<String, Tensor>, RewardError> {
+        self.read(dir)
     }
 }
 
@@ -136,6 +185,17 @@ pub trait Trainable {
         None
     }
 
+    /// Adds what training needs of encoded pairs beside their tokens, and the pairs alone decide: log-probabilities by a
+    /// reference. What is costly is kept in the run's directory `out`.
+    fn complete(
+        &self,
+        _pairs: &mut [TrainPair<Self::Encoded>],
+        _out: &Path,
+        _progress: &mut dyn Progress,
+    ) -> Result<(), TrainError> {
+        Ok(())
+    }
+
     /// Writes the model directory into `dir`, every parameter under its name and in its own element type
     /// in `model.safetensors` (or shards with an index). Equal parameters give equal bytes.
     fn save(&self, dir: &Path) -> Result<(), RewardError>;
@@ -147,7 +207,11 @@ pub trait Trainable {
 
     /// What [`Trainable::save`] wrote into `dir`, by parameter name.
     fn read(&self, dir: &Path) -> Result<BTreeMap<String, Tensor>, RewardError> {
-        let read = Checkpoint::open_dir(dir).and_then(|checkpoint| checkpoint.take_all());
-        read.map_err(|e| RewardError::Model(e.to_string()))
+        take_all(dir)
     }
+}
+
+fn take_all(dir: &Path) -> Result<BTreeMap<String, Tensor>, RewardError> {
+    let read = Checkpoint::open_dir(dir).and_then(|checkpoint| checkpoint.take_all());
+    read.map_err(|e| RewardError::Model(e.to_string()))
 }

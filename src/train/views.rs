@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::lang::Lang;
 use crate::objective::companions::LmText;
+use crate::objective::implicit::Shift;
 use crate::objective::{Family, Objective};
 use crate::preference::{Comparison, Conversation, Message, Response, Role};
 
@@ -16,13 +17,42 @@ pub fn further(objective: &Objective, comparisons: &[Comparison]) -> Vec<Vec<Res
     match objective.family() {
         Family::Mapl(mapl) if mapl.inter > 0.0 => composites(comparisons),
         Family::LmBeside(lm) if lm.text == LmText::Rationale => comparisons.iter().map(rationale).collect(),
+        _ if explains(objective) => comparisons.iter().map(rationale).collect(),
+        _ if objective.policy().and_then(|needs| needs.shift) == Some(Shift::Mismatched) => mismatched(comparisons),
         _ => vec![Vec::new(); comparisons.len()],
     }
 }
 
+/// Whether a policy learns why responses are better.
+fn explains(objective: &Objective) -> bool {
+    match objective.family() {
+        Family::Contrast(contrast) => contrast.rationale > 0.0,
+        Family::Composite(composite) => {
+            composite.parts().is_ok_and(|parts| parts.iter().any(|(part, _)| explains(part)))
+        }
+        _ => false,
+    }
+}
+
+/// After each prompt the first response of the comparison before it in its language (KTO's estimate of how far the
+/// policy is from its reference). One that is alone in its language has none.
+fn mismatched(comparisons: &[Comparison]) -> Vec<Vec<Response>> {
+    let mut by_lang: BTreeMap<Lang, Vec<usize>> = BTreeMap::new();
+    comparisons.iter().enumerate().for_each(|(index, c)| by_lang.entry(c.lang).or_default().push(index));
+    let mut found = vec![Vec::new(); comparisons.len()];
+    for members in by_lang.values().filter(|members| members.len() > 1) {
+        for (place, &own) in members.iter().enumerate() {
+            let before = members[(place + members.len() - 1) % members.len()];
+            found[own].extend(comparisons[before].chosen.first().map(|response| Response::new(response.text.as_str())));
+        }
+    }
+    found
+}
+
 /// Whether a pair may do without them.
 pub fn are_optional(objective: &Objective) -> bool {
-    matches!(objective.family(), Family::Mapl(_))
+    let of_step = objective.policy().and_then(|needs| needs.shift).is_some();
+    of_step || matches!(objective.family(), Family::Mapl(_))
 }
 
 /// The comparison with its further sequences after its rejected responses, as it is encoded.
@@ -113,6 +143,15 @@ mod tests {
         assert_eq!(found[2][0].text, "c\n\na");
         assert_eq!(with(&all[0], &found[0]).rejected.len(), 3);
         assert!(further(&Objective::default(), &all).iter().all(Vec::is_empty));
+    }
+
+    #[test]
+    fn mismatched_responses_are_the_neighbours_in_the_language() {
+        let mut all = vec![comparison(0, "eng_Latn"), comparison(1, "deu_Latn"), comparison(2, "eng_Latn")];
+        all[2].chosen[0].text = "c".into();
+        let found = further(&Objective::named("kto").unwrap(), &all);
+        assert_eq!(found.iter().map(Vec::len).collect::<Vec<_>>(), [1, 0, 1]);
+        assert_eq!((found[0][0].text.as_str(), found[2][0].text.as_str()), ("c", "a"));
     }
 
     #[test]

@@ -11,6 +11,7 @@ const RANKS: &[&[&str]] = &[
     &["benchmark", "judge", "text", "device"],
     &["table", "backbone"],
     &["objective", "reward", "metric"],
+    &["generation"],
     &["train", "merge", "score", "selfcheck", "report", "demo"],
     &["cli"],
 ];
@@ -25,6 +26,8 @@ const FORBIDDEN: &[(&str, &str, &str)] = &[
     ("report", "device", "a report needs no model"),
     ("report", "reward", "a report needs no model"),
     ("report", "train", "a report needs no model"),
+    ("report", "generation", "a report needs no model"),
+    ("selfcheck", "generation", "a check compares rewards"),
     ("report", "score", "a report reads tables, it does not make them"),
     ("score", "metric", "scores are raw; metrics come after the table"),
     ("score", "report", "scores are raw; reports come after the table"),
@@ -53,7 +56,7 @@ const FORBIDDEN: &[(&str, &str, &str)] = &[
 /// Crates that may be named in certain places only.
 const CRATES: &[(&str, &[&str])] = &[
     // `score` stands in the torch half for its loader (`score/load`), which puts models on a device.
-    ("tch", &["backbone", "device", "merge", "objective", "reward", "score", "selfcheck", "train"]),
+    ("tch", &["backbone", "device", "generation", "merge", "objective", "reward", "score", "selfcheck", "train"]),
     ("polars", &["benchmark/reader", "table", "report/findings"]),
     ("plotters", &["report/figure"]),
     ("flate2", &["report/html"]),

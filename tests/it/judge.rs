@@ -1,7 +1,11 @@
-//! Judges: grammars against the corpus, endpoints against a server that fails in every way, runs from data to report.
+//! Judges: grammars against the corpus, endpoints against a server that fails in every way, runs from data to report, models of this machine.
 
 mod corpus;
 mod faults;
+#[cfg(feature = "torch")]
+mod lifts;
+#[cfg(feature = "torch")]
+mod local;
 mod runs;
 mod served;
 mod server;

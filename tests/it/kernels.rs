@@ -190,6 +190,77 @@ fn attention_over_trees_is_libtorchs() {
     }
 }
 
+/// Queries computed alone, over the pieces of a cache as they lie, against one dense computation.
+fn queries_alone<T: Operand>(dice: &mut Dice, level: Level) {
+    let groups = 1 + dice.below(3);
+    let heads = groups * (1 + dice.below(4));
+    let width = dice.of(&[8, 20, 40, 64, 128]);
+    let kind = kind_of::<T>();
+    // Pieces of one sequence that lie apart in the cache, the last with the queries' own keys.
+    let lengths: Vec<usize> = (0..1 + dice.below(4)).map(|_| 1 + dice.below(70)).collect();
+    let gap = dice.below(9);
+    let (mut pieces, mut row, mut position) = (Vec::new(), gap, 0);
+    for length in &lengths {
+        pieces.push(Piece { keys: row..row + length, position });
+        (row, position) = (row + length + gap, position + length);
+    }
+    let n = lengths[lengths.len() - 1];
+    let window = dice.of(&[None, Some(7), Some(40)]);
+    let shape = Shape {
+        heads,
+        groups,
+        width,
+        scale: (width as f32).powf(-0.5),
+        cap: dice.of(&[None, Some(2.0)]),
+        reach: Reach { back: window.map_or(usize::MAX, |window: usize| window - 1), forward: 0 },
+    };
+    let [q, k, v] = [(n, heads), (row, groups), (row, groups)]
+        .map(|(rows, heads)| random(&[rows as i64, heads as i64, width as i64], kind));
+    let data = [&q, &k, &v].map(numbers::<T>);
+    let tensors = || [0, 1, 2].map(|i| Heads { data: &data[i], stride: if i == 0 { heads } else { groups } * width });
+    let sees: Vec<usize> = (0..pieces.len()).collect();
+    let compute = |spans: Vec<Span>| {
+        let mut out = vec![T::default(); n * heads * width];
+        attend(level, tensors(), &[Tree { pieces: pieces.clone(), spans }], shape, &mut out);
+        tensor(&out, &[n as i64, heads as i64, width as i64])
+    };
+    let first = position - n;
+    let alone = compute((0..n).map(|i| Span { queries: i..i + 1, position: first + i, sees: sees.clone() }).collect());
+    let rows: Vec<i64> = pieces.iter().flat_map(|piece| piece.keys.clone()).map(|row| row as i64).collect();
+    let back = (Tensor::arange(n as i64, (Kind::Int64, Device::Cpu)) + first as i64).unsqueeze(1)
+        - Tensor::arange(position as i64, (Kind::Int64, Device::Cpu)).unsqueeze(0);
+    let seen = back.ge(0).logical_and(&back.lt(window.map_or(1 << 40, |window| window as i64)));
+    // Softmax of capped scores, in one piece.
+    let dense = |kind: Kind| {
+        let keys = |x: &Tensor| {
+            let x = x.index_select(0, &Tensor::from_slice(&rows)).to_kind(kind).transpose(0, 1);
+            x.repeat_interleave_self_int((heads / groups) as i64, 0, None)
+        };
+        let scores = q.to_kind(kind).transpose(0, 1).matmul(&keys(&k).transpose(1, 2)) * f64::from(shape.scale);
+        let scores = match shape.cap {
+            Some(cap) => (scores / f64::from(cap)).tanh() * f64::from(cap),
+            None => scores,
+        };
+        let weights = scores.masked_fill(&seen.logical_not(), f64::NEG_INFINITY).softmax(-1, kind);
+        weights.matmul(&keys(&v)).transpose(0, 1).contiguous()
+    };
+    let what =
+        format!("{level:?} {kind:?} {heads}/{groups} of {width}, {lengths:?}, {:?}, {:?}", shape.reach, shape.cap);
+    assert_near::<T>(&alone, &dense(kind), &dense(Kind::Double), &what);
+}
+
+#[test]
+fn attention_of_queries_alone_is_libtorchs() {
+    tch::manual_seed(3);
+    let mut dice = Dice(3);
+    for level in Level::available() {
+        for _ in 0..24 {
+            queries_alone::<f32>(&mut dice, level);
+            queries_alone::<Bf16>(&mut dice, level);
+        }
+    }
+}
+
 #[test]
 fn norms_turns_and_gates_are_libtorchs() {
     tch::manual_seed(2);

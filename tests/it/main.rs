@@ -23,9 +23,12 @@ mod encoders;
 mod exchange;
 #[cfg(feature = "torch")]
 mod features;
+mod generation;
 #[cfg(feature = "torch")]
 mod heads;
 mod hub;
+#[cfg(feature = "torch")]
+mod implicit;
 mod judge;
 #[cfg(feature = "torch")]
 mod kernels;

@@ -33,8 +33,7 @@ fn pair(item: &str, lang: &str, chosen: Option<f32>, rejected: Option<f32>) -> [
         n_tokens: n_chars / 4,
         truncated: false,
         reward,
-        logp_policy: None,
-        logp_reference: None,
+        log_probs: None,
     };
     [row(Side::Chosen, chosen, 40), row(Side::Rejected, rejected, 24)]
 }

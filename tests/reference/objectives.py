@@ -16,6 +16,7 @@ from fixture_files import FIXTURES, one_thread, versions, write_json  # noqa: E4
 one_thread()
 
 import numpy as np  # noqa: E402
+import objectives_policies  # noqa: E402
 import torch  # noqa: E402
 from scipy.optimize import brentq  # noqa: E402
 from scipy.stats import gaussian_kde  # noqa: E402
@@ -266,6 +267,7 @@ def trl_cases():
 
 
 trl_cases()
+objectives_policies.add(case, RNG)
 
 
 def crossing():

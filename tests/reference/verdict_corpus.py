@@ -327,6 +327,13 @@ for reply, value in [("yes", 1), ("YES!", 1), ("**Yes**", 1), ("Yes, it is.", 1)
 case(Y, "Yes", 1, "deu_Latn")
 case(Y, "是的", 1, "zho_Hans")
 case(Y, "不是", 0, "zho_Hans")
+# ------------------------------------------------------------------ one letter
+for reply in ["A", "a", " A", "A.", "**A**", "(A)", "A)", "A\n\nIt is more accurate.", "Ａ", "<think>B, or A?</think>A", f"{RLM}A{RLM}"]:
+    case("preference", reply, A)
+case("preference", "B: it is more accurate.", B)
+for reply in ["A better answer would cite sources.", "Answer", "C", "", "AB", "Both are fine.", "The answer is A"]:
+    case("preference", reply, NONE)
+case("preference", "I cannot judge this.", REFUSED)
 case("genrm", "Yes", 1)
 case("genrm", "No.", 0)
 for reply in ["Maybe", "Nothing", "Yesterday", "Nobody", "The answer is yes", "", "Y", "Correct", "Nope"]:

@@ -19,6 +19,15 @@ pub struct Trees {
 impl Trees {
     /// Of all tokens, or of the given rows of the stream only (ascending, each once).
     pub fn new(batch: &TokenBatch, rows: Option<&[usize]>, sight: Sight) -> Self {
+        let trees = batch.trees.iter().map(|tree| match rows {
+            None => whole(tree, &batch.positions),
+            Some(rows) => of_rows(tree, rows, &batch.positions),
+        });
+        Self::of(trees.collect(), sight)
+    }
+
+    /// Of trees as they are.
+    pub fn of(trees: Vec<Tree>, sight: Sight) -> Self {
         let reach = match sight {
             Sight::Both => Reach::ALL,
             Sight::Near { reach } => {
@@ -30,11 +39,7 @@ impl Trees {
                 Reach { back, forward: 0 }
             }
         };
-        let trees = batch.trees.iter().map(|tree| match rows {
-            None => whole(tree, &batch.positions),
-            Some(rows) => of_rows(tree, rows, &batch.positions),
-        });
-        Self { trees: trees.collect(), reach }
+        Self { trees, reach }
     }
 
     /// See [`Plan::attend`](super::Plan::attend); with a cap, `Plan::attend_capped`. Rows that belong to no tree are zero.

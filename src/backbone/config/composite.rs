@@ -26,7 +26,9 @@ pub fn text_part(config: &Value) -> Result<Cow<'_, Value>, ConfigError> {
     let mut whole = gemma3_text_defaults();
     whole.extend(given.iter().map(|(key, value)| (key.clone(), value.clone())));
     whole.insert("model_type".into(), json!("gemma3_text"));
-    for key in ["id2label", "label2id", "num_labels", "torch_dtype", "dtype", "transformers_version"] {
+    let of_whole =
+        ["id2label", "label2id", "num_labels", "torch_dtype", "dtype", "transformers_version", "tie_word_embeddings"];
+    for key in of_whole {
         if let Some(value) = config.get(key) {
             whole.insert(key.into(), value.clone());
         }

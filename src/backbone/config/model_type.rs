@@ -93,6 +93,15 @@ impl ModelType {
         }
     }
 
+    /// Class name transformers uses for a language model of this type.
+    pub fn causal_lm(self) -> String {
+        let base = self.sequence_classifier();
+        let base =
+            base.strip_suffix("ForSequenceClassification").or(base.strip_suffix("ForRewardModel")).unwrap_or(base);
+        // Its text part alone is a class of its own.
+        format!("{}ForCausalLM", base.strip_suffix("Text").unwrap_or(base))
+    }
+
     /// Prefix of the backbone's tensors within a sequence-classification checkpoint.
     pub fn prefix(self) -> &'static str {
         match self {

@@ -121,6 +121,7 @@ impl Builder {
         if matches!(verdict, Verdict::Second { .. }) {
             std::mem::swap(&mut chosen, &mut rejected);
             evidence.votes = evidence.votes.map(|[first, second]| [second, first]);
+            evidence.behaviour.reverse();
         }
 
         let id: Arc<str> = match layout.index(Part::Id) {

@@ -1,4 +1,4 @@
-//! What only training reads of a row: votes, probabilities, ratings, rankings, reasons, prompts of one side.
+//! What only training reads of a row: votes, probabilities, log-probabilities, ratings, rankings, reasons, prompts of one side.
 
 use std::sync::Arc;
 
@@ -36,7 +36,20 @@ pub(super) fn evidence(rows: &mut dyn Rows, layout: &Layout, verdict: Verdict) -
     };
     // Nobody voted: that says nothing.
     let votes = votes.filter(|votes| votes.iter().sum::<f64>() > 0.0);
-    Ok(Evidence { probability, votes, rationale, user, ..Evidence::default() })
+    let mut log_prob = |part| match cell(rows, layout, part).into_number() {
+        // Probabilities are not above 1.
+        Ok(Some(log_prob)) if log_prob > 0.0 || log_prob.is_nan() => {
+            Err((part, RowProblem::Label { value: log_prob.to_string() }))
+        }
+        other => other.map_err(|problem| (part, problem)),
+    };
+    let behaviour = match (log_prob(Part::BehaviourChosen)?, log_prob(Part::BehaviourRejected)?) {
+        (Some(chosen), Some(rejected)) => vec![chosen, rejected],
+        (None, None) => Vec::new(),
+        (None, Some(_)) => return Err((Part::BehaviourChosen, RowProblem::Null)),
+        (Some(_), None) => return Err((Part::BehaviourRejected, RowProblem::Null)),
+    };
+    Ok(Evidence { probability, votes, rationale, user, behaviour, ..Evidence::default() })
 }
 
 /// HelpSteer3: one signed score per annotator, negative where the first response is better; 0 votes for none.

@@ -43,6 +43,16 @@ fn closing(plain: &Plain, begin: usize, to: usize, open: &str, close: &str) -> O
     None
 }
 
+/// The answer's first word, where it stands alone: at the end, before a mark or a line's end. A letter that a sentence
+/// goes on from is an article.
+pub fn first_word(plain: &Plain, answer: Range<usize>) -> Range<usize> {
+    let skips = |c: char| c.is_whitespace() || "*_`\"'([".contains(c);
+    let begin = answer.clone().find(|at| !skips(plain.chars[*at])).unwrap_or(answer.end);
+    let end = (begin..answer.end).find(|at| !plain.chars[*at].is_alphanumeric()).unwrap_or(answer.end);
+    let next = (end..answer.end).map(|at| plain.chars[at]).find(|c| *c == '\n' || !c.is_whitespace());
+    if next.is_some_and(char::is_alphanumeric) { begin..begin } else { begin..end }
+}
+
 /// What follows a cue, up to the end of its line or sentence, every time. Markdown and colons around the cue
 /// do not matter; a cue at the end of a line has its value on the next.
 pub fn after(plain: &Plain, answer: Range<usize>, cues: &[String]) -> Vec<Range<usize>> {

@@ -44,6 +44,21 @@ fn both(lang: Lang) -> impl Iterator<Item = &'static VerdictWords> {
     VerdictWords::of(lang).into_iter().chain(VerdictWords::english())
 }
 
+/// The words for yes and no of a language and of English, as answers begin with them.
+pub fn words_of(lang: Lang) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    for word in both(lang).flat_map(|words| words.yes.iter().chain(&words.no)) {
+        let mut letters = word.chars();
+        let capital: String = letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect();
+        for spelling in [capital, word.clone()] {
+            if !all.contains(&spelling) {
+                all.push(spelling);
+            }
+        }
+    }
+    all
+}
+
 /// Whether a text is the word for yes or for no.
 pub fn is_yes(text: &str, lang: Lang) -> Option<bool> {
     let name = bare(text);

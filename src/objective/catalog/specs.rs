@@ -1,5 +1,6 @@
 //! The table of objectives.
 
+use super::policies::POLICIES;
 use super::{Family, Spec};
 use crate::objective::bradley_terry::{BradleyTerry, MarginOf, MarginUse};
 use crate::objective::companions::{Dial, Individual, LmBeside, LmText, More, Sspo, TokenHead};
@@ -18,7 +19,20 @@ const PAIRS: &str = "pairs";
 const LISTS: &str = "one or more chosen and rejected responses, or responses with scores or ranks";
 
 /// All names there are. Those that share a computation differ in the settings they begin with.
-pub const SPECS: &[Spec] = &[
+pub const SPECS: &[Spec] = &joined();
+
+const fn joined() -> [Spec; REWARDS.len() + POLICIES.len()] {
+    let mut all = [REWARDS[0]; REWARDS.len() + POLICIES.len()];
+    let mut at = 0;
+    while at < all.len() {
+        all[at] = if at < REWARDS.len() { REWARDS[at] } else { POLICIES[at - REWARDS.len()] };
+        at += 1;
+    }
+    all
+}
+
+/// Objectives of rewards that a head gives.
+const REWARDS: &[Spec] = &[
     Spec {
         name: "bt",
         formula: "L(z)",

@@ -13,6 +13,7 @@ use crate::metric::sheet::Sheet;
 use crate::metric::{Metric, Protocol, parts_of, score_of};
 use crate::report::findings::counts::{Count, counts};
 use crate::report::findings::draft::{Draft, Method};
+use crate::report::findings::judges::PROMPT_EFFECT;
 use crate::report::findings::options::{FindingError, FindingOptions};
 use crate::report::findings::pairs::RankingDraft;
 use crate::report::findings::place::{CellColumns, Gaps, Layout, Number, Placed, Slot};
@@ -210,7 +211,9 @@ impl<'a> Analysis<'a> {
         binary: &[bool],
         basis: Basis<'_>,
     ) {
-        let is_share = !metric.starts_with("gap") && !["ties-margin", judgment::TOKENS.id()].contains(&metric);
+        let is_share = !metric.starts_with("gap")
+            && !["ties-margin", judgment::TOKENS.id(), PROMPT_EFFECT].contains(&metric)
+            && !judgment::SIGNED.contains(&metric);
         for ((scope, _), row) in scopes.iter().zip(&placed.slots) {
             for (languages, slot) in self.layout.languages().zip(row) {
                 let (number, why) = match slot {

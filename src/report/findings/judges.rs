@@ -7,8 +7,12 @@ use crate::metric::judgment::ALL;
 use crate::metric::observe::Observed;
 use crate::report::findings::Scope;
 use crate::report::findings::analysis::{Analysis, Basis, all_columns};
-use crate::report::findings::place::Gaps;
+use crate::report::findings::place::{Gaps, Placed};
+use crate::table::item::ItemTable;
 use crate::table::judged::JudgeCounts;
+
+/// Accuracy with the question in the item's own language less accuracy with it in English, all else equal.
+pub const PROMPT_EFFECT: &str = "prompt-language-effect";
 
 /// What one run's judges were asked about one benchmark, all languages together.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,6 +60,19 @@ impl Analysis<'_> {
         }
     }
 
+    /// The effect of the prompt's language, for each run in the items' own that has a twin in English.
+    pub fn prompt_languages(&mut self) {
+        let twins: Vec<(usize, usize)> =
+            self.runs.iter().filter_map(|run| Some((*run, english_twin(self.table, &self.runs, *run)?))).collect();
+        let scopes = self.layout.scopes.clone();
+        for (run, twin) in twins {
+            let (own, english) = (self.placed[run].clone(), self.placed[twin].clone());
+            let slots = self.difference(own, &english, "one of the two runs has no score here");
+            let placed = Placed { slots, members: Vec::new() };
+            self.draft(run, PROMPT_EFFECT, &scopes, &placed, &[], Basis::Outcomes);
+        }
+    }
+
     /// The totals of every run that was judged.
     pub fn judges(&self) -> Vec<JudgeTotals> {
         let items = || self.design().cells.iter().flat_map(|cell| &cell.units).flat_map(|unit| unit.items());
@@ -81,4 +98,27 @@ impl Analysis<'_> {
         };
         self.runs.iter().filter_map(|run| of_run(*run)).filter(|totals| totals.judgments > 0).collect()
     }
+}
+
+/// The run that differs from this one in the language of the prompt only, and asks in English.
+pub fn english_twin(table: &ItemTable, runs: &[usize], run: usize) -> Option<usize> {
+    let without = |run: usize| {
+        let column = table.runs.get(run)?;
+        column.judged.as_ref()?;
+        let mut settings = column.info.settings.parse::<toml::Table>().ok()?;
+        settings.remove("name");
+        let language = settings.get_mut("judge")?.as_table_mut()?.remove("prompt-language");
+        Some((column.info.model.clone(), settings, language?.as_str()?.to_owned()))
+    };
+    let (model, settings, language) = without(run)?;
+    if language != "target" {
+        return None;
+    }
+    let is_twin = |other: &usize| {
+        *other != run
+            && without(*other).is_some_and(|(its_model, its_settings, its_language)| {
+                its_language == "english" && its_model == model && its_settings == settings
+            })
+    };
+    runs.iter().copied().find(is_twin)
 }

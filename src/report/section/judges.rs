@@ -4,7 +4,7 @@ use super::matrix::{self, MatrixRow};
 use super::{benchmark_id, per_benchmark};
 use crate::report::block::{Block, Cell, Column, Inline, Row, Table, Value};
 use crate::report::findings::{BenchmarkInfo, Findings, JudgeTotals, Languages, Scope};
-use crate::report::measure::{OF_JUDGES, Unit, measure};
+use crate::report::measure::{OF_JUDGES, OF_VERDICTS, Unit, measure};
 use crate::report::number;
 use crate::report::select::{Lookup, run_name};
 
@@ -19,7 +19,7 @@ pub fn section(findings: &Findings) -> Option<Vec<Block>> {
         for judged in here {
             blocks.push(Block::Fold {
                 summary: Inline::new().name(run_name(findings, judged.run)).text(" by language"),
-                blocks: vec![Block::Table(by_language(findings, benchmark, i, judged.run))],
+                blocks: tables(findings, benchmark, i, judged.run),
                 open: findings.judges.len() == 1,
             });
         }
@@ -70,10 +70,38 @@ fn totals(findings: &Findings, benchmark: &BenchmarkInfo, i: usize, here: &[&Jud
     }
 }
 
+/// What judges did, and where there is something of the kind, what their probabilities, panels and languages say.
+fn tables(findings: &Findings, benchmark: &BenchmarkInfo, i: usize, run: usize) -> Vec<Block> {
+    let level = number::level(findings.level);
+    let caption = format!("Shares of judgments in percent with {level} % intervals.");
+    let mut blocks =
+        vec![Block::Table(by_language(findings, benchmark, (i, run), ("judges-languages", &caption), &OF_JUDGES))];
+    let said = |id: &&str| {
+        findings
+            .findings
+            .iter()
+            .any(|f| f.metric == **id && f.run == run && f.benchmark == benchmark.name && f.estimate.is_some())
+    };
+    let verdicts: Vec<&str> = OF_VERDICTS.iter().copied().filter(|id| said(id)).collect();
+    if !verdicts.is_empty() {
+        let caption =
+            format!("Verdicts weighed: probabilities, panels, gold grades, prompts; with {level} % intervals.");
+        let of = ("judges-verdicts", caption.as_str());
+        blocks.push(Block::Table(by_language(findings, benchmark, (i, run), of, &verdicts)));
+    }
+    blocks
+}
+
 /// Languages down, measures across; averages on top.
-fn by_language(findings: &Findings, benchmark: &BenchmarkInfo, i: usize, run: usize) -> Table {
+fn by_language(
+    findings: &Findings,
+    benchmark: &BenchmarkInfo,
+    (i, run): (usize, usize),
+    (id, caption): (&str, &str),
+    shown: &[&str],
+) -> Table {
     let measures: Vec<(&str, Lookup<'_>)> =
-        OF_JUDGES.iter().map(|id| (*id, Lookup::of(findings, &benchmark.name, id))).collect();
+        shown.iter().map(|id| (*id, Lookup::of(findings, &benchmark.name, id))).collect();
     let unit = |id: &str| measure(id).map_or(Unit::Plain, |measure| measure.unit);
     let values = |languages: &Languages| -> Vec<Value> {
         let of = |(id, lookup): &(&str, Lookup<'_>)| match lookup.get(run, &Scope::Overall, languages) {
@@ -94,13 +122,13 @@ fn by_language(findings: &Findings, benchmark: &BenchmarkInfo, i: usize, run: us
         };
         MatrixRow { label, lang, run: Some(run), pinned: lang.is_none(), values: values(&languages) }
     });
-    let columns = OF_JUDGES.iter().map(|id| match measure(id) {
+    let columns = shown.iter().map(|id| match measure(id) {
         Some(measure) => Column::right(measure.title).about(measure.about),
         None => Column::right(*id),
     });
     matrix::table(
-        format!("{}-run-{}", benchmark_id("judges-languages", benchmark, i), run + 1),
-        format!("Shares of judgments in percent with {} % intervals.", number::level(findings.level)).into(),
+        format!("{}-run-{}", benchmark_id(id, benchmark, i), run + 1),
+        caption.into(),
         "Language",
         columns.collect(),
         rows.collect(),

@@ -6,7 +6,7 @@ use super::matrix::{self, MatrixRow};
 use super::{benchmark_id, per_benchmark};
 use crate::report::block::{Block, Column, Inline, Value};
 use crate::report::findings::{BenchmarkInfo, Finding, Findings, Languages, Scope};
-use crate::report::measure::{ACCURACY, GAP, LONGEST, OF_JUDGES, Unit, measure};
+use crate::report::measure::{ACCURACY, GAP, LONGEST, OF_JUDGES, OF_VERDICTS, Unit, measure};
 use crate::report::select::run_name;
 
 pub fn section(findings: &Findings) -> Option<Vec<Block>> {
@@ -35,8 +35,9 @@ fn id(benchmark: &BenchmarkInfo, i: usize, run: usize, group: usize) -> String {
 fn of_benchmark<'a>(findings: &'a Findings, benchmark: &'a BenchmarkInfo) -> impl Iterator<Item = &'a Finding> {
     const ELSEWHERE: [&str; 8] =
         [ACCURACY, GAP, LONGEST, "brier", "log-loss", "ece", "shortest-wins", "most-tokens-wins"];
+    let of_judges = |metric: &str| OF_JUDGES.contains(&metric) || OF_VERDICTS.contains(&metric);
     let elsewhere =
-        |metric: &str| ELSEWHERE.contains(&metric) || metric.starts_with("accuracy-") || OF_JUDGES.contains(&metric);
+        move |metric: &str| ELSEWHERE.contains(&metric) || metric.starts_with("accuracy-") || of_judges(metric);
     findings.findings.iter().filter(move |f| f.benchmark == benchmark.name && !elsewhere(&f.metric))
 }
 

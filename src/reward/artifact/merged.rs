@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ModelCard, ProvenanceCard, RewardCard, SCHEMA, scalar};
+use super::{ModelCard, ProvenanceCard, RewardCard, SCHEMA};
+use crate::reward::options::RewardKind;
 use crate::text::settings::TextSettings;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -81,7 +82,7 @@ impl ModelCard {
     pub fn merged(of_first: Option<ModelCard>, merge: MergeCard) -> Self {
         let (reward, text) = of_first.map(|card| (Some(card.reward), card.text)).unwrap_or_default();
         let unsaid = || RewardCard {
-            kind: scalar(),
+            kind: RewardKind::Scalar,
             objective: None,
             pooling: None,
             head: None,
@@ -90,6 +91,7 @@ impl ModelCard {
             gate_pattern: None,
             gate_temperature: None,
             width: None,
+            implicit: None,
         };
         let reward = RewardCard { objective: None, ..reward.unwrap_or_else(unsaid) };
         Self { schema: SCHEMA, reward, text, provenance: None, merge: Some(merge) }

@@ -27,16 +27,22 @@ const TOKENIZER_FILES: [&str; 10] = [
 pub fn copy_tokenizer(from: &Path, to: &Path) -> Result<(), ArtifactError> {
     files::create_dir(to)?;
     for name in TOKENIZER_FILES {
-        let source = from.join(name);
-        if source.is_file() && source != to.join(name) {
-            files::write_bytes(&to.join(name), &files::read_bytes(&source)?)?;
-        }
+        copy(from, to, name)?;
     }
     for source in template_files::additional(from)? {
         let target = to.join(template_files::ADDITIONAL_DIR).join(source.file_name().unwrap_or_default());
         if source != target {
             files::write_bytes(&target, &files::read_bytes(&source)?)?;
         }
+    }
+    Ok(())
+}
+
+/// A file of one directory into another, where there is one.
+pub(super) fn copy(from: &Path, to: &Path, name: &str) -> Result<(), ArtifactError> {
+    let source = from.join(name);
+    if source.is_file() && source != to.join(name) {
+        files::write_bytes(&to.join(name), &files::read_bytes(&source)?)?;
     }
     Ok(())
 }

@@ -46,4 +46,9 @@ pub enum HeadError {
     NoEntry { id: u32, name: String, rows: i64 },
     #[error("the checkpoint has no tensor `{name}`, whose row {id} would be the reward head")]
     NoVocabulary { id: u32, name: String },
+    #[error(
+        "the checkpoint has no output layer: neither is there a tensor `{name}`, nor do its embeddings serve as one \
+         (`tie_word_embeddings` in config.json)"
+    )]
+    NoOutputLayer { name: String },
 }

@@ -100,7 +100,9 @@ impl Found<'_> {
                     _ => Pooling::Cls,
                 }
             }
-            HeadKind::VocabularyLogit { .. } | HeadKind::SelfWeighted | HeadKind::IdealPoint => Pooling::MaskLast,
+            HeadKind::VocabularyLogit { .. } | HeadKind::Vocabulary | HeadKind::SelfWeighted | HeadKind::IdealPoint => {
+                Pooling::MaskLast
+            }
             HeadKind::Gated => Pooling::HfLegacyFirstPad,
         })
     }

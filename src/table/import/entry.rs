@@ -66,8 +66,7 @@ impl Entry {
             n_tokens: 0,
             truncated: false,
             reward,
-            logp_policy: None,
-            logp_reference: None,
+            log_probs: None,
         };
         answers.zip(rewards).map(row).collect()
     }

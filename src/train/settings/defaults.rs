@@ -50,6 +50,7 @@ impl Default for TrainSettings {
             columns: ColumnMap::default(),
             text: TextOverrides::default(),
             reward: RewardOptions::default(),
+            judge: None,
         }
     }
 }

@@ -18,6 +18,9 @@ pub struct SourceSettings {
     /// Of an adapter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base: Option<String>,
+    /// What a policy is compared with; absent: the model that training begins with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
     pub data: Vec<PathBuf>,
     pub eval: Vec<PathBuf>,
     pub langs: String,
@@ -42,6 +45,7 @@ impl Default for SourceSettings {
         Self {
             model: None,
             base: None,
+            reference: None,
             data: Vec::new(),
             eval: Vec::new(),
             langs: "all".into(),
@@ -99,6 +103,8 @@ pub struct AuxiliarySettings {
     /// Stand-ins come beside the rejected response, as a second comparison of the chosen one, and not in
     /// its place.
     pub mismatched_beside: bool,
+    /// Pairs are learnt both ways: see [`goals`](crate::train::goals).
+    pub goals: bool,
 }
 
 impl AuxiliarySettings {

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use rmbench::judge::form;
 use rmbench::judge::grammar::rewardbench::Read;
 use rmbench::judge::grammar::{Meaning, Reading, Verdict};
-use rmbench::judge::mock::write;
 use rmbench::judge::protocol::{Protocol, names};
 use rmbench::lang::Lang;
 use serde::Deserialize;
@@ -110,7 +110,7 @@ fn every_form_is_read_back() {
             verdicts.push(Verdict::Tie);
         }
         for verdict in verdicts {
-            let text = write(&protocol, &verdict);
+            let text = form::written(&protocol, &verdict, "A scripted verdict.");
             match grammar.read(&text) {
                 Reading::Verdict { verdict: found, .. } => assert_eq!(found, verdict, "{name}: {text}"),
                 other => panic!("{name}: {text}: {other:?}"),

@@ -205,7 +205,7 @@ fn panels_and_what_is_refused() {
             vec!["--model", "mock:length", "--judge", "rewardbench-2-ranking"],
             "12 items cannot be judged by this protocol",
         ),
-        (vec!["--model", "models/none", "--judge", "pairwise"], "a judge is endpoint:URL"),
+        (vec!["--model", "models/none", "--judge", "pairwise"], "`models/none`"),
     ] {
         let output = run(dir.path(), &[&["score"], &args[..], &pairs].concat());
         assert_eq!(output.status.code(), Some(2));

@@ -326,8 +326,7 @@ fn a_language_that_lies_far_out_is_seen() {
                         n_tokens: 3,
                         truncated: false,
                         reward: Some(reward),
-                        logp_policy: None,
-                        logp_reference: None,
+                        log_probs: None,
                     };
                     // 600 numbers are folded to 256.
                     let key = format!("{lang} {} {number}", side.as_str());

@@ -60,8 +60,7 @@ fn write_run(path: &Path, run: usize) -> usize {
                             n_tokens: 50,
                             truncated: false,
                             reward: Some(reward),
-                            logp_policy: None,
-                            logp_reference: None,
+                            log_probs: None,
                         });
                     }
                 }

@@ -1,0 +1,246 @@
+//! A language model of this machine as a judge: it takes the requests that a server would.
+
+use serde::Deserialize;
+use serde_json::Value;
+use tch::Device;
+
+use super::{Finish, GenerationError, Sampling, Task, Writer, Written};
+use crate::judge::JudgeError;
+use crate::judge::local::{Respond, Take};
+use crate::judge::wire::{self, Reply, Request};
+use crate::preference::{Conversation, Message};
+use crate::reward::workers;
+use crate::text::question::Question;
+
+/// A language model that judges.
+pub struct LocalJudge {
+    pub writer: Writer,
+    pub name: String,
+    /// Digests of the model's files, device and kind.
+    pub identity: String,
+}
+
+/// What of a request decides the reply, by the names that servers know.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Body {
+    #[serde(rename = "model")]
+    _model: Option<String>,
+    messages: Option<Vec<Message>>,
+    prompt: Option<String>,
+    #[serde(default = "most")]
+    max_tokens: usize,
+    #[serde(default = "one")]
+    temperature: f64,
+    #[serde(default = "one")]
+    top_p: f64,
+    /// vLLM writes −1 for all.
+    top_k: Option<i64>,
+    stop: Option<Stop>,
+    #[serde(default)]
+    seed: u64,
+    /// Whether probabilities are wanted, or (completions) of how many tokens.
+    logprobs: Option<Value>,
+    top_logprobs: Option<usize>,
+    #[serde(rename = "stream", default)]
+    _stream: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Stop {
+    One(String),
+    Several(Vec<String>),
+}
+
+/// What servers take where a request does not say.
+fn most() -> usize {
+    16
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+/// A task, or why the model cannot take it.
+struct Asked {
+    task: Result<Task, String>,
+    n_prompt: usize,
+    /// Words that the task's continuations are.
+    words: Vec<String>,
+}
+
+/// A model that several threads compute with.
+struct ReadOnly<'a>(&'a LocalJudge);
+
+// SAFETY: tch's tensors are not `Sync` because `&Tensor` allows changes in place. The one thing done here is forward
+// passes without gradients, which read the weights and count references atomically; every thread has a cache of its own.
+unsafe impl Sync for ReadOnly<'_> {}
+
+impl ReadOnly<'_> {
+    fn replies(&self, group: &[Request]) -> Result<Vec<Reply>, JudgeError> {
+        self.0.replies(group)
+    }
+}
+
+impl Respond for LocalJudge {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn identity(&self) -> &str {
+        &self.identity
+    }
+
+    fn respond(&self, groups: &[&[Request]], take: Take<'_>) -> Result<(), JudgeError> {
+        let model = ReadOnly(self);
+        let mut failed = None;
+        // On one thread each, also where one is left: more would add up in another order.
+        let workers = match self.writer.model.network.device {
+            Device::Cpu => workers::count(Device::Cpu, groups.len()).max(2),
+            _ => 1,
+        };
+        workers::run(
+            workers,
+            groups.len(),
+            |group| model.replies(groups[group]),
+            |group, replies| {
+                if failed.is_none() {
+                    failed = take(group, replies).err();
+                }
+            },
+        )?;
+        failed.map_or(Ok(()), Err)
+    }
+}
+
+impl LocalJudge {
+    fn problem(&self, problem: impl ToString) -> JudgeError {
+        JudgeError::Local { name: self.name.clone(), problem: problem.to_string() }
+    }
+
+    fn replies(&self, group: &[Request]) -> Result<Vec<Reply>, JudgeError> {
+        let asked = group.iter().map(|request| self.asked(request)).collect::<Result<Vec<_>, _>>()?;
+        let tasks: Vec<Task> = asked.iter().filter_map(|asked| asked.task.clone().ok()).collect();
+        let mut written = self.writer.write(&tasks).map_err(|e: GenerationError| self.problem(e))?.into_iter();
+        let reply = |asked: &Asked| match &asked.task {
+            Err(message) => Ok(Reply { rejected: Some(message.clone()), ..Reply::default() }),
+            Ok(task) => {
+                let written = written.next().ok_or_else(|| self.problem("a reply is missing"))?;
+                Ok(self.reply(asked, task, &written))
+            }
+        };
+        asked.iter().map(reply).collect()
+    }
+
+    fn asked(&self, request: &Request) -> Result<Asked, JudgeError> {
+        let body: Body = serde_json::from_value(request.body.clone()).map_err(|e| JudgeError::Setting {
+            key: "judge.extra",
+            problem: format!("a model on this machine takes no such request: {e}"),
+        })?;
+        let pipeline = &self.writer.model.text;
+        let question = match (&body.messages, &body.prompt) {
+            (Some(messages), _) => pipeline.question(&Conversation(messages.clone())),
+            (None, Some(prompt)) => pipeline.plain_question(prompt.clone()),
+            (None, None) => return Err(self.problem("the request has neither messages nor a prompt")),
+        };
+        Ok(match question {
+            Err(message) => Asked { task: Err(message), n_prompt: 0, words: Vec::new() },
+            Ok(question) => self.task(&question, &body, &request.words),
+        })
+    }
+
+    fn task(&self, question: &Question, body: &Body, words: &[String]) -> Asked {
+        let n_prompt = question.ids.len();
+        let refused = |message: String| Asked { task: Err(message), n_prompt, words: Vec::new() };
+        let limit = self.writer.model.network.config.max_length.map_or(usize::MAX, |limit| limit.max(0) as usize);
+        if n_prompt == 0 || n_prompt >= limit {
+            return refused(format!("the question has {n_prompt} tokens, the model takes from 1 to {}", limit - 1));
+        }
+        let (mut kept, mut continuations): (Vec<String>, Vec<Vec<u32>>) = (Vec::new(), Vec::new());
+        for word in words {
+            match self.writer.model.text.answer_ids(question, word) {
+                Ok(ids) if !ids.is_empty() && n_prompt + ids.len() <= limit => {
+                    kept.push(word.clone());
+                    continuations.push(ids);
+                }
+                Ok(_) => {}
+                Err(message) => return refused(message),
+            }
+        }
+        // Whatever begins with a word is that word: counted once.
+        let begins = |at: &usize| {
+            let is_begun = |other: usize| {
+                let (own, other_ids) = (&continuations[*at], &continuations[other]);
+                own.starts_with(other_ids) && (own.len() > other_ids.len() || other < *at)
+            };
+            !(0..continuations.len()).any(|other| other != *at && is_begun(other))
+        };
+        let first: Vec<usize> = (0..continuations.len()).filter(begins).collect();
+        let alternatives = match &body.logprobs {
+            Some(Value::Bool(true)) => body.top_logprobs.unwrap_or(0).max(1),
+            Some(Value::Number(n)) => n.as_u64().unwrap_or(0) as usize,
+            _ => 0,
+        };
+        let stop = match &body.stop {
+            None => Vec::new(),
+            Some(Stop::One(stop)) => vec![stop.clone()],
+            Some(Stop::Several(stop)) => stop.clone(),
+        };
+        let sampling = Sampling {
+            temperature: body.temperature,
+            top_k: body.top_k.and_then(|k| usize::try_from(k).ok()).filter(|k| *k > 0),
+            top_p: body.top_p,
+            seed: body.seed,
+            key: String::new(),
+        };
+        let task = Task {
+            prompt: question.ids.clone(),
+            most: body.max_tokens.min(limit - n_prompt),
+            sampling,
+            first: Vec::new(),
+            stop,
+            alternatives,
+            continuations: first.iter().map(|at| continuations[*at].clone()).collect(),
+        };
+        Asked { task: Ok(task), n_prompt, words: first.iter().map(|at| kept[*at].clone()).collect() }
+    }
+
+    fn reply(&self, asked: &Asked, task: &Task, written: &Written) -> Reply {
+        let finish = match written.finish {
+            Finish::End | Finish::Stop => "stop",
+            Finish::Length => "length",
+        };
+        let tokens = match asked.words.is_empty() {
+            false => word_token(&asked.words, written),
+            true if task.alternatives > 0 => written.tokens.iter().map(|token| self.token(token)).collect(),
+            true => Vec::new(),
+        };
+        Reply {
+            text: written.text.clone(),
+            finish: Some(finish.to_owned()),
+            prompt_tokens: u32::try_from(asked.n_prompt).ok(),
+            reply_tokens: u32::try_from(written.tokens.len()).ok(),
+            tokens,
+            ..Reply::default()
+        }
+    }
+
+    fn token(&self, token: &super::Token) -> wire::Token {
+        let text_of = |id: u32| self.writer.model.text.text_of(&[id]);
+        let mut top: Vec<(String, f64)> = token.alternatives.iter().map(|(id, p)| (text_of(*id), *p)).collect();
+        if !token.alternatives.iter().any(|(id, _)| *id == token.id) {
+            top.push((text_of(token.id), token.log_prob));
+        }
+        wire::Token { text: token.text.clone(), top }
+    }
+}
+
+/// One token in the place of a reply whose verdict is which of some words it is.
+fn word_token(words: &[String], written: &Written) -> Vec<wire::Token> {
+    let top: Vec<(String, f64)> =
+        words.iter().cloned().zip(written.continuations.iter().map(|log_probs| log_probs.iter().sum())).collect();
+    let best = top.iter().max_by(|a, b| a.1.total_cmp(&b.1)).map_or("", |(word, _)| word.as_str());
+    let text = if written.text.trim().is_empty() { best } else { &written.text };
+    vec![wire::Token { text: text.to_owned(), top }]
+}

@@ -1,0 +1,155 @@
+//! Losses of more than a pair, and of less than one.
+//!
+//! | name | loss | from |
+//! |---|---|---|
+//! | `tpo` | L(β·(s_w − s_l) − γ) + nll·NLL(y_gold) of gold, chosen and rejected (ranks 1, 2, 3); s = lp or m | arXiv 2405.16681 |
+//! | `ampo` | −log(Σ_good e^s / Σ e^s), s = β·lp + weight·(rating − mean rating) | arXiv 2502.18293 |
+//! | `sft` | NLL(y_w) | |
+
+use serde::{Deserialize, Serialize};
+use tch::Tensor;
+
+use super::{NllMean, PolicyNeeds, Sequences, Span};
+use crate::objective::{ObjectiveError, Rewards, cost_of, numbers, refuse};
+use crate::table::implicit::Normalisation;
+
+/// Objectives that need the policy alone.
+fn needs(normalisation: Normalisation, beta: f64, nll_mean: NllMean) -> PolicyNeeds {
+    PolicyNeeds {
+        reference: None,
+        span: Span::Response,
+        whole: false,
+        whole_step: nll_mean == NllMean::Step,
+        shift: None,
+        normalisation,
+        beta,
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Triple {
+    pub beta: f64,
+    pub gamma: f64,
+    pub nll: f64,
+    /// s = m in place of lp.
+    pub mean: bool,
+}
+
+impl Default for Triple {
+    fn default() -> Self {
+        Self { beta: 0.01, gamma: 0.0, nll: 1.0, mean: false }
+    }
+}
+
+impl Triple {
+    pub fn needs(&self) -> PolicyNeeds {
+        let normalisation = if self.mean { Normalisation::Mean } else { Normalisation::Sum };
+        needs(normalisation, self.beta, NllMean::Response)
+    }
+
+    pub fn validate(&self, name: &'static str) -> Result<(), ObjectiveError> {
+        let checks = [
+            ("beta", self.beta, self.beta > 0.0, "above 0"),
+            ("gamma", self.gamma, self.gamma >= 0.0, "at least 0"),
+            ("nll", self.nll, self.nll >= 0.0, "at least 0"),
+        ];
+        refuse(name, &checks)
+    }
+
+    pub fn losses(&self, name: &'static str, batch: &Rewards) -> Result<Tensor, ObjectiveError> {
+        let of = Sequences::of(name, batch)?;
+        let scores_s = if self.mean { of.mean() } else { of.log_prob_s.shallow_clone() };
+        let nll_s = -of.mean();
+        let mut losses = Vec::with_capacity(batch.labels.len());
+        for ((index, label), start) in batch.labels.iter().enumerate().zip(batch.starts()) {
+            let place = |rank: u32| label.ranks.iter().position(|found| *found == rank);
+            let (3, Some(gold), Some(chosen), Some(rejected)) = (label.n_responses(), place(0), place(1), place(2))
+            else {
+                let what = "three responses in a strict ranking: gold, chosen, rejected";
+                return Err(ObjectiveError::Lacks { objective: name, index, what });
+            };
+            let at = |of_s: &Tensor, place: usize| of_s.get((start + place) as i64);
+            let gap = at(&scores_s, chosen) - at(&scores_s, rejected);
+            losses.push(cost_of(&(gap * self.beta - self.gamma)) + at(&nll_s, gold) * self.nll);
+        }
+        Ok(Tensor::stack(&losses, 0))
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Group {
+    pub beta: f64,
+    /// Of ratings, where the data have some.
+    pub rating_weight: f64,
+    /// Means of log-probabilities in place of sums.
+    pub mean: bool,
+}
+
+impl Default for Group {
+    fn default() -> Self {
+        Self { beta: 1.0, rating_weight: 0.0, mean: true }
+    }
+}
+
+impl Group {
+    pub fn needs(&self) -> PolicyNeeds {
+        needs(if self.mean { Normalisation::Mean } else { Normalisation::Sum }, self.beta, NllMean::Response)
+    }
+
+    pub fn validate(&self, name: &'static str) -> Result<(), ObjectiveError> {
+        let checks = [
+            ("beta", self.beta, self.beta > 0.0, "above 0"),
+            ("rating-weight", self.rating_weight, self.rating_weight >= 0.0, "at least 0"),
+        ];
+        refuse(name, &checks)
+    }
+
+    pub fn losses(&self, name: &'static str, batch: &Rewards) -> Result<Tensor, ObjectiveError> {
+        let of = Sequences::of(name, batch)?;
+        let scores_s = if self.mean { of.mean() } else { of.log_prob_s.shallow_clone() };
+        let scores_s = scores_s * self.beta;
+        let mut losses = Vec::with_capacity(batch.labels.len());
+        for ((index, label), start) in batch.labels.iter().enumerate().zip(batch.starts()) {
+            let (n_chosen, n) = (label.n_chosen as i64, label.n_responses() as i64);
+            if label.n_chosen == 0 || label.n_rejected == 0 {
+                return Err(ObjectiveError::Lacks { objective: name, index, what: "responses on both sides" });
+            }
+            let mut group = scores_s.narrow(0, start as i64, n);
+            if self.rating_weight > 0.0 {
+                let ratings: Option<Vec<f64>> = label.ratings.iter().copied().collect();
+                let ratings = ratings.filter(|ratings| ratings.len() as i64 == n);
+                let ratings = ratings.ok_or(ObjectiveError::Lacks {
+                    objective: name,
+                    index,
+                    what: "rating of every response",
+                })?;
+                let mean = ratings.iter().sum::<f64>() / n as f64;
+                let shifts: Vec<f64> = ratings.iter().map(|rating| self.rating_weight * (rating - mean)).collect();
+                group = &group + numbers(&shifts, of.kind(), scores_s.device());
+            }
+            losses.push(group.logsumexp([0i64], false) - group.narrow(0, 0, n_chosen).logsumexp([0i64], false));
+        }
+        Ok(Tensor::stack(&losses, 0))
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Sft {
+    pub nll_mean: NllMean,
+}
+
+impl Sft {
+    /// Its reward is the change of the log-probability: β·(lp_sft − lp_base); the reference is needed to read it, not to
+    /// train it.
+    pub fn needs(&self) -> PolicyNeeds {
+        needs(Normalisation::Sum, 1.0, self.nll_mean)
+    }
+
+    pub fn losses(&self, name: &'static str, batch: &Rewards) -> Result<Tensor, ObjectiveError> {
+        let of = Sequences::of(name, batch)?;
+        Ok(of.nll(0, Span::Response, self.nll_mean))
+    }
+}

@@ -1,0 +1,120 @@
+//! The output layer of the language model that a checkpoint is: one row of it as a reward head, or all of it.
+
+use serde_json::Value;
+
+use super::stack::{Layer, Stack};
+use super::{Found, HeadError};
+use crate::backbone::config::{Family, ModelType};
+use crate::backbone::layers::Linear;
+use crate::backbone::params::{Init, ParamSource};
+use crate::backbone::vocabulary::OutputLayer;
+
+/// What checkpoints call it: transformers, InternLM2, and Gemma 3 with images as it once was.
+const OUTPUTS: [&str; 3] = ["lm_head", "output", "language_model.lm_head"];
+
+/// Where the output layer is.
+struct Place {
+    /// Its module, whether or not the checkpoint has it.
+    module: &'static str,
+    /// Rows that are stored under that name.
+    stored_rows: Option<i64>,
+    /// The embeddings serve as output layer.
+    is_tied: bool,
+    embedding: String,
+}
+
+impl Place {
+    fn of(found: &Found, source: &ParamSource) -> Self {
+        let config = found.config;
+        let shape = |module: &str| source.stored_shape(&format!("{module}.weight"));
+        let module = OUTPUTS.into_iter().find(|module| shape(module).is_some()).unwrap_or(OUTPUTS[0]);
+        let embedding = match &config.family {
+            Family::Decoder(decoder) => format!("{}.weight", decoder.names.embeddings),
+            _ => config.model_type.word_embeddings(),
+        };
+        let stored_rows = shape(module).and_then(|shape| shape.first().copied());
+        // Some configurations leave their architecture's default out.
+        let stated = found.json.get("tie_word_embeddings").and_then(Value::as_bool);
+        let tied_by_default = matches!(
+            config.model_type,
+            ModelType::Gemma
+                | ModelType::Gemma2
+                | ModelType::Gemma3
+                | ModelType::Gemma3Text
+                | ModelType::Cohere
+                | ModelType::Cohere2
+        );
+        let is_tied = stated.unwrap_or(tied_by_default && stored_rows.is_none());
+        Self { module, stored_rows, is_tied, embedding }
+    }
+
+    fn name(&self) -> String {
+        format!("{}.weight", self.module)
+    }
+}
+
+/// What the architecture does to its logits, also where the configuration leaves the default out: Cohere scales them,
+/// Gemma 2 caps them.
+fn scale_and_cap(found: &Found) -> (Option<f64>, Option<f64>) {
+    let number = |key: &str, of: &[ModelType], default: f64| match found.json.get(key) {
+        None => of.contains(&found.config.model_type).then_some(default),
+        Some(given) => given.as_f64(),
+    };
+    (
+        number("logit_scale", &[ModelType::Cohere, ModelType::Cohere2], 0.0625),
+        number("final_logit_softcapping", &[ModelType::Gemma2], 30.0),
+    )
+}
+
+/// The row of the output layer, or of the embeddings where they serve as one, as a linear layer of its own.
+/// It is called `score`, since a model saved with it is a one-label classifier.
+pub(super) fn logit(found: &Found, id: u32, source: &mut ParamSource) -> Result<Stack, HeadError> {
+    const NAME: &str = "score.weight";
+    let config = found.config;
+    let place = Place::of(found, source);
+    let row = if source.stored_shape(NAME).is_some() {
+        // Saved by this suite.
+        Some(source.take_head(NAME, &[1, config.hidden], Init::Zeros)?)
+    } else if !place.is_tied && place.stored_rows.is_some() {
+        source.take_head_row(&place.name(), i64::from(id), NAME, config.hidden)?
+    } else {
+        let row = match source.taken(&place.embedding) {
+            Some(embeddings) if place.is_tied && i64::from(id) < config.vocab => {
+                Some(embeddings.narrow(0, i64::from(id), 1).detach().copy())
+            }
+            _ => None,
+        };
+        row.map(|row| source.keep_head(NAME, row)).transpose()?
+    };
+    let row = row.ok_or_else(|| match place.stored_rows {
+        Some(rows) if !place.is_tied => HeadError::NoEntry { id, name: place.name(), rows },
+        None if !place.is_tied => HeadError::NoVocabulary { id, name: place.name() },
+        _ => HeadError::NoEntry { id, name: place.embedding, rows: config.vocab },
+    })?;
+    let (scale, cap) = scale_and_cap(found);
+    if let Some(scale) = scale {
+        let _ = row.shallow_clone().g_mul_scalar_(scale);
+    }
+    Ok(Stack(std::iter::once(Layer::Weight(row)).chain(cap.map(Layer::SoftCap)).collect()))
+}
+
+/// The whole layer, in the backbone's kind; a checkpoint without one is no language model.
+pub(super) fn output_layer(found: &Found, source: &mut ParamSource) -> Result<OutputLayer, HeadError> {
+    let config = found.config;
+    if !matches!(config.family, Family::Decoder(_)) {
+        return Err(HeadError::OtherFamily { kind: super::HeadKind::Vocabulary, family: "of causal decoders" });
+    }
+    let place = Place::of(found, source);
+    let layer = match source.taken(&place.embedding) {
+        Some(embeddings) if place.is_tied => Linear::of_weight(embeddings),
+        _ if place.stored_rows.is_none() && source.is_checkpoint() => {
+            return Err(HeadError::NoOutputLayer { name: place.name() });
+        }
+        _ => {
+            let bias = source.stored_shape(&format!("{}.bias", place.module)).is_some();
+            Linear::new(source, place.module, config.vocab, config.hidden, bias, config.initializer_range)?
+        }
+    };
+    let (scale, cap) = scale_and_cap(found);
+    Ok(OutputLayer::new(layer, scale, cap))
+}

@@ -1,0 +1,87 @@
+//! Another view of an implicit model's scores, from the sums in its table: no model is read.
+
+use std::path::Path;
+
+use toml::{Table, Value};
+
+use super::ScoreError;
+use super::directory::{MANIFESTS, RunDirectory};
+use super::implicit::NO_REFERENCE;
+use super::run::{Summary, summary};
+use super::settings::ScoreSettings;
+use crate::files;
+use crate::provenance::RunInfo;
+use crate::table::TableError;
+use crate::table::implicit::View;
+use crate::table::read::ScoreFile;
+use crate::table::score::ScoreRow;
+use crate::table::store::{table_path, write_table};
+
+/// Writes the run in `run` once more, with rewards as `[implicit]` says.
+pub fn rescore(run: &Path, settings: &ScoreSettings, out: &RunDirectory) -> Result<Summary, ScoreError> {
+    let table = table_path(run)?;
+    let file = ScoreFile::open(&table)?;
+    let mut info = file.info().clone();
+    let mut rows = file.rows()?;
+    let log_probs = || rows.iter().filter_map(|row| row.log_probs);
+    if log_probs().next().is_none() {
+        let problem = "it has no log-probabilities: only runs of implicit models can be read in another way".to_owned();
+        return Err(TableError::Conflict { path: table, item: "column `logp_policy`".to_owned(), problem }.into());
+    }
+    let given = &settings.implicit;
+    let with_reference =
+        given.reference.as_deref() != Some(NO_REFERENCE) && log_probs().any(|of| of.reference.is_some());
+    let view = given.view(View::default(), with_reference)?;
+    for row in &mut rows {
+        row.reward = row.log_probs.and_then(|log_probs| view.reward(&log_probs)).map(|reward| reward as f32);
+    }
+    describe(&mut info, settings, &view)?;
+    out.begin(&info, &manifests(run)?.iter().map(|(n, t)| (n.as_str(), t.as_str())).collect::<Vec<_>>(), false)?;
+    write_table(&out.table(), &info, &rows)?;
+    out.remove_shards()?;
+    summary(out.table(), n_items(&rows), 0)
+}
+
+/// Name and settings of the new run: those of the old one, with the view that was taken.
+fn describe(info: &mut RunInfo, settings: &ScoreSettings, view: &View) -> Result<(), ScoreError> {
+    let how = view.normalisation.as_str();
+    info.name = settings.name.clone().unwrap_or_else(|| format!("{}, {how}", info.name));
+    let wrong = |problem: String| ScoreError::Setting { key: "(of the table)", problem };
+    let mut all: Table = info.settings.parse().map_err(|e: toml::de::Error| wrong(e.to_string()))?;
+    let implicit = all.entry("implicit").or_insert_with(|| Value::Table(Table::new()));
+    if let Value::Table(implicit) = implicit {
+        implicit.insert("normalisation".to_owned(), how.into());
+        implicit.insert("beta".to_owned(), view.beta.into());
+        implicit.insert("length-power".to_owned(), view.power.into());
+        if !view.with_reference {
+            implicit.insert("reference".to_owned(), NO_REFERENCE.into());
+        }
+    }
+    info.settings = toml::to_string(&all).map_err(|e| wrong(e.to_string()))?;
+    Ok(())
+}
+
+/// The user's own manifests that lie with a run.
+fn manifests(run: &Path) -> Result<Vec<(String, String)>, ScoreError> {
+    let dir = run.join(MANIFESTS);
+    if !dir.is_dir() {
+        return Ok(Vec::new());
+    }
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(&dir).map_err(|e| files::FileError::new("list", &dir, e))? {
+        let path = entry.map_err(|e| files::FileError::new("list", &dir, e))?.path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            let name = path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            found.push((name, files::read_text(&path)?));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Rows of an item lie together.
+fn n_items(rows: &[ScoreRow]) -> u64 {
+    let key = |row: &ScoreRow| (row.benchmark.clone(), row.subset.clone(), row.lang, row.item_id.clone());
+    let changes = rows.windows(2).filter(|pair| key(&pair[0]) != key(&pair[1])).count() as u64;
+    changes + u64::from(!rows.is_empty())
+}

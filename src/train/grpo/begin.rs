@@ -1,0 +1,67 @@
+//! The judge that a run begins with, twice: to be trained, and to be held to.
+
+use std::path::{Path, PathBuf};
+
+use tch::Kind;
+
+use super::model::JudgeModel;
+use super::settings::JudgeTraining;
+use crate::backbone::lora::AdapterUse;
+use crate::generation::ends::Ends;
+use crate::generation::{Capacity, Writer};
+use crate::judge::Protocol;
+use crate::progress::Progress;
+use crate::provenance::RunInfo;
+use crate::reward::artifact;
+use crate::reward::network::{Loading, MissingHead};
+use crate::reward::parts::ModelParts;
+use crate::train::begin::{placed, train_by_groups};
+use crate::train::error::TrainError;
+use crate::train::record::described;
+use crate::train::settings::TrainSettings;
+
+/// A judge ready to train, and what the run's record says of it.
+pub struct JudgeBeginning {
+    pub model: JudgeModel,
+    pub run: RunInfo,
+}
+
+/// Loads the language model that the settings name. `n_pairs`, `data_digests`: of the training data.
+pub fn begin(
+    settings: &TrainSettings,
+    judge: &JudgeTraining,
+    n_pairs: usize,
+    data_digests: Vec<(PathBuf, String)>,
+    out: &Path,
+    progress: &mut dyn Progress,
+) -> Result<JudgeBeginning, TrainError> {
+    judge.validate()?;
+    let source = &settings.source;
+    let spec = source.model.as_deref().ok_or_else(|| TrainError::Settings("`source.model` is missing".into()))?;
+    if spec.starts_with("init:") {
+        let why = "a judge that learns from its own judgments must be able to write some: begin with a language model, \
+                   such as one trained on the output of `rmbench data judgments`";
+        return Err(TrainError::Settings(why.into()));
+    }
+    let (on, compute) = placed(settings)?;
+    let protocol = Protocol::find(&judge.protocol).map_err(|e| {
+        TrainError::Settings(format!("`judge.protocol`: {e}{}", e.hint().map_or(String::new(), |h| format!("; {h}"))))
+    })?;
+    let parts = ModelParts::find(spec, source.base.as_deref(), progress)
+        .map_err(|e| TrainError::Begin(format!("{e}; {}", e.hint())))?;
+    let loading = Loading { device: on, weights: Kind::Float, compute, missing: MissingHead::Refuse };
+    let load = || artifact::load_parts(&parts, AdapterUse::Merged, loading, &settings.text(), &artifact::as_policy());
+    let policy = load().map_err(Box::new)?;
+    let reference = if judge.loss.kl > 0.0 { Some(load().map_err(Box::new)?.network) } else { None };
+    train_by_groups(&policy.network, settings)?;
+    let ends = Ends::of(&parts.checkpoint, &policy.text).map_err(|e| TrainError::Begin(e.to_string()))?;
+    let n_params = policy.network.n_params();
+    progress.line(&format!("{spec}: {:.2} M parameters", n_params as f64 / 1e6));
+    let mut digests = parts.digests()?;
+    digests.insert(format!("protocol/{}", protocol.name), protocol.digest.clone());
+    let (run, provenance) = described(settings, n_pairs, data_digests, digests, n_params, "generative", out)?;
+    let capacity = Capacity { sequences: 64, tokens: settings.token_budget };
+    let writer = Writer { model: policy, ends, capacity };
+    let tokenizer_dir = parts.tokenizer().to_owned();
+    Ok(JudgeBeginning { model: JudgeModel { writer, reference, protocol, tokenizer_dir, provenance }, run })
+}

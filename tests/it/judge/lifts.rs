@@ -1,0 +1,269 @@
+//! Training lifts a tiny judge from chance to more than 80 % on items it has not seen: verdicts in a form (SFT), yes and no
+//! (GenRM), its own judgments in couples (Con-J) and as it goes (GRPO).
+//!
+//! The better answer says `gold`, the other `lead`, among words that say nothing. The judge begins without any knowledge, or
+//! (where it must write judgments first) as one that learnt the form from labels drawn by lot.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use rmbench::judge::Outcome;
+use rmbench::metric::interval::wilson;
+use rmbench::random;
+use rmbench::reward::artifact::{self, RewardCard};
+use rmbench::reward::head::HeadInit;
+use rmbench::reward::network::Network;
+use rmbench::reward::preset::{Preset, SpecialIds};
+use rmbench::reward::scalar::{ScalarModel, TOKEN_BUDGET};
+use rmbench::table::judgment::JudgmentFile;
+use rmbench::text::encode::TextPipeline;
+use rmbench::text::pooling::Pooling;
+use rmbench::text::settings::TextSettings;
+use rmbench::text::train_tokenizer::{TokenizerKind, train_bpe};
+use serde_json::json;
+use tch::{Device, Kind};
+
+use crate::command::rmbench;
+
+const WORDS: [&str; 12] =
+    ["river", "stone", "cloud", "field", "lamp", "door", "road", "leaf", "snow", "bell", "wheel", "glass"];
+
+const PAIRWISE: &str = r#"
+name = "tiny"
+title = "Tiny"
+about = "Two short answers."
+papers = ["ours"]
+shows = 2
+
+[ask]
+max-tokens = 8
+
+[[message]]
+role = "user"
+text = "A: {{ responses[0] }} B: {{ responses[1] }} Better?"
+
+[verdict]
+place = { delimited = { open = "[[", close = "]]" } }
+meaning = { letter = {} }
+"#;
+
+const YES_NO: &str = r#"
+name = "tiny-yes"
+title = "Tiny"
+about = "One short answer."
+papers = ["ours"]
+shows = 1
+
+[ask]
+max-tokens = 1
+log-probs = true
+
+[[message]]
+role = "user"
+text = "{{ responses[0] }} Good?"
+
+[verdict]
+place = "first-word"
+meaning = "yes-no"
+"#;
+
+/// An answer of four words, one of which says what it is worth.
+fn answer(item: usize, side: &str, worth: &str) -> String {
+    let draw = |what: &str, n: usize| (random::uniform(5, what, format!("{item}{side}")) * n as f64) as usize;
+    let mut words: Vec<&str> = (0..3).map(|i| WORDS[draw(&format!("word {i}"), WORDS.len())]).collect();
+    words.insert(draw("place", 4), worth);
+    words.join(" ")
+}
+
+/// Items of a range; with `by_lot` the label says nothing.
+fn write_pairs(path: &Path, items: std::ops::Range<usize>, by_lot: bool) {
+    let line = |item: usize| {
+        let (good, bad) = (answer(item, "good", "gold"), answer(item, "bad", "lead"));
+        let swap = by_lot && random::uniform(6, "lot", item.to_string()) < 0.5;
+        let (chosen, rejected) = if swap { (bad, good) } else { (good, bad) };
+        json!({"id": format!("i{item}"), "language": "eng_Latn", "prompt": "Which?", "chosen": chosen, "rejected": rejected})
+            .to_string()
+    };
+    fs::write(path, items.map(line).collect::<Vec<_>>().join("\n")).unwrap();
+}
+
+/// A model that knows nothing, around a tokenizer that knows these words.
+fn base(dir: &Path) {
+    let mut texts: Vec<String> =
+        (0..200).map(|i| format!("A: {} B: Better? Good? Which?", answer(i, "good", "gold"))).collect();
+    texts.extend((0..200).map(|i| format!("{} [[A]] [[B]] Yes No", answer(i, "bad", "lead"))));
+    let tokenizer = dir.with_extension("tokenizer");
+    train_bpe(texts.iter().map(String::as_str), 380, TokenizerKind::Decoder, 128).unwrap().write(&tokenizer).unwrap();
+    let text = TextPipeline::from_dir(&tokenizer, &TextSettings::default()).unwrap();
+    let eos = text.eos_id().unwrap();
+    let special = SpecialIds { pad: text.pad_id().unwrap(), bos: text.bos_id(), eos };
+    let shape = Preset {
+        name: "lift",
+        vocab: text.vocab_size(),
+        hidden: 64,
+        layers: 2,
+        heads: 4,
+        intermediate: 128,
+        max_length: 128,
+        initializer_range: 0.08,
+    };
+    let (config, options) = (shape.config(text.vocab_size(), special), artifact::as_policy());
+    let network = Network::init(config, &options, HeadInit::default(), 3, Kind::Float, Device::Cpu).unwrap();
+    let model = ScalarModel { network, text, pooling: Pooling::MaskLast, gate: None, token_budget: TOKEN_BUDGET };
+    artifact::save_with(dir, &model, &tokenizer, RewardCard::of_judge("none"), None).unwrap();
+}
+
+/// A place with the data: 600 items to learn from, 150 to be judged.
+fn place() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    write_pairs(&dir.path().join("train.jsonl"), 0..600, false);
+    write_pairs(&dir.path().join("lot.jsonl"), 0..600, true);
+    write_pairs(&dir.path().join("held-out.jsonl"), 1000..1150, false);
+    fs::write(dir.path().join("tiny.toml"), PAIRWISE).unwrap();
+    fs::write(dir.path().join("yes.toml"), YES_NO).unwrap();
+    base(&dir.path().join("base"));
+    dir
+}
+
+fn does(dir: &Path, args: &[&str]) -> String {
+    let output = rmbench(dir, args).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(matches!(output.status.code(), Some(0 | 1)), "{args:?}: {said}");
+    said
+}
+
+const TRAINING: [&str; 6] = ["--set", "batch-size=64", "--set", "lr=3e-3", "--set", "length-window=8"];
+
+fn train(dir: &Path, model: &str, data: &str, out: &str, more: &[&str]) -> String {
+    let own = ["train", "--model", model, "--data", data, "--out", out, "--device", "cpu"];
+    does(dir, &[&own[..], &TRAINING[..], more].concat())
+}
+
+/// What a judge is right about, with its interval, and what of its replies can be read.
+struct Found {
+    right: f64,
+    low: f64,
+    high: f64,
+    parsed: f64,
+}
+
+fn judge(dir: &Path, model: &str, protocol: &str, out: &str) -> Found {
+    let args = ["score", "--model", model, "--judge", protocol, "--pairs", "held-out.jsonl", "--out", out];
+    does(dir, &[&args[..], &["--set", "endpoint.cache=off", "--set", "device=cpu"]].concat());
+    let rows = JudgmentFile::open(&dir.join(out).join("judgments.parquet")).unwrap().rows().unwrap();
+    assert_eq!(rows.len(), 300);
+    let right = rows.iter().filter(|row| {
+        let judgment = &row.judgment;
+        match (judgment.picked, judgment.rating) {
+            (Some(place), _) => judgment.shown[usize::from(place)] == 0,
+            (_, Some(rating)) => (rating > 0.5) == (judgment.shown[0] == 0),
+            _ => false,
+        }
+    });
+    let right = right.count() as f64 / 300.0;
+    let parsed = rows.iter().filter(|row| row.judgment.outcome == Outcome::Verdict).count() as f64 / 300.0;
+    // Two judgments of one item are not independent: as many as there are items.
+    let interval = wilson(right, 150.0, 0.95).unwrap();
+    let found = Found { right, low: interval.low, high: interval.high, parsed };
+    eprintln!("{out}: right {:.3} [{:.3}, {:.3}], parsed {:.3}", found.right, found.low, found.high, found.parsed);
+    found
+}
+
+fn is_by_chance(found: &Found) {
+    assert!(found.low < 0.5 && found.high > 0.5, "{} [{}, {}]", found.right, found.low, found.high);
+}
+
+fn is_lifted(found: &Found) {
+    assert!(found.low > 0.8 && found.parsed > 0.95, "{} from {}, parsed {}", found.right, found.low, found.parsed);
+}
+
+/// A judge that knows the form of verdicts and nothing else.
+fn by_lot(dir: &Path) {
+    does(dir, &["data", "judgments", "lot.jsonl", "--judge", "tiny.toml", "--out", "lot.parquet"]);
+    train(dir, "base", "lot.parquet", "lot", &["--set", "objective.name=sft", "--set", "epochs=4"]);
+}
+
+#[test]
+fn supervised_verdicts_lift_a_judge() {
+    let place = place();
+    let dir = place.path();
+    let before = judge(dir, "base", "tiny.toml", "before");
+    assert!(before.parsed < 0.05, "it knows no form: {}", before.parsed);
+    by_lot(dir);
+    let lot = judge(dir, "lot", "tiny.toml", "of-lot");
+    is_by_chance(&lot);
+    assert!(lot.parsed > 0.95);
+    does(dir, &["data", "judgments", "train.jsonl", "--judge", "tiny.toml", "--out", "verdicts.parquet"]);
+    train(dir, "lot", "verdicts.parquet", "sft", &["--set", "objective.name=sft", "--set", "epochs=12"]);
+    is_lifted(&judge(dir, "sft", "tiny.toml", "after"));
+}
+
+#[test]
+fn yes_and_no_lift_a_verifier() {
+    let place = place();
+    let dir = place.path();
+    is_by_chance(&judge(dir, "base", "yes.toml", "before"));
+    does(dir, &["data", "judgments", "train.jsonl", "--judge", "yes.toml", "--out", "verdicts.parquet"]);
+    train(dir, "base", "verdicts.parquet", "genrm", &["--set", "objective.name=sft", "--set", "epochs=4"]);
+    is_lifted(&judge(dir, "genrm", "yes.toml", "after"));
+}
+
+/// Eight judgments of each question at temperature 1, right ones against wrong ones.
+#[test]
+fn couples_of_its_own_judgments_lift_a_judge() {
+    let place = place();
+    let dir = place.path();
+    by_lot(dir);
+    is_by_chance(&judge(dir, "lot", "tiny.toml", "before"));
+    let sampled = ["score", "--model", "lot", "--judge", "tiny.toml", "--pairs", "train.jsonl", "--out", "sampled"];
+    let how = ["--set", "judge.samples=8", "--set", "judge.temperature=1.0", "--set", "endpoint.cache=off"];
+    does(dir, &[&sampled[..], &how].concat());
+    let couples =
+        ["data", "judgments", "train.jsonl", "--judge", "tiny.toml", "--from", "sampled", "--out", "couples.parquet"];
+    let said = does(dir, &couples);
+    assert!(said.contains("600 items were judged"), "{said}");
+    let objective = ["--objective", "dpo:1.0,sft:0.001", "--set", "lr=1e-3", "--set", "epochs=4"];
+    train(dir, "lot", "couples.parquet", "con-j", &objective);
+    is_lifted(&judge(dir, "con-j", "tiny.toml", "after"));
+}
+
+#[test]
+fn a_judge_learns_from_what_its_judgments_are_worth() {
+    let place = place();
+    let dir = place.path();
+    by_lot(dir);
+    is_by_chance(&judge(dir, "lot", "tiny.toml", "before"));
+    let how =
+        ["--eval", "held-out.jsonl", "--set", "judge.protocol=tiny.toml", "--set", "lr=1e-3", "--set", "epochs=4"];
+    let more = ["--set", "judge.loss.kl=0.01", "--set", "eval-every=20"];
+    let said = train(dir, "lot", "train.jsonl", "grpo", &[&how[..], &more].concat());
+    assert!(said.contains("held-out accuracy") && said.contains("100.0 % parsed"), "{said}");
+    is_lifted(&judge(dir, "grpo", "tiny.toml", "after"));
+    goes_on_to_the_same_bytes(dir);
+}
+
+/// Six steps, and the same from the third on.
+fn goes_on_to_the_same_bytes(dir: &Path) {
+    let how = ["--set", "judge.protocol=tiny.toml", "--set", "max-steps=6", "--set", "save-every=3"];
+    let how = [&how[..], &["--set", "keep-checkpoints=9", "--set", "batch-size=8"]].concat();
+    train(dir, "lot", "train.jsonl", "whole", &how);
+    let (whole, cut) = (dir.join("whole"), dir.join("cut"));
+    let copied = Command::new("cp").arg("-r").args([&whole, &cut]).status().unwrap();
+    assert!(copied.success());
+    for name in ["run.json", "model.safetensors", "config.json"] {
+        fs::remove_file(cut.join(name)).unwrap();
+    }
+    fs::remove_dir_all(cut.join("checkpoints/step-00000006")).unwrap();
+    let said = train(dir, "lot", "train.jsonl", "cut", &[&how[..], &["--resume"]].concat());
+    assert!(said.contains("resuming after step 3"), "{said}");
+    for name in ["model.safetensors", "steps.jsonl"] {
+        assert!(fs::read(whole.join(name)).unwrap() == fs::read(cut.join(name)).unwrap(), "{name} differs");
+    }
+    let again = train(dir, "lot", "train.jsonl", "cut", &[&how[..], &["--resume"]].concat());
+    assert!(again.contains("already complete"), "{again}");
+    let refused = ["train", "--model", "init:tiny", "--data", "train.jsonl", "--out", "x", "--set", "judge.group=4"];
+    let output = rmbench(dir, &refused).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("must be able to write"));
+}
