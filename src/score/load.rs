@@ -62,7 +62,7 @@ pub fn open(
             return Err(ScoreError::Absent { what: "a head on vectors", hint });
         }
         RewardKind::Generative => {
-            let hint = "give --judge the protocol that it judges by; --kind implicit scores with its own probabilities";
+            let hint = "the model is generative: give --judge the protocol that it judges by; --kind implicit scores with its own probabilities";
             return Err(ScoreError::Absent { what: "how the judge is asked", hint });
         }
     };
