@@ -11,9 +11,11 @@ impl TrainSettings {
             (None, Some(_)) => format!("objective `{}`", self.objective.name()),
             (None, None) => return None,
         };
+        // Presets that begin from scratch set these, and are refused for what they are: they know no language.
+        let from_scratch = self.source.model.as_deref().is_some_and(|model| model.starts_with("init:"));
         let auxiliary = &self.auxiliary;
         let for_heads = self.pretraining.epochs > 0.0 || auxiliary.mismatched_share > 0.0 || auxiliary.lm_weight > 0.0;
-        if for_heads {
+        if for_heads && !from_scratch {
             let why = "stand-ins and next-token losses ([pretraining], [auxiliary]) are of reward heads; for a policy add \
                        sft to the objective, as in dpo:1,sft:0.1";
             return Some(why.into());
