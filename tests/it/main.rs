@@ -23,6 +23,7 @@ mod encoders;
 mod exchange;
 #[cfg(feature = "torch")]
 mod features;
+#[cfg(feature = "torch")]
 mod generation;
 #[cfg(feature = "torch")]
 mod heads;
