@@ -94,8 +94,11 @@ pub trait Metric: Sync {
     fn width(&self) -> usize;
     /// Adds what one group contributes; returns false (adding nothing) where it has no outcome.
     fn contribute(&self, group: &Group<'_>, protocol: &Protocol, sums: &mut [f64]) -> bool;
-    /// The metric from the sums; `None` where it is undefined.
-    fn finish(&self, sums: &[f64]) -> Option<f64>;
+    /// The metric from the sums; `None` where it is undefined. What is no [`ratio`](Metric::ratio) says it itself.
+    fn finish(&self, sums: &[f64]) -> Option<f64> {
+        let (above, below) = self.ratio()?;
+        (sums[below] > 0.0).then(|| sums[above] / sums[below])
+    }
     /// Places of two sums, where it is the first over the second, undefined where the second is 0: such
     /// metrics are evaluated without a call.
     fn ratio(&self) -> Option<(usize, usize)> {

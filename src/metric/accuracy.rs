@@ -64,10 +64,6 @@ impl Metric for Accuracy {
         add_credits(group.items().map(of_item), sums)
     }
 
-    fn finish(&self, sums: &[f64]) -> Option<f64> {
-        (sums[1] > 0.0).then(|| sums[0] / sums[1])
-    }
-
     fn ratio(&self) -> Option<(usize, usize)> {
         Some((0, 1))
     }
@@ -97,10 +93,6 @@ impl Metric for TieRate {
             any = true;
         }
         any
-    }
-
-    fn finish(&self, sums: &[f64]) -> Option<f64> {
-        (sums[1] > 0.0).then(|| sums[0] / sums[1])
     }
 
     fn ratio(&self) -> Option<(usize, usize)> {

@@ -16,7 +16,7 @@ pub fn margins(item: &Item<'_>) -> Vec<f64> {
 }
 
 /// Each of an item's margins with its share of the item's weight; whether there is any.
-fn each_margin(item: &Item<'_>, mut take: impl FnMut(f64, f64)) -> bool {
+pub(super) fn each_margin(item: &Item<'_>, mut take: impl FnMut(f64, f64)) -> bool {
     let of = |chosen: usize, rejected: usize| {
         Some(Evidence::Rewards.chosen(item, chosen)? - Evidence::Rewards.rejected(item, rejected)?)
     };
@@ -60,10 +60,6 @@ impl Metric for BrierScore {
             any |= found;
         }
         any
-    }
-
-    fn finish(&self, sums: &[f64]) -> Option<f64> {
-        (sums[1] > 0.0).then(|| sums[0] / sums[1])
     }
 
     fn ratio(&self) -> Option<(usize, usize)> {

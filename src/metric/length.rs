@@ -144,10 +144,6 @@ impl Metric for Blind {
         add_credits(group.items().filter(is_decided).map(of_item), sums)
     }
 
-    fn finish(&self, sums: &[f64]) -> Option<f64> {
-        (sums[1] > 0.0).then(|| sums[0] / sums[1])
-    }
-
     fn ratio(&self) -> Option<(usize, usize)> {
         Some((0, 1))
     }

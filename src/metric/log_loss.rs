@@ -1,6 +1,6 @@
 //! Mean −ln σ(margin): the loss of Bradley–Terry, in nats (what training minimises, measured on a benchmark).
 
-use crate::metric::calibration::{ln_sigmoid, margins};
+use crate::metric::calibration::{each_margin, ln_sigmoid};
 use crate::metric::{Group, Metric, Protocol};
 
 /// Sums: loss, items. Items with an infinite margin have none: one of them would be everything.
@@ -22,19 +22,18 @@ impl Metric for LogLoss {
     fn contribute(&self, group: &Group<'_>, _: &Protocol, sums: &mut [f64]) -> bool {
         let mut any = false;
         for item in group.items() {
-            let margins = margins(&item);
-            let loss: f64 = margins.iter().map(|margin| -ln_sigmoid(*margin)).sum();
-            if !margins.is_empty() && loss.is_finite() {
-                sums[0] += loss / margins.len() as f64;
+            let (mut loss, mut n) = (0.0, 0.0);
+            let found = each_margin(&item, |margin, _| {
+                loss -= ln_sigmoid(margin);
+                n += 1.0;
+            });
+            if found && loss.is_finite() {
+                sums[0] += loss / n;
                 sums[1] += 1.0;
                 any = true;
             }
         }
         any
-    }
-
-    fn finish(&self, sums: &[f64]) -> Option<f64> {
-        (sums[1] > 0.0).then(|| sums[0] / sums[1])
     }
 
     fn ratio(&self) -> Option<(usize, usize)> {

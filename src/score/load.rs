@@ -94,13 +94,8 @@ pub fn embedding(spec: &str, settings: &ScoreSettings) -> Result<Option<(Embeddi
     if !EmbeddingModel::is_in(dir) {
         return Ok(None);
     }
-    let failed = |hint: &str, source: Box<dyn std::error::Error + Send + Sync>| ScoreError::Load {
-        spec: spec.to_owned(),
-        hint: hint.to_owned(),
-        source,
-    };
-    let on = device::parse(&settings.device).map_err(|e| failed("see `rmbench doctor`", e.into()))?;
-    let model = EmbeddingModel::load(dir, on).map_err(|e| failed(e.hint().unwrap_or_default(), e.into()))?;
+    let on = device::parse(&settings.device).map_err(|e| failed(spec, "see `rmbench doctor`", e))?;
+    let model = EmbeddingModel::load(dir, on).map_err(|e| failed(spec, e.hint().unwrap_or_default(), e))?;
     let mut info = RunInfo::of_this_binary(&settings.run_name()?, spec, "embedding");
     info.libtorch = Some(device::LIBTORCH_VERSION.to_owned());
     info.device = device::name(on);

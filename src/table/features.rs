@@ -20,13 +20,10 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Float32Type, Int32Type, Schema, UInt16Type};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
-use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::metadata::KeyValue;
-use parquet::file::properties::WriterProperties;
 
 use super::TableError;
 use super::footer::{self, Opened};
-use super::score::{METADATA_KEY, ScoreRow, Side};
+use super::score::{ScoreRow, Side};
 use crate::files;
 use crate::lang::Lang;
 use crate::provenance::RunInfo;
@@ -95,18 +92,7 @@ pub struct FeatureWriter<W: Write + Send> {
 
 impl<W: Write + Send> FeatureWriter<W> {
     pub fn new(sink: W, path: &Path, info: &RunInfo) -> Result<Self, TableError> {
-        let provenance =
-            serde_json::to_string(info).map_err(|source| TableError::Provenance { path: path.to_owned(), source })?;
-        let metadata = vec![
-            KeyValue::new(VERSION_KEY.to_owned(), SCHEMA_VERSION.to_owned()),
-            KeyValue::new(METADATA_KEY.to_owned(), provenance),
-        ];
-        let properties = WriterProperties::builder()
-            .set_created_by("rmbench".to_owned())
-            .set_compression(Compression::ZSTD(ZstdLevel::default()))
-            .set_max_row_group_row_count(Some(ROWS_PER_GROUP))
-            .set_key_value_metadata(Some(metadata))
-            .build();
+        let properties = footer::properties(path, info, VERSION_KEY, SCHEMA_VERSION, ROWS_PER_GROUP)?.build();
         let writer =
             ArrowWriter::try_new(sink, schema(), Some(properties)).map_err(|e| TableError::parquet(path, e))?;
         Ok(Self { writer, path: path.to_owned(), waiting: Vec::new() })

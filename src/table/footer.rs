@@ -4,6 +4,9 @@ use std::fs::File;
 use std::path::Path;
 
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
 
 use super::TableError;
 use super::score::METADATA_KEY;
@@ -15,6 +18,27 @@ pub(super) struct Opened {
     pub builder: ParquetRecordBatchReaderBuilder<File>,
     pub info: RunInfo,
     pub n_rows: u64,
+}
+
+/// How a table of the kind that `version_key` marks is written: which run wrote it, in row groups of so many rows.
+pub(super) fn properties(
+    path: &Path,
+    info: &RunInfo,
+    version_key: &'static str,
+    version: &'static str,
+    rows_per_group: usize,
+) -> Result<WriterPropertiesBuilder, TableError> {
+    let provenance =
+        serde_json::to_string(info).map_err(|source| TableError::Provenance { path: path.to_owned(), source })?;
+    let metadata = vec![
+        KeyValue::new(version_key.to_owned(), version.to_owned()),
+        KeyValue::new(METADATA_KEY.to_owned(), provenance),
+    ];
+    Ok(WriterProperties::builder()
+        .set_created_by("rmbench".to_owned())
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_max_row_group_row_count(Some(rows_per_group))
+        .set_key_value_metadata(Some(metadata)))
 }
 
 /// Opens a table of the kind that `version_key` marks.

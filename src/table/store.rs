@@ -13,12 +13,11 @@ use arrow::array::{
 };
 use arrow::datatypes::{DataType, Field, Int32Type, Schema};
 use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 
 use super::TableError;
-use super::score::{METADATA_KEY, SCHEMA_VERSION, ScoreRow, VERSION_KEY};
+use super::footer;
+use super::score::{SCHEMA_VERSION, ScoreRow, VERSION_KEY};
 use crate::files;
 use crate::provenance::RunInfo;
 
@@ -110,9 +109,7 @@ pub struct ScoreWriter<W: Write + Send> {
 
 impl<W: Write + Send> ScoreWriter<W> {
     pub fn new(sink: W, path: &Path, info: &RunInfo) -> Result<Self, TableError> {
-        let provenance =
-            serde_json::to_string(info).map_err(|source| TableError::Provenance { path: path.to_owned(), source })?;
-        let writer = ArrowWriter::try_new(sink, arrow_schema(), Some(properties(provenance)))
+        let writer = ArrowWriter::try_new(sink, arrow_schema(), Some(properties(path, info)?))
             .map_err(|e| TableError::parquet(path, e))?;
         Ok(Self { writer, columns: Columns::default(), path: path.to_owned(), n_rows: 0 })
     }
@@ -139,24 +136,16 @@ impl<W: Write + Send> ScoreWriter<W> {
     }
 }
 
-fn properties(provenance: String) -> WriterProperties {
-    let metadata = vec![
-        KeyValue::new(VERSION_KEY.to_owned(), SCHEMA_VERSION.to_owned()),
-        KeyValue::new(METADATA_KEY.to_owned(), provenance),
-    ];
-    let mut properties = WriterProperties::builder()
-        .set_created_by("rmbench".to_owned())
-        .set_compression(Compression::ZSTD(ZstdLevel::default()))
-        .set_max_row_group_row_count(Some(ROWS_PER_GROUP))
+fn properties(path: &Path, info: &RunInfo) -> Result<WriterProperties, TableError> {
+    let mut properties = footer::properties(path, info, VERSION_KEY, SCHEMA_VERSION, ROWS_PER_GROUP)?
         .set_dictionary_page_size_limit(DICTIONARY_BYTES)
-        .set_statistics_enabled(EnabledStatistics::Chunk)
-        .set_key_value_metadata(Some(metadata));
+        .set_statistics_enabled(EnabledStatistics::Chunk);
     for (name, _) in COLUMNS {
         // Numbers hardly repeat; a dictionary of them would only be built and thrown away.
         let is_text = matches!(column_type(name), DataType::Dictionary(..));
         properties = properties.set_column_dictionary_enabled(name.into(), is_text);
     }
-    properties.build()
+    Ok(properties.build())
 }
 
 type TextColumn = StringDictionaryBuilder<Int32Type>;

@@ -50,6 +50,23 @@ pub struct TrainerState {
 
 pub const FORMAT: u32 = 1;
 
+impl TrainerState {
+    /// Before the first step.
+    pub fn new(lr: f64, run: &RunInfo) -> Self {
+        Self {
+            format: FORMAT,
+            step: 0,
+            finished: false,
+            evaluations: 0,
+            without_improvement: 0,
+            best: None,
+            plateau: Plateau::new(lr),
+            logs: LogLengths::default(),
+            run: run.clone(),
+        }
+    }
+}
+
 /// The best evaluation so far.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

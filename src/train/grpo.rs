@@ -18,16 +18,15 @@ use std::time::Instant;
 use serde_json::json;
 
 use super::average::Average;
-use super::checkpoint::{Checkpoints, FORMAT, TrainerState};
+use super::checkpoint::{Checkpoints, TrainerState};
 use super::companion::Companion;
 use super::directory::{RUN_FILE, SETTINGS_FILE, Start, start};
 use super::error::TrainError;
-use super::journal::{Journal, Kind, LogLengths};
+use super::journal::{Journal, Kind};
 use super::optimizer::{AdamW, clip_grad_norm, non_finite_gradients};
 use super::phase::Phases;
 use super::run::write_json;
 use super::sampler::Sampler;
-use super::schedule::Plateau;
 use super::settings::{Groups, TrainSettings};
 use crate::files;
 use crate::progress::Progress;
@@ -65,7 +64,7 @@ pub fn run(model: &JudgeModel, job: JudgeJob, progress: &mut dyn Progress) -> Re
     info.threads = tch::get_num_threads().max(1) as usize;
     let (mut state, resumes) = match start(out, job.resume, &info, progress)? {
         Start::Complete => return Ok(None),
-        Start::Fresh => (fresh(settings, &info), false),
+        Start::Fresh => (TrainerState::new(settings.lr, &info), false),
         Start::Checkpoint(state) => (*state, true),
     };
     files::create_dir(out)?;
@@ -133,18 +132,4 @@ pub fn run(model: &JudgeModel, job: JudgeJob, progress: &mut dyn Progress) -> Re
     write_json(&out.join(RUN_FILE), &info)?;
     checkpoints.rotate(settings.keep_checkpoints, None)?;
     Ok(Some(JudgeSummary { steps: state.step, evaluation: last }))
-}
-
-fn fresh(settings: &TrainSettings, run: &RunInfo) -> TrainerState {
-    TrainerState {
-        format: FORMAT,
-        step: 0,
-        finished: false,
-        evaluations: 0,
-        without_improvement: 0,
-        best: None,
-        plateau: Plateau::new(settings.lr),
-        logs: LogLengths::default(),
-        run: run.clone(),
-    }
 }

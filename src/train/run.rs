@@ -6,17 +6,15 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::json;
 
-use super::checkpoint::{Best, Checkpoints, FORMAT, TrainerState};
+use super::checkpoint::{Best, Checkpoints, TrainerState};
 use super::data::{Data, data};
 use super::directory::{PAIRS_FILE, RUN_FILE, SETTINGS_FILE, Start, start};
 use super::engine::Engine;
 use super::error::TrainError;
 use super::evaluation::Evaluation;
-use super::journal::LogLengths;
 use super::mixture::Mixture;
 use super::overlap::digest;
 use super::prepare::LengthCounts;
-use super::schedule::Plateau;
 use super::settings::{FinalModel, TrainSettings};
 use super::trainable::Trainable;
 use crate::files;
@@ -72,7 +70,7 @@ pub fn run<M: Trainable>(model: &M, job: TrainJob, progress: &mut dyn Progress) 
             Checkpoints::of(out).rotate(settings.keep_checkpoints, None)?;
             return Ok(TrainOutcome::AlreadyComplete);
         }
-        Start::Fresh => (initial_state(settings, &run), false),
+        Start::Fresh => (TrainerState::new(settings.lr, &run), false),
         Start::Checkpoint(state) => (*state, true),
     };
     let Data { train, eval, files } = data(model, &job, progress)?;
@@ -119,20 +117,6 @@ fn describe(job: &TrainJob) -> Result<RunInfo, TrainError> {
         run.digests.insert("content/eval".into(), digest(job.eval));
     }
     Ok(run)
-}
-
-fn initial_state(settings: &TrainSettings, run: &RunInfo) -> TrainerState {
-    TrainerState {
-        format: FORMAT,
-        step: 0,
-        finished: false,
-        evaluations: 0,
-        without_improvement: 0,
-        best: None,
-        plateau: Plateau::new(settings.lr),
-        logs: LogLengths::default(),
-        run: run.clone(),
-    }
 }
 
 /// Readable, with a newline at the end.
