@@ -9,11 +9,10 @@ pub mod table;
 use sha2::{Digest, Sha256};
 use tch::{Device, Kind, Tensor};
 
-use super::in_batches::ReadOnly;
+use super::RewardError;
+use super::in_batches::each_batch;
 use super::network::Network;
 use super::scalar::{ScalarModel, floats};
-use super::{RewardError, workers};
-use crate::text::batch::{cost, plan};
 use crate::text::encode::Encoded;
 use crate::text::pooling::Pooling;
 use store::{Content, FeatureKey};
@@ -62,21 +61,11 @@ impl ScalarModel {
     /// Features of every sequence: outer comparisons, inner in their order, computed without gradients.
     /// `done(n)` is called as n more comparisons are finished.
     pub fn features(&self, encoded: &[Encoded], done: &mut dyn FnMut(u64)) -> Result<Vec<Vec<Vec<f32>>>, RewardError> {
-        let sharing = self.network.sharing();
-        let costs: Vec<usize> = encoded.iter().map(|encoded| cost(encoded, sharing)).collect();
-        let groups = plan(&costs, self.token_budget, usize::MAX);
         let mut found: Vec<Vec<Vec<f32>>> = encoded.iter().map(|e| vec![Vec::new(); e.sequences.len()]).collect();
-        let model = ReadOnly(self);
-        let features_of = |group: usize| {
-            let members: Vec<(usize, &Encoded)> = groups[group].iter().map(|&i| (i, &encoded[i])).collect();
-            model.features(&members)
-        };
-        let side_by_side = workers::count(self.network.device, groups.len());
-        workers::run(side_by_side, groups.len(), features_of, |group, (owners, rows)| {
+        each_batch(self, self, encoded, features_of, done, |(owners, rows): Rows| {
             for ((comparison, response), row) in owners.into_iter().zip(rows) {
                 found[comparison][response] = row;
             }
-            done(groups[group].len() as u64);
         })?;
         Ok(found)
     }
@@ -92,15 +81,13 @@ impl Network {
 /// Comparison and response of each row, and the rows.
 type Rows = (Vec<(usize, usize)>, Vec<Vec<f32>>);
 
-impl ReadOnly<'_, ScalarModel> {
-    fn features(&self, members: &[(usize, &Encoded)]) -> Result<Rows, RewardError> {
-        let _no_grad = tch::no_grad_guard();
-        let batch = self.0.token_batch(members)?;
-        let states_nd = self.0.network.states_for_training(&batch, None, false, None)?.states.pooled_nd;
-        let width = states_nd.size().last().copied().unwrap_or(1).max(1) as usize;
-        let all = floats(&states_nd.reshape([-1]))?;
-        Ok((batch.owners, all.chunks(width).map(<[f32]>::to_vec).collect()))
-    }
+fn features_of(model: &ScalarModel, members: &[(usize, &Encoded)]) -> Result<Rows, RewardError> {
+    let _no_grad = tch::no_grad_guard();
+    let batch = model.token_batch(members)?;
+    let states_nd = model.network.states_for_training(&batch, None, false, None)?.states.pooled_nd;
+    let width = states_nd.size().last().copied().unwrap_or(1).max(1) as usize;
+    let all = floats(&states_nd.reshape([-1]))?;
+    Ok((batch.owners, all.chunks(width).map(<[f32]>::to_vec).collect()))
 }
 
 /// What a sequence is known by: SHA-256 of its tokens and of the segments they belong to.

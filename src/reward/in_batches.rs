@@ -74,28 +74,16 @@ pub(super) fn score_with_states(
     Ok((scores, states))
 }
 
-fn score_window(
-    model: &impl BatchScorer,
+fn score_window<M: BatchScorer>(
+    model: &M,
     encoded: &[Encoded],
     mut states: Option<&mut States>,
     done: &mut dyn FnMut(u64),
 ) -> Result<Vec<Vec<ResponseScore>>, RewardError> {
-    let frame = model.frame();
     let mut scores: Vec<Vec<ResponseScore>> = encoded.iter().map(blank).collect();
-    let sharing = frame.network.sharing();
-    let costs: Vec<usize> = encoded.iter().map(|e| cost(e, sharing)).collect();
-    let groups = match frame.network.device {
-        Device::Cpu => plan_evenly(&costs, frame.token_budget),
-        _ => plan(&costs, frame.token_budget, usize::MAX),
-    };
     let with_states = states.is_some();
-    let side_by_side = workers::count(frame.network.device, groups.len());
-    let model = ReadOnly(model);
-    let scores_of = |group: usize| {
-        let members: Vec<(usize, &Encoded)> = groups[group].iter().map(|&i| (i, &encoded[i])).collect();
-        model.score_batch(&members, with_states)
-    };
-    workers::run(side_by_side, groups.len(), scores_of, |group, given| {
+    let score_batch = |model: &M, members: &[(usize, &Encoded)]| model.score_batch(members, with_states);
+    each_batch(model.frame(), model, encoded, score_batch, done, |given: BatchGiven| {
         let width = given.states.len() / given.scores.len().max(1);
         for (at, ((comparison, response), found)) in given.scores.into_iter().enumerate() {
             if let Some(states) = &mut states {
@@ -106,7 +94,6 @@ fn score_window(
             score.reward = found.reward.filter(|reward| reward.is_finite());
             score.log_probs = found.log_probs;
         }
-        done(groups[group].len() as u64);
     })?;
     for (scores, encoded) in scores.iter_mut().zip(encoded) {
         level(scores, encoded);
@@ -114,16 +101,46 @@ fn score_window(
     Ok(scores)
 }
 
+/// Cuts comparisons into batches, calls `compute` with each on as many threads as the device has use for, and `take` with
+/// what came of it on this one; `done(n)` as n more comparisons are finished. `compute` makes forward passes without
+/// gradients and nothing else.
+pub(super) fn each_batch<M, T: Send>(
+    frame: &ScalarModel,
+    model: &M,
+    encoded: &[Encoded],
+    compute: impl Fn(&M, &[(usize, &Encoded)]) -> Result<T, RewardError> + Sync,
+    done: &mut dyn FnMut(u64),
+    mut take: impl FnMut(T),
+) -> Result<(), RewardError> {
+    let sharing = frame.network.sharing();
+    let costs: Vec<usize> = encoded.iter().map(|e| cost(e, sharing)).collect();
+    let groups = match frame.network.device {
+        Device::Cpu => plan_evenly(&costs, frame.token_budget),
+        _ => plan(&costs, frame.token_budget, usize::MAX),
+    };
+    let side_by_side = workers::count(frame.network.device, groups.len());
+    let model = ReadOnly(model);
+    let of_group = |group: usize| {
+        let members: Vec<(usize, &Encoded)> = groups[group].iter().map(|&i| (i, &encoded[i])).collect();
+        compute(model.get(), &members)
+    };
+    workers::run(side_by_side, groups.len(), of_group, |group, found| {
+        take(found);
+        done(groups[group].len() as u64);
+    })
+}
+
 /// A model that several threads compute with.
-pub(super) struct ReadOnly<'a, M>(pub &'a M);
+struct ReadOnly<'a, M>(&'a M);
 
 // SAFETY: tch's tensors are not `Sync` because `&Tensor` allows changes in place. The one thing done here
 // is a forward pass without gradients, which reads the weights and counts references atomically.
 unsafe impl<M> Sync for ReadOnly<'_, M> {}
 
-impl<M: BatchScorer> ReadOnly<'_, M> {
-    fn score_batch(&self, members: &[(usize, &Encoded)], with_states: bool) -> Result<BatchGiven, RewardError> {
-        self.0.score_batch(members, with_states)
+impl<M> ReadOnly<'_, M> {
+    /// A call, so that closures hold the wrapper and not what is in it.
+    fn get(&self) -> &M {
+        self.0
     }
 }
 
