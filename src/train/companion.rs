@@ -18,6 +18,7 @@ use tch::Tensor;
 use super::error::TrainError;
 use super::prepare::TrainPair;
 use super::settings::TrainSettings;
+use super::trainable::StatesOf;
 use crate::objective::Family;
 
 use balance::Balance;
@@ -50,9 +51,14 @@ impl Companion {
         })
     }
 
-    /// Whether it reads what the reward head reads.
-    pub fn wants_states(&self) -> bool {
-        matches!(self, Companion::Critic(_) | Companion::Users(_))
+    /// Which states it reads. A critic looks at what the last layer reads, so that a trained layer below it, be it
+    /// the trunk's or the head's, can give it no hold.
+    pub fn wants_states(&self) -> Option<StatesOf> {
+        match self {
+            Companion::Critic(_) => Some(StatesOf::LastLayer),
+            Companion::Users(_) => Some(StatesOf::Trunk),
+            _ => None,
+        }
     }
 
     /// What each pair's loss is multiplied by, so that the mean over the step is the objective's. `t` counts
