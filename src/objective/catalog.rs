@@ -316,7 +316,8 @@ impl<'de> Deserialize<'de> for Objective {
         let Some(name) = keys.remove("name") else { return Err(D::Error::missing_field("name")) };
         let name = name.as_str().ok_or_else(|| D::Error::custom("`name` should be text"))?;
         if let Some(fitted) = FITTED.iter().find(|fitted| fitted.name == name) {
-            let problem = format!("`{name}` is fitted at once, not trained step by step: see `{} --help`", fitted.command);
+            let problem =
+                format!("`{name}` is fitted at once, not trained step by step: see `{} --help`", fitted.command);
             return Err(D::Error::custom(problem));
         }
         let spec = SPECS.iter().find(|spec| spec.name == name).ok_or_else(|| {

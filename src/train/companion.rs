@@ -6,6 +6,8 @@
 pub mod balance;
 pub mod critic;
 mod mlp;
+#[cfg(test)]
+mod references;
 pub mod shift;
 pub mod threshold;
 pub mod users;
