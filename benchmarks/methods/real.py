@@ -60,13 +60,16 @@ def short(name):
 
 
 def vectors(table, name):
-    lists = table.column(name).to_pylist()
-    return np.array([side[0] for side in lists], dtype=np.float32)
+    """One vector per row as a matrix."""
+    return table.column(name).combine_chunks().flatten().flatten().to_numpy().reshape(table.num_rows, -1)
 
 
 def with_vectors(table, chosen, rejected):
     for name, values in (("chosen_embedding", chosen), ("rejected_embedding", rejected)):
-        column = pa.array([[row] for row in values.tolist()], pa.list_(pa.list_(pa.float32())))
+        n, width = values.shape
+        flat = pa.array(np.ascontiguousarray(values, dtype=np.float32).reshape(-1))
+        inner = pa.ListArray.from_arrays(pa.array(np.arange(n + 1, dtype=np.int32) * width), flat)
+        column = pa.ListArray.from_arrays(pa.array(np.arange(n + 1, dtype=np.int32)), inner)
         table = table.set_column(table.schema.get_field_index(name), name, column)
     return table
 

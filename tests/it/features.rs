@@ -179,7 +179,8 @@ fn a_gate_is_trained_on_features() {
     let mut pairs = pairs(90);
     let open = |pairs: &[Comparison]| frozen(&settings, pairs, &root.join("cache"), &root.join("gate")).unwrap();
     let wants_first = |pair: &Comparison| pair.prompt.plain_text().is_ascii();
-    for (pair, features) in pairs.iter_mut().zip(open(&pairs.clone()).encode(&pairs.clone()).unwrap()) {
+    let seen = open(&pairs).encode(&pairs).unwrap();
+    for (pair, features) in pairs.iter_mut().zip(seen) {
         let width = features.rows[0].len() / 2;
         let at = |row: &[f32]| {
             let values = Tensor::from_slice(&row[..width]).unsqueeze(1);
