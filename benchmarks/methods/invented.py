@@ -57,7 +57,7 @@ def more(bench):
     truths = {name: shared + 0.9 * rng.normal(size=width) for name in sizes}
     worth = lambda name: (lambda x: float(x @ truths[name]))
     rows = [row for k, name in enumerate(sizes) for row in
-            compared(np.random.default_rng(20 + k), 800, width, worth(name), first=10_000 * k, noise=1.0, subset=name)]
+            compared(np.random.default_rng(20 + k), 2500, width, worth(name), first=10_000 * k, noise=1.0, subset=name)]
     test = write_rows(bench.path("more", "test.jsonl"), rows)
     runs = {"bt": [], "more": []}
     for seed in SEEDS:

@@ -44,7 +44,7 @@ def main():
     parser.add_argument("--out", type=pathlib.Path, required=True)
     parser.add_argument("--data", type=pathlib.Path)
     parser.add_argument("--encoder", type=pathlib.Path)
-    parser.add_argument("--limit", type=int, default=0, help="training pairs, drawn once; 0: all")
+    parser.add_argument("--limit", type=int, nargs=2, default=(0, 0), help="training and benchmark pairs, drawn once; 0: all")
     parser.add_argument("--only", nargs="*", help="studies by name, as in invented.robust or real.dial")
     args = parser.parse_args()
     bench = Bench(args.binary, args.out)
