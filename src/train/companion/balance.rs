@@ -96,7 +96,7 @@ mod tests {
     use crate::lang::Lang;
     use crate::objective::Label;
     use crate::train::PairSize;
-    use crate::train::companion::references::{numbers, reference};
+    use crate::train::companion::tests::{numbers, reference};
 
     /// `tests/reference/companions.py`: λ is the exact minimum, and the weighted mean over the step is T·Σ λ_t·L_t, in value
     /// and gradient.

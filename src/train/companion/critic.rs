@@ -179,7 +179,7 @@ mod tests {
     use tch::{Device, Kind};
 
     use super::*;
-    use crate::train::companion::references::{matrix, numbers, reference};
+    use crate::train::companion::tests::{matrix, numbers, reference};
 
     /// `tests/reference/companions.py`: values and gradients in f64.
     #[test]

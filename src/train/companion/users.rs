@@ -143,7 +143,7 @@ pub fn difference(tensors: &BTreeMap<String, Tensor>, user: &str) -> Result<Tens
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::companion::references::{matrix, numbers, reference};
+    use crate::train::companion::tests::{matrix, numbers, reference};
 
     /// `tests/reference/companions.py`: values and gradients in f64.
     #[test]
