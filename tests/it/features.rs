@@ -12,7 +12,7 @@ use rmbench::reward::artifact;
 use rmbench::reward::network::MissingHead;
 use rmbench::train::begin::begin;
 use rmbench::train::frozen::FrozenTrunk;
-use rmbench::train::{TrainError, TrainJob, TrainOutcome, TrainSettings, Trainable};
+use rmbench::train::{TrainError, TrainJob, TrainOutcome, TrainSettings, Trainable, personal};
 use tch::{Device, Kind, Tensor};
 
 use crate::artifact::{comparisons, tiny};
@@ -208,4 +208,38 @@ fn a_gate_is_trained_on_features() {
     assert!(saved["score.weight"].equal(&attributes_2d), "the attributes were trained");
     // What was trained on features is what is scored from texts.
     assert_close("gate", &rewards(&root.join("gate"), &pairs), &own, 1e-5);
+}
+
+/// Two users who want opposite things of the same responses, on kept features: vectors beside the head tell them apart, and each
+/// user's checkpoint has that user's rewards.
+#[test]
+fn vectors_of_users_are_trained_on_features() {
+    let root = tempfile::tempdir().unwrap();
+    let root = root.path();
+    let base = root.join("base");
+    artifact::save(&base, &tiny(root), root, None, None).unwrap();
+    let pairs = pairs(24);
+    let mut data = Vec::new();
+    for pair in &pairs {
+        let of = |name: &str| {
+            let mut own = pair.clone();
+            own.id = format!("{}-{name}", pair.id).into();
+            own.evidence.user = Some(name.into());
+            own
+        };
+        let mut ben = of("ben");
+        std::mem::swap(&mut ben.chosen, &mut ben.rejected);
+        data.extend([of("anna"), ben]);
+    }
+    let mut settings = settings(&base, "[objective]\nname = 'individual'\nlr = 0.05\nrank = 8");
+    settings.max_steps = Some(200);
+    let out = root.join("users");
+    let model = frozen(&settings, &data, &root.join("cache"), &out).unwrap();
+    train(&model, &settings, &data, &out);
+    for (user, wants) in [("anna", 1.0), ("ben", -1.0)] {
+        let own = root.join(user);
+        personal::write(&out, user, &own).unwrap();
+        let right = rewards(&own, &pairs).chunks(2).filter(|pair| wants * (pair[0] - pair[1]) > 0.0).count();
+        assert!(right >= 21, "{user}: {right} of 24");
+    }
 }
