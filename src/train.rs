@@ -24,6 +24,7 @@ pub mod goals;
 pub mod grpo;
 pub mod heads;
 pub mod journal;
+mod kept;
 pub mod mixture;
 pub mod moments;
 pub mod optimizer;

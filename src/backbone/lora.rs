@@ -16,7 +16,7 @@ use super::params::Params;
 use super::recording::records_gradients;
 pub use adapter::{Adapter, AdapterUse};
 use adapter::{DOWN, EMBEDDING_DOWN, EMBEDDING_UP, MAGNITUDE, UP, UP_BIAS};
-pub use config::LoraConfig;
+pub use config::{LoraConfig, Task};
 
 /// The addition to one weight [out, in].
 pub struct LowRank {

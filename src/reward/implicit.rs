@@ -15,6 +15,9 @@ use crate::text::batch::TokenBatch;
 use crate::text::encode::Encoded;
 use crate::text::response_tokens::ResponseTokens;
 
+/// The word for an adapter's base as the reference of the adapter: the same model with the adapter off.
+pub const BASE_REFERENCE: &str = "base";
+
 /// What `rmbench.toml` says of an implicit model below `[reward.implicit]`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -25,7 +28,7 @@ pub struct ImplicitCard {
     pub beta: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub length_power: Option<f64>,
-    /// A directory (from here, or from the model's own) or hf:ORG/NAME; absent: rewards need none.
+    /// A directory (from here, or from the model's own), hf:ORG/NAME, or `base`; absent: rewards need none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
 }

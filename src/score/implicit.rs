@@ -5,14 +5,13 @@ use serde::{Deserialize, Serialize};
 use super::ScoreError;
 use crate::table::implicit::{Normalisation, View};
 
-/// Reference models by word.
+/// The word for no reference; `base` is an adapter's base.
 pub const NO_REFERENCE: &str = "none";
-pub const BASE_REFERENCE: &str = "base";
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ImplicitSettings {
-    /// A model, or one of the words above; absent: what `rmbench.toml` names, else an adapter's base.
+    /// A model, or one of these two words; absent: what `rmbench.toml` names, else an adapter's base.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]

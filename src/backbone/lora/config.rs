@@ -50,9 +50,20 @@ const READ: [&str; 18] = [
 const BEGINNINGS: [&str; 3] = ["gaussian", "eva", "orthogonal"];
 /// Heads that PEFT saves in full for sequence classifiers, asked or not.
 const HEADS: [&str; 2] = ["classifier", "score"];
+/// PEFT's word for language models that write from left to right.
+const LANGUAGE_MODEL: &str = "CAUSAL_LM";
 /// PEFT's defaults.
 const RANK: i64 = 8;
 const ALPHA: f64 = 8.0;
+
+/// What an adapter is trained for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Task {
+    /// A model with a reward head, which is saved in full.
+    Classifier,
+    /// A language model, whose output layer is the base's.
+    LanguageModel,
+}
 
 /// Which biases an adapter brings in full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -166,14 +177,27 @@ impl LoraConfig {
         })
     }
 
-    /// A new adapter to the modules whose names end so; the head is saved in full.
-    pub fn new(rank: i64, alpha: f64, targets: &[&str]) -> Result<Self, String> {
+    /// A new adapter to the modules whose names end so.
+    pub fn new(rank: i64, alpha: f64, targets: &[&str], task: Task) -> Result<Self, String> {
+        let (task, saved) = match task {
+            Task::Classifier => ("SEQ_CLS", json!(HEADS)),
+            Task::LanguageModel => (LANGUAGE_MODEL, Value::Null),
+        };
         Self::parse(&json!({
-            "peft_type": "LORA", "task_type": "SEQ_CLS", "r": rank, "lora_alpha": alpha, "lora_dropout": 0.0,
-            "target_modules": targets, "modules_to_save": HEADS, "bias": "none", "use_rslora": false,
+            "peft_type": "LORA", "task_type": task, "r": rank, "lora_alpha": alpha, "lora_dropout": 0.0,
+            "target_modules": targets, "modules_to_save": saved, "bias": "none", "use_rslora": false,
             "use_dora": false, "rank_pattern": {}, "alpha_pattern": {}, "layers_to_transform": null,
             "layers_pattern": null, "init_lora_weights": true, "fan_in_fan_out": false, "inference_mode": true,
         }))
+    }
+
+    /// What the adapter was trained for, where its configuration says language model or classifier.
+    pub fn task(&self) -> Option<Task> {
+        match self.json.get("task_type").and_then(Value::as_str) {
+            Some(LANGUAGE_MODEL) => Some(Task::LanguageModel),
+            Some("SEQ_CLS") => Some(Task::Classifier),
+            _ => None,
+        }
     }
 
     /// What the adapter was trained on, as its configuration calls it, and which revision of it.

@@ -31,6 +31,7 @@ impl Adaptive {
     pub fn needs(&self) -> PolicyNeeds {
         PolicyNeeds {
             reference: None,
+            read_against_start: false,
             span: Span::Response,
             whole: false,
             whole_step: self.nll > 0.0 && self.nll_mean == NllMean::Step,

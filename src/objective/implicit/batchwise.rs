@@ -34,6 +34,7 @@ impl Default for Sorted {
 fn needs(beta: f64, reference: ReferenceOf) -> PolicyNeeds {
     PolicyNeeds {
         reference: Some(reference),
+        read_against_start: false,
         span: Span::Response,
         whole: false,
         whole_step: true,

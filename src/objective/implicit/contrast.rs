@@ -124,6 +124,7 @@ impl Contrast {
         };
         PolicyNeeds {
             reference: (of_ratio || self.anchor > 0.0).then_some(self.reference),
+            read_against_start: false,
             span: self.span,
             whole: self.nll > 0.0 && self.nll_of == Span::Sequence,
             whole_step: self.nll > 0.0 && self.nll_mean == NllMean::Step,

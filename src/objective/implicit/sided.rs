@@ -61,6 +61,7 @@ impl Sided {
     pub fn needs(&self) -> PolicyNeeds {
         PolicyNeeds {
             reference: Some(self.reference),
+            read_against_start: false,
             span: Span::Response,
             whole: false,
             whole_step: false,
