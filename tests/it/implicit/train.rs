@@ -154,6 +154,32 @@ fn preferences_are_learnt() {
     }
 }
 
+/// Asked for a good response the chosen one is better, asked for a bad one the rejected one is; scored with the first goal.
+#[test]
+fn goals_are_learnt_both_ways() {
+    tch::set_num_threads(1);
+    let (dir, data) = (tempfile::tempdir().unwrap(), given("dpo"));
+    let mut settings = settings(
+        "dpo",
+        "epochs = 30.0
+[auxiliary]\ngoals = true",
+    );
+    settings.max_steps = None;
+    train(&settings, &data, &data, dir.path(), false).unwrap();
+    let steps = steps(dir.path());
+    // Twice the pairs in an epoch.
+    assert_eq!(steps.len(), 30 * 2 * data.len() / 8);
+    let late = steps.iter().rev().take(4).map(|step| step["accuracy"].as_f64().unwrap()).sum::<f64>() / 4.0;
+    assert!(late > 0.9, "{late}");
+    let model = trained(dir.path());
+    let encoded = model.policy.text.encode(&data[0]).unwrap();
+    let said: String = encoded.sequences[0].iter().map(|id| model.policy.text.token_of(*id).unwrap()).collect();
+    assert!(said.replace('Ġ', " ").contains(rmbench::train::goals::GOOD), "{said}");
+    let scores = model.score(&data, &mut |_| ()).unwrap();
+    let right = scores.iter().filter(|scores| scores[0].reward > scores[1].reward).count();
+    assert!(right as f64 > 0.9 * data.len() as f64, "{right} of {}", data.len());
+}
+
 #[test]
 fn a_step_does_not_depend_on_its_pieces() {
     tch::set_num_threads(1);
