@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
 use super::{Label, ObjectiveError, Rewards};
-use crate::table::implicit::Normalisation;
+use crate::table::implicit::{Curve, Normalisation};
 
 /// What a policy says of a sequence, by column.
 pub mod column {
@@ -78,6 +78,7 @@ pub struct PolicyNeeds {
     pub whole_step: bool,
     pub shift: Option<Shift>,
     pub normalisation: Normalisation,
+    pub curve: Curve,
     pub beta: f64,
 }
 

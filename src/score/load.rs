@@ -167,12 +167,7 @@ impl Implicit<'_> {
                 Some(self.network(&name, &parts)?)
             }
         };
-        let of_model = card.map_or_else(View::default, |card| View {
-            normalisation: card.normalisation,
-            beta: card.beta.unwrap_or(1.0),
-            power: card.length_power.unwrap_or(View::default().power),
-            with_reference: true,
-        });
+        let of_model = card.map_or_else(View::default, ImplicitCard::view);
         let view = settings.implicit.view(of_model, reference.is_some())?;
         Ok(Loaded { model: ImplicitModel { policy, reference, view }, digests })
     }

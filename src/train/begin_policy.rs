@@ -99,6 +99,7 @@ pub fn begin_policy(
         normalisation: needs.normalisation,
         beta: Some(needs.beta),
         length_power: None,
+        curve: needs.curve,
         reference: read_against(settings, needs, spec, &parts),
     };
     let trainable = PolicyTrainable {

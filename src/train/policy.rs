@@ -114,8 +114,7 @@ impl PolicyTrainable {
     /// Rewards [s] as the trained model will be read, detached.
     fn rewards_of(&self, columns_sc: &Tensor) -> Tensor {
         let with_reference = self.needs.reference.is_some();
-        let view =
-            View { normalisation: self.needs.normalisation, beta: self.needs.beta, with_reference, ..View::default() };
+        let view = View { with_reference, ..self.card.view() };
         let flat = to_f64(columns_sc);
         let rewards = flat.chunks(column::COUNT as usize).map(|row| {
             let log_probs = LogProbs {

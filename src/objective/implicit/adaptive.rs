@@ -9,7 +9,7 @@ use tch::Tensor;
 
 use super::{NllMean, PolicyNeeds, Sequences, Span, bounded_exp, pairs_only};
 use crate::objective::{ObjectiveError, Rewards, cost_of, refuse};
-use crate::table::implicit::Normalisation;
+use crate::table::implicit::{Curve, Normalisation};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -37,6 +37,7 @@ impl Adaptive {
             whole_step: self.nll > 0.0 && self.nll_mean == NllMean::Step,
             shift: None,
             normalisation: Normalisation::Sum,
+            curve: Curve::Straight,
             beta: self.beta,
         }
     }

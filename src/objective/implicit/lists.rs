@@ -11,7 +11,7 @@ use tch::Tensor;
 
 use super::{NllMean, PolicyNeeds, Sequences, Span};
 use crate::objective::{ObjectiveError, Rewards, cost_of, numbers, refuse};
-use crate::table::implicit::Normalisation;
+use crate::table::implicit::{Curve, Normalisation};
 
 /// Objectives that need the policy alone.
 fn needs(normalisation: Normalisation, beta: f64, nll_mean: NllMean) -> PolicyNeeds {
@@ -23,6 +23,7 @@ fn needs(normalisation: Normalisation, beta: f64, nll_mean: NllMean) -> PolicyNe
         whole_step: nll_mean == NllMean::Step,
         shift: None,
         normalisation,
+        curve: Curve::Straight,
         beta,
     }
 }

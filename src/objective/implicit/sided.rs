@@ -21,7 +21,7 @@ use tch::Tensor;
 
 use super::{PolicyNeeds, ReferenceOf, Sequences, Shift, Span};
 use crate::objective::{Label, ObjectiveError, Rewards, cost_of, numbers, refuse};
-use crate::table::implicit::Normalisation;
+use crate::table::implicit::{Curve, Normalisation};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -71,6 +71,7 @@ impl Sided {
                 _ => None,
             },
             normalisation: Normalisation::Sum,
+            curve: Curve::Straight,
             beta: if self.rule == Rule::SppoHard { 1.0 } else { self.beta },
         }
     }

@@ -82,12 +82,7 @@ pub fn steps(out: &Path) -> Vec<Value> {
 fn trained(out: &Path) -> ImplicitModel {
     let card = read_card(out).unwrap().unwrap().reward.implicit.unwrap();
     let reference = card.reference.as_deref().map(|dir| policy_in(Path::new(dir), Kind::Float).network);
-    let view = View {
-        normalisation: card.normalisation,
-        beta: card.beta.unwrap(),
-        with_reference: reference.is_some(),
-        ..View::default()
-    };
+    let view = View { with_reference: reference.is_some(), ..card.view() };
     let mut policy = policy_in(out, Kind::Float);
     let text = TextOverrides { max_length: Some(400), ..TextOverrides::default() };
     let parts = ModelParts::of(out, None, &mut Silent).unwrap();
@@ -159,11 +154,7 @@ fn preferences_are_learnt() {
 fn goals_are_learnt_both_ways() {
     tch::set_num_threads(1);
     let (dir, data) = (tempfile::tempdir().unwrap(), given("dpo"));
-    let mut settings = settings(
-        "dpo",
-        "epochs = 30.0
-[auxiliary]\ngoals = true",
-    );
+    let mut settings = settings("dpo", "epochs = 30.0\n[auxiliary]\ngoals = true");
     settings.max_steps = None;
     train(&settings, &data, &data, dir.path(), false).unwrap();
     let steps = steps(dir.path());
