@@ -118,9 +118,9 @@ mod tests {
             (Curve::Straight, Curve::Straight)
         );
         // What is saved with a run is read as the same view.
-        let view = ImplicitSettings::default().view(bent, true).unwrap();
-        let saved = toml::to_string(&ImplicitSettings::default().resolved(&view)).unwrap();
-        assert_eq!(toml::from_str::<ImplicitSettings>(&saved).unwrap().view(View::default(), true).unwrap(), view);
+        let whole = ImplicitSettings::default().view(bent, true).unwrap();
+        let saved = toml::to_string(&ImplicitSettings::default().resolved(&whole)).unwrap();
+        assert_eq!(toml::from_str::<ImplicitSettings>(&saved).unwrap().view(View::default(), true).unwrap(), whole);
         let both = "compat = 'rewardbench'\nnormalisation = 'l2-norm'";
         assert_eq!(view(both, false).unwrap(), (Normalisation::L2Norm, 1.0));
         assert!(view(both, true).unwrap_err().to_string().contains("--reference none"));
