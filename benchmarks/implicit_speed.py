@@ -7,7 +7,10 @@ rewardbench, driven as its `scripts/run_dpo.py` drives it. A time is reported on
 its own (with interpreter and libraries). Clocks: wall from the first text read to the last score, and processor seconds of
 the whole process less those of a run over one pair.
 
-Run:  python benchmarks/implicit_speed.py target/debug/rmbench [--pairs 12] [--rounds 3] [--threads 2] [--batch 6] [--work DIR]
+Batches of the peer: 6 pairs, as run_dpo.py's, and 2 with the large vocabulary, of which 6 take more than 24 GB.
+
+Run:  python benchmarks/implicit_speed.py target/debug/rmbench [--pairs 12] [--rounds 3] [--threads 2] [--batch N] [--clock cpu]
+      [--work DIR]
 """
 
 import argparse
@@ -28,8 +31,8 @@ TOLERANCE = 1e-4
 VOCABULARIES = {"16k": 16_000, "150k": 150_000}
 # (least ratio of speed, largest ratio of peak memory) that is wanted.
 GOALS = {"16k": (2.2, 0.5), "150k": (3.0, 0.5)}
-# scripts/run_dpo.py's default.
-BATCH = 6
+# 6 is scripts/run_dpo.py's default.
+BATCHES = {"16k": 6, "150k": 2}
 
 
 def draw(directory, vocab):
@@ -139,7 +142,7 @@ def largest_difference(ours, theirs):
 def compare(name, args, work):
     from transformers import AutoTokenizer
 
-    directory = work / name
+    directory, batch = work / name, args.batch or BATCHES[name]
     if not (directory / "reference/tokenizer.json").is_file():
         draw(directory, VOCABULARIES[name])
     pairs, one = work / f"pairs-{args.pairs}.parquet", work / "pairs-1.parquet"
@@ -147,7 +150,7 @@ def compare(name, args, work):
         if not path.is_file():
             invent(path, n, AutoTokenizer.from_pretrained(directory / "policy"))
     sides = {"ours": lambda data: ours(args.binary, directory, data, args.threads, work),
-             "RewardBench": lambda data: theirs(directory, data, args.threads, args.batch)}
+             "RewardBench": lambda data: theirs(directory, data, args.threads, batch)}
     found = {side: [] for side in sides}
     for _ in range(args.rounds):
         for side, run in sides.items():
@@ -155,7 +158,7 @@ def compare(name, args, work):
             found[side].append(run(pairs) | {"start": start["cpu"]})
     difference = max(largest_difference(a, b) for a, b in zip(found["ours"], found["RewardBench"]))
     assert difference <= TOLERANCE, f"{name}: scores differ by {difference:.1e}; no time is reported"
-    row = {"vocabulary": name, "pairs": args.pairs, "rounds": args.rounds, "batch": args.batch, "difference": difference}
+    row = {"vocabulary": name, "pairs": args.pairs, "rounds": args.rounds, "batch": batch, "difference": difference}
     for side, runs in found.items():
         row[side] = {"wall_s": statistics.median(run["seconds"] for run in runs),
                      "cpu_s": statistics.median(run["cpu"] - run["start"] for run in runs),
@@ -172,7 +175,8 @@ def main():
     parser.add_argument("--pairs", type=int, default=12)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--batch", type=int, default=BATCH, help="pairs of the peer's batches")
+    parser.add_argument("--batch", type=int, help="pairs of the peer's batches")
+    parser.add_argument("--clock", choices=["wall", "cpu"], default="wall", help="which ratio of times is held against the goal")
     parser.add_argument("--only", choices=VOCABULARIES)
     parser.add_argument("--work", type=Path)
     args = parser.parse_args()
@@ -189,7 +193,7 @@ def main():
         print("{vocabulary}: n {pairs}, {rounds} rounds, scores within {difference:.1e}; speed x{speed_wall:.2f} wall, "
               "x{speed_cpu:.2f} processor (goal {goal}), peak memory x{memory:.2f} (goal {most})".format(
                   **row, goal=speed, most=memory))
-        failed |= row["speed_wall"] < speed or row["memory"] > memory
+        failed |= row[f"speed_{args.clock}"] < speed or row["memory"] > memory
     sys.exit(failed)
 
 

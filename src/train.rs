@@ -5,6 +5,7 @@
 //! (`DropoutKey`), rates ([`schedule`]). What is left, parameters, moments, averages and a few counters,
 //! is in the [`checkpoint`], so that `--resume` goes on to the same bytes.
 
+mod advance;
 mod arithmetic;
 pub mod average;
 pub mod begin;
@@ -24,6 +25,7 @@ pub mod goals;
 pub mod grpo;
 pub mod heads;
 pub mod journal;
+mod kept;
 pub mod mixture;
 pub mod moments;
 pub mod optimizer;

@@ -9,6 +9,7 @@
 pub mod adapter;
 pub mod config;
 mod pattern;
+mod task;
 
 use tch::{Kind, Tensor};
 
@@ -17,6 +18,7 @@ use super::recording::records_gradients;
 pub use adapter::{Adapter, AdapterUse};
 use adapter::{DOWN, EMBEDDING_DOWN, EMBEDDING_UP, MAGNITUDE, UP, UP_BIAS};
 pub use config::LoraConfig;
+pub use task::Task;
 
 /// The addition to one weight [out, in].
 pub struct LowRank {

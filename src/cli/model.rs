@@ -4,10 +4,13 @@ use super::args::{MergeAdapterArgs, ModelVerb, PersonalArgs};
 use super::hint::CliError;
 use super::message::Message;
 use super::{Outcome, heads};
+use crate::backbone::lora::{Task, adapter};
 use crate::device;
+use crate::files::FileError;
 use crate::progress::Progress;
-use crate::reward::artifact;
-use crate::reward::options::RewardOptions;
+use crate::reward::artifact::{self, RewardCard};
+use crate::reward::implicit::{BASE_REFERENCE, ImplicitCard};
+use crate::reward::options::{RewardKind, RewardOptions};
 use crate::reward::parts::ModelParts;
 use crate::text::settings::TextOverrides;
 use crate::train::directory::refuse_occupied;
@@ -34,11 +37,39 @@ fn merge_adapter(args: &MergeAdapterArgs, message: &mut Message) -> anyhow::Resu
         let problem = format!("`{}` is not an adapter: it has no adapter_config.json", args.model);
         return Err(CliError::new(problem, "`rmbench score` takes it as it is").into());
     }
-    let model = artifact::load_to_score(&parts, cpu, kind, &TextOverrides::default(), &RewardOptions::default())?;
-    artifact::save(&args.out, &model, parts.tokenizer(), None, None)?;
+    let card = language_model(&parts)?;
+    let options = if card.is_some() { artifact::as_policy() } else { RewardOptions::default() };
+    let model = artifact::load_to_score(&parts, cpu, kind, &TextOverrides::default(), &options)?;
+    let card = card.unwrap_or_else(|| RewardCard::of(&model, None));
+    artifact::save_with(&args.out, &model, parts.tokenizer(), card, None)?;
     let parameters = model.network.n_params() as f64 / 1e6;
     message.line(&format!("merged {parameters:.2} M parameters: `{}`", args.out.display()));
     Ok(Outcome::Done)
+}
+
+/// What `rmbench.toml` will say of a merged language model; `None` where the adapter is over a model with a reward head.
+fn language_model(parts: &ModelParts) -> anyhow::Result<Option<RewardCard>> {
+    let config = parts.adapter.as_deref().map(adapter::read_config).transpose()?;
+    let card = parts.card()?.map(|card| card.reward);
+    let is_one = match &card {
+        Some(card) => matches!(card.kind, RewardKind::Implicit | RewardKind::Generative),
+        None => config.is_some_and(|config| config.task() == Some(Task::LanguageModel)),
+    };
+    if !is_one {
+        return Ok(None);
+    }
+    // Without a card it is read as `--kind implicit` reads the adapter: against its base.
+    let against_base = || ImplicitCard { reference: Some(BASE_REFERENCE.to_owned()), ..ImplicitCard::default() };
+    let mut card = card.unwrap_or_else(|| RewardCard::of_policy(None, against_base()));
+    if let Some(implicit) = &mut card.implicit
+        && implicit.reference.as_deref() == Some(BASE_REFERENCE)
+    {
+        // What was merged is no adapter any more: its base goes by its place.
+        let dir = &parts.checkpoint;
+        let whole = dir.canonicalize().map_err(|e| FileError::new("find", dir, e))?;
+        implicit.reference = Some(whole.to_string_lossy().into_owned());
+    }
+    Ok(Some(card))
 }
 
 /// The common head and a user's vector in, an ordinary checkpoint out.

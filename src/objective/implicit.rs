@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
 use super::{Label, ObjectiveError, Rewards};
-use crate::table::implicit::Normalisation;
+use crate::table::implicit::{Curve, Normalisation};
 
 /// What a policy says of a sequence, by column.
 pub mod column {
@@ -69,6 +69,8 @@ pub enum ReferenceOf {
 pub struct PolicyNeeds {
     /// `None`: the policy's own probabilities are enough.
     pub reference: Option<ReferenceOf>,
+    /// Rewards of the trained model are read against the model that training began with, which training itself does without.
+    pub read_against_start: bool,
     pub span: Span,
     /// Log-probabilities of whole sequences beside the responses'.
     pub whole: bool,
@@ -76,6 +78,7 @@ pub struct PolicyNeeds {
     pub whole_step: bool,
     pub shift: Option<Shift>,
     pub normalisation: Normalisation,
+    pub curve: Curve,
     pub beta: f64,
 }
 
@@ -130,8 +133,11 @@ impl Sequences {
 
     /// The sequence at `place` of each comparison.
     pub fn at(&self, of_s: &Tensor, place: usize) -> Tensor {
-        let places: Vec<i64> = self.starts.iter().map(|start| (start + place) as i64).collect();
-        of_s.index_select(0, &Tensor::from_slice(&places).to_device(of_s.device()))
+        picked(of_s, &self.places(place))
+    }
+
+    fn places(&self, place: usize) -> Vec<i64> {
+        self.starts.iter().map(|start| (start + place) as i64).collect()
     }
 
     /// Chosen and rejected of pairs.
@@ -141,11 +147,16 @@ impl Sequences {
 
     /// NLL [n] of the sequence at `place` of each comparison.
     pub fn nll(&self, place: usize, span: Span, mean: NllMean) -> Tensor {
+        self.nll_of(&self.places(place), span, mean)
+    }
+
+    /// NLL [n] of these sequences.
+    pub fn nll_of(&self, sequences: &[i64], span: Span, mean: NllMean) -> Tensor {
         let (log_prob_s, tokens_s) = match span {
             Span::Response => (&self.log_prob_s, &self.tokens_s),
             Span::Sequence => (&self.whole_s, &self.whole_tokens_s),
         };
-        let (log_prob_n, tokens_n) = (self.at(log_prob_s, place), self.at(tokens_s, place));
+        let (log_prob_n, tokens_n) = (picked(log_prob_s, sequences), picked(tokens_s, sequences));
         match mean {
             NllMean::Response => -log_prob_n / tokens_n,
             // Its mean over comparisons is the mean over all their tokens.
@@ -156,6 +167,10 @@ impl Sequences {
     pub fn kind(&self) -> Kind {
         self.log_prob_s.kind()
     }
+}
+
+fn picked(of_s: &Tensor, sequences: &[i64]) -> Tensor {
+    of_s.index_select(0, &Tensor::from_slice(sequences).to_device(of_s.device()))
 }
 
 /// Refuses what is no pair of one chosen and one rejected response.

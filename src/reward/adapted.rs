@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::artifact::{self, ArtifactError, ProvenanceCard};
+use super::artifact::{self, ArtifactError, ProvenanceCard, RewardCard};
 use super::network::{Network, NetworkError, embeddings_name};
 use super::scalar::ScalarModel;
 use crate::backbone::config::BackboneConfig;
@@ -81,9 +81,21 @@ pub fn save_adapter(
     objective: Option<&str>,
     provenance: Option<ProvenanceCard>,
 ) -> Result<(), ArtifactError> {
+    save_adapter_with(dir, model, base, tokenizer_dir, RewardCard::of(model, objective), provenance)
+}
+
+/// [`save_adapter`] with another card: of a policy.
+pub fn save_adapter_with(
+    dir: &Path,
+    model: &ScalarModel,
+    base: &str,
+    tokenizer_dir: &Path,
+    card: RewardCard,
+    provenance: Option<ProvenanceCard>,
+) -> Result<(), ArtifactError> {
     let none = || NetworkError::Adapter("this model has no adapter".into());
     let config = model.network.adapter().ok_or_else(none)?;
-    artifact::save_beside(dir, model, tokenizer_dir, objective, provenance)?;
+    artifact::save_beside(dir, model, tokenizer_dir, card, provenance)?;
     Ok(lora::adapter::save(dir, config, base, model.network.params())?)
 }
 

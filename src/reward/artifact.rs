@@ -209,10 +209,7 @@ pub fn save_with(
     card: RewardCard,
     provenance: Option<ProvenanceCard>,
 ) -> Result<(), ArtifactError> {
-    beside(dir, model, tokenizer_dir, card, provenance)?;
-    if model.network.head().output().is_some() {
-        copy(tokenizer_dir, dir, GENERATION_FILE)?;
-    }
+    save_beside(dir, model, tokenizer_dir, card, provenance)?;
     let params = model.network.merged_params()?;
     let config = serde_json::to_string_pretty(&classifier_config(model, &params))
         .map_err(|e| ArtifactError::Wrong { path: dir.join("config.json"), problem: e.to_string() })?;
@@ -226,20 +223,13 @@ pub fn save_beside(
     dir: &Path,
     model: &ScalarModel,
     tokenizer_dir: &Path,
-    objective: Option<&str>,
-    provenance: Option<ProvenanceCard>,
-) -> Result<(), ArtifactError> {
-    beside(dir, model, tokenizer_dir, RewardCard::of(model, objective), provenance)
-}
-
-fn beside(
-    dir: &Path,
-    model: &ScalarModel,
-    tokenizer_dir: &Path,
     reward: RewardCard,
     provenance: Option<ProvenanceCard>,
 ) -> Result<(), ArtifactError> {
     copy_tokenizer(tokenizer_dir, dir)?;
+    if model.network.head().output().is_some() {
+        copy(tokenizer_dir, dir, GENERATION_FILE)?;
+    }
     write_pad_token(dir, model)?;
     let text = model.text.settings().clone();
     write_card(dir, &ModelCard { schema: SCHEMA, reward, text, provenance, merge: None })

@@ -10,10 +10,13 @@ use super::network::Network;
 use super::scalar::{ScalarModel, floats};
 use super::{ResponseScore, RewardError};
 use crate::preference::Comparison;
-use crate::table::implicit::{LogProbs, Normalisation, View};
+use crate::table::implicit::{Curve, LogProbs, Normalisation, View};
 use crate::text::batch::TokenBatch;
 use crate::text::encode::Encoded;
 use crate::text::response_tokens::ResponseTokens;
+
+/// The word for an adapter's base as the reference of the adapter: the same model with the adapter off.
+pub const BASE_REFERENCE: &str = "base";
 
 /// What `rmbench.toml` says of an implicit model below `[reward.implicit]`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -25,9 +28,25 @@ pub struct ImplicitCard {
     pub beta: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub length_power: Option<f64>,
-    /// A directory (from here, or from the model's own) or hf:ORG/NAME; absent: rewards need none.
+    #[serde(skip_serializing_if = "Curve::is_straight")]
+    pub curve: Curve,
+    /// A directory (from here, or from the model's own), hf:ORG/NAME, or `base`; absent: rewards need none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
+}
+
+impl ImplicitCard {
+    /// The view that the card describes, of a model with a reference.
+    pub fn view(&self) -> View {
+        let plain = View::default();
+        View {
+            normalisation: self.normalisation,
+            beta: self.beta.unwrap_or(plain.beta),
+            power: self.length_power.unwrap_or(plain.power),
+            curve: self.curve,
+            with_reference: true,
+        }
+    }
 }
 
 pub struct ImplicitModel {

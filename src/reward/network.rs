@@ -20,7 +20,7 @@ use crate::backbone::{Backbone, Pass};
 use crate::files::{self, FileError};
 use crate::text::batch::{Sharing, TokenBatch};
 
-pub use training::TrainingStates;
+pub use training::{Rest, TrainingStates};
 
 #[derive(Debug, thiserror::Error)]
 pub enum NetworkError {

@@ -3,8 +3,8 @@
 use tch::Tensor;
 
 use super::RewardError;
-use super::network::Network;
-use crate::backbone::vocabulary::{OutputLayer, Rest};
+use super::network::{Network, Rest};
+use crate::backbone::vocabulary::OutputLayer;
 use crate::backbone::{Dropout, DropoutKey, Pass};
 use crate::text::batch::TokenBatch;
 use crate::text::response_tokens::ResponseTokens;
@@ -14,25 +14,31 @@ impl Network {
     /// computes keys and values only, and no logits.
     pub fn log_probs(&self, batch: &TokenBatch, tokens: &ResponseTokens) -> Result<Tensor, RewardError> {
         let _no_grad = tch::no_grad_guard();
-        let states_nd = self.states_at(batch, tokens, Pass::evaluation(self.compute))?;
+        self.check(batch)?;
+        let states_nd = self.backbone().hidden_at(batch, &tokens.rows, Pass::evaluation(self.compute));
         Ok(self.output()?.log_probs(&states_nd, &tokens.ids))
     }
 
-    /// The same on the graph; see [`OutputLayer::for_training`] for the rest.
+    /// The same on the graph. With `segment`, autograd keeps so many layers; the rest of the backward pass comes with them,
+    /// or with logits that are too many to be held ([`OutputLayer::for_training`]).
     pub fn log_probs_for_training(
         &self,
         batch: &TokenBatch,
         tokens: &ResponseTokens,
         dropout: Option<(Dropout, DropoutKey)>,
-    ) -> Result<(Tensor, Option<Rest>), RewardError> {
-        let states_nd = self.states_at(batch, tokens, self.training_pass(dropout))?;
-        Ok(self.output()?.for_training(&states_nd, &tokens.ids))
-    }
-
-    /// The states [n, d] that predict the tokens.
-    fn states_at(&self, batch: &TokenBatch, tokens: &ResponseTokens, pass: Pass) -> Result<Tensor, RewardError> {
+        segment: Option<usize>,
+    ) -> Result<(Tensor, Option<Rest<'_>>), RewardError> {
         self.check(batch)?;
-        Ok(self.backbone().hidden_at(batch, &tokens.rows, pass))
+        let pass = self.training_pass(dropout);
+        let (states_nd, layers) = match segment {
+            Some(length) => {
+                let (states_nd, layers) = self.backbone().in_segments(batch, Some(&tokens.rows), pass, length);
+                (states_nd, Some(layers))
+            }
+            None => (self.backbone().hidden_at(batch, &tokens.rows, pass), None),
+        };
+        let (log_prob_n, logits) = self.output()?.for_training(&states_nd, &tokens.ids);
+        Ok((log_prob_n, Rest::of(logits, layers)))
     }
 
     fn output(&self) -> Result<&OutputLayer, RewardError> {

@@ -3,16 +3,15 @@
 use serde::{Deserialize, Serialize};
 
 use super::ScoreError;
-use crate::table::implicit::{Normalisation, View};
+use crate::table::implicit::{Curve, Normalisation, View};
 
-/// Reference models by word.
+/// The word for no reference; `base` is an adapter's base.
 pub const NO_REFERENCE: &str = "none";
-pub const BASE_REFERENCE: &str = "base";
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ImplicitSettings {
-    /// A model, or one of the words above; absent: what `rmbench.toml` names, else an adapter's base.
+    /// A model, or one of these two words; absent: what `rmbench.toml` names, else an adapter's base.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -21,6 +20,8 @@ pub struct ImplicitSettings {
     pub beta: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub length_power: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub curve: Option<Curve>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compat: Option<Compat>,
 }
@@ -60,11 +61,14 @@ impl ImplicitSettings {
             Some(Compat::RewardBench) => View {
                 normalisation: if with_reference { Normalisation::Sum } else { Normalisation::Mean },
                 beta: 1.0,
+                curve: Curve::Straight,
                 ..of_model
             },
             None => of_model,
         };
         let normalisation = self.normalisation.unwrap_or(of_model.normalisation);
+        // A curve was learnt for what it bends, and for nothing else.
+        let of_curve = if normalisation == of_model.normalisation { of_model.curve } else { Curve::Straight };
         if with_reference && normalisation == Normalisation::L2Norm {
             let problem = "`l2-norm` is of the policy's log-probabilities alone; add --reference none".to_owned();
             return Err(ScoreError::Setting { key: "implicit.normalisation", problem });
@@ -73,8 +77,20 @@ impl ImplicitSettings {
             normalisation,
             beta: self.beta.unwrap_or(of_model.beta),
             power: self.length_power.unwrap_or(of_model.power),
+            curve: self.curve.unwrap_or(of_curve),
             with_reference,
         })
+    }
+
+    /// The same settings with everything that the view says.
+    pub fn resolved(&self, view: &View) -> Self {
+        Self {
+            normalisation: Some(view.normalisation),
+            beta: Some(view.beta),
+            length_power: Some(view.power),
+            curve: Some(view.curve),
+            ..self.clone()
+        }
     }
 }
 
@@ -93,6 +109,18 @@ mod tests {
         assert_eq!(view("", true).unwrap(), (Normalisation::Mean, 0.1));
         assert_eq!(view("compat = 'rewardbench'", true).unwrap(), (Normalisation::Sum, 1.0));
         assert_eq!(view("compat = 'rewardbench'", false).unwrap(), (Normalisation::Mean, 1.0));
+        let bent = View { curve: Curve::Exponential(-0.25), ..of_model };
+        let curve = |toml: &str| toml::from_str::<ImplicitSettings>(toml).unwrap().view(bent, false).unwrap().curve;
+        assert_eq!(curve("beta = 3.0"), bent.curve);
+        assert_eq!(curve("curve = { exponential = -1.0 }"), Curve::Exponential(-1.0));
+        assert_eq!(
+            (curve("normalisation = 'sum'"), curve("compat = 'rewardbench'")),
+            (Curve::Straight, Curve::Straight)
+        );
+        // What is saved with a run is read as the same view.
+        let whole = ImplicitSettings::default().view(bent, true).unwrap();
+        let saved = toml::to_string(&ImplicitSettings::default().resolved(&whole)).unwrap();
+        assert_eq!(toml::from_str::<ImplicitSettings>(&saved).unwrap().view(View::default(), true).unwrap(), whole);
         let both = "compat = 'rewardbench'\nnormalisation = 'l2-norm'";
         assert_eq!(view(both, false).unwrap(), (Normalisation::L2Norm, 1.0));
         assert!(view(both, true).unwrap_err().to_string().contains("--reference none"));

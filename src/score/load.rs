@@ -6,7 +6,7 @@ use std::path::Path;
 use tch::{Device, Kind};
 
 use super::ScoreError;
-use super::implicit::{BASE_REFERENCE, Compat, NO_REFERENCE};
+use super::implicit::{Compat, NO_REFERENCE};
 use super::settings::ScoreSettings;
 use crate::backbone::lora::{Adapter, AdapterUse};
 use crate::device;
@@ -15,7 +15,7 @@ use crate::provenance::RunInfo;
 use crate::reward::RewardModel;
 use crate::reward::artifact::{self, ModelCard};
 use crate::reward::embedding::EmbeddingModel;
-use crate::reward::implicit::{ImplicitCard, ImplicitModel};
+use crate::reward::implicit::{BASE_REFERENCE, ImplicitCard, ImplicitModel};
 use crate::reward::locate;
 use crate::reward::network::{Loading, MissingHead, Network};
 use crate::reward::options::RewardKind;
@@ -167,12 +167,7 @@ impl Implicit<'_> {
                 Some(self.network(&name, &parts)?)
             }
         };
-        let of_model = card.map_or_else(View::default, |card| View {
-            normalisation: card.normalisation,
-            beta: card.beta.unwrap_or(1.0),
-            power: card.length_power.unwrap_or(View::default().power),
-            with_reference: true,
-        });
+        let of_model = card.map_or_else(View::default, ImplicitCard::view);
         let view = settings.implicit.view(of_model, reference.is_some())?;
         Ok(Loaded { model: ImplicitModel { policy, reference, view }, digests })
     }
@@ -220,6 +215,9 @@ impl Implicit<'_> {
 
     /// A path in `rmbench.toml` counts from here, or from the model's own directory.
     fn beside(&self, name: &str) -> String {
+        if name == BASE_REFERENCE {
+            return name.to_owned();
+        }
         let dir = self.parts.adapter.as_deref().unwrap_or(&self.parts.checkpoint).join(name);
         if !Path::new(name).is_dir() && dir.is_dir() { dir.to_string_lossy().into_owned() } else { name.to_owned() }
     }

@@ -95,7 +95,13 @@ impl Plan {
     ) -> Result<Plan, ScoreError> {
         let langs = settings.langs()?;
         let (mut info, model) = model_check(settings, scorer)?;
-        info.settings = settings.to_toml()?;
+        info.settings = match scorer.ok().and_then(Scorer::view) {
+            Some(view) => {
+                let implicit = settings.implicit.resolved(&view);
+                ScoreSettings { implicit, ..settings.clone() }.to_toml()?
+            }
+            None => settings.to_toml()?,
+        };
         let mut checks = vec![model];
         let mut planned = Vec::new();
         let measuring = scorer.ok().filter(|_| depth == Depth::DryRun);

@@ -6,7 +6,7 @@ use toml::{Table, Value};
 
 use super::ScoreError;
 use super::directory::{MANIFESTS, RunDirectory};
-use super::implicit::NO_REFERENCE;
+use super::implicit::{ImplicitSettings, NO_REFERENCE};
 use super::run::{Summary, summary};
 use super::settings::ScoreSettings;
 use crate::files;
@@ -31,33 +31,46 @@ pub fn rescore(run: &Path, settings: &ScoreSettings, out: &RunDirectory) -> Resu
     let given = &settings.implicit;
     let with_reference =
         given.reference.as_deref() != Some(NO_REFERENCE) && log_probs().any(|of| of.reference.is_some());
-    let view = given.view(View::default(), with_reference)?;
+    let of_run: Table = info.settings.parse().map_err(|e: toml::de::Error| wrong_settings(e.to_string()))?;
+    let view = given.view(taken(&of_run, with_reference)?, with_reference)?;
     for row in &mut rows {
         row.reward = row.log_probs.and_then(|log_probs| view.reward(&log_probs)).map(|reward| reward as f32);
     }
-    describe(&mut info, settings, &view)?;
+    describe(&mut info, settings, of_run, &view)?;
     out.begin(&info, &manifests(run)?.iter().map(|(n, t)| (n.as_str(), t.as_str())).collect::<Vec<_>>(), false)?;
     write_table(&out.table(), &info, &rows)?;
     out.remove_shards()?;
     summary(out.table(), n_items(&rows), 0)
 }
 
-/// Name and settings of the new run: those of the old one, with the view that was taken.
-fn describe(info: &mut RunInfo, settings: &ScoreSettings, view: &View) -> Result<(), ScoreError> {
-    let how = view.normalisation.as_str();
-    info.name = settings.name.clone().unwrap_or_else(|| format!("{}, {how}", info.name));
-    let wrong = |problem: String| ScoreError::Setting { key: "(of the table)", problem };
-    let mut all: Table = info.settings.parse().map_err(|e: toml::de::Error| wrong(e.to_string()))?;
-    let implicit = all.entry("implicit").or_insert_with(|| Value::Table(Table::new()));
-    if let Value::Table(implicit) = implicit {
-        implicit.insert("normalisation".to_owned(), how.into());
-        implicit.insert("beta".to_owned(), view.beta.into());
-        implicit.insert("length-power".to_owned(), view.power.into());
-        if !view.with_reference {
-            implicit.insert("reference".to_owned(), NO_REFERENCE.into());
+fn wrong_settings(problem: String) -> ScoreError {
+    ScoreError::Setting { key: "(of the table)", problem }
+}
+
+/// How the run made its rewards.
+fn taken(settings: &Table, with_reference: bool) -> Result<View, ScoreError> {
+    match settings.get("implicit") {
+        None => Ok(View::default()),
+        Some(implicit) => {
+            let own: ImplicitSettings = implicit.clone().try_into().map_err(|e| wrong_settings(e.to_string()))?;
+            own.view(View::default(), with_reference && own.reference.as_deref() != Some(NO_REFERENCE))
         }
     }
-    info.settings = toml::to_string(&all).map_err(|e| wrong(e.to_string()))?;
+}
+
+/// Name and settings of the new run: those of the old one, with the view that was taken.
+fn describe(info: &mut RunInfo, settings: &ScoreSettings, mut of_run: Table, view: &View) -> Result<(), ScoreError> {
+    let how = view.normalisation.as_str();
+    info.name = settings.name.clone().unwrap_or_else(|| format!("{}, {how}", info.name));
+    let old = of_run.get("implicit").cloned().unwrap_or_else(|| Value::Table(Table::new()));
+    let old: ImplicitSettings = old.try_into().map_err(|e| wrong_settings(e.to_string()))?;
+    let mut implicit = old.resolved(view);
+    if !view.with_reference {
+        implicit.reference = Some(NO_REFERENCE.to_owned());
+    }
+    let implicit = Value::try_from(implicit).map_err(|e| wrong_settings(e.to_string()))?;
+    of_run.insert("implicit".to_owned(), implicit);
+    info.settings = toml::to_string(&of_run).map_err(|e| wrong_settings(e.to_string()))?;
     Ok(())
 }
 

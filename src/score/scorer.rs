@@ -12,6 +12,7 @@ use crate::progress::Progress;
 use crate::provenance::RunInfo;
 use crate::reward::mock::{Mock, MockRule};
 use crate::reward::{ResponseScore, RewardModel, States};
+use crate::table::implicit::View;
 use crate::text::encode::{Encoded, TextPipeline};
 
 /// Microseconds that a mock takes per comparison, so that tests can interrupt a run.
@@ -75,6 +76,15 @@ impl Scorer {
             Model::Scores(RewardModel::Scalar(model)) => Some(&model.text),
             #[cfg(feature = "torch")]
             Model::Scores(RewardModel::Implicit(model)) => Some(&model.policy.text),
+            _ => None,
+        }
+    }
+
+    /// How rewards are made of log-probabilities; `None` where they are not.
+    pub fn view(&self) -> Option<View> {
+        match &self.model {
+            #[cfg(feature = "torch")]
+            Model::Scores(RewardModel::Implicit(model)) => Some(model.view),
             _ => None,
         }
     }

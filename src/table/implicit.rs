@@ -1,6 +1,6 @@
 //! Implicit rewards as views of what a table holds: sums of token log-probabilities and counts.
 //!
-//! r = β · N(lp_π − lp_ref), or β · N(lp_π) without a reference. lp is Σ_t log p(y_t) over the response's tokens, and N
+//! r = β · f(N(lp_π − lp_ref)), or β · f(N(lp_π)) without a reference; f(x) = x for nearly all. lp is Σ_t log p(y_t) over the response's tokens, and N
 //! one of:
 //!
 //! | normalisation | N(x) | scores models trained with |
@@ -10,6 +10,8 @@
 //! | `per-byte` | x / bytes of the response in UTF-8 | comparisons across tokenizers |
 //! | `length-power` | x / tokens^power | what lies between `sum` (0) and `mean` (1) |
 //! | `l2-norm` | −√(Σ_t (log p(y_t))²), of the policy alone | RewardBench's `norm` (allenai/reward-bench, `rewardbench/dpo.py`) |
+//!
+//! Some objectives compare a function of that (f-divergences other than the reverse KL, AlphaPO): see [`Curve`].
 //!
 //! A reward must be read with the normalisation that the model was trained with, or the benchmark measures length
 //! (spec: objectives, section 2).
@@ -58,6 +60,37 @@ impl Normalisation {
     }
 }
 
+/// f above. Each grows with x: margins depend on it, which response is better does not.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Curve {
+    /// x
+    #[default]
+    Straight,
+    /// (e^{kx} − 1)/k: the links of the α-divergences, k = α − 1 (forward KL: k = −1; arXiv 2309.16240), and AlphaPO's
+    /// score, k = −α (arXiv 2501.03884).
+    Exponential(f64),
+    /// log 2 + log σ(x): the link of the Jensen–Shannon divergence (arXiv 2309.16240).
+    JensenShannon,
+}
+
+/// Larger exponents are taken for this one, as in training.
+const LARGEST_EXPONENT: f64 = 80.0;
+
+impl Curve {
+    pub fn at(self, x: f64) -> f64 {
+        match self {
+            Self::Straight | Self::Exponential(0.0) => x,
+            Self::Exponential(k) => (k * x).min(LARGEST_EXPONENT).exp_m1() / k,
+            Self::JensenShannon => std::f64::consts::LN_2 - (-x).max(0.0) - (-x.abs()).exp().ln_1p(),
+        }
+    }
+
+    pub fn is_straight(&self) -> bool {
+        *self == Self::Straight
+    }
+}
+
 /// How rewards are made of log-probabilities.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct View {
@@ -66,13 +99,14 @@ pub struct View {
     pub beta: f64,
     /// The exponent of `length-power`.
     pub power: f64,
+    pub curve: Curve,
     /// Whether the reference is subtracted, where the table has one.
     pub with_reference: bool,
 }
 
 impl Default for View {
     fn default() -> Self {
-        Self { normalisation: Normalisation::Sum, beta: 1.0, power: 0.5, with_reference: true }
+        Self { normalisation: Normalisation::Sum, beta: 1.0, power: 0.5, curve: Curve::Straight, with_reference: true }
     }
 }
 
@@ -96,7 +130,7 @@ impl View {
             Normalisation::LengthPower => ratio / tokens?.powf(self.power),
             Normalisation::L2Norm => -of.squares?.sqrt(),
         };
-        Some(self.beta * score).filter(|reward| reward.is_finite())
+        Some(self.beta * self.curve.at(score)).filter(|reward| reward.is_finite())
     }
 }
 
@@ -109,7 +143,7 @@ mod tests {
         LogProbs { policy: -10.0, reference: Some(-12.0), squares: Some(30.0), tokens: Some(4), bytes: Some(10) };
 
     fn view(normalisation: Normalisation, with_reference: bool) -> View {
-        View { normalisation, beta: 2.0, power: 0.5, with_reference }
+        View { normalisation, beta: 2.0, with_reference, ..View::default() }
     }
 
     #[test]
@@ -124,6 +158,21 @@ mod tests {
         assert_eq!(of(Normalisation::L2Norm, false), -2.0 * 30f64.sqrt());
         let with = |power| View { power, ..view(Normalisation::LengthPower, true) }.reward(&FOUR).unwrap();
         assert_eq!((with(0.0), with(1.0)), (of(Normalisation::Sum, true), of(Normalisation::Mean, true)));
+    }
+
+    /// Log-ratio 2 of four tokens, and m = −2.5, by the formulas as the papers write them.
+    #[test]
+    fn curves_by_hand() {
+        let of = |curve, normalisation, reference| {
+            View { curve, ..view(normalisation, reference) }.reward(&FOUR).unwrap() / 2.0
+        };
+        let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-14, "{a} {b}");
+        close(of(Curve::Exponential(-1.0), Normalisation::Sum, true), 1.0 - (-2.0f64).exp());
+        close(of(Curve::Exponential(-0.5), Normalisation::Sum, true), ((-1.0f64).exp() - 1.0) / -0.5);
+        close(of(Curve::Exponential(0.0), Normalisation::Sum, true), 2.0);
+        close(of(Curve::JensenShannon, Normalisation::Sum, true), (2.0 / (1.0 + (-2.0f64).exp())).ln());
+        close(of(Curve::Exponential(-0.25), Normalisation::Mean, false), (1.0 - (0.25f64 * 2.5).exp()) / 0.25);
+        assert!(Curve::Exponential(-1.0).at(-1e4).is_finite() && Curve::JensenShannon.at(-1e4) < -9.9e3);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The model a run begins with: a checkpoint, or a preset around a tokenizer trained on the data.
 
+pub(super) mod adapter;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -10,15 +12,15 @@ use super::error::TrainError;
 use super::overlap::digest;
 use super::record::{described, reward_options};
 use super::scalar::ScalarTrainable;
-use super::settings::{AdapterMethod, Groups, TrainSettings};
-use crate::backbone::lora::{Adapter, AdapterUse};
+use super::settings::{Groups, TrainSettings};
+use crate::backbone::lora::{AdapterUse, Task};
 use crate::device;
 use crate::files::{self, FileError};
 use crate::hub::name::MODEL_PREFIX;
 use crate::preference::Comparison;
 use crate::progress::Progress;
 use crate::provenance::RunInfo;
-use crate::reward::artifact::{self, ArtifactError};
+use crate::reward::artifact;
 use crate::reward::network::{Loading, MissingHead, Network};
 use crate::reward::padding;
 use crate::reward::parts::ModelParts;
@@ -63,8 +65,17 @@ pub fn begin(
             digests.extend(parts.digests()?);
             let model = match settings.adapter.is_used() {
                 true => {
-                    adapter_base = Some(base_name(&parts, settings)?);
-                    beside_a_checkpoint(&parts, settings, compute, device, progress)?
+                    adapter_base = Some(adapter::base_name(&parts, settings)?);
+                    let own = reward_options(settings);
+                    let model = adapter::beside_a_checkpoint(
+                        &parts,
+                        settings,
+                        &own,
+                        Task::Classifier,
+                        (device, compute),
+                        progress,
+                    )?;
+                    ready(model, settings, progress)?
                 }
                 false => from_checkpoint(&parts, settings, compute, device, progress)?,
             };
@@ -76,31 +87,29 @@ pub fn begin(
         true => ScalarModel { text: model.text.marking_prompts(), ..model },
         false => model,
     };
-    match settings.adapter.is_used() {
+    match source.features.is_some() && !settings.adapter.is_used() {
         // A head alone is made trainable where its features are known.
-        false if source.features.is_some() => refuse_unused_groups(&model.network, settings)?,
-        true => {
-            refuse_unused_groups(&model.network, settings)?;
-            model.network.train_adapter().map_err(|e| TrainError::Begin(e.to_string()))?;
-        }
-        false => train_by_groups(&model.network, settings)?,
+        true => refuse_unused_groups(&model.network, settings)?,
+        false => ask_for_gradients(&model.network, settings)?,
     }
     if let Some(warning) = padding::warning(&model) {
         progress.warn(&warning);
     }
-    progress.line(&size_of(spec, &model));
+    progress.line(&size_of(spec, &model.network));
     let n_params = model.network.n_params();
     let (run, provenance) = described(settings, data.len(), data_digests, digests, n_params, "scalar", out)?;
     let objective = settings.objective.name().to_owned();
-    let segment = Some(settings.checkpoint_layers).filter(|&layers| layers > 0);
     let mut trainable = ScalarTrainable::new(model, tokenizer_dir, objective, provenance);
-    (trainable.adapter_base, trainable.segment) = (adapter_base, segment);
+    (trainable.adapter_base, trainable.segment) = (adapter_base, settings.segment());
     Ok(Beginning { trainable, run })
 }
 
-/// Everything is trained but what `groups` freeze.
-pub(super) fn train_by_groups(network: &Network, settings: &TrainSettings) -> Result<(), TrainError> {
+/// An adapter alone is trained, or everything but what `groups` freeze.
+pub(super) fn ask_for_gradients(network: &Network, settings: &TrainSettings) -> Result<(), TrainError> {
     refuse_unused_groups(network, settings)?;
+    if settings.adapter.is_used() {
+        return network.train_adapter().map_err(|e| TrainError::Begin(e.to_string()));
+    }
     let groups = Groups::of(&settings.groups);
     network.train_where(|name| !groups.is_frozen(name));
     Ok(())
@@ -175,83 +184,10 @@ fn ready(
     Ok(model)
 }
 
-/// A model whose adapter alone will be trained: the base stays in the kind of activations, the adapter and the
-/// head are in f32.
-///
-/// Whatever the checkpoint lacks is drawn, and must then be trained and saved with the adapter: a pooler or head
-/// left at random values is the best-known way to lose a run.
-fn beside_a_checkpoint(
-    parts: &ModelParts,
-    settings: &TrainSettings,
-    compute: Kind,
-    device: Device,
-    progress: &mut dyn Progress,
-) -> Result<ScalarModel, TrainError> {
-    let missing = MissingHead::Draw { init: settings.head_init, seed: settings.seed };
-    let loading = Loading { device, weights: compute, compute, missing };
-    let own = reward_options(settings);
-    let failed = |e: ArtifactError| TrainError::from(Box::new(e));
-    if settings.adapter.method == AdapterMethod::Keep {
-        if parts.adapter.is_none() {
-            let why = "`adapter.method` is keep, and `--model` is no adapter; choose lora or dora for a new one";
-            return Err(TrainError::Settings(why.into()));
-        }
-        let model = artifact::load_parts(parts, AdapterUse::Apart, loading, &settings.text(), &own).map_err(failed)?;
-        if let Some(loss) = model.network.adapter_loss() {
-            let why =
-                format!("this adapter cannot be trained further: {loss}; `rmbench model merge-adapter` merges it");
-            return Err(TrainError::Begin(why));
-        }
-        if model.network.adapter().is_some_and(|config| config.dora && config.dropout > 0.0) {
-            progress.warn("the adapter's `lora_dropout` is not applied: DoRA is trained without it here");
-        }
-        return ready(model, settings, progress);
-    }
-    if parts.adapter.is_some() {
-        let why = "`--model` is an adapter itself: set adapter.method=keep to train it further, or merge it first \
-                   (rmbench model merge-adapter)";
-        return Err(TrainError::Settings(why.into()));
-    }
-    let mut also = Vec::new();
-    loop {
-        let config = settings.adapter.config(&also).map_err(TrainError::Settings)?;
-        let adapter = Adapter::new(config.clone());
-        let model = artifact::load_with(parts, Some(adapter), loading, &settings.text(), &own).map_err(failed)?;
-        let mut lost = Vec::new();
-        for name in &model.network.drawn {
-            if !config.saves(name).map_err(TrainError::Settings)? {
-                lost.push(name.rsplit_once('.').map_or(name.as_str(), |(module, _)| module).to_owned());
-            }
-        }
-        if lost.is_empty() || also.iter().any(|module| lost.contains(module)) {
-            if !model.network.params().keys().any(|name| name.contains(".lora_")) {
-                let why = format!("`adapter.targets` {:?} fit no layer of this model", settings.adapter.targets);
-                return Err(TrainError::Settings(why));
-            }
-            return ready(model, settings, progress);
-        }
-        also.extend(lost);
-        also.sort();
-        also.dedup();
-    }
-}
-
-/// What the adapter's configuration will call its base: the hub's name of it, or where it lies.
-fn base_name(parts: &ModelParts, settings: &TrainSettings) -> Result<String, TrainError> {
-    let source = &settings.source;
-    let spec = if parts.adapter.is_some() { source.base.as_deref() } else { source.model.as_deref() };
-    if let Some(name) = spec.and_then(|spec| spec.strip_prefix(MODEL_PREFIX)) {
-        return Ok(name.split('@').next().unwrap_or(name).to_owned());
-    }
-    let dir = &parts.checkpoint;
-    let whole = dir.canonicalize().map_err(|e| FileError::new("find", dir, e))?;
-    Ok(whole.to_string_lossy().into_owned())
-}
-
 /// For the person waiting.
-fn size_of(spec: &str, model: &ScalarModel) -> String {
-    let all = model.network.n_params() as f64 / 1e6;
-    let trained = model.network.params().values().filter(|tensor| tensor.requires_grad()).map(Tensor::numel);
+pub(super) fn size_of(spec: &str, network: &Network) -> String {
+    let all = network.n_params() as f64 / 1e6;
+    let trained = network.params().values().filter(|tensor| tensor.requires_grad()).map(Tensor::numel);
     let trained = trained.sum::<usize>() as f64 / 1e6;
     match trained < all {
         true => format!("{spec}: {all:.2} M parameters, {trained:.3} M of them trained"),

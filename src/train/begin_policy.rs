@@ -5,18 +5,18 @@ use std::path::{Path, PathBuf};
 
 use tch::Kind;
 
-use super::begin::{placed, train_by_groups};
+use super::begin::{adapter, ask_for_gradients, placed, size_of};
 use super::error::TrainError;
 use super::policy::PolicyTrainable;
 use super::record::described;
-use super::settings::TrainSettings;
-use crate::backbone::lora::{Adapter, AdapterUse};
+use super::settings::{AdapterMethod, TrainSettings};
+use crate::backbone::lora::{Adapter, AdapterUse, Task};
 use crate::files;
 use crate::objective::implicit::{PolicyNeeds, ReferenceOf};
 use crate::progress::Progress;
 use crate::provenance::RunInfo;
 use crate::reward::artifact;
-use crate::reward::implicit::ImplicitCard;
+use crate::reward::implicit::{BASE_REFERENCE, ImplicitCard};
 use crate::reward::network::{Loading, MissingHead, Network};
 use crate::reward::parts::ModelParts;
 
@@ -51,42 +51,56 @@ pub fn begin_policy(
     };
     let parts = find(spec, source.base.as_deref(), progress)?;
     let mut digests = parts.digests()?;
-    // f32 masters; an adapter is merged into its base.
-    let loading = Loading { device, weights: Kind::Float, compute, missing: MissingHead::Refuse };
-    let policy = artifact::load_parts(&parts, AdapterUse::Merged, loading, &settings.text(), &artifact::as_policy())
-        .map_err(Box::new)?;
+    let mut adapter_base = None;
+    let policy = match settings.adapter.is_used() {
+        true => {
+            adapter_base = Some(adapter::base_name(&parts, settings)?);
+            let (own, task) = (artifact::as_policy(), Task::LanguageModel);
+            adapter::beside_a_checkpoint(&parts, settings, &own, task, (device, compute), progress)?
+        }
+        false => {
+            // f32 masters; an adapter is merged into its base.
+            let loading = Loading { device, weights: Kind::Float, compute, missing: MissingHead::Refuse };
+            artifact::load_parts(&parts, AdapterUse::Merged, loading, &settings.text(), &artifact::as_policy())
+                .map_err(Box::new)?
+        }
+    };
     let of_model = needs.reference == Some(ReferenceOf::Model);
     let mut reference = None;
     let mut of_reference = digests.clone();
     match source.reference.as_deref() {
-        Some(_) if !of_model => {
+        Some(_) if !of_model && !needs.read_against_start => {
             let why = format!("objective `{}` has no use for a reference model", settings.objective.name());
             return Err(TrainError::Settings(why));
         }
         Some(named) => {
-            let parts = find(named, None, progress)?;
+            let parts = match named == BASE_REFERENCE {
+                true => off(&parts)?,
+                false => find(named, None, progress)?,
+            };
             of_reference = parts.digests()?;
             digests.extend(of_reference.iter().map(|(file, digest)| (format!("reference/{file}"), digest.clone())));
-            let adapter = parts.adapter.as_deref().map(|dir| Adapter::open(dir, AdapterUse::Merged)).transpose();
-            let adapter = adapter.map_err(|e| TrainError::Begin(e.to_string()))?;
-            let loading = Loading { weights: compute, ..loading };
-            let network = Network::load_with(&parts.checkpoint, adapter, loading, &artifact::as_policy());
-            reference = Some(network.map_err(|e| TrainError::Begin(format!("`{named}`: {e}")))?);
+            if of_model {
+                let adapter = parts.adapter.as_deref().map(|dir| Adapter::open(dir, AdapterUse::Merged)).transpose();
+                let adapter = adapter.map_err(|e| TrainError::Begin(e.to_string()))?;
+                let loading = Loading { device, weights: compute, compute, missing: MissingHead::Refuse };
+                let network = Network::load_with(&parts.checkpoint, adapter, loading, &artifact::as_policy());
+                reference = Some(network.map_err(|e| TrainError::Begin(format!("`{named}`: {e}")))?);
+            }
         }
         None => {}
     }
     let reference_digest = digest(&of_reference, &source.dtype);
-    train_by_groups(&policy.network, settings)?;
+    ask_for_gradients(&policy.network, settings)?;
     let n_params = policy.network.n_params();
-    progress.line(&format!("{spec}: {:.2} M parameters", n_params as f64 / 1e6));
+    progress.line(&size_of(spec, &policy.network));
     let (run, provenance) = described(settings, n_pairs, data_digests, digests, n_params, "implicit", out)?;
-    // What a trained behaviour-proximal policy is measured against at test time is the model it began with.
-    let named = needs.reference.map(|_| source.reference.clone().unwrap_or_else(|| spec.to_owned()));
     let card = ImplicitCard {
         normalisation: needs.normalisation,
         beta: Some(needs.beta),
         length_power: None,
-        reference: named.map(|name| absolute(&name)),
+        curve: needs.curve,
+        reference: read_against(settings, needs, spec, &parts),
     };
     let trainable = PolicyTrainable {
         policy,
@@ -98,8 +112,40 @@ pub fn begin_policy(
         card,
         provenance,
         token_budget: settings.token_budget,
+        adapter_base,
+        segment: settings.segment(),
     };
     Ok(PolicyBeginning { trainable, run })
+}
+
+/// What the trained model's rewards are read against, as `rmbench.toml` names it.
+fn read_against(settings: &TrainSettings, needs: PolicyNeeds, spec: &str, parts: &ModelParts) -> Option<String> {
+    // What a trained behaviour-proximal policy is measured against at test time is the model it began with.
+    if needs.reference.is_none() && !needs.read_against_start {
+        return None;
+    }
+    let is_new = settings.adapter.is_used() && settings.adapter.method != AdapterMethod::Keep;
+    Some(match settings.source.reference.as_deref() {
+        // A new adapter began as nothing: its base is the model that training began with.
+        None if is_new => BASE_REFERENCE.to_owned(),
+        None => absolute(spec),
+        Some(BASE_REFERENCE) if settings.adapter.is_used() => BASE_REFERENCE.to_owned(),
+        // An adapter that was merged is no longer one.
+        Some(BASE_REFERENCE) => absolute(&parts.checkpoint.to_string_lossy()),
+        Some(named) => absolute(named),
+    })
+}
+
+/// The model with its adapter off.
+fn off(parts: &ModelParts) -> Result<ModelParts, TrainError> {
+    match &parts.adapter {
+        Some(_) => Ok(ModelParts { checkpoint: parts.checkpoint.clone(), adapter: None }),
+        None => {
+            let why = "`source.reference` is base, and `--model` is no adapter; a new adapter's base is the reference \
+                       anyway: leave it out";
+            Err(TrainError::Settings(why.into()))
+        }
+    }
 }
 
 /// Says which model gave log-probabilities: its files, and the precision it computed in.

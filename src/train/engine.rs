@@ -7,6 +7,7 @@ use std::time::Instant;
 use serde_json::json;
 use tch::Tensor;
 
+use super::advance;
 use super::average::Average;
 use super::checkpoint::{Best, Checkpoints, TrainerState};
 use super::companion::Companion;
@@ -16,7 +17,7 @@ use super::error::TrainError;
 use super::evaluation::{Evaluation, evaluate};
 use super::journal::{Journal, Kind};
 use super::mixture::Mixture;
-use super::optimizer::{AdamW, clip_grad_norm, non_finite_gradients};
+use super::optimizer::AdamW;
 use super::passes::Passes;
 use super::phase::{Phase, Phases};
 use super::prepare::{Prepared, TrainPair, named};
@@ -267,24 +268,14 @@ impl<'a, M: Trainable> Engine<'a, M> {
 
     /// Clips and applies the gradients of step `t`; returns their norm and the rate.
     fn update(&mut self, t: u64, pairs: &[&TrainPair<M::Encoded>]) -> Result<(f64, f64), TrainError> {
-        let limit = Some(self.settings.clip).filter(|&clip| clip > 0.0);
-        let grad_norm = clip_grad_norm(self.optimizer.params().map(|(_, param)| param), limit);
-        if !grad_norm.is_finite() {
-            let names = non_finite_gradients(self.optimizer.params());
-            let what = match names.first() {
-                None => format!("the gradient norm is {grad_norm}"),
-                Some(first) => format!("the gradients of {} parameters, first `{first}`, are not finite", names.len()),
-            };
-            return Err(TrainError::NonFinite { step: t + 1, what, pairs: named(pairs.iter().copied()) });
-        }
-        let lr = self.phases.rate(self.settings, t, self.state.plateau.rate);
-        self.optimizer.step(lr);
-        self.optimizer.zero_grad();
+        let when = (t, self.state.plateau.rate);
+        let names = || named(pairs.iter().copied());
+        let applied = advance::apply(&mut self.optimizer, self.settings, &self.phases, when, names)?;
         if let Some(average) = &mut self.average {
             average.update(self.optimizer.params());
         }
         self.state.step = t + 1;
-        Ok((grad_norm, lr))
+        Ok(applied)
     }
 
     fn record(&mut self, report: &StepReport, seconds: f64) -> Result<(), TrainError> {
@@ -298,9 +289,8 @@ impl<'a, M: Trainable> Engine<'a, M> {
         self.state.step as f64 / self.sampler.steps_per_epoch().max(1) as f64
     }
 
-    /// Whether something that happens every `every` steps, or else at the end of every epoch, is due.
     fn due(&self, every: Option<u64>) -> bool {
-        self.state.step.is_multiple_of(every.unwrap_or(self.sampler.steps_per_epoch()).max(1))
+        advance::is_due(self.state.step, every, self.sampler.steps_per_epoch())
     }
 
     /// Evaluates; true where it is the best so far.

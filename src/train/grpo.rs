@@ -17,13 +17,14 @@ use std::time::Instant;
 
 use serde_json::json;
 
+use super::advance;
 use super::average::Average;
 use super::checkpoint::{Checkpoints, TrainerState};
 use super::companion::Companion;
 use super::directory::{RUN_FILE, SETTINGS_FILE, Start, start};
 use super::error::TrainError;
 use super::journal::{Journal, Kind};
-use super::optimizer::{AdamW, clip_grad_norm, non_finite_gradients};
+use super::optimizer::AdamW;
 use super::phase::Phases;
 use super::run::write_json;
 use super::sampler::Sampler;
@@ -94,17 +95,8 @@ pub fn run(model: &JudgeModel, job: JudgeJob, progress: &mut dyn Progress) -> Re
         let t = state.step;
         let batch: Vec<&Asked> = sampler.batch(t).1.iter().map(|&index| &job.train[index]).collect();
         let report = Step { model, settings, judge, t }.run(&batch)?;
-        let limit = Some(settings.clip).filter(|&clip| clip > 0.0);
-        let grad_norm = clip_grad_norm(optimizer.params().map(|(_, param)| param), limit);
-        if !grad_norm.is_finite() {
-            let names = non_finite_gradients(optimizer.params());
-            let what = format!("the gradients of {} parameters are not finite", names.len());
-            let pairs = batch.iter().take(4).map(|asked| asked.id.clone()).collect::<Vec<_>>().join(", ");
-            return Err(TrainError::NonFinite { step: t + 1, what, pairs });
-        }
-        let lr = phases.rate(settings, t, state.plateau.rate);
-        optimizer.step(lr);
-        optimizer.zero_grad();
+        let names = || batch.iter().take(4).map(|asked| asked.id.clone()).collect::<Vec<_>>().join(", ");
+        let (grad_norm, lr) = advance::apply(&mut optimizer, settings, &phases, (t, state.plateau.rate), names)?;
         state.step = t + 1;
         journal.write(Kind::Step, state.step, &report.to_json(state.step, grad_norm, lr))?;
         let seconds = began.elapsed().as_secs_f64();
@@ -115,7 +107,7 @@ pub fn run(model: &JudgeModel, job: JudgeJob, progress: &mut dyn Progress) -> Re
         progress.note(&report.note());
         let is_last = state.step == total;
         let (step, per_epoch) = (state.step, sampler.steps_per_epoch());
-        let due = |every: Option<u64>| step.is_multiple_of(every.unwrap_or(per_epoch).max(1)) || is_last;
+        let due = |every: Option<u64>| is_last || advance::is_due(step, every, per_epoch);
         if !job.eval.is_empty() && due(settings.eval_every) {
             let found = evaluation::evaluate(model, job.eval, judge)?;
             journal.write(Kind::Evaluation, state.step, &found.to_json(state.step))?;

@@ -1,13 +1,15 @@
 //! Policies as the trainer sees them: a language model whose rewards are implicit.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use tch::{Device, Kind, Tensor};
 
 use super::error::TrainError;
+use super::kept::Kept;
 use super::prepare::TrainPair;
 use super::reference::{Key, References};
-use super::trainable::{Ask, Forward, PairSize, Rest, Trainable};
+use super::trainable::{Ask, Forward, PairSize, Trainable};
 use super::values::to_f64;
 use crate::backbone::params::Params;
 use crate::backbone::{Dropout, DropoutKey};
@@ -15,7 +17,7 @@ use crate::objective::implicit::{PolicyNeeds, ReferenceOf, Span, column};
 use crate::preference::Comparison;
 use crate::progress::Progress;
 use crate::reward::RewardError;
-use crate::reward::artifact::{self, ProvenanceCard, RewardCard};
+use crate::reward::artifact::{ProvenanceCard, RewardCard};
 use crate::reward::implicit::{ImplicitCard, response_tokens};
 use crate::reward::network::Network;
 use crate::reward::scalar::ScalarModel;
@@ -41,6 +43,10 @@ pub struct PolicyTrainable {
     pub provenance: ProvenanceCard,
     /// Tokens computed at a time.
     pub token_budget: usize,
+    /// What an adapter is trained on, as its configuration will call it; `None`: everything is trained.
+    pub adapter_base: Option<String>,
+    /// Gradient checkpointing: how many layers autograd keeps at a time; `None`: all.
+    pub segment: Option<usize>,
 }
 
 /// A comparison as token ids, with what the reference says of it.
@@ -60,6 +66,10 @@ struct Predicted {
 }
 
 impl PolicyTrainable {
+    fn kept(&self) -> Kept<'_> {
+        Kept { model: &self.policy, adapter_base: self.adapter_base.as_deref() }
+    }
+
     fn predicted(&self, members: &[(usize, &Encoded)], whole: bool) -> Result<Predicted, RewardError> {
         let batch = self.policy.token_batch(members)?;
         let responses = match self.needs.span {
@@ -104,8 +114,7 @@ impl PolicyTrainable {
     /// Rewards [s] as the trained model will be read, detached.
     fn rewards_of(&self, columns_sc: &Tensor) -> Tensor {
         let with_reference = self.needs.reference.is_some();
-        let view =
-            View { normalisation: self.needs.normalisation, beta: self.needs.beta, with_reference, ..View::default() };
+        let view = View { with_reference, ..self.card.view() };
         let flat = to_f64(columns_sc);
         let rewards = flat.chunks(column::COUNT as usize).map(|row| {
             let log_probs = LogProbs {
@@ -170,6 +179,10 @@ impl Trainable for PolicyTrainable {
         }
     }
 
+    fn drops(&self) -> bool {
+        self.kept().drops()
+    }
+
     fn compute(&self) -> Kind {
         self.policy.network.compute
     }
@@ -195,14 +208,14 @@ impl Trainable for PolicyTrainable {
         let members: Vec<(usize, &Encoded)> = pairs.iter().map(|pair| &pair.encoded).enumerate().collect();
         let predicted = self.predicted(&members, self.needs.whole)?;
         let Predicted { batch, tokens, .. } = &predicted;
-        let (log_prob_n, rest) = self.policy.network.log_probs_for_training(batch, tokens, dropout)?;
+        let (log_prob_n, rest) = self.policy.network.log_probs_for_training(batch, tokens, dropout, self.segment)?;
         let references: Vec<f64> = pairs.iter().flat_map(|pair| pair.reference.iter().copied()).collect();
         if self.needs.reference.is_some() && references.len() != batch.owners.len() {
             return Err(RewardError::Model("the reference's log-probabilities are not known yet".into()));
         }
         let columns_sc = self.columns(&predicted, &log_prob_n, &references);
         let rewards_s = self.rewards_of(&columns_sc);
-        Ok(Forward { attributes_sa: Some(columns_sc), rest: rest.map(Rest::Logits), ..Forward::of(rewards_s) })
+        Ok(Forward { attributes_sa: Some(columns_sc), rest, ..Forward::of(rewards_s) })
     }
 
     fn complete(
@@ -254,7 +267,14 @@ impl Trainable for PolicyTrainable {
 
     fn save(&self, dir: &Path) -> Result<(), RewardError> {
         let card = RewardCard::of_policy(Some(&self.objective), self.card.clone());
-        artifact::save_with(dir, &self.policy, &self.tokenizer_dir, card, Some(self.provenance.clone()))
-            .map_err(|e| RewardError::Model(e.to_string()))
+        self.kept().save(dir, &self.tokenizer_dir, card, &self.provenance)
+    }
+
+    fn saved(&self) -> Result<Vec<(&str, &Tensor)>, RewardError> {
+        self.kept().parameters()
+    }
+
+    fn read(&self, dir: &Path) -> Result<BTreeMap<String, Tensor>, RewardError> {
+        self.kept().read(dir)
     }
 }

@@ -6,15 +6,14 @@ use std::path::{Path, PathBuf};
 use tch::{Kind, Tensor};
 
 use super::arithmetic::Arithmetic;
-use super::trainable::{Ask, Forward, PairSize, Rest, Trainable};
+use super::kept::Kept;
+use super::trainable::{Ask, Forward, PairSize, Trainable};
 use crate::backbone::params::Params;
-use crate::backbone::weights::Checkpoint;
 use crate::backbone::{Dropout, DropoutKey};
 use crate::objective::language_model::{Every, NextTokens, next_token_loss};
 use crate::preference::Comparison;
 use crate::reward::RewardError;
-use crate::reward::adapted;
-use crate::reward::artifact::{self, ArtifactError, ProvenanceCard};
+use crate::reward::artifact::{ProvenanceCard, RewardCard};
 use crate::reward::scalar::ScalarModel;
 use crate::text::batch::{Sharing, cost};
 use crate::text::cut::Part;
@@ -39,6 +38,10 @@ impl ScalarTrainable {
     pub fn new(model: ScalarModel, tokenizer_dir: PathBuf, objective: String, provenance: ProvenanceCard) -> Self {
         let arithmetic = Arithmetic::of(&model.network);
         Self { model, tokenizer_dir, objective, provenance, adapter_base: None, segment: None, arithmetic }
+    }
+
+    fn kept(&self) -> Kept<'_> {
+        Kept { model: &self.model, adapter_base: self.adapter_base.as_deref() }
     }
 }
 
@@ -68,8 +71,7 @@ impl Trainable for ScalarTrainable {
     }
 
     fn drops(&self) -> bool {
-        self.adapter_base.is_some()
-            && self.model.network.adapter().is_some_and(|config| config.dropout > 0.0 && !config.dora)
+        self.kept().drops()
     }
 
     fn compute(&self) -> Kind {
@@ -120,7 +122,7 @@ impl Trainable for ScalarTrainable {
             next_token,
             attributes_sa: ask.attributes.then(|| network.head().attributes(&states)),
             states_sd: ask.states.map(|of| of.read(network.head(), &states)),
-            rest: given.rest.map(Rest::Layers),
+            rest: given.rest,
         })
     }
 
@@ -163,31 +165,16 @@ impl Trainable for ScalarTrainable {
     }
 
     fn save(&self, dir: &Path) -> Result<(), RewardError> {
-        let (model, tokenizer, objective) = (&self.model, &self.tokenizer_dir, Some(self.objective.as_str()));
-        let provenance = Some(self.provenance.clone());
-        let saved = match &self.adapter_base {
-            None => artifact::save(dir, model, tokenizer, objective, provenance),
-            Some(base) => adapted::save_adapter(dir, model, base, tokenizer, objective, provenance),
-        };
-        saved.map_err(|e| RewardError::Model(e.to_string()))
+        let card = RewardCard::of(&self.model, Some(&self.objective));
+        self.kept().save(dir, &self.tokenizer_dir, card, &self.provenance)
     }
 
     fn saved(&self) -> Result<Vec<(&str, &Tensor)>, RewardError> {
-        let params = self.params();
-        let all = || params.iter().map(|(name, tensor)| (name.as_str(), tensor));
-        if self.adapter_base.is_none() {
-            return Ok(all().collect());
-        }
-        let kept = self.model.network.adapter_params().map_err(|e| RewardError::Model(e.to_string()))?;
-        Ok(all().filter(|(name, _)| kept.contains(name)).collect())
+        self.kept().parameters()
     }
 
     fn read(&self, dir: &Path) -> Result<BTreeMap<String, Tensor>, RewardError> {
-        let read = match &self.adapter_base {
-            None => Checkpoint::open_dir(dir).and_then(|checkpoint| checkpoint.take_all()).map_err(Into::into),
-            Some(_) => adapted::read_adapter(dir, &self.model),
-        };
-        read.map_err(|e: ArtifactError| RewardError::Model(e.to_string()))
+        self.kept().read(dir)
     }
 }
 

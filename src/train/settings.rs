@@ -127,6 +127,11 @@ impl TrainSettings {
         }
     }
 
+    /// How many layers autograd keeps at a time; `None`: all.
+    pub fn segment(&self) -> Option<usize> {
+        Some(self.checkpoint_layers).filter(|&layers| layers > 0)
+    }
+
     /// Steps of preference learning.
     pub fn total_steps(&self, steps_per_epoch: u64) -> u64 {
         self.max_steps.unwrap_or((self.epochs * steps_per_epoch as f64).ceil() as u64)

@@ -9,12 +9,13 @@ use super::error::TrainError;
 use super::prepare::TrainPair;
 use crate::backbone::params::Params;
 use crate::backbone::weights::Checkpoint;
-use crate::backbone::{self, Dropout, DropoutKey, vocabulary};
+use crate::backbone::{Dropout, DropoutKey};
 use crate::objective::language_model::Every;
 use crate::preference::Comparison;
 use crate::progress::Progress;
 use crate::reward::RewardError;
 use crate::reward::head::{Head, HeadStates};
+use crate::reward::network::Rest;
 use crate::text::cut::Part;
 
 /// What one pair costs.
@@ -79,24 +80,6 @@ impl Forward<'_> {
     /// Rewards alone.
     pub fn of(rewards_s: Tensor) -> Self {
         Self { rewards_s, next_token: None, states_sd: None, attributes_sa: None, rest: None }
-    }
-}
-
-/// The part of a backward pass that autograd does not see.
-pub enum Rest<'a> {
-    /// Through layers that are computed again.
-    Layers(backbone::Rest<'a>),
-    /// Through an output layer whose logits are made again, and on.
-    Logits(vocabulary::Rest),
-}
-
-impl Rest<'_> {
-    /// After the loss's own backward pass.
-    pub fn backward(self) {
-        match self {
-            Rest::Layers(rest) => rest.backward(),
-            Rest::Logits(rest) => rest(),
-        }
     }
 }
 
@@ -230,7 +213,8 @@ pub trait Trainable {
     }
 }
 
-fn take_all(dir: &Path) -> Result<BTreeMap<String, Tensor>, RewardError> {
+/// All tensors of a checkpoint.
+pub(super) fn take_all(dir: &Path) -> Result<BTreeMap<String, Tensor>, RewardError> {
     let read = Checkpoint::open_dir(dir).and_then(|checkpoint| checkpoint.take_all());
     read.map_err(|e| RewardError::Model(e.to_string()))
 }

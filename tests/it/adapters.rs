@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rmbench::backbone::lora::{Adapter, AdapterUse, LoraConfig, adapter};
+use rmbench::backbone::lora::{Adapter, AdapterUse, LoraConfig, Task, adapter};
 use rmbench::backbone::weights::{self, Checkpoint};
 use rmbench::progress::Silent;
 use rmbench::reward::adapted::save_adapter;
@@ -292,7 +292,7 @@ fn a_new_adapter_begins_as_nothing_and_lacks_nothing() {
     let base = fixtures().join("arch/llama");
     let plain = Network::load(&base, Device::Cpu, Kind::Float, Kind::Float, MissingHead::Refuse).unwrap();
     for dora in [false, true] {
-        let mut config = LoraConfig::new(4, 8.0, &["q_proj", "down_proj"]).unwrap().json;
+        let mut config = LoraConfig::new(4, 8.0, &["q_proj", "down_proj"], Task::Classifier).unwrap().json;
         config["use_dora"] = json!(dora);
         let adapter = Adapter::new(LoraConfig::parse(&config).unwrap());
         let draw = MissingHead::Draw { init: HeadInit::Hf, seed: 5 };

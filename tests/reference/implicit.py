@@ -1,13 +1,17 @@
 """Implicit rewards and ten training steps of policies, by transformers and TRL on tiny language models.
 
-Writes tests/fixtures/implicit/: checkpoints (`policy`, `reference`, `tied`, `capped`, `scaled`), `log_probs.json` (sums and
-counts of response tokens' log-probabilities; ids by the chat template) and `steps.json` (losses of ten steps of every
-loss that TRL's DPOTrainer, CPOTrainer, ORPOTrainer and KTOTrainer have, in the data's order, batches of 4).
+Writes tests/fixtures/implicit/: checkpoints (`policy`, `reference`, `tied`, `capped`, `scaled`), LoRA adapters over `policy`
+(`adapter_new` as PEFT draws it, `adapter` with numbers in B), `log_probs.json` (sums and counts of response tokens'
+log-probabilities; ids by the chat template; of `adapter` with it on, and with it off as the reference) and `steps.json`
+(losses of ten steps of every loss that TRL's DPOTrainer, CPOTrainer, ORPOTrainer, KTOTrainer and TPOTrainer have, in the
+data's order, batches of 4; some of them of adapters).
 
-Run (about five minutes on one core):  python tests/reference/implicit.py [log_probs] [steps]
+Run (about five minutes on one core):  python tests/reference/implicit.py [models] [adapters] [log_probs] [steps]
 """
 
+import json
 import os
+import shutil
 import sys
 import tempfile
 
@@ -22,6 +26,7 @@ import torch  # noqa: E402
 from architectures import DECODER, randomise  # noqa: E402
 from datasets import Dataset  # noqa: E402
 from invented_texts import PAIRS, SENTENCES  # noqa: E402
+from peft import LoraConfig, PeftModel, get_peft_model  # noqa: E402
 from transformers import (  # noqa: E402
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -46,6 +51,8 @@ MODELS = {
 }
 # What a policy is compared with.
 REFERENCES = {"policy": "reference"}
+# Adapters over `policy`: whether B has left zero.
+ADAPTERS = {"adapter_new": False, "adapter": True}
 BATCH, STEPS, LEARNING_RATE = 4, 10, 1e-3
 
 
@@ -62,7 +69,29 @@ def draw(name):
     readable(*directory.iterdir())
 
 
+def draw_adapter(name):
+    torch.manual_seed(7)
+    config = LoraConfig(r=4, lora_alpha=8, target_modules=["q_proj", "v_proj", "down_proj"], task_type="CAUSAL_LM")
+    model = get_peft_model(load("policy"), config)
+    if ADAPTERS[name]:
+        with torch.no_grad():
+            for key, parameter in sorted(model.named_parameters()):
+                if "lora_B" in key:
+                    parameter.add_(0.2 * torch.randn(parameter.shape))
+    directory = ROOT / name
+    shutil.rmtree(directory, ignore_errors=True)
+    model.save_pretrained(directory)
+    (directory / "README.md").unlink(missing_ok=True)
+    path = directory / "adapter_config.json"
+    config = json.loads(path.read_text()) | {"base_model_name_or_path": "../policy"}
+    # Sets are saved in any order.
+    write_json(path, config | {"target_modules": sorted(config["target_modules"])})
+    readable(*directory.iterdir())
+
+
 def load(name):
+    if name in ADAPTERS:
+        return PeftModel.from_pretrained(load("policy"), ROOT / name, is_trainable=True).eval()
     return AutoModelForCausalLM.from_pretrained(ROOT / name, dtype=torch.float32, attn_implementation="eager").eval()
 
 
@@ -83,8 +112,8 @@ def log_probs(model, prompt_ids, ids):
 
 def write_log_probs():
     found = {}
-    for name in ("policy", "tied", "capped", "scaled"):
-        tokenizer = AutoTokenizer.from_pretrained(ROOT / name)
+    for name in ("policy", "tied", "capped", "scaled", "adapter"):
+        tokenizer = AutoTokenizer.from_pretrained(ROOT / ("policy" if name in ADAPTERS else name))
         model = load(name)
         reference = load(REFERENCES[name]) if name in REFERENCES else None
         rows = []
@@ -102,7 +131,10 @@ def write_log_probs():
                 row["sums"].append(own.sum().item())
                 row["squares"].append((own**2).sum().item())
                 row["counts"].append(len(own))
-                if reference is not None:
+                if name in ADAPTERS:
+                    with model.disable_adapter():
+                        row["reference"].append(log_probs(model, prompt_ids, ids).sum().item())
+                elif reference is not None:
                     row["reference"].append(log_probs(reference, prompt_ids, ids).sum().item())
             rows.append(row)
         found[name] = rows
@@ -139,7 +171,7 @@ def train(trainer_class, config_class, rows, policy="policy", reference=None, **
             models["ref_model"] = load(reference)
         trainer = recording(trainer_class)(
             **models, args=args, train_dataset=Dataset.from_list(rows),
-            processing_class=AutoTokenizer.from_pretrained(ROOT / policy))
+            processing_class=AutoTokenizer.from_pretrained(ROOT / ("policy" if policy in ADAPTERS else policy)))
         trainer.seen = []
         trainer.train()
         assert len(trainer.seen) == STEPS, trainer.seen
@@ -150,6 +182,7 @@ def write_steps():
     from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer
     from trl.experimental.cpo import CPOConfig, CPOTrainer
     from trl.experimental.orpo import ORPOConfig, ORPOTrainer
+    from trl.experimental.tpo import TPOConfig, TPOTrainer
 
     user = lambda text: [{"role": "user", "content": text}]
     assistant = lambda text: [{"role": "assistant", "content": text}]
@@ -159,6 +192,8 @@ def write_steps():
         good = i % 3 != 1
         singles.append({"prompt": user(prompt), "completion": assistant(chosen if good else rejected), "label": good})
     pairs, singles = pairs[:16], singles[:16]
+    # Gold responses: what the pair after has chosen.
+    triples = [row | {"reference": pairs[(i + 1) % 16]["chosen"]} for i, row in enumerate(pairs)]
 
     cases = []
 
@@ -200,12 +235,15 @@ def write_steps():
     cpo({"name": "simpo", "beta": 2.0, "gamma": 0.5}, loss_type="simpo", beta=2.0, simpo_gamma=0.5, cpo_alpha=0.0)
     cpo({"name": "alphapo", "beta": 2.0, "gamma": 0.5, "alpha": 0.25}, loss_type="simpo", beta=2.0, simpo_gamma=0.5,
         cpo_alpha=0.0, alpha=0.25)
+    cpo({"name": "cpo", "link": "hinge", "nll-mean": "step"}, loss_type="hinge", beta=0.1, cpo_alpha=1.0)
+    cpo({"name": "cpo", "score": "mean-log-prob", "link": "square", "nll-mean": "step"}, loss_type="ipo", beta=0.1,
+        cpo_alpha=1.0)
     case({"name": "orpo", "nll-mean": "step"},
          train(ORPOTrainer, ORPOConfig, pairs, beta=0.1, max_length=512))
 
     def kto(toml, policy="policy", reference="reference", **more):
         case(toml, train(KTOTrainer, KTOConfig, singles, policy, reference, beta=0.1, max_length=None, **more))
-        cases[-1] |= {"policy": policy, "reference": reference}
+        cases[-1] |= {"policy": policy, "reference": reference, "data": "singles"}
 
     # This way round z is above 0.
     kto({"name": "kto"}, "reference", "policy", loss_type="kto")
@@ -213,19 +251,40 @@ def write_steps():
         undesirable_weight=0.7)
     kto({"name": "apo-zero"}, loss_type="apo_zero_unpaired")
 
+    def tpo(toml, **more):
+        case(toml | {"nll-mean": "step"}, train(TPOTrainer, TPOConfig, triples, max_length=None, **more))
+        cases[-1] |= {"data": "triples"}
+
+    tpo({"name": "tpo", "beta": 0.1}, beta=0.1, loss_type="sigmoid")
+    tpo({"name": "tpo", "beta": 2.0, "gamma": 0.5, "mean": True}, beta=2.0, loss_type="tpo-l", tpo_l_gamma=0.5)
+
+    # A new adapter, whose reference is its base; and one that goes on, whose reference is itself as it was.
+    for policy in ADAPTERS:
+        toml = {"name": "dpo"}
+        case(toml, train(DPOTrainer, DPOConfig, pairs, policy, beta=0.1, max_length=None, loss_type="sigmoid"))
+        cases[-1] |= {"policy": policy}
+    case({"name": "simpo", "beta": 2.0, "gamma": 0.5},
+         train(CPOTrainer, CPOConfig, pairs, "adapter", max_length=512, loss_type="simpo", beta=2.0, simpo_gamma=0.5,
+               cpo_alpha=0.0))
+    cases[-1] |= {"policy": "adapter"}
+
     plain = lambda turns: turns[0]["content"]
     write_json(ROOT / "steps.json", {
         "versions": versions("datasets"), "batch": BATCH, "learning_rate": LEARNING_RATE, "warmup": 3,
         "pairs": [[plain(row["prompt"]), plain(row["chosen"]), plain(row["rejected"])] for row in pairs],
+        "golds": [plain(row["reference"]) for row in triples],
         "singles": [[plain(row["prompt"]), plain(row["completion"]), row["label"]] for row in singles],
         "cases": cases})
 
 
 if __name__ == "__main__":
-    parts = sys.argv[1:] or ["models", "log_probs", "steps"]
+    parts = sys.argv[1:] or ["models", "adapters", "log_probs", "steps"]
     if "models" in parts:
         for model in MODELS:
             draw(model)
+    if "adapters" in parts:
+        for adapter in ADAPTERS:
+            draw_adapter(adapter)
     if "log_probs" in parts:
         write_log_probs()
     if "steps" in parts:

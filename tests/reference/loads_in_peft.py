@@ -2,8 +2,9 @@
 
 Run:  RMBENCH_EXPORT_ADAPTERS=OUT cargo test --test it adapters, then
       python tests/reference/loads_in_peft.py OUT/ADAPTER [...]
-Every ADAPTER holds scores.json, [{"ids": [...], "reward": r}, ...]. Exit code 0: the adapter loads over its base
-without a missing or unexpected key, unmerged and merged rewards agree within 1e-5 * max(1, |r|). Else 1.
+Every ADAPTER holds scores.json, [{"ids": [...], "reward": r}, ...], or of a language model [{"ids": [...], "start": first token
+of the response, "policy": its log-probability, "reference": the same with the adapter off}, ...]. Exit code 0: the adapter
+loads over its base without a missing or unexpected key, unmerged and merged numbers r agree within 1e-5 * max(1, |r|). Else 1.
 A directory without adapter_config.json (one written by `rmbench model merge-adapter`) is loaded as a model.
 """
 
@@ -19,7 +20,7 @@ one_thread()
 import torch  # noqa: E402
 from peft import PeftConfig, PeftModel, get_peft_model_state_dict  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402
-from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer  # noqa: E402
+from transformers import AutoModel, AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer  # noqa: E402
 from transformers.utils import logging  # noqa: E402
 
 logging.set_verbosity_error()
@@ -36,6 +37,31 @@ def compare(model, head, scores):
             reward = (out.logits[0, 0] if head is None else head(out.last_hidden_state[0, -1])[0]).item()
         worst = max(worst, abs(reward - score["reward"]) / max(1.0, abs(reward)))
     return worst
+
+
+def log_prob(model, score):
+    ids = torch.tensor([score["ids"]])
+    with torch.no_grad():
+        every = model(ids).logits[0, :-1].log_softmax(-1).gather(1, ids[0, 1:, None])[:, 0]
+    return every[score["start"] - 1 :].double().sum().item()
+
+
+def compare_log_probs(model, key, scores):
+    distance = lambda found, score: abs(found - score[key]) / max(1.0, abs(found))
+    return max(distance(log_prob(model, score), score) for score in scores)
+
+
+def check_language_model(directory, scores):
+    config = PeftConfig.from_pretrained(directory)
+    base = AutoModelForCausalLM.from_pretrained(config.base_model_name_or_path, dtype=torch.float32)
+    model = PeftModel.from_pretrained(base, directory).eval()
+    has_every_name(model, directory)
+    apart = compare_log_probs(model, "policy", scores)
+    with model.disable_adapter():
+        off = compare_log_probs(model, "reference", scores)
+    merged = compare_log_probs(model.merge_and_unload().eval(), "policy", scores)
+    print(f"{directory.name}: {len(scores)} responses, difference {apart:.2g} apart, {merged:.2g} merged, {off:.2g} off")
+    return max(apart, merged, off) <= TOLERANCE
 
 
 def load(directory):
@@ -71,6 +97,8 @@ def check(directory):
         warnings.simplefilter("error")
         warnings.simplefilter("ignore", FutureWarning)
         AutoTokenizer.from_pretrained(directory)
+        if "policy" in scores[0]:
+            return check_language_model(directory, scores)
         model, head = load(directory)
     apart = compare(model.eval(), head, scores)
     if isinstance(model, PeftModel):

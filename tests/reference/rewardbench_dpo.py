@@ -2,7 +2,8 @@
 
 Loads `rewardbench/dpo.py` of an installed rewardbench (its package needs far more than this module does) and runs
 `tokenize_row` and `inference_step` as `scripts/run_dpo.py` does: texts by the tokenizer's template (the prompt without the
-header of an answer), batches of 8 in the data's order padded on the right, pad = EOS, and EOS in place of a missing BOS.
+header of an answer), batches of 8 padded on the right (here of neighbours in length: rows do not see each other), pad = EOS,
+and EOS in place of a missing BOS.
 
 Draws random policies and references around the tiny tokenizers. Writes DIR/<name>/{policy,reference} and
 DIR/<name>/scores.json. Texts of the pairs are not stored.
@@ -33,7 +34,9 @@ logging.set_verbosity_error()
 logging.disable_progress_bar()
 
 BATCH = 8
-DECODER = dict(hidden_size=48, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
+# Of the pairs so many are also scored in f32, and without a reference.
+FEW = 60
+DECODER = dict(hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1,
                head_dim=16, max_position_embeddings=4096, use_cache=False)
 # name: (config class, its settings, tokenizer builder)
 DRAWN = {
@@ -104,13 +107,15 @@ def score(module, policy, reference, tokenizer, pairs, mode):
     accelerator = SimpleNamespace(device=torch.device("cpu"))
     inference = module.DPOInference(policy, reference, tokenizer, accelerator, ref_free_norm=mode)
     rows = [inference.tokenize_row(prepared(tokenizer, *pair)) for pair in pairs]
-    found = []
+    order = sorted(range(len(rows)), key=lambda i: max(len(rows[i][f"{side}_input_ids"]) for side in ("chosen", "rejected")))
+    found = {}
     for first in range(0, len(rows), BATCH):
-        batch = collated(rows[first : first + BATCH], tokenizer.pad_token_id)
+        places = order[first : first + BATCH]
+        batch = collated([rows[i] for i in places], tokenizer.pad_token_id)
         with torch.no_grad():
             chosen, rejected = inference.inference_step(batch, ref_free=reference is None)
-        found += [list(pair) for pair in zip(chosen.double().tolist(), rejected.double().tolist())]
-    return found
+        found |= dict(zip(places, zip(chosen.double().tolist(), rejected.double().tolist())))
+    return [list(found[i]) for i in range(len(rows))]
 
 
 def main():
@@ -131,12 +136,11 @@ def main():
         tokenizer = tokenizer_of(directory / "policy")
         policy, reference = load(directory / "policy"), load(directory / "reference")
         # Sums of 2,000 tokens are near -10,000, where f32 has steps of 1/1024; in f64 the same arithmetic has none to speak of.
-        scores = {"with_reference_f32": score(module, policy, reference, tokenizer, pairs, "none")}
+        scores = {"with_reference_f32": score(module, policy, reference, tokenizer, pairs[:FEW], "none")}
         policy, reference = policy.double(), reference.double()
         scores["with_reference"] = score(module, policy, reference, tokenizer, pairs, "none")
         for mode in ("avg", "norm", "sum"):
-            few = pairs[:60]
-            scores[mode] = score(module, policy, None, tokenizer, few, mode)
+            scores[mode] = score(module, policy, None, tokenizer, pairs[:FEW], mode)
         (directory / "scores.json").write_text(json.dumps(scores))
 
 

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::pattern::{Modules, Pattern, is_suffix, names};
+use super::task::{HEADS, Task};
 
 /// Keys that say nothing about what the finished adapter computes.
 const WITHOUT_EFFECT: [&str; 15] = [
@@ -48,8 +49,6 @@ const READ: [&str; 18] = [
 /// Ways to begin that leave the base's weights alone. Others (PiSSA, OLoRA, CorDA, LoftQ) take a part out of
 /// them, so that A and B do not fit the base as published.
 const BEGINNINGS: [&str; 3] = ["gaussian", "eva", "orthogonal"];
-/// Heads that PEFT saves in full for sequence classifiers, asked or not.
-const HEADS: [&str; 2] = ["classifier", "score"];
 /// PEFT's defaults.
 const RANK: i64 = 8;
 const ALPHA: f64 = 8.0;
@@ -157,7 +156,7 @@ impl LoraConfig {
             targets: Modules::parse(at("target_modules")).map_err(named("target_modules"))?,
             exclude: Modules::parse(at("exclude_modules")).map_err(named("exclude_modules"))?,
             saved: names(at("modules_to_save")).map_err(named("modules_to_save"))?,
-            is_classifier: at("task_type").as_str() == Some("SEQ_CLS"),
+            is_classifier: Task::named(at("task_type")) == Some(Task::Classifier),
             layers,
             layer_patterns: layer_patterns.into_iter().collect::<Result<_, _>>().map_err(named("layers_pattern"))?,
             token_rows: token_rows(at("trainable_token_indices")).map_err(named("trainable_token_indices"))?,
@@ -166,14 +165,19 @@ impl LoraConfig {
         })
     }
 
-    /// A new adapter to the modules whose names end so; the head is saved in full.
-    pub fn new(rank: i64, alpha: f64, targets: &[&str]) -> Result<Self, String> {
+    /// A new adapter to the modules whose names end so.
+    pub fn new(rank: i64, alpha: f64, targets: &[&str], task: Task) -> Result<Self, String> {
         Self::parse(&json!({
-            "peft_type": "LORA", "task_type": "SEQ_CLS", "r": rank, "lora_alpha": alpha, "lora_dropout": 0.0,
-            "target_modules": targets, "modules_to_save": HEADS, "bias": "none", "use_rslora": false,
+            "peft_type": "LORA", "task_type": task.as_str(), "r": rank, "lora_alpha": alpha, "lora_dropout": 0.0,
+            "target_modules": targets, "modules_to_save": task.saved(), "bias": "none", "use_rslora": false,
             "use_dora": false, "rank_pattern": {}, "alpha_pattern": {}, "layers_to_transform": null,
             "layers_pattern": null, "init_lora_weights": true, "fan_in_fan_out": false, "inference_mode": true,
         }))
+    }
+
+    /// What the adapter was trained for, where its configuration says language model or classifier.
+    pub fn task(&self) -> Option<Task> {
+        Task::named(self.json.get("task_type")?)
     }
 
     /// What the adapter was trained on, as its configuration calls it, and which revision of it.

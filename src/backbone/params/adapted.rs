@@ -23,8 +23,8 @@ pub struct EmbeddingParams {
     pub low_rank: Option<LowRank>,
 }
 
-/// The linear layers that make up a head's output, which `all-linear` does not mean.
-const HEAD_OUTPUTS: [&str; 2] = ["score", "classifier"];
+/// The linear layers that make up the output of a head or a language model, which `all-linear` does not mean.
+const OUTPUTS: [&str; 5] = ["score", "classifier", "lm_head", "output", "language_model.lm_head"];
 
 /// Names of the two factors.
 type Factors = (&'static str, &'static str);
@@ -42,7 +42,7 @@ impl ParamSource {
         let kind = if head { Kind::Float } else { self.kind };
         let (weight_name, bias_name) = (format!("{module}.weight"), format!("{module}.bias"));
         let wanted = |init, kind| Wanted { init, kind, optional: head, embedding: false };
-        let is_plain = !HEAD_OUTPUTS.contains(&module);
+        let is_plain = !OUTPUTS.contains(&module);
         let Some(mut low_rank) = self.low_rank(module, [out, inp], (DOWN, UP), is_plain)? else {
             let weight = self.take_as(&weight_name, &[out, inp], wanted(init, kind))?;
             let bias = match bias {

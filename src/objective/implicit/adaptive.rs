@@ -9,7 +9,7 @@ use tch::Tensor;
 
 use super::{NllMean, PolicyNeeds, Sequences, Span, bounded_exp, pairs_only};
 use crate::objective::{ObjectiveError, Rewards, cost_of, refuse};
-use crate::table::implicit::Normalisation;
+use crate::table::implicit::{Curve, Normalisation};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -31,11 +31,13 @@ impl Adaptive {
     pub fn needs(&self) -> PolicyNeeds {
         PolicyNeeds {
             reference: None,
+            read_against_start: false,
             span: Span::Response,
             whole: false,
             whole_step: self.nll > 0.0 && self.nll_mean == NllMean::Step,
             shift: None,
             normalisation: Normalisation::Sum,
+            curve: Curve::Straight,
             beta: self.beta,
         }
     }

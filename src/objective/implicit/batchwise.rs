@@ -12,7 +12,7 @@ use tch::Tensor;
 
 use super::{PolicyNeeds, ReferenceOf, Sequences, Span, pairs_only};
 use crate::objective::{ObjectiveError, Rewards, cost_of, refuse};
-use crate::table::implicit::Normalisation;
+use crate::table::implicit::{Curve, Normalisation};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -34,11 +34,13 @@ impl Default for Sorted {
 fn needs(beta: f64, reference: ReferenceOf) -> PolicyNeeds {
     PolicyNeeds {
         reference: Some(reference),
+        read_against_start: false,
         span: Span::Response,
         whole: false,
         whole_step: true,
         shift: None,
         normalisation: Normalisation::Sum,
+        curve: Curve::Straight,
         beta,
     }
 }

@@ -25,7 +25,7 @@ use tch::Tensor;
 use super::{NllMean, PolicyNeeds, ReferenceOf, Sequences, Span, bounded_exp, log1mexp, pairs_only};
 use crate::objective::bradley_terry::BradleyTerry;
 use crate::objective::{ObjectiveError, Rewards, cost_of, refuse};
-use crate::table::implicit::Normalisation;
+use crate::table::implicit::{Curve, Normalisation};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -122,13 +122,23 @@ impl Contrast {
             Score::LogRatio | Score::LogProb => Normalisation::Sum,
             Score::MeanLogRatio | Score::MeanLogProb | Score::LogOdds | Score::Alpha => Normalisation::Mean,
         };
+        let curve = match (self.score, self.divergence) {
+            (Score::Alpha, _) => Curve::Exponential(-self.alpha),
+            (_, Divergence::ForwardKl) => Curve::Exponential(-1.0),
+            (_, Divergence::JensenShannon) => Curve::JensenShannon,
+            // The reverse KL is the limit α → 1.
+            (_, Divergence::Alpha) if self.alpha != 1.0 => Curve::Exponential(self.alpha - 1.0),
+            _ => Curve::Straight,
+        };
         PolicyNeeds {
             reference: (of_ratio || self.anchor > 0.0).then_some(self.reference),
+            read_against_start: false,
             span: self.span,
             whole: self.nll > 0.0 && self.nll_of == Span::Sequence,
             whole_step: self.nll > 0.0 && self.nll_mean == NllMean::Step,
             shift: None,
             normalisation,
+            curve,
             // (s_w − s_l − 1/(2β))² has no β before its scores.
             beta: if self.link == Link::Square { 1.0 } else { self.beta },
         }

@@ -11,17 +11,19 @@ use tch::Tensor;
 
 use super::{NllMean, PolicyNeeds, Sequences, Span};
 use crate::objective::{ObjectiveError, Rewards, cost_of, numbers, refuse};
-use crate::table::implicit::Normalisation;
+use crate::table::implicit::{Curve, Normalisation};
 
 /// Objectives that need the policy alone.
 fn needs(normalisation: Normalisation, beta: f64, nll_mean: NllMean) -> PolicyNeeds {
     PolicyNeeds {
         reference: None,
+        read_against_start: false,
         span: Span::Response,
         whole: false,
         whole_step: nll_mean == NllMean::Step,
         shift: None,
         normalisation,
+        curve: Curve::Straight,
         beta,
     }
 }
@@ -32,20 +34,22 @@ pub struct Triple {
     pub beta: f64,
     pub gamma: f64,
     pub nll: f64,
+    pub nll_mean: NllMean,
     /// s = m in place of lp.
     pub mean: bool,
 }
 
 impl Default for Triple {
     fn default() -> Self {
-        Self { beta: 0.01, gamma: 0.0, nll: 1.0, mean: false }
+        Self { beta: 0.01, gamma: 0.0, nll: 1.0, nll_mean: NllMean::Response, mean: false }
     }
 }
 
 impl Triple {
     pub fn needs(&self) -> PolicyNeeds {
         let normalisation = if self.mean { Normalisation::Mean } else { Normalisation::Sum };
-        needs(normalisation, self.beta, NllMean::Response)
+        let whole_step = self.nll > 0.0 && self.nll_mean == NllMean::Step;
+        PolicyNeeds { whole_step, ..needs(normalisation, self.beta, self.nll_mean) }
     }
 
     pub fn validate(&self, name: &'static str) -> Result<(), ObjectiveError> {
@@ -60,8 +64,7 @@ impl Triple {
     pub fn losses(&self, name: &'static str, batch: &Rewards) -> Result<Tensor, ObjectiveError> {
         let of = Sequences::of(name, batch)?;
         let scores_s = if self.mean { of.mean() } else { of.log_prob_s.shallow_clone() };
-        let nll_s = -of.mean();
-        let mut losses = Vec::with_capacity(batch.labels.len());
+        let (mut gaps, mut golds) = (Vec::with_capacity(batch.labels.len()), Vec::with_capacity(batch.labels.len()));
         for ((index, label), start) in batch.labels.iter().enumerate().zip(batch.starts()) {
             let place = |rank: u32| label.ranks.iter().position(|found| *found == rank);
             let (3, Some(gold), Some(chosen), Some(rejected)) = (label.n_responses(), place(0), place(1), place(2))
@@ -69,11 +72,12 @@ impl Triple {
                 let what = "three responses in a strict ranking: gold, chosen, rejected";
                 return Err(ObjectiveError::Lacks { objective: name, index, what });
             };
-            let at = |of_s: &Tensor, place: usize| of_s.get((start + place) as i64);
-            let gap = at(&scores_s, chosen) - at(&scores_s, rejected);
-            losses.push(cost_of(&(gap * self.beta - self.gamma)) + at(&nll_s, gold) * self.nll);
+            let score = |place: usize| scores_s.get((start + place) as i64);
+            gaps.push(score(chosen) - score(rejected));
+            golds.push((start + gold) as i64);
         }
-        Ok(Tensor::stack(&losses, 0))
+        let losses_n = cost_of(&(Tensor::stack(&gaps, 0) * self.beta - self.gamma));
+        Ok(losses_n + of.nll_of(&golds, Span::Response, self.nll_mean) * self.nll)
     }
 }
 
@@ -145,7 +149,7 @@ impl Sft {
     /// Its reward is the change of the log-probability: β·(lp_sft − lp_base); the reference is needed to read it, not to
     /// train it.
     pub fn needs(&self) -> PolicyNeeds {
-        needs(Normalisation::Sum, 1.0, self.nll_mean)
+        PolicyNeeds { read_against_start: true, ..needs(Normalisation::Sum, 1.0, self.nll_mean) }
     }
 
     pub fn losses(&self, name: &'static str, batch: &Rewards) -> Result<Tensor, ObjectiveError> {

@@ -21,7 +21,7 @@ use tch::Tensor;
 
 use super::{PolicyNeeds, ReferenceOf, Sequences, Shift, Span};
 use crate::objective::{Label, ObjectiveError, Rewards, cost_of, numbers, refuse};
-use crate::table::implicit::Normalisation;
+use crate::table::implicit::{Curve, Normalisation};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -61,6 +61,7 @@ impl Sided {
     pub fn needs(&self) -> PolicyNeeds {
         PolicyNeeds {
             reference: Some(self.reference),
+            read_against_start: false,
             span: Span::Response,
             whole: false,
             whole_step: false,
@@ -70,6 +71,7 @@ impl Sided {
                 _ => None,
             },
             normalisation: Normalisation::Sum,
+            curve: Curve::Straight,
             beta: if self.rule == Rule::SppoHard { 1.0 } else { self.beta },
         }
     }

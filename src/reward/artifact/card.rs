@@ -74,7 +74,7 @@ impl RewardCard {
     }
 
     /// The card of a model as it is: where it reads always, its head where the architecture does not say.
-    pub(super) fn of(model: &ScalarModel, objective: Option<&str>) -> Self {
+    pub fn of(model: &ScalarModel, objective: Option<&str>) -> Self {
         let head = model.network.head();
         let said = head.options().clone();
         Self {

@@ -3,7 +3,7 @@
 use tch::Tensor;
 
 use super::Network;
-use crate::backbone::{Dropout, DropoutKey, Pass, Rest};
+use crate::backbone::{self, Dropout, DropoutKey, Pass, vocabulary};
 use crate::random;
 use crate::reward::RewardError;
 use crate::reward::head::HeadStates;
@@ -17,6 +17,30 @@ pub struct TrainingStates<'a> {
     pub hidden_td: Option<Tensor>,
     /// What is left to do after the loss's backward pass.
     pub rest: Option<Rest<'a>>,
+}
+
+/// The part of a backward pass that autograd does not see.
+pub struct Rest<'a> {
+    /// Through an output layer whose logits are made again.
+    logits: Option<vocabulary::Rest>,
+    /// Through layers that are computed again.
+    layers: Option<backbone::Rest<'a>>,
+}
+
+impl<'a> Rest<'a> {
+    pub(in crate::reward) fn of(logits: Option<vocabulary::Rest>, layers: Option<backbone::Rest<'a>>) -> Option<Self> {
+        (logits.is_some() || layers.is_some()).then_some(Self { logits, layers })
+    }
+
+    /// After the loss's own backward pass.
+    pub fn backward(self) {
+        if let Some(logits) = self.logits {
+            logits();
+        }
+        if let Some(layers) = self.layers {
+            layers.backward();
+        }
+    }
 }
 
 impl Network {
@@ -53,7 +77,7 @@ impl Network {
             Some(_) => HeadStates::of_rows(states_xd.shallow_clone(), batch),
             None => HeadStates::of_stream(&states_xd, batch)?,
         };
-        Ok(TrainingStates { states, hidden_td: wanted.then_some(states_xd), rest })
+        Ok(TrainingStates { states, hidden_td: wanted.then_some(states_xd), rest: Rest::of(None, rest) })
     }
 
     pub(in crate::reward) fn training_pass(&self, dropout: Option<(Dropout, DropoutKey)>) -> Pass {

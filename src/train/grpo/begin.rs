@@ -15,7 +15,7 @@ use crate::provenance::RunInfo;
 use crate::reward::artifact;
 use crate::reward::network::{Loading, MissingHead};
 use crate::reward::parts::ModelParts;
-use crate::train::begin::{placed, train_by_groups};
+use crate::train::begin::{ask_for_gradients, placed};
 use crate::train::error::TrainError;
 use crate::train::record::described;
 use crate::train::settings::TrainSettings;
@@ -53,7 +53,7 @@ pub fn begin(
     let load = || artifact::load_parts(&parts, AdapterUse::Merged, loading, &settings.text(), &artifact::as_policy());
     let policy = load().map_err(Box::new)?;
     let reference = if judge.loss.kl > 0.0 { Some(load().map_err(Box::new)?.network) } else { None };
-    train_by_groups(&policy.network, settings)?;
+    ask_for_gradients(&policy.network, settings)?;
     let ends = Ends::of(&parts.checkpoint, &policy.text).map_err(|e| TrainError::Begin(e.to_string()))?;
     let n_params = policy.network.n_params();
     progress.line(&format!("{spec}: {:.2} M parameters", n_params as f64 / 1e6));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::backbone::lora::LoraConfig;
+use crate::backbone::lora::{LoraConfig, Task};
 
 /// What is trained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -30,7 +30,7 @@ pub enum Targets {
     Names(Vec<String>),
 }
 
-/// Keys and meaning are PEFT's. The reward head is always trained and always saved.
+/// Keys and meaning are PEFT's. A reward head is always trained and always saved.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct AdapterSettings {
@@ -75,8 +75,8 @@ impl AdapterSettings {
     }
 
     /// The configuration of a new adapter; `also` are further modules that it keeps in full.
-    pub fn config(&self, also: &[String]) -> Result<LoraConfig, String> {
-        let mut json = LoraConfig::new(self.rank, self.alpha, &[])?.json;
+    pub fn config(&self, task: Task, also: &[String]) -> Result<LoraConfig, String> {
+        let mut json = LoraConfig::new(self.rank, self.alpha, &[], task)?.json;
         let saved = json["modules_to_save"].as_array().into_iter().flatten().filter_map(Value::as_str);
         let mut saved: Vec<String> = saved.map(str::to_owned).collect();
         for module in self.modules_to_save.iter().chain(also) {
@@ -85,7 +85,7 @@ impl AdapterSettings {
             }
         }
         let unless_empty = |names: &[String]| if names.is_empty() { Value::Null } else { json!(names) };
-        json["modules_to_save"] = json!(saved);
+        json["modules_to_save"] = unless_empty(&saved);
         json["target_modules"] = json!(self.targets);
         json["exclude_modules"] = unless_empty(&self.exclude);
         json["layers_to_transform"] = if self.layers.is_empty() { Value::Null } else { json!(self.layers) };
@@ -123,7 +123,7 @@ impl AdapterSettings {
         if self.dropout > 0.0 && self.method == AdapterMethod::Dora {
             return Some("`adapter.dropout` is for lora; dora has none here".into());
         }
-        self.config(&[]).err().map(|problem| format!("`adapter`: {problem}"))
+        self.config(Task::Classifier, &[]).err().map(|problem| format!("`adapter`: {problem}"))
     }
 }
 
@@ -139,7 +139,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!(settings.problem(), None);
-        let config = settings.config(&["pooler".into()]).unwrap();
+        let config = settings.config(Task::Classifier, &["pooler".into()]).unwrap();
         assert!(config.dora && config.rslora);
         assert_eq!(config.json["modules_to_save"], json!(["classifier", "score", "norm", "pooler"]));
         assert_eq!(config.rank("model.layers.1.self_attn.q_proj"), Ok(2));
@@ -147,6 +147,11 @@ mod tests {
         assert_eq!(config.is_target("model.layers.0.self_attn.v_proj", true), Ok(false));
         assert_eq!(config.saves("score.weight"), Ok(true));
         assert_eq!(config.saves("model.layers.1.self_attn.v_proj.weight"), Ok(false));
+        // A language model's output layer stays the base's.
+        let plain = AdapterSettings { modules_to_save: Vec::new(), ..settings };
+        let config = plain.config(Task::LanguageModel, &[]).unwrap();
+        assert_eq!((&config.json["modules_to_save"], config.task()), (&Value::Null, Some(Task::LanguageModel)));
+        assert_eq!((config.saves("lm_head.weight"), config.saves("score.weight")), (Ok(false), Ok(false)));
     }
 
     #[test]

@@ -42,7 +42,13 @@ fn expected(name: &str) -> Expected {
 }
 
 fn model(name: &str) -> ImplicitModel {
-    let reference = (name == "policy").then(|| policy("reference", Kind::Float).network);
+    let reference = match name {
+        "policy" => Some("reference"),
+        // The same model with the adapter off.
+        "adapter" => Some("policy"),
+        _ => None,
+    };
+    let reference = reference.map(|reference| policy(reference, Kind::Float).network);
     let view = View { with_reference: reference.is_some(), ..View::default() };
     ImplicitModel { policy: policy(name, Kind::Float), reference, view }
 }
@@ -56,7 +62,7 @@ const RELATIVE: f64 = 1e-5;
 
 #[test]
 fn sums_and_counts_are_transformers() {
-    for name in ["policy", "tied", "capped", "scaled"] {
+    for name in ["policy", "tied", "capped", "scaled", "adapter"] {
         let (model, expected) = (model(name), expected(name));
         let encoded = model.policy.text.encode_all(&expected.items).unwrap();
         for (encoded, ids) in encoded.iter().zip(&expected.ids) {
@@ -78,7 +84,7 @@ fn sums_and_counts_are_transformers() {
                 let text = &expected.items[item].responses().nth(response).unwrap().text;
                 assert_eq!(found.bytes, Some(text.len() as u32));
                 let reward = match name {
-                    "policy" => {
+                    "policy" | "adapter" => {
                         let reference = expected.reference[item][response];
                         close(found.reference.unwrap(), reference, "reference");
                         sum - reference
@@ -165,7 +171,7 @@ fn recorded_passes_are_the_same_passes() {
         let network = &model.policy.network;
         network.train_all();
         let plain = network.log_probs(&batch, &tokens).unwrap();
-        let (recorded, rest) = network.log_probs_for_training(&batch, &tokens, None).unwrap();
+        let (recorded, rest) = network.log_probs_for_training(&batch, &tokens, None, None).unwrap();
         assert!(rest.is_none());
         assert!((&plain - recorded.detach()).abs().max().double_value(&[]) < 1e-5);
         recorded.sum(Kind::Float).backward();

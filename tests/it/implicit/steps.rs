@@ -7,6 +7,7 @@ use rmbench::train::companion::shift::Shift;
 use rmbench::train::optimizer::{AdamW, AdamWSettings, Group, clip_grad_norm};
 use rmbench::train::policy::{PolicyPair, PolicyTrainable};
 use rmbench::train::prepare::{Role, TrainPair, prepare};
+use rmbench::train::settings::AdapterMethod;
 use rmbench::train::trainable::Ask;
 use rmbench::train::{TrainSettings, Trainable};
 use tch::{Kind, Tensor};
@@ -26,17 +27,35 @@ fn settings(case: &Value) -> TrainSettings {
     settings.over_length = rmbench::train::settings::OverLength::Truncate;
     settings.text.max_length = Some(4096);
     let of_model = settings.objective.policy().unwrap().reference.is_some();
-    settings.source.reference = of_model.then(|| named("reference"));
+    match is_adapter(case) {
+        // Against itself as it was: of a new one that is the base.
+        true => settings.adapter.method = AdapterMethod::Keep,
+        false => settings.source.reference = of_model.then(|| named("reference")),
+    }
     settings
 }
 
-/// The fixture's pairs, or its single responses with the response before it in its batch as KTO's estimate needs it.
-fn data(steps: &Value, name: &str, batch: usize) -> Vec<Comparison> {
-    let of_singles = ["kto", "apo-zero"].contains(&name);
+fn is_adapter(case: &Value) -> bool {
+    case["policy"].as_str().is_some_and(|policy| policy.starts_with("adapter"))
+}
+
+/// The fixture's pairs, with a gold response before them where asked for; or its single responses, with the response before
+/// it in its batch as KTO's estimate needs it.
+fn data(steps: &Value, case: &Value, batch: usize) -> Vec<Comparison> {
+    let name = case["objective"]["name"].as_str().unwrap();
     let singles = steps["singles"].as_array().unwrap();
-    if !of_singles {
-        let pairs = steps["pairs"].as_array().unwrap().iter().enumerate();
-        return pairs.map(|(i, p)| comparison(&format!("p{i}"), text(&p[0]), &[text(&p[1])], &[text(&p[2])])).collect();
+    if case["data"] != "singles" {
+        let (pairs, golds) = (steps["pairs"].as_array().unwrap(), steps["golds"].as_array().unwrap());
+        let item = |(i, (pair, gold)): (usize, (&Value, &Value))| match case["data"] == "triples" {
+            true => {
+                let (chosen, rejected) = ([text(gold)], [text(&pair[1]), text(&pair[2])]);
+                let mut item = comparison(&format!("t{i}"), text(&pair[0]), &chosen, &rejected);
+                item.evidence.ranks = vec![0, 1, 2];
+                item
+            }
+            false => comparison(&format!("p{i}"), text(&pair[0]), &[text(&pair[1])], &[text(&pair[2])]),
+        };
+        return pairs.iter().zip(golds).enumerate().map(item).collect();
     }
     let single = |(i, row): (usize, &Value)| {
         let first = i / batch * batch;
@@ -88,7 +107,8 @@ fn losses(settings: &TrainSettings, data: &[Comparison], batch: usize, lr: f64, 
         let members: Vec<&TrainPair<PolicyPair>> =
             (0..batch).map(|i| &pairs[(step * batch + i) % pairs.len()]).collect();
         let encoded: Vec<&PolicyPair> = members.iter().map(|pair| &pair.encoded).collect();
-        let columns = trainable.forward(&encoded, None, Ask::default()).unwrap().attributes_sa.unwrap();
+        let given = trainable.forward(&encoded, None, Ask::default()).unwrap();
+        let columns = given.attributes_sa.unwrap();
         let mut labels: Vec<Label> = members.iter().map(|pair| pair.label.clone()).collect();
         if let Some(shift) = &mut shift {
             let flat = Vec::<f64>::try_from(columns.detach().flatten(0, -1)).unwrap();
@@ -99,6 +119,10 @@ fn losses(settings: &TrainSettings, data: &[Comparison], batch: usize, lr: f64, 
             settings.objective.losses(&Rewards { rewards_s: &columns, labels: &labels }).unwrap().mean(Kind::Double);
         found.push(loss.double_value(&[]));
         loss.backward();
+        assert_eq!(given.rest.is_some(), settings.checkpoint_layers > 0);
+        if let Some(rest) = given.rest {
+            rest.backward();
+        }
         clip_grad_norm(optimizer.params().map(|(_, param)| param), Some(1.0));
         // transformers' linear schedule.
         let rate = match step < warmup {
@@ -118,18 +142,18 @@ fn ten_steps_are_trls() {
     let batch = steps["batch"].as_u64().unwrap() as usize;
     let (lr, warmup) = (steps["learning_rate"].as_f64().unwrap(), steps["warmup"].as_u64().unwrap() as usize);
     let cases = steps["cases"].as_array().unwrap();
-    assert!(cases.len() >= 27, "{} cases", cases.len());
+    assert_eq!(cases.len(), 34);
     let mut failed = Vec::new();
-    for (index, case) in cases.iter().enumerate() {
-        let settings = settings(case);
-        // The last three cases are KTOTrainer's.
-        let name = if index + 3 < cases.len() { "pairs" } else { settings.objective.name() };
-        let data = data(&steps, name, batch);
+    for (case, layers) in cases.iter().flat_map(|case| [(case, 0), (case, 1)]) {
+        // Gradient checkpointing changes nothing.
+        let settings = TrainSettings { checkpoint_layers: layers, ..settings(case) };
+        let data = data(&steps, case, batch);
         let expected = numbers(&case["losses"]);
         let found = losses(&settings, &data, batch, lr, warmup);
         assert_eq!((found.len(), expected.len()), (STEPS, STEPS));
         let largest = found.iter().zip(&expected).map(|(a, b)| (a - b).abs() / b.abs()).fold(0.0, f64::max);
-        eprintln!("{}: largest relative difference {largest:.1e}", case["objective"]);
+        let of = case["policy"].as_str().unwrap_or("policy");
+        eprintln!("{of}, {}, {layers}: largest relative difference {largest:.1e}", case["objective"]);
         if largest > RELATIVE {
             failed.push(format!("{}: {largest:.1e}\n{found:?}\n{expected:?}", case["objective"]));
         }

@@ -17,7 +17,7 @@ use super::*;
 use crate::command::run;
 
 /// Invented pairs: the fixture's texts with evidence of the kind that the objective needs.
-fn given(name: &str) -> Vec<Comparison> {
+pub fn given(name: &str) -> Vec<Comparison> {
     let steps = json("steps.json");
     let pairs = steps["pairs"].as_array().unwrap();
     let mut all = Vec::new();
@@ -48,7 +48,7 @@ fn given(name: &str) -> Vec<Comparison> {
     all
 }
 
-fn settings(objective: &str, more: &str) -> TrainSettings {
+pub fn settings(objective: &str, more: &str) -> TrainSettings {
     let text = format!(
         "batch-size = 8\ntoken-budget = 100000\nlr = 0.003\nmax-steps = 6\nover-length = 'truncate'\nsave-every = 2\n\
          eval-overlap = 'keep'\nkeep-checkpoints = 9\nfinal-model = 'last'\n{more}\n[text]\nmax-length = 400\n\
@@ -59,7 +59,7 @@ fn settings(objective: &str, more: &str) -> TrainSettings {
     settings
 }
 
-fn train(
+pub fn train(
     settings: &TrainSettings,
     data: &[Comparison],
     eval: &[Comparison],
@@ -73,7 +73,7 @@ fn train(
     rmbench::train::run(&beginning.trainable, job, &mut Silent)
 }
 
-fn steps(out: &Path) -> Vec<Value> {
+pub fn steps(out: &Path) -> Vec<Value> {
     let text = fs::read_to_string(out.join("steps.jsonl")).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
@@ -82,12 +82,7 @@ fn steps(out: &Path) -> Vec<Value> {
 fn trained(out: &Path) -> ImplicitModel {
     let card = read_card(out).unwrap().unwrap().reward.implicit.unwrap();
     let reference = card.reference.as_deref().map(|dir| policy_in(Path::new(dir), Kind::Float).network);
-    let view = View {
-        normalisation: card.normalisation,
-        beta: card.beta.unwrap(),
-        with_reference: reference.is_some(),
-        ..View::default()
-    };
+    let view = View { with_reference: reference.is_some(), ..card.view() };
     let mut policy = policy_in(out, Kind::Float);
     let text = TextOverrides { max_length: Some(400), ..TextOverrides::default() };
     let parts = ModelParts::of(out, None, &mut Silent).unwrap();
@@ -123,8 +118,9 @@ fn every_objective_trains_a_policy_that_scores_as_it_was_trained() {
         let card = fs::read_to_string(out.join("rmbench.toml")).unwrap();
         let label = if name == "mpo" { "dpo:0.8,bco:0.2,sft:1.0" } else { name };
         assert!(card.contains("kind = \"implicit\"") && card.contains(&format!("objective = \"{label}\"")), "{card}");
-        // Behaviour log-probabilities are of the training data; DOVE's rewards count the instruction's tokens.
-        if ["bpo-ref", "dove"].contains(&name) || lists {
+        // Behaviour log-probabilities are of the training data; DOVE's rewards count the instruction's tokens; SFT trains
+        // without the reference that its rewards are read against.
+        if ["bpo-ref", "dove", "sft"].contains(&name) || lists {
             continue;
         }
         let model = trained(out);
@@ -151,6 +147,28 @@ fn preferences_are_learnt() {
         let late = steps.iter().rev().take(2).map(accuracy).sum::<f64>() / 2.0;
         assert!(late > 0.9, "{name}: {late}");
     }
+}
+
+/// Asked for a good response the chosen one is better, asked for a bad one the rejected one is; scored with the first goal.
+#[test]
+fn goals_are_learnt_both_ways() {
+    tch::set_num_threads(1);
+    let (dir, data) = (tempfile::tempdir().unwrap(), given("dpo"));
+    let mut settings = settings("dpo", "epochs = 30.0\n[auxiliary]\ngoals = true");
+    settings.max_steps = None;
+    train(&settings, &data, &data, dir.path(), false).unwrap();
+    let steps = steps(dir.path());
+    // Twice the pairs in an epoch.
+    assert_eq!(steps.len(), 30 * 2 * data.len() / 8);
+    let late = steps.iter().rev().take(4).map(|step| step["accuracy"].as_f64().unwrap()).sum::<f64>() / 4.0;
+    assert!(late > 0.9, "{late}");
+    let model = trained(dir.path());
+    let encoded = model.policy.text.encode(&data[0]).unwrap();
+    let said: String = encoded.sequences[0].iter().map(|id| model.policy.text.token_of(*id).unwrap()).collect();
+    assert!(said.replace('Ġ', " ").contains(rmbench::train::goals::GOOD), "{said}");
+    let scores = model.score(&data, &mut |_| ()).unwrap();
+    let right = scores.iter().filter(|scores| scores[0].reward > scores[1].reward).count();
+    assert!(right as f64 > 0.9 * data.len() as f64, "{right} of {}", data.len());
 }
 
 #[test]

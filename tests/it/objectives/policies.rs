@@ -2,7 +2,7 @@
 //! identities, and what is refused.
 
 use rmbench::objective::{Label, Objective, ObjectiveError, Rewards, SPECS};
-use rmbench::table::implicit::Normalisation;
+use rmbench::table::implicit::{Curve, Normalisation};
 use tch::{Kind, Tensor};
 
 use super::{objective, values};
@@ -201,6 +201,15 @@ fn what_scores_a_trained_policy_is_what_trained_it() {
         let needs = Objective::named(name).unwrap().policy().unwrap();
         let found = (needs.normalisation, needs.reference.is_some(), needs.beta);
         assert_eq!(found, (normalisation, reference, beta), "{name}");
+    }
+    for (toml, curve) in [
+        ("name='dpo'", Curve::Straight),
+        ("name='f-dpo'", Curve::Exponential(-1.0)),
+        ("name='f-dpo'\ndivergence='jensen-shannon'", Curve::JensenShannon),
+        ("name='f-dpo'\ndivergence='alpha'\nalpha=0.25", Curve::Exponential(-0.75)),
+        ("name='alphapo'", Curve::Exponential(-0.25)),
+    ] {
+        assert_eq!(objective(toml).policy().unwrap().curve, curve, "{toml}");
     }
     let policies = SPECS.iter().filter(|spec| spec.objective().policy().is_some()).count();
     assert_eq!(policies, 35);
