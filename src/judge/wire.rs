@@ -19,6 +19,8 @@ pub struct Request {
     /// Words whose probabilities as an answer are wanted. No field of the protocol that servers speak: a model on
     /// this machine gives them whole, a server gives the most probable tokens.
     pub words: Vec<String>,
+    /// Whether what the model's own reward head says of the reply is wanted: of a model on this machine.
+    pub reward: bool,
 }
 
 impl Request {
@@ -71,7 +73,7 @@ impl Request {
             body.shift_remove(key);
         }
         let n_bytes = messages.iter().map(|message| message.content.len() + 64).sum();
-        Self { path, body: Value::Object(body), n_bytes, max_tokens, words: Vec::new() }
+        Self { path, body: Value::Object(body), n_bytes, max_tokens, words: Vec::new(), reward: false }
     }
 
     /// SHA-256 of address and body: requests that differ in anything have different keys.
@@ -108,6 +110,9 @@ pub struct Reply {
     pub reply_tokens: Option<u32>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tokens: Vec<Token>,
+    /// What the model's own reward head says of the reply.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reward: Option<f64>,
 }
 
 impl Reply {
@@ -149,6 +154,7 @@ impl Reply {
             prompt_tokens: count("/usage/prompt_tokens"),
             reply_tokens: count("/usage/completion_tokens"),
             tokens: tokens(choice),
+            reward: None,
         })
     }
 }

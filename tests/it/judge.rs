@@ -1,6 +1,8 @@
 //! Judges: grammars against the corpus, endpoints against a server that fails in every way, runs from data to report, models of this machine.
 
 mod corpus;
+#[cfg(feature = "torch")]
+mod critics;
 mod faults;
 #[cfg(feature = "torch")]
 mod lifts;
@@ -9,3 +11,4 @@ mod local;
 mod runs;
 mod served;
 mod server;
+mod soft;
