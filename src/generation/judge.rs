@@ -259,7 +259,7 @@ impl LocalJudge {
         if !token.alternatives.iter().any(|(id, _)| *id == token.id) {
             top.push((text_of(token.id), token.log_prob));
         }
-        wire::Token { text: token.text.clone(), top }
+        wire::Token { text: token.text.clone(), bytes: None, top }
     }
 }
 
@@ -269,5 +269,5 @@ fn word_token(words: &[String], written: &Written) -> Vec<wire::Token> {
         words.iter().cloned().zip(written.continuations.iter().map(|log_probs| log_probs.iter().sum())).collect();
     let best = top.iter().max_by(|a, b| a.1.total_cmp(&b.1)).map_or("", |(word, _)| word.as_str());
     let text = if written.text.trim().is_empty() { best } else { &written.text };
-    vec![wire::Token { text: text.to_owned(), top }]
+    vec![wire::Token { text: text.to_owned(), bytes: None, top }]
 }

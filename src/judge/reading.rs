@@ -118,14 +118,28 @@ fn token_at<'a>(tokens: &'a [Token], text: &str, byte: usize) -> Option<&'a Toke
     if tokens.is_empty() {
         return None;
     }
-    let all: String = tokens.iter().map(|token| token.text.as_str()).collect();
+    let mut raw = Vec::new();
+    let ends: Vec<usize> = tokens
+        .iter()
+        .map(|token| {
+            raw.extend_from_slice(token.bytes.as_deref().unwrap_or(token.text.as_bytes()));
+            raw.len()
+        })
+        .collect();
+    // What is no text, servers replace in ways of their own, so it is left out on both sides.
+    let readable = |text: &str| text.replace(char::REPLACEMENT_CHARACTER, "");
+    let (mut all, mut from, mut at) = (String::new(), Vec::new(), 0);
+    for chunk in raw.utf8_chunks() {
+        for (within, c) in chunk.valid().char_indices().filter(|(_, c)| *c != char::REPLACEMENT_CHARACTER) {
+            all.push(c);
+            from.extend(std::iter::repeat_n(at + within, c.len_utf8()));
+        }
+        at += chunk.valid().len() + chunk.invalid().len();
+    }
     // Servers cut blanks and ends off the text.
-    let wanted = all.find(text)? + byte;
-    let mut end = 0;
-    tokens.iter().find(|token| {
-        end += token.text.len();
-        end > wanted
-    })
+    let wanted = all.find(&readable(text))? + readable(text.get(..byte)?).len();
+    let source = from.get(wanted)?;
+    tokens.iter().zip(ends).find(|(_, end)| end > source).map(|(token, _)| token)
 }
 
 #[cfg(test)]
@@ -133,7 +147,11 @@ mod tests {
     use super::*;
 
     fn token(text: &str, top: &[(&str, f64)]) -> Token {
-        Token { text: text.to_owned(), top: top.iter().map(|(text, p)| ((*text).to_owned(), p.ln())).collect() }
+        Token {
+            text: text.to_owned(),
+            bytes: None,
+            top: top.iter().map(|(text, p)| ((*text).to_owned(), p.ln())).collect(),
+        }
     }
 
     /// P(A) = 0.6 / (0.6 + 0.2) from the token that holds the letter.
@@ -197,6 +215,24 @@ mod tests {
         assert!((found.rating.unwrap() - 0.8).abs() < 1e-12 && found.probabilities.is_some(), "{found:?}");
         let plain = Reply { text: "Fine.\nIs the answer correct (Yes/No)? No".to_owned(), ..Reply::default() };
         assert_eq!(understand(&plain, &protocol, Lang::ENGLISH, ParserChoice::Rmbench).rating, Some(0.0));
+    }
+
+    /// A character of two tokens, which a server writes as two replacements and in the text as the character, or as one
+    /// replacement where it is never finished.
+    #[test]
+    fn tokens_that_are_no_text_are_found_by_their_bytes() {
+        let part = |byte: u8| Token { bytes: Some(vec![byte]), ..token("\u{FFFD}", &[("\u{FFFD}", 1.0)]) };
+        let letter = || token("[[B]]", &[("[[B]]", 0.9), ("[[A]]", 0.1)]);
+        let e = "é".as_bytes();
+        for (tokens, text) in [
+            (vec![part(e[0]), part(e[1]), letter()], "é[[B]]"),
+            (vec![part(e[0]), part(e[0]), letter(), part(0xFF)], "\u{FFFD}[[B]]\u{FFFD}\u{FFFD}"),
+            (vec![token("  Well ", &[]), letter()], "Well [[B]]"),
+        ] {
+            let found = token_at(&tokens, text, text.find('B').unwrap()).unwrap();
+            assert_eq!(found, &letter(), "{text}");
+        }
+        assert_eq!(token_at(&[letter()], "another text", 0), None);
     }
 
     #[test]

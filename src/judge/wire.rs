@@ -86,6 +86,9 @@ impl Request {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Token {
     pub text: String,
+    /// What it really is, where its text is not: a part of a character has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<Vec<u8>>,
     pub top: Vec<(String, f64)>,
 }
 
@@ -169,7 +172,10 @@ fn tokens(choice: &Value) -> Vec<Token> {
             if !top.iter().any(|(text, _)| *text == own.0) {
                 top.push(own.clone());
             }
-            Some(Token { text: own.0, top })
+            let byte = |byte: &Value| byte.as_u64().and_then(|byte| u8::try_from(byte).ok());
+            let bytes = value.get("bytes").and_then(Value::as_array);
+            let bytes: Option<Vec<u8>> = bytes.and_then(|bytes| bytes.iter().map(byte).collect());
+            Some(Token { bytes: bytes.filter(|bytes| *bytes != own.0.as_bytes()), text: own.0, top })
         };
         return list.iter().map(token).collect::<Option<Vec<_>>>().unwrap_or_default();
     }
@@ -186,7 +192,7 @@ fn tokens(choice: &Value) -> Vec<Token> {
         {
             top.push((text.clone(), p));
         }
-        Some(Token { text, top })
+        Some(Token { text, bytes: None, top })
     };
     texts.iter().enumerate().map(token).collect::<Option<Vec<_>>>().unwrap_or_default()
 }

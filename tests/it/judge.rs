@@ -1,5 +1,6 @@
 //! Judges: grammars against the corpus, endpoints against a server that fails in every way, runs from data to report, models of this machine.
 
+mod authors;
 mod corpus;
 #[cfg(feature = "torch")]
 mod critics;

@@ -50,8 +50,8 @@ pub fn questions(
             };
             let grades = grades(comparison, &shown);
             if judge.worth.reads_grades()[1] && grades.is_none() {
-                let what = "has no rating of both responses (column scores, or chosen-grade and rejected-grade), which \
-                            `judge.worth` counts";
+                let what = "has no rating of both responses (columns.chosen-grade and columns.rejected-grade, or a list of \
+                            responses with scores), which `judge.worth` counts";
                 return Err(wrong(format!("it {what}")));
             }
             let [gold, _] = teaching::verdicts(&model.protocol, &shown, comparison.chosen.len()).map_err(wrong)?;
