@@ -3,6 +3,7 @@
 //!
 //! Fixtures: `tests/fixtures/implicit`, written by `tests/reference/implicit.py`.
 
+mod cloud;
 mod log_probs;
 mod rewardbench;
 mod scores;
