@@ -209,6 +209,23 @@ pub struct Comparison {
 }
 
 impl Comparison {
+    /// A single reply that nothing is said of.
+    pub fn of_reply(prompt: Conversation, reply: String) -> Self {
+        Self {
+            id: "reply".into(),
+            source: "reply".into(),
+            lang: Lang::ENGLISH,
+            subset: "replies".into(),
+            category: None,
+            prompt,
+            chosen: vec![Response::new(reply)],
+            rejected: Vec::new(),
+            margin: None,
+            evidence: Evidence::default(),
+            row: 0,
+        }
+    }
+
     /// Chosen first, then rejected: the order of rewards everywhere.
     pub fn responses(&self) -> impl Iterator<Item = &Response> {
         self.chosen.iter().chain(&self.rejected)

@@ -29,6 +29,8 @@ pub enum ConvertError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    #[error("row {row}: the prompts of the two sides differ, and one is more than a user's turn")]
+    OwnPrompts { row: u64 },
     #[error("row {row}: {format} cannot hold a model name per response")]
     Models { row: u64, format: Format },
 }
@@ -39,6 +41,9 @@ impl ConvertError {
         match self {
             ConvertError::Read(e) => e.hint(),
             ConvertError::Output { .. } => Some("use .parquet, .arrow, .jsonl, .json, .csv or .tsv".to_owned()),
+            ConvertError::OwnPrompts { .. } => {
+                Some("columns hold such prompts as text; write the turns into one".to_owned())
+            }
             ConvertError::Models { .. } => Some("write Parquet, Arrow IPC or JSONL instead".to_owned()),
             ConvertError::File(_) | ConvertError::Write { .. } => None,
         }
@@ -92,7 +97,12 @@ pub fn run(input: &Path, output: &Path, options: &ReadOptions) -> Result<Convert
 pub fn write(output: &Path, comparisons: &[Comparison]) -> Result<(), ConvertError> {
     let format = Format::by_name(output).ok_or_else(|| ConvertError::Output { path: output.to_owned() })?;
     let mut needed = Needed::default();
-    comparisons.iter().for_each(|comparison| needed.note(comparison));
+    for comparison in comparisons {
+        needed.note(comparison);
+        if own_prompts(comparison) == Some(None) {
+            return Err(ConvertError::OwnPrompts { row: comparison.row });
+        }
+    }
     files::write_with(output, |file| {
         let mut writer = writer(output, file, format, needed)?;
         comparisons.iter().try_for_each(|comparison| writer.write(comparison))?;
@@ -129,6 +139,8 @@ struct Needed {
     prompts: bool,
     /// Some prompt is more than that.
     contexts: bool,
+    /// The two sides of some item answer different prompts: `prompt_chosen` and `prompt_rejected` in place of both.
+    own_prompts: bool,
     /// Some item has more than one response on a side.
     lists: bool,
     categories: bool,
@@ -139,12 +151,21 @@ struct Needed {
 }
 
 impl Needed {
+    fn has_prompts(self) -> bool {
+        !self.own_prompts && (self.prompts || !self.contexts)
+    }
+
+    fn has_contexts(self) -> bool {
+        !self.own_prompts && self.contexts
+    }
+
     fn note(&mut self, comparison: &Comparison) {
         self.source_ids |= comparison.source.as_str() != comparison.id.as_str();
         match plain_prompt(&comparison.prompt) {
             Some(_) => self.prompts = true,
             None => self.contexts = true,
         }
+        self.own_prompts |= own_prompts(comparison).is_some();
         self.lists |= !comparison.is_pair();
         self.categories |= comparison.category.is_some();
         self.chosen_models |= comparison.chosen.iter().any(|response| response.model.is_some());
@@ -160,6 +181,19 @@ fn plain_prompt(prompt: &Conversation) -> Option<&str> {
         [turn] if turn.role == Role::User => Some(&turn.content),
         _ => None,
     }
+}
+
+/// The prompts of the chosen and of the rejected side as text; `Some(None)`: one of them is more than a user's turn; `None`:
+/// both are the item's.
+fn own_prompts(comparison: &Comparison) -> Option<Option<[&str; 2]>> {
+    let own = comparison.rejected.first()?.prompt.as_deref()?;
+    Some(plain_prompt(&comparison.prompt).zip(plain_prompt(own)).map(|(chosen, rejected)| [chosen, rejected]))
+}
+
+/// [`own_prompts`] where any item has such: of the others twice the same.
+fn prompts_of_sides(comparison: &Comparison) -> [&str; 2] {
+    let same = || plain_prompt(&comparison.prompt).map(|prompt| [prompt; 2]);
+    own_prompts(comparison).flatten().or_else(same).unwrap_or_default()
 }
 
 /// The names of the response variants, where every response has one.

@@ -33,6 +33,11 @@ pub fn run(args: &JudgmentsArgs, message: &mut Message) -> anyhow::Result<Outcom
         wordings: Wordings { prompt, ..Wordings::default() },
         seed: args.seed,
     };
+    if protocol.reads_head() && args.from.is_empty() {
+        let problem = format!("`{}` learns from critiques, and none are given", protocol.name);
+        let hint = "give --from a run of `rmbench score --judge critique`, by this judge or by another one";
+        return Err(CliError::new(problem, hint).into());
+    }
     let (sampled, hinted) = (judgments(&args.from)?, judgments(&args.hinted)?);
     let options = ReadOptions { evidence: args.critiques, ..options(&args.data)? };
     let (mut pairs, mut one_sided, mut n_items, mut judged) = (Vec::new(), 0, 0u64, 0u64);
@@ -40,6 +45,12 @@ pub fn run(args: &JudgmentsArgs, message: &mut Message) -> anyhow::Result<Outcom
         for comparison in reader::open(&path, &options)? {
             let comparison = comparison?;
             n_items += 1;
+            if protocol.reads_head() {
+                let own = sampled.get(&key(&comparison)).map_or(&[][..], Vec::as_slice);
+                judged += u64::from(!own.is_empty());
+                pairs.extend(teaching::critiques(asking, &comparison, &Extras::default(), own)?);
+                continue;
+            }
             if args.from.is_empty() {
                 pairs.extend(teaching::written(asking, &comparison, &Extras::default(), args.critiques)?);
                 continue;
@@ -75,7 +86,9 @@ pub fn run(args: &JudgmentsArgs, message: &mut Message) -> anyhow::Result<Outcom
         count(n_items)
     );
     message.line(&line);
-    if !args.from.is_empty() {
+    if protocol.reads_head() {
+        message.line(&format!("{} items have critiques", count(judged)));
+    } else if !args.from.is_empty() {
         message.line(&format!(
             "{} items were judged; {} questions had right or wrong judgments only",
             count(judged),

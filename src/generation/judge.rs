@@ -8,7 +8,7 @@ use super::{Finish, GenerationError, Sampling, Task, Writer, Written};
 use crate::judge::JudgeError;
 use crate::judge::local::{Respond, Take};
 use crate::judge::wire::{self, Reply, Request};
-use crate::preference::{Conversation, Message};
+use crate::preference::{Comparison, Conversation, Message};
 use crate::reward::workers;
 use crate::text::question::Question;
 
@@ -68,6 +68,8 @@ struct Asked {
     n_prompt: usize,
     /// Words that the task's continuations are.
     words: Vec<String>,
+    /// The question's turns, where it came as a chat.
+    messages: Option<Vec<Message>>,
 }
 
 /// A model that several threads compute with.
@@ -130,7 +132,31 @@ impl LocalJudge {
                 Ok(self.reply(asked, task, &written))
             }
         };
-        asked.iter().map(reply).collect()
+        let mut replies = asked.iter().map(reply).collect::<Result<Vec<Reply>, JudgeError>>()?;
+        if self.writer.model.reads_critiques() {
+            self.read_critiques(group, &asked, &mut replies)?;
+        }
+        Ok(replies)
+    }
+
+    /// Adds what the model's reward head reads at the end of its replies, where that is wanted.
+    fn read_critiques(&self, group: &[Request], asked: &[Asked], replies: &mut [Reply]) -> Result<(), JudgeError> {
+        let wants = |at: &usize| group[*at].reward && replies[*at].rejected.is_none();
+        let wanted: Vec<usize> = (0..replies.len()).filter(wants).collect();
+        let comparison = |at: &usize| {
+            // Rendered anew as a finished turn, as in training: a reply's own tokens may end without closing it.
+            let messages = asked[*at].messages.clone().ok_or_else(|| JudgeError::Setting {
+                key: "judge.api",
+                problem: "a reward head reads the turns of a chat; set it to chat".to_owned(),
+            })?;
+            Ok(Comparison::of_reply(Conversation(messages), replies[*at].text.clone()))
+        };
+        let comparisons = wanted.iter().map(comparison).collect::<Result<Vec<_>, JudgeError>>()?;
+        let rewards = self.writer.model.rewards_of_replies(&comparisons).map_err(|e| self.problem(e))?;
+        for (at, reward) in wanted.into_iter().zip(rewards) {
+            replies[at].reward = reward.map(f64::from);
+        }
+        Ok(())
     }
 
     fn asked(&self, request: &Request) -> Result<Asked, JudgeError> {
@@ -145,14 +171,14 @@ impl LocalJudge {
             (None, None) => return Err(self.problem("the request has neither messages nor a prompt")),
         };
         Ok(match question {
-            Err(message) => Asked { task: Err(message), n_prompt: 0, words: Vec::new() },
-            Ok(question) => self.task(&question, &body, &request.words),
+            Err(message) => Asked { task: Err(message), n_prompt: 0, words: Vec::new(), messages: None },
+            Ok(question) => Asked { messages: body.messages.clone(), ..self.task(&question, &body, &request.words) },
         })
     }
 
     fn task(&self, question: &Question, body: &Body, words: &[String]) -> Asked {
         let n_prompt = question.ids.len();
-        let refused = |message: String| Asked { task: Err(message), n_prompt, words: Vec::new() };
+        let refused = |message: String| Asked { task: Err(message), n_prompt, words: Vec::new(), messages: None };
         let limit = self.writer.model.network.config.max_length.map_or(usize::MAX, |limit| limit.max(0) as usize);
         if n_prompt == 0 || n_prompt >= limit {
             return refused(format!("the question has {n_prompt} tokens, the model takes from 1 to {}", limit - 1));
@@ -203,7 +229,8 @@ impl LocalJudge {
             alternatives,
             continuations: first.iter().map(|at| continuations[*at].clone()).collect(),
         };
-        Asked { task: Ok(task), n_prompt, words: first.iter().map(|at| kept[*at].clone()).collect() }
+        let words = first.iter().map(|at| kept[*at].clone()).collect();
+        Asked { task: Ok(task), n_prompt, words, messages: None }
     }
 
     fn reply(&self, asked: &Asked, task: &Task, written: &Written) -> Reply {
@@ -232,7 +259,7 @@ impl LocalJudge {
         if !token.alternatives.iter().any(|(id, _)| *id == token.id) {
             top.push((text_of(token.id), token.log_prob));
         }
-        wire::Token { text: token.text.clone(), top }
+        wire::Token { text: token.text.clone(), bytes: None, top }
     }
 }
 
@@ -242,5 +269,5 @@ fn word_token(words: &[String], written: &Written) -> Vec<wire::Token> {
         words.iter().cloned().zip(written.continuations.iter().map(|log_probs| log_probs.iter().sum())).collect();
     let best = top.iter().max_by(|a, b| a.1.total_cmp(&b.1)).map_or("", |(word, _)| word.as_str());
     let text = if written.text.trim().is_empty() { best } else { &written.text };
-    vec![wire::Token { text: text.to_owned(), top }]
+    vec![wire::Token { text: text.to_owned(), bytes: None, top }]
 }

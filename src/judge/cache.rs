@@ -189,8 +189,11 @@ mod tests {
 
     #[test]
     fn numbers_do_not_drift() {
-        let token =
-            super::super::wire::Token { text: "A".to_owned(), top: vec![("A".to_owned(), -0.123_456_789_012_345_67)] };
+        let token = super::super::wire::Token {
+            text: "A".to_owned(),
+            bytes: None,
+            top: vec![("A".to_owned(), -0.123_456_789_012_345_67)],
+        };
         let mut first = reply("A");
         first.tokens.push(token);
         let dir = tempfile::tempdir().unwrap();

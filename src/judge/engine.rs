@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::budget::{Budget, Cost};
 use super::desk::{Obtained, Tally};
-use super::grammar::{Place, words_of};
+use super::grammar::{Meaning, Place, words_of};
 use super::local::Open;
 use super::member::{Member, Who, member};
 use super::order::{self, Orders};
@@ -295,7 +295,9 @@ impl Judge {
                     let request = |i: &usize| {
                         let (question, comparison) = (&questions[*i], items[questions[*i].item].0);
                         let request = self.request(desk.name(), comparison, question, round);
-                        Request { words: self.words(protocol(question), comparison.lang), ..request }
+                        let protocol = protocol(question);
+                        let words = self.words(protocol, comparison.lang);
+                        Request { words, reward: protocol.reads_head(), ..request }
                     };
                     desk.obtain(&open.iter().map(request).collect::<Vec<_>>(), done)?
                 }
@@ -330,9 +332,15 @@ impl Judge {
 
     /// Words whose probabilities are the verdict, where they are asked for.
     fn words(&self, protocol: &Protocol, lang: Lang) -> Vec<String> {
-        let by_words = matches!(protocol.verdict.place, Place::FirstWord);
-        let wanted = by_words && self.settings.wants_log_probs(protocol.ask.log_probs);
-        if wanted { words_of(lang) } else { Vec::new() }
+        if !matches!(protocol.verdict.place, Place::FirstWord) || !self.settings.wants_log_probs(protocol.ask.log_probs)
+        {
+            return Vec::new();
+        }
+        match protocol.verdict.meaning {
+            Meaning::YesNo => words_of(lang),
+            Meaning::Letter { .. } => prompt::LETTERS.iter().take(protocol.shows).map(|l| (*l).to_owned()).collect(),
+            _ => Vec::new(),
+        }
     }
 
     fn request(&self, model: &str, comparison: &Comparison, question: &Question, round: u16) -> Request {

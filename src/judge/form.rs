@@ -7,6 +7,15 @@ use super::protocol::Protocol;
 pub fn value(protocol: &Protocol, verdict: &Verdict) -> String {
     let letter = |place: usize| char::from(b'A' + place.min(25) as u8);
     match (&protocol.verdict.meaning, verdict) {
+        (Meaning::Grades { min, max }, verdict) => {
+            let by = match verdict {
+                Verdict::Pick { strength, .. } => strength.unwrap_or(max - min).clamp(1, max - min),
+                _ => 0,
+            };
+            let (better, worse) = (*max, max - by);
+            let is_second = matches!(verdict, Verdict::Pick { place: 1, .. });
+            if is_second { format!("{worse}, {better}") } else { format!("{better}, {worse}") }
+        }
         (Meaning::YesNo, Verdict::Rating(rating)) => if *rating > 0.5 { "yes" } else { "no" }.to_owned(),
         (_, Verdict::Rating(rating)) => rating.to_string(),
         (Meaning::Letter { tie }, Verdict::Tie) => tie.unwrap_or('C').to_string(),
@@ -52,5 +61,6 @@ pub fn around(protocol: &Protocol, value: &str, reason: &str) -> String {
         }
         Place::End => format!("{}{value}", before("\n")),
         Place::FirstWord => value.to_owned(),
+        Place::Head => reason.to_owned(),
     }
 }

@@ -72,6 +72,8 @@ pub enum Place {
     End,
     /// The answer's first word.
     FirstWord,
+    /// Beside the text: what the model's own reward head reads at the end of its reply (CLoud).
+    Head,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -104,6 +106,11 @@ pub enum Meaning {
     Scale { min: u8, max: u8 },
     /// Yes or no, in the item's language or in English; read as the ratings 1 and 0.
     YesNo,
+    /// A number without a scale.
+    Reward,
+    /// Two ratings, of the first and of the second response: the higher one is preferred, equal ones are a tie, and the
+    /// distance is the strength (MENLO: 1–5).
+    Grades { min: u8, max: u8 },
 }
 
 /// A grammar with the number of responses that were shown.
@@ -164,6 +171,7 @@ impl Grammar<'_> {
                 },
             },
             Place::End => self.at_end(plain, answer),
+            Place::Head => Reading::Unparsed("no reward head reads this reply"),
             Place::FirstWord if !matches!(self.meaning, Meaning::YesNo) => {
                 let word = slots::first_word(plain, answer);
                 match self.value(&plain.text(word.clone())) {
@@ -231,6 +239,16 @@ impl Grammar<'_> {
                 })
             }
             Meaning::YesNo => words::is_yes(text, self.lang).map(|yes| Verdict::Rating(f64::from(u8::from(yes)))),
+            Meaning::Reward => None,
+            Meaning::Grades { min, max } => {
+                let [first, second] = grades(text, Scale { min: f64::from(*min), max: f64::from(*max) })?;
+                let strength = Some((first - second).abs().ceil() as u8);
+                Some(match first.total_cmp(&second) {
+                    std::cmp::Ordering::Greater => Verdict::Pick { place: 0, strength },
+                    std::cmp::Ordering::Equal => Verdict::Tie,
+                    std::cmp::Ordering::Less => Verdict::Pick { place: 1, strength },
+                })
+            }
         }
     }
 }
@@ -243,6 +261,13 @@ fn rating(text: &str, scale: Scale) -> Option<f64> {
         Rated::Yes { value, .. } => Some(value),
         Rated::No(_) => None,
     }
+}
+
+/// Two ratings that a text consists of: `4, 2`, `4/5 and 2/5`.
+fn grades(text: &str, scale: Scale) -> Option<[f64; 2]> {
+    let parts: Vec<&str> = text.split([',', ';', '、', '，', '؛', '،']).collect();
+    let [first, second] = parts.as_slice() else { return None };
+    Some([rating(first, scale)?, rating(second, scale)?])
 }
 
 /// `A>>B` and its like, also `B<A`, `A = B`, `tie`.
@@ -301,6 +326,16 @@ fn ends_last_line(plain: &Plain, answer: Range<usize>, found: &[(&Verdict, &Rang
     match here.as_slice() {
         [(_, range)] => !plain.chars[range.end..line.end].iter().any(|c| c.is_alphanumeric()),
         _ => false,
+    }
+}
+
+impl Grammar<'_> {
+    /// The two ratings of a reply whose verdict they are.
+    pub fn grades(&self, reply: &str) -> Option<[f64; 2]> {
+        let Meaning::Grades { min, max } = *self.meaning else { return None };
+        let Reading::Verdict { at, .. } = self.read(reply) else { return None };
+        let text: String = Plain::of(reply.get(at)?).chars.into_iter().collect();
+        grades(&text, Scale { min: f64::from(min), max: f64::from(max) })
     }
 }
 

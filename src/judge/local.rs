@@ -97,7 +97,8 @@ impl LocalDesk {
     }
 
     fn key(&self, request: &Request) -> String {
-        request.key(&format!("{}\n{:?}\n", self.model.identity(), request.words))
+        let reward = if request.reward { "reward\n" } else { "" };
+        request.key(&format!("{}\n{:?}\n{reward}", self.model.identity(), request.words))
     }
 
     /// Where a model takes no question at all, the questions are at fault, and so is every further one.
@@ -145,7 +146,7 @@ mod tests {
 
     fn request(number: usize) -> Request {
         let body = serde_json::json!({"messages": [number]});
-        Request { path: "/chat/completions", body, n_bytes: 1, max_tokens: 1, words: Vec::new() }
+        Request { path: "/chat/completions", body, n_bytes: 1, max_tokens: 1, words: Vec::new(), reward: false }
     }
 
     #[test]

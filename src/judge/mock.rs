@@ -43,7 +43,11 @@ impl MockJudge {
                 MockJudge::Length => f64::from(u8::from(longest >= 100)),
                 MockJudge::Random { .. } => draw(2) as f64,
             }),
-            Meaning::Preference | Meaning::Letter { tie: Some(_) } if is_tie => Verdict::Tie,
+            Meaning::Reward => Verdict::Rating(match self {
+                MockJudge::Length => longest as f64,
+                MockJudge::Random { .. } => draw(1_000_000) as f64,
+            }),
+            Meaning::Preference | Meaning::Grades { .. } | Meaning::Letter { tie: Some(_) } if is_tie => Verdict::Tie,
             _ => {
                 let place = match self {
                     MockJudge::Length => lengths.iter().position(|l| *l == longest).unwrap_or(0),
@@ -59,6 +63,10 @@ impl MockJudge {
             prompt_tokens: u32::try_from(n_prompt / 4).ok(),
             finish: Some("stop".to_owned()),
             text,
+            reward: match (protocol.reads_head(), verdict) {
+                (true, Verdict::Rating(reward)) => Some(reward),
+                _ => None,
+            },
             ..Reply::default()
         }
     }

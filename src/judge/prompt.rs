@@ -30,7 +30,7 @@ pub enum Wording {
     Target,
 }
 
-const LETTERS: [&str; 6] = ["A", "B", "C", "D", "E", "F"];
+pub(super) const LETTERS: [&str; 6] = ["A", "B", "C", "D", "E", "F"];
 
 /// The variables of a protocol's texts.
 #[derive(Debug, Serialize)]

@@ -85,9 +85,21 @@ pub struct VerdictForm {
     /// Asked once more where a reply has no verdict.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub follow_up: Option<String>,
+    /// Where the ratings of both responses stand beside a verdict that is none of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grades: Option<GradesForm>,
     /// Follows the last message where a judge is told which verdict (`{{ hint }}`) to give.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+}
+
+/// Two ratings beside a verdict.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct GradesForm {
+    pub place: Place,
+    /// [`Meaning::Grades`].
+    pub meaning: Meaning,
 }
 
 macro_rules! built_in {
@@ -102,10 +114,13 @@ const BUILT_IN: &[(&str, &str)] = built_in![
     "atla",
     "checklist",
     "con-j",
+    "critique",
     "genrm",
+    "genrm-critique",
     "helpsteer3",
     "judgebench",
     "m-rewardbench",
+    "menlo",
     "mr3",
     "mrb-original",
     "offset-bias",
@@ -159,16 +174,28 @@ impl Protocol {
         if self.shows == 0 || self.shows > MOST_SHOWN {
             return Err(format!("`shows` is the number of responses per question, from 1 to {MOST_SHOWN}"));
         }
-        let is_rating = matches!(self.verdict.meaning, Meaning::Rating { .. } | Meaning::YesNo);
+        let is_rating = matches!(self.verdict.meaning, Meaning::Rating { .. } | Meaning::YesNo | Meaning::Reward);
         if is_rating != (self.shows == 1) {
-            return Err("ratings and yes/no are for `shows = 1`, other meanings for more than one response".to_owned());
+            let why = "ratings, yes/no and rewards are for `shows = 1`, other meanings for more than one response";
+            return Err(why.to_owned());
         }
-        let of_two = matches!(self.verdict.meaning, Meaning::Preference | Meaning::Scale { .. });
+        let of_two =
+            matches!(self.verdict.meaning, Meaning::Preference | Meaning::Scale { .. } | Meaning::Grades { .. });
         if of_two && self.shows != 2 {
             return Err("this meaning compares two responses: `shows = 2`".to_owned());
         }
         if matches!(self.verdict.place, Place::End) && !matches!(self.verdict.meaning, Meaning::Rating { .. }) {
             return Err("only ratings are read at the end".to_owned());
+        }
+        if matches!(self.verdict.place, Place::Head) != matches!(self.verdict.meaning, Meaning::Reward) {
+            return Err(
+                "a reward head gives a reward: `place = \"head\"` and `meaning = \"reward\"` go together".to_owned()
+            );
+        }
+        if let Some(grades) = &self.verdict.grades
+            && (self.shows != 2 || !matches!(grades.meaning, Meaning::Grades { .. }))
+        {
+            return Err("`verdict.grades` are two ratings: `meaning = { grades = { min = 1, max = 5 } }`".to_owned());
         }
         if self.message.last().is_none_or(|message| message.role != Role::User) {
             return Err("the last message must be the user's".to_owned());
@@ -189,6 +216,24 @@ impl Protocol {
 
     pub fn grammar(&self, lang: Lang) -> Grammar<'_> {
         Grammar { place: &self.verdict.place, meaning: &self.verdict.meaning, n_shown: self.shows, lang }
+    }
+
+    /// The ratings that a reply gives the two responses, where the protocol asks for them.
+    pub fn grades(&self, lang: Lang, reply: &str) -> Option<[f64; 2]> {
+        match &self.verdict.grades {
+            Some(GradesForm { place, meaning }) => Grammar { place, meaning, n_shown: self.shows, lang }.grades(reply),
+            None => self.grammar(lang).grades(reply),
+        }
+    }
+
+    /// Whether it asks for them.
+    pub fn asks_for_grades(&self) -> bool {
+        self.verdict.grades.is_some() || matches!(self.verdict.meaning, Meaning::Grades { .. })
+    }
+
+    /// Whether the verdict is what the judge's own reward head says of its reply.
+    pub fn reads_head(&self) -> bool {
+        matches!(self.verdict.place, Place::Head)
     }
 
     /// Whether each response is judged on its own.

@@ -2,7 +2,7 @@
 
 use super::Outcome;
 use super::grammar::rewardbench::Read;
-use super::grammar::{Reading, Verdict};
+use super::grammar::{Grammar, Meaning, Place, Reading, Verdict};
 use super::protocol::Protocol;
 use super::settings::ParserChoice;
 use super::wire::{Reply, Token};
@@ -55,26 +55,25 @@ pub fn understand(reply: &Reply, protocol: &Protocol, lang: Lang, parser: Parser
     if reply.declined {
         return Understood::nothing(Outcome::Refused, "the server or the model declined");
     }
+    if let (true, Some(reward)) = (protocol.reads_head(), reply.reward) {
+        return Understood::of(Verdict::Rating(reward));
+    }
     let grammar = protocol.grammar(lang);
-    let is_yes_no = matches!(protocol.verdict.meaning, super::grammar::Meaning::YesNo);
-    if is_yes_no
-        && let Some(token) = reply.tokens.iter().find(|token| !token.text.trim().is_empty())
-        && let Some(probabilities) = grammar.probabilities(&token.top)
-    {
-        let rating = probabilities.first().copied();
-        return Understood {
-            outcome: Some(Outcome::Verdict),
-            rating,
-            probabilities: Some(probabilities),
-            ..Default::default()
-        };
+    if let Some(probabilities) = of_first_token(reply, protocol, &grammar) {
+        return by_probability(probabilities, &protocol.verdict.meaning);
     }
     match grammar.read(&reply.text) {
         Reading::Verdict { verdict, at } => {
             let probabilities = token_at(&reply.tokens, &reply.text, at.start)
-                .filter(|_| matches!(verdict, Verdict::Pick { .. }))
+                .filter(|_| matches!(verdict, Verdict::Pick { .. }) || is_yes_no(&protocol.verdict.meaning))
                 .and_then(|token| grammar.probabilities(&token.top));
-            Understood { probabilities, ..Understood::of(verdict) }
+            match probabilities {
+                // GenRM: the reward of an answer is the probability of yes.
+                Some(probabilities) if is_yes_no(&protocol.verdict.meaning) => {
+                    by_probability(probabilities, &protocol.verdict.meaning)
+                }
+                probabilities => Understood { probabilities, ..Understood::of(verdict) },
+            }
         }
         Reading::Refused => Understood::nothing(Outcome::Refused, "the judge declines"),
         Reading::Unparsed(why) if reply.finish.as_deref() == Some("length") => {
@@ -84,19 +83,63 @@ pub fn understand(reply: &Reply, protocol: &Protocol, lang: Lang, parser: Parser
     }
 }
 
+fn is_yes_no(meaning: &Meaning) -> bool {
+    matches!(meaning, Meaning::YesNo)
+}
+
+/// The probabilities of the token that is the whole verdict: of a reply that begins with yes or no, or that is one letter.
+/// Whatever else a judge writes, the letter in it is read as text.
+fn of_first_token(reply: &Reply, protocol: &Protocol, grammar: &Grammar<'_>) -> Option<Vec<f64>> {
+    if !matches!(protocol.verdict.place, Place::FirstWord) {
+        return None;
+    }
+    let token = match (&protocol.verdict.meaning, reply.tokens.as_slice()) {
+        (Meaning::YesNo, tokens) => tokens.iter().find(|token| !token.text.trim().is_empty())?,
+        (Meaning::Letter { .. }, [only]) => only,
+        _ => return None,
+    };
+    grammar.probabilities(&token.top)
+}
+
+/// The verdict that probabilities are: of yes, or of the response with the highest one.
+fn by_probability(probabilities: Vec<f64>, meaning: &Meaning) -> Understood {
+    let best = probabilities.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let mut of_best = probabilities.iter().enumerate().filter(|(_, p)| **p == best).map(|(place, _)| place);
+    let verdict = match (is_yes_no(meaning), of_best.next(), of_best.next()) {
+        (true, ..) => Verdict::Rating(best),
+        (false, Some(place), None) => Verdict::Pick { place, strength: None },
+        _ => Verdict::Tie,
+    };
+    Understood { probabilities: Some(probabilities), ..Understood::of(verdict) }
+}
+
 /// The token that holds a byte of the text; `None` where the tokens are not those of the text.
 fn token_at<'a>(tokens: &'a [Token], text: &str, byte: usize) -> Option<&'a Token> {
     if tokens.is_empty() {
         return None;
     }
-    let all: String = tokens.iter().map(|token| token.text.as_str()).collect();
+    let mut raw = Vec::new();
+    let ends: Vec<usize> = tokens
+        .iter()
+        .map(|token| {
+            raw.extend_from_slice(token.bytes.as_deref().unwrap_or(token.text.as_bytes()));
+            raw.len()
+        })
+        .collect();
+    // What is no text, servers replace in ways of their own, so it is left out on both sides.
+    let readable = |text: &str| text.replace(char::REPLACEMENT_CHARACTER, "");
+    let (mut all, mut from, mut at) = (String::new(), Vec::new(), 0);
+    for chunk in raw.utf8_chunks() {
+        for (within, c) in chunk.valid().char_indices().filter(|(_, c)| *c != char::REPLACEMENT_CHARACTER) {
+            all.push(c);
+            from.extend(std::iter::repeat_n(at + within, c.len_utf8()));
+        }
+        at += chunk.valid().len() + chunk.invalid().len();
+    }
     // Servers cut blanks and ends off the text.
-    let wanted = all.find(text)? + byte;
-    let mut end = 0;
-    tokens.iter().find(|token| {
-        end += token.text.len();
-        end > wanted
-    })
+    let wanted = all.find(&readable(text))? + readable(text.get(..byte)?).len();
+    let source = from.get(wanted)?;
+    tokens.iter().zip(ends).find(|(_, end)| end > source).map(|(token, _)| token)
 }
 
 #[cfg(test)]
@@ -104,7 +147,11 @@ mod tests {
     use super::*;
 
     fn token(text: &str, top: &[(&str, f64)]) -> Token {
-        Token { text: text.to_owned(), top: top.iter().map(|(text, p)| ((*text).to_owned(), p.ln())).collect() }
+        Token {
+            text: text.to_owned(),
+            bytes: None,
+            top: top.iter().map(|(text, p)| ((*text).to_owned(), p.ln())).collect(),
+        }
     }
 
     /// P(A) = 0.6 / (0.6 + 0.2) from the token that holds the letter.
@@ -133,6 +180,71 @@ mod tests {
         assert_eq!(understand(&reply, &protocol, german, ParserChoice::Rmbench).rating, Some(0.5));
         let reply = Reply { text: "Nein.".to_owned(), ..Reply::default() };
         assert_eq!(understand(&reply, &protocol, german, ParserChoice::Rmbench).rating, Some(0.0));
+    }
+
+    /// A preference model's one token: P(A) = 0.3 / 0.5 although another token is the most probable; equal ones are a tie.
+    #[test]
+    fn one_letter_is_read_by_its_probability() {
+        let protocol = Protocol::find("preference").unwrap();
+        let of = |text: &str, top: &[(&str, f64)]| {
+            let reply = Reply { text: text.to_owned(), tokens: vec![token(text, top)], ..Reply::default() };
+            understand(&reply, &protocol, Lang::ENGLISH, ParserChoice::Rmbench)
+        };
+        let found = of("The", &[("The", 0.5), ("A", 0.25), (" A", 0.05), ("B", 0.2)]);
+        assert_eq!((found.outcome, found.picked), (Some(Outcome::Verdict), Some(0)));
+        assert!((found.probabilities.unwrap()[0] - 0.6).abs() < 1e-12);
+        assert_eq!(of("A", &[("A", 0.25), ("B", 0.25)]).outcome, Some(Outcome::Tie));
+        assert_eq!(of("The", &[("The", 0.5)]).outcome, Some(Outcome::Unparsed));
+        let two = vec![token("A", &[("A", 0.9), ("B", 0.1)]), token(" good answer", &[])];
+        let reply = Reply { text: "A good answer".to_owned(), tokens: two, ..Reply::default() };
+        let found = understand(&reply, &protocol, Lang::ENGLISH, ParserChoice::Rmbench);
+        assert_eq!(found.outcome, Some(Outcome::Unparsed), "an article is no verdict");
+    }
+
+    /// After a critique: the probability of yes at the place of the verdict, not of the first word.
+    #[test]
+    fn yes_after_a_critique() {
+        let protocol = Protocol::find("genrm-critique").unwrap();
+        let tokens = vec![
+            token("No steps are missing. Is the answer correct (Yes/No)?", &[("No", 1.0)]),
+            token(" Yes", &[(" Yes", 0.8), (" No", 0.2)]),
+        ];
+        let text = tokens.iter().map(|token| token.text.as_str()).collect();
+        let found =
+            understand(&Reply { text, tokens, ..Reply::default() }, &protocol, Lang::ENGLISH, ParserChoice::Rmbench);
+        assert!((found.rating.unwrap() - 0.8).abs() < 1e-12 && found.probabilities.is_some(), "{found:?}");
+        let plain = Reply { text: "Fine.\nIs the answer correct (Yes/No)? No".to_owned(), ..Reply::default() };
+        assert_eq!(understand(&plain, &protocol, Lang::ENGLISH, ParserChoice::Rmbench).rating, Some(0.0));
+    }
+
+    /// A character of two tokens, which a server writes as two replacements and in the text as the character, or as one
+    /// replacement where it is never finished.
+    #[test]
+    fn tokens_that_are_no_text_are_found_by_their_bytes() {
+        let part = |byte: u8| Token { bytes: Some(vec![byte]), ..token("\u{FFFD}", &[("\u{FFFD}", 1.0)]) };
+        let letter = || token("[[B]]", &[("[[B]]", 0.9), ("[[A]]", 0.1)]);
+        let e = "é".as_bytes();
+        for (tokens, text) in [
+            (vec![part(e[0]), part(e[1]), letter()], "é[[B]]"),
+            (vec![part(e[0]), part(e[0]), letter(), part(0xFF)], "\u{FFFD}[[B]]\u{FFFD}\u{FFFD}"),
+            (vec![token("  Well ", &[]), letter()], "Well [[B]]"),
+        ] {
+            let found = token_at(&tokens, text, text.find('B').unwrap()).unwrap();
+            assert_eq!(found, &letter(), "{text}");
+        }
+        assert_eq!(token_at(&[letter()], "another text", 0), None);
+    }
+
+    #[test]
+    fn a_head_speaks_for_its_critique() {
+        let protocol = Protocol::find("critique").unwrap();
+        let of = |reward| {
+            let reply = Reply { text: "Yes, a good answer.".to_owned(), reward, ..Reply::default() };
+            let found = understand(&reply, &protocol, Lang::ENGLISH, ParserChoice::Rmbench);
+            (found.outcome.unwrap(), found.rating)
+        };
+        assert_eq!(of(Some(-1.5)), (Outcome::Verdict, Some(-1.5)));
+        assert_eq!(of(None), (Outcome::Unparsed, None), "words are no reward");
     }
 
     #[test]

@@ -6,8 +6,10 @@
 //! (GenRM, arXiv 2408.15240; A/B preference models), or are [couples](couples) of what a judge wrote itself (Con-J, arXiv
 //! 2410.03742).
 
+use std::sync::Arc;
+
 use super::form;
-use super::grammar::{Meaning, Verdict, VerdictWords};
+use super::grammar::{Meaning, Place, Verdict, VerdictWords};
 use super::order::{self, Orders};
 use super::prompt::{self, Extras, Wording, Wordings};
 use super::protocol::Protocol;
@@ -36,6 +38,7 @@ pub fn verdicts(protocol: &Protocol, shown: &[usize], n_chosen: usize) -> Result
             Ok([f64::from(u8::from(is_good)), f64::from(u8::from(!is_good))].map(Verdict::Rating))
         }
         Meaning::Rating { .. } => Err("a preference does not say which rating is right".to_owned()),
+        Meaning::Reward => Err("its verdict is a number that the judge's head gives, and no text".to_owned()),
         _ => {
             let place = |is_chosen: bool| shown.iter().position(|slot| (*slot < n_chosen) == is_chosen);
             match (place(true), place(false)) {
@@ -85,6 +88,14 @@ pub fn written(
     };
     let reason = match (critiques, &comparison.evidence.rationale) {
         (false, _) => "",
+        (true, Some(_)) if matches!(protocol.verdict.place, Place::FirstWord) => {
+            let why = format!(
+                "a reply in the form of `{}` begins with its verdict, so no critique can come first; take a protocol whose \
+                 verdict stands at the end, such as genrm-critique",
+                protocol.name
+            );
+            return Err(JudgeError::Setting { key: "--critiques", problem: why });
+        }
         (true, Some(rationale)) => rationale.trim(),
         (true, None) => return Err(failed("it has no rationale, which critiques are made of".to_owned())),
     };
@@ -111,6 +122,40 @@ pub fn written(
 fn capital(word: &str) -> String {
     let mut letters = word.chars();
     letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
+}
+
+/// Critiques of both sides, sample by sample, each after its own question: what a reward head learns to read and the model to
+/// write (CLoud, arXiv 2408.11791).
+pub fn critiques(
+    asking: Asking,
+    comparison: &Comparison,
+    extras: &Extras,
+    judgments: &[Judgment],
+) -> Result<Vec<Comparison>, JudgeError> {
+    let questions = questions(asking, comparison, extras)?;
+    let question = |slot: usize| questions.iter().find(|(shown, _)| *shown == [slot]).map(|(_, question)| question);
+    let critiques = |slot: usize| {
+        let own = move |judgment: &&Judgment| judgment.shown.iter().map(|s| usize::from(*s)).eq([slot]);
+        judgments
+            .iter()
+            .filter(own)
+            .filter_map(|judgment| judgment.reply.as_ref())
+            .filter(|text| !text.trim().is_empty())
+    };
+    let n_chosen = comparison.chosen.len();
+    let mut pairs = Vec::new();
+    for (chosen, rejected) in (0..n_chosen).flat_map(|c| (0..comparison.rejected.len()).map(move |r| (c, n_chosen + r)))
+    {
+        let (Some(of_chosen), Some(of_rejected)) = (question(chosen), question(rejected)) else { continue };
+        let prompt = Arc::new(of_rejected.clone());
+        for (sample, (good, bad)) in critiques(chosen).zip(critiques(rejected)).enumerate() {
+            let suffix = format!("{chosen}.{rejected}.{sample}");
+            let mut pair = pair(comparison, of_chosen.clone(), &suffix, [good.clone(), bad.clone()]);
+            pair.rejected.iter_mut().for_each(|response| response.prompt = Some(prompt.clone()));
+            pairs.push(pair);
+        }
+    }
+    Ok(pairs)
 }
 
 /// How many couples one question gives at most, by what the rejected judgment is.
@@ -280,6 +325,26 @@ mod tests {
         let ratings = Protocol::find("ratings").unwrap();
         let error = written(asking(&ratings, Wording::English), &comparison(), &none, false).unwrap_err().to_string();
         assert!(error.contains("which rating is right"), "{error}");
+    }
+
+    /// Two critiques of the chosen answer and three of the rejected one: two pairs, each side after its own question.
+    #[test]
+    fn critiques_by_hand() {
+        let protocol = Protocol::find("critique").unwrap();
+        let of = |slot: u16, reply: &str| Judgment { shown: vec![slot], ..judgment([0, 1], None, reply) };
+        let all = [of(0, "c1"), of(0, "c2"), of(1, "r1"), of(1, " "), of(1, "r2"), of(1, "r3")];
+        let pairs = critiques(asking(&protocol, Wording::English), &comparison(), &Extras::default(), &all).unwrap();
+        assert_eq!(texts(&pairs), [["c1", "r1"], ["c2", "r2"]]);
+        for pair in &pairs {
+            let own = pair.rejected[0].prompt.as_ref().unwrap();
+            assert!(pair.prompt.0[0].content.contains("gut") && own.0[0].content.contains("schlecht"));
+        }
+        let genrm = Protocol::find("genrm").unwrap();
+        let error = written(asking(&genrm, Wording::English), &comparison(), &Extras::default(), true).unwrap_err();
+        assert!(error.to_string().contains("begins with its verdict"), "{error}");
+        let after = Protocol::find("genrm-critique").unwrap();
+        let pairs = written(asking(&after, Wording::English), &comparison(), &Extras::default(), true).unwrap();
+        assert_eq!(texts(&pairs)[0][0], "Because. Is the answer correct (Yes/No)? Yes");
     }
 
     fn judgment(shown: [u16; 2], picked: Option<u16>, reply: &str) -> Judgment {

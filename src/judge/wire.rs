@@ -19,6 +19,8 @@ pub struct Request {
     /// Words whose probabilities as an answer are wanted. No field of the protocol that servers speak: a model on
     /// this machine gives them whole, a server gives the most probable tokens.
     pub words: Vec<String>,
+    /// Whether what the model's own reward head says of the reply is wanted: of a model on this machine.
+    pub reward: bool,
 }
 
 impl Request {
@@ -71,7 +73,7 @@ impl Request {
             body.shift_remove(key);
         }
         let n_bytes = messages.iter().map(|message| message.content.len() + 64).sum();
-        Self { path, body: Value::Object(body), n_bytes, max_tokens, words: Vec::new() }
+        Self { path, body: Value::Object(body), n_bytes, max_tokens, words: Vec::new(), reward: false }
     }
 
     /// SHA-256 of address and body: requests that differ in anything have different keys.
@@ -84,6 +86,9 @@ impl Request {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Token {
     pub text: String,
+    /// What it really is, where its text is not: a part of a character has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<Vec<u8>>,
     pub top: Vec<(String, f64)>,
 }
 
@@ -108,6 +113,9 @@ pub struct Reply {
     pub reply_tokens: Option<u32>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tokens: Vec<Token>,
+    /// What the model's own reward head says of the reply.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reward: Option<f64>,
 }
 
 impl Reply {
@@ -149,6 +157,7 @@ impl Reply {
             prompt_tokens: count("/usage/prompt_tokens"),
             reply_tokens: count("/usage/completion_tokens"),
             tokens: tokens(choice),
+            reward: None,
         })
     }
 }
@@ -163,7 +172,10 @@ fn tokens(choice: &Value) -> Vec<Token> {
             if !top.iter().any(|(text, _)| *text == own.0) {
                 top.push(own.clone());
             }
-            Some(Token { text: own.0, top })
+            let byte = |byte: &Value| byte.as_u64().and_then(|byte| u8::try_from(byte).ok());
+            let bytes = value.get("bytes").and_then(Value::as_array);
+            let bytes: Option<Vec<u8>> = bytes.and_then(|bytes| bytes.iter().map(byte).collect());
+            Some(Token { bytes: bytes.filter(|bytes| *bytes != own.0.as_bytes()), text: own.0, top })
         };
         return list.iter().map(token).collect::<Option<Vec<_>>>().unwrap_or_default();
     }
@@ -180,7 +192,7 @@ fn tokens(choice: &Value) -> Vec<Token> {
         {
             top.push((text.clone(), p));
         }
-        Some(Token { text, top })
+        Some(Token { text, bytes: None, top })
     };
     texts.iter().enumerate().map(token).collect::<Option<Vec<_>>>().unwrap_or_default()
 }

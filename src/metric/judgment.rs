@@ -137,8 +137,8 @@ impl Metric for Share {
         any
     }
 
-    fn finish(&self, sums: &[f64]) -> Option<f64> {
-        (sums[1] > 0.0).then(|| sums[0] / sums[1])
+    fn ratio(&self) -> Option<(usize, usize)> {
+        Some((0, 1))
     }
 }
 
@@ -215,8 +215,8 @@ impl Metric for Inflation {
         any
     }
 
-    fn finish(&self, sums: &[f64]) -> Option<f64> {
-        (sums[1] > 0.0).then(|| sums[0] / sums[1])
+    fn ratio(&self) -> Option<(usize, usize)> {
+        Some((0, 1))
     }
 }
 
@@ -260,8 +260,8 @@ impl Metric for Bound {
         add_credits(group.items().map(of_item), sums)
     }
 
-    fn finish(&self, sums: &[f64]) -> Option<f64> {
-        (sums[1] > 0.0).then(|| sums[0] / sums[1])
+    fn ratio(&self) -> Option<(usize, usize)> {
+        Some((0, 1))
     }
 }
 

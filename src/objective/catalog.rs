@@ -194,6 +194,11 @@ impl Objective {
         }
     }
 
+    /// Whether the responses are critiques, which the model learns to write and a head beside its output layer to read.
+    pub fn reads_critiques(&self) -> bool {
+        matches!(&self.family, Family::LmBeside(lm) if lm.text == LmText::Critiques)
+    }
+
     pub(super) fn needs_context(&self) -> bool {
         self.name == WITH_CONTEXT
     }

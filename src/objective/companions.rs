@@ -139,9 +139,12 @@ pub enum LmText {
     Chosen,
     /// Prompts, chosen responses and, after them, why they are better.
     Rationale,
+    /// Both responses, which are critiques of what the prompts show; not the prompts.
+    Critiques,
 }
 
-/// L = L_bt + weight·NLL, through the tied embeddings as output layer.
+/// L = L_bt + weight·NLL, through the tied embeddings as output layer; of critiques through the model's own (CLoud, arXiv
+/// 2408.11791).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct LmBeside {

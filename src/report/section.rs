@@ -3,6 +3,7 @@
 //! To add one, write the function and put a line in [`SECTIONS`]; every format prints it from then on.
 
 mod agreement;
+mod authors;
 mod baseline;
 mod calibration;
 mod categories;
@@ -57,6 +58,7 @@ pub static SECTIONS: &[(&str, Section)] = &[
     ("Calibration", calibration::section),
     ("Votes and annotators", people::section),
     ("What preferences go by", dissection::section),
+    ("Whose answers are preferred", authors::section),
     ("Tokens", tokens::section),
     ("Comparability of rewards", comparability::section),
     ("Hidden states", distance::section),

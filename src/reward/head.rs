@@ -64,7 +64,7 @@ impl HeadInit {
 /// From the states a head reads to rewards.
 pub struct Head {
     kind: HeadKind,
-    /// Of a language model.
+    /// Of a language model, and of a head that reads what it wrote.
     output: Option<OutputLayer>,
     /// [n, d] → [n, l].
     labels: Stack,
@@ -172,6 +172,15 @@ impl Head {
             }
             HeadKind::VocabularyLogit { id } => (vocabulary::logit(&found, *id, source)?, 1),
             HeadKind::Vocabulary => (Stack(Vec::new()), 1),
+            HeadKind::Critique => {
+                let (dense, out) = (format!("{}.dense", kind::CRITIQUE), format!("{}.out_proj", kind::CRITIQUE));
+                let stack = Stack(vec![
+                    Layer::Linear(Linear::head(source, &dense, width, width, true, inner)?),
+                    Layer::Pointwise(Tensor::tanh),
+                    Layer::Linear(Linear::head(source, &out, 1, width, true, last)?),
+                ]);
+                (stack, 1)
+            }
             HeadKind::Gated => {
                 let (stack, gate) = Gate::new(&found, options, source)?;
                 combine = Some(Combine::Gate(gate));
@@ -192,7 +201,7 @@ impl Head {
             }
         };
         let output = match &kind {
-            HeadKind::Vocabulary => Some(vocabulary::output_layer(&found, source)?),
+            HeadKind::Vocabulary | HeadKind::Critique => Some(vocabulary::output_layer(&found, source)?),
             _ => None,
         };
         if options.head.is_some() {
@@ -236,7 +245,7 @@ impl Head {
 
     /// What the head reads → rewards [n] in its kind (f32, or f64 in checks).
     pub fn rewards(&self, states: &HeadStates) -> Result<Tensor, RewardError> {
-        if self.output.is_some() {
+        if self.kind == HeadKind::Vocabulary {
             return Err(RewardError::Model(
                 "a language model gives log-probabilities, and no reward of a state".into(),
             ));

@@ -33,13 +33,16 @@ pub enum HeadKind {
     Gated,
     /// Attributes weighted by layers that read the same state (URM).
     SelfWeighted,
+    /// `reward_head.dense`, tanh, `reward_head.out_proj` at the end of a critique, beside the output layer that writes it
+    /// (CLoud, arXiv 2408.11791: zankner/CLoud, `cloud/model.py`).
+    Critique,
     /// −‖A·x − u‖, `ideal.projection` A and `ideal.point` u: how close a response is to what a user wants (PAL).
     IdealPoint,
 }
 
 /// Every kind as a user writes it, for messages.
 pub const KNOWN: &str = "{ linear = { name = \"…\" } }, { mlp = { name = \"…\" } }, pooler, prediction, classification, \
-     { vocabulary-logit = { id = 0 } }, gated, self-weighted, ideal-point";
+     { vocabulary-logit = { id = 0 } }, gated, self-weighted, ideal-point, critique";
 
 /// Kinds of reward models that are read from disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -107,6 +110,7 @@ impl std::fmt::Display for HeadKind {
             HeadKind::Gated => f.write_str("\"gated\""),
             HeadKind::SelfWeighted => f.write_str("\"self-weighted\""),
             HeadKind::IdealPoint => f.write_str("\"ideal-point\""),
+            HeadKind::Critique => f.write_str("\"critique\""),
         }
     }
 }
@@ -127,6 +131,7 @@ mod tests {
             HeadKind::Gated,
             HeadKind::SelfWeighted,
             HeadKind::IdealPoint,
+            HeadKind::Critique,
         ] {
             let options: RewardOptions = toml::from_str(&format!("head = {kind}")).unwrap();
             assert_eq!(options.head.as_ref(), Some(&kind));

@@ -4,10 +4,11 @@ use tch::{Kind, Tensor};
 
 use super::in_batches::{self, BatchGiven, BatchScorer};
 use super::network::Network;
+use super::options::HeadKind;
 use super::{ResponseScore, RewardError, States};
 use crate::backbone::{Dropout, DropoutKey};
 use crate::preference::Comparison;
-use crate::text::batch::TokenBatch;
+use crate::text::batch::{TokenBatch, cost, plan};
 use crate::text::encode::{Encoded, TextPipeline};
 use crate::text::pooling::{Pooling, Reading, TokenPattern};
 
@@ -79,6 +80,30 @@ impl ScalarModel {
         done: &mut dyn FnMut(u64),
     ) -> Result<(Vec<Vec<ResponseScore>>, States), RewardError> {
         in_batches::score_with_states(self, comparisons, encoded, done)
+    }
+}
+
+/// What a model reads at the end of its own replies.
+impl ScalarModel {
+    /// Whether it writes as a language model and reads what it wrote with a reward head.
+    pub fn reads_critiques(&self) -> bool {
+        *self.network.head().kind() == HeadKind::Critique
+    }
+
+    /// The reward of each reply to its question, on this thread; `None` where the two are cut at the model's length.
+    pub fn rewards_of_replies(&self, replies: &[Comparison]) -> Result<Vec<Option<f32>>, RewardError> {
+        let encoded = self.text.encode_all(replies)?;
+        let costs: Vec<usize> = encoded.iter().map(|encoded| cost(encoded, self.network.sharing())).collect();
+        let mut rewards = vec![None; replies.len()];
+        for piece in plan(&costs, self.token_budget, usize::MAX) {
+            let members: Vec<(usize, &Encoded)> = piece.iter().map(|&at| (at, &encoded[at])).collect();
+            let batch = self.token_batch(&members).map_err(|error| error.among(replies))?;
+            for ((at, _), reward) in batch.owners.iter().zip(floats(&self.network.rewards(&batch)?)?) {
+                let whole = !encoded[*at].truncated.contains(&true);
+                rewards[*at] = Some(reward).filter(|reward| whole && reward.is_finite());
+            }
+        }
+        Ok(rewards)
     }
 }
 

@@ -14,6 +14,7 @@ use crate::progress::Progress;
 use crate::provenance::RunInfo;
 use crate::reward::artifact;
 use crate::reward::network::{Loading, MissingHead};
+use crate::reward::options::{HeadKind, RewardOptions};
 use crate::reward::parts::ModelParts;
 
 /// A language model that judges, and the digests of its files.
@@ -27,7 +28,13 @@ pub fn open(
     let compute = device::parse_dtype(&settings.dtype).map_err(|e| failed(spec, "use f32, bf16 or f16", e))?;
     let digests = parts.digests().map_err(|e| failed(spec, "", e))?;
     let loading = Loading { device: on, weights: compute, compute, missing: MissingHead::Refuse };
-    let model = artifact::load_parts(&parts, AdapterUse::Merged, loading, &settings.text, &artifact::as_policy())
+    let card = parts.card().map_err(|e| failed(spec, e.hint().unwrap_or_default(), e))?;
+    // A head that reads critiques stands beside the output layer that writes them.
+    let options = match card.and_then(|card| card.reward.head) {
+        Some(HeadKind::Critique) => RewardOptions::default(),
+        _ => artifact::as_policy(),
+    };
+    let model = artifact::load_parts(&parts, AdapterUse::Merged, loading, &settings.text, &options)
         .map_err(|e| failed(spec, e.hint().unwrap_or_default(), e))?;
     let ends = Ends::of(&parts.checkpoint, &model.text).map_err(|e| failed(spec, e.hint().unwrap_or_default(), e))?;
     let mut identity = format!("local {} {} {}\n", device::name(on), settings.dtype, device::LIBTORCH_VERSION);

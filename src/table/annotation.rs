@@ -64,13 +64,17 @@ pub struct Annotations {
     pub groups: Vec<String>,
     /// Names of properties of responses.
     pub properties: Vec<String>,
+    /// Who wrote responses, and by item which of them the chosen and the rejected ones.
+    pub authors: Vec<String>,
+    written: BTreeMap<u32, [u32; 2]>,
     /// By item and property: what the chosen response has more of it than the rejected one; NaN where not known.
     differences: BTreeMap<u32, Vec<f64>>,
 }
 
 impl Annotations {
     pub fn is_empty(&self) -> bool {
-        self.votes.is_empty() && self.opinions.is_empty() && self.properties.is_empty()
+        let says_nothing = self.opinions.is_empty() && self.properties.is_empty() && self.written.is_empty();
+        self.votes.is_empty() && says_nothing
     }
 
     /// Adds votes to those that the item has.
@@ -108,6 +112,16 @@ impl Annotations {
             known.resize(property + 1, f64::NAN);
         }
         known[property] = difference;
+    }
+
+    /// Places in [`Annotations::authors`].
+    pub fn set_authors(&mut self, item: u32, authors: [u32; 2]) {
+        self.written.insert(item, authors);
+    }
+
+    /// Who wrote the chosen and the rejected responses; `None` where one of them is not known.
+    pub fn written_by(&self, item: usize) -> Option<[u32; 2]> {
+        self.written.get(&u32::try_from(item).ok()?).copied()
     }
 
     pub fn votes(&self, item: usize) -> Option<Votes> {

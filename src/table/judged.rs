@@ -7,7 +7,7 @@ use super::TableError;
 use super::item::{ItemTable, Symbol};
 use super::judgment::{JudgmentFile, JudgmentRow, beside};
 use super::votes::{Lowering, Unresolved, pairs, rewards};
-use crate::judge::{Judgment, Outcome};
+use crate::judge::{Judgment, Outcome, Protocol};
 use crate::lang::Lang;
 
 /// What the judgments of one item say of the judge.
@@ -189,6 +189,7 @@ pub fn attach(table: &mut ItemTable, paths: &[PathBuf], unresolved: Option<Unres
             return Err(TableError::MixedProvenance { first: paths[run].clone(), path, differences });
         }
         let soft = is_soft(&info.settings);
+        let by_head = reads_head(&info.settings);
         let mut by_item: HashMap<usize, Vec<Judgment>> = HashMap::new();
         let items = index(table);
         let mut judges: Vec<String> = Vec::new();
@@ -208,7 +209,11 @@ pub fn attach(table: &mut ItemTable, paths: &[PathBuf], unresolved: Option<Unres
             by_item.entry(item).or_default().push(Judgment { reply: None, reasoning: None, why: None, ..row.judgment });
             Ok(())
         })?;
-        let judged = lower(table, run, &by_item, soft, unresolved);
+        let mut judged = lower(table, run, &by_item, soft, unresolved);
+        if by_head {
+            // What a head says is on no scale that grades could be compared with.
+            judged.counts.iter_mut().for_each(|counts| counts.rated = 0);
+        }
         table.runs[run].judged = Some(Judged { judges, ..judged });
     }
     Ok(())
@@ -252,6 +257,13 @@ fn lower(
         }
     }
     judged
+}
+
+/// Whether a run's judgments are what a reward head says of critiques.
+fn reads_head(settings: &str) -> bool {
+    let table = settings.parse::<toml::Table>().unwrap_or_default();
+    let protocol = table.get("judge").and_then(|judge| judge.get("protocol")).and_then(|value| value.as_str());
+    protocol.is_some_and(|name| Protocol::find(name).is_ok_and(|protocol| protocol.reads_head()))
 }
 
 /// Whether a run's settings ask for probabilities instead of verdicts.

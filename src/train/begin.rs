@@ -82,8 +82,9 @@ pub fn begin(
             (model, parts.tokenizer().to_owned())
         }
     };
-    // Stand-ins for rejected responses are cut where the prompt ends.
-    let model = match settings.pretraining.epochs > 0.0 || settings.auxiliary.mismatched_share > 0.0 {
+    // Stand-ins for rejected responses are cut where the prompt ends, and critiques begin there.
+    let stand_ins = settings.pretraining.epochs > 0.0 || settings.auxiliary.mismatched_share > 0.0;
+    let model = match stand_ins || settings.objective.reads_critiques() {
         true => ScalarModel { text: model.text.marking_prompts(), ..model },
         false => model,
     };

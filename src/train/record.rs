@@ -8,7 +8,7 @@ use super::settings::TrainSettings;
 use crate::device;
 use crate::provenance::{COMMIT, RunInfo, VERSION};
 use crate::reward::artifact::ProvenanceCard;
-use crate::reward::options::RewardOptions;
+use crate::reward::options::{HeadKind, RewardOptions};
 
 /// `kind` is the model's, `digests` those of the model that the run begins with.
 pub(super) fn described(
@@ -52,5 +52,6 @@ fn name_of(path: &Path) -> String {
 /// What the objective says of the reward head and of where it reads, and for the rest the settings.
 pub(super) fn reward_options(settings: &TrainSettings) -> RewardOptions {
     let (pooling, label_weights) = (settings.objective.pooling(), settings.objective.label_weights());
-    RewardOptions { pooling, label_weights, ..RewardOptions::default() }.over(settings.reward.clone())
+    let head = settings.objective.reads_critiques().then_some(HeadKind::Critique);
+    RewardOptions { pooling, head, label_weights, ..RewardOptions::default() }.over(settings.reward.clone())
 }

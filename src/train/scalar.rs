@@ -9,15 +9,18 @@ use super::arithmetic::Arithmetic;
 use super::kept::Kept;
 use super::trainable::{Ask, Forward, PairSize, Trainable};
 use crate::backbone::params::Params;
+use crate::backbone::vocabulary::OutputLayer;
 use crate::backbone::{Dropout, DropoutKey};
 use crate::objective::language_model::{Every, NextTokens, next_token_loss};
 use crate::preference::Comparison;
 use crate::reward::RewardError;
 use crate::reward::artifact::{ProvenanceCard, RewardCard};
+use crate::reward::implicit::response_tokens;
 use crate::reward::scalar::ScalarModel;
 use crate::text::batch::{Sharing, cost};
 use crate::text::cut::Part;
 use crate::text::encode::Encoded;
+use crate::text::response_tokens::ResponseTokens;
 
 /// A scalar model, with what its finished directory will say of it.
 pub struct ScalarTrainable {
@@ -107,10 +110,13 @@ impl Trainable for ScalarTrainable {
         let given = network.states_for_training(&batch, dropout, ask.next_token.is_some(), self.segment)?;
         let states = given.states;
         let next_token = match (ask.next_token, &given.hidden_td) {
-            (Some(every), Some(hidden_td)) => {
-                let next = NextTokens::of(&batch, |branch| branch == ask.text).thinned(&batch, every);
-                Some(next_token_loss(hidden_td, network.embeddings()?, &next))
-            }
+            (Some(every), Some(hidden_td)) => Some(match network.head().output() {
+                Some(output) => of_responses(output, hidden_td, &response_tokens(&batch, &members)?),
+                None => {
+                    let next = NextTokens::of(&batch, |branch| branch == ask.text).thinned(&batch, every);
+                    next_token_loss(hidden_td, network.embeddings()?, &next)
+                }
+            }),
             _ => None,
         };
         if states.tokens.is_some() && (ask.states.is_some() || ask.attributes) {
@@ -127,6 +133,10 @@ impl Trainable for ScalarTrainable {
     }
 
     fn next_tokens(&self, encoded: &Encoded, every: Every, text: usize) -> usize {
+        if self.model.network.head().output().is_some() {
+            let of = |(ids, prompt): (&Vec<u32>, &usize)| ids.len().saturating_sub((*prompt).max(1));
+            return encoded.sequences.iter().zip(&encoded.prompt_tokens).map(of).sum();
+        }
         encoded.sequences.get(text).map_or(0, |ids| every.count(ids.len()))
     }
 
@@ -176,6 +186,16 @@ impl Trainable for ScalarTrainable {
     fn read(&self, dir: &Path) -> Result<BTreeMap<String, Tensor>, RewardError> {
         self.kept().read(dir)
     }
+}
+
+/// Σ −log p over the tokens of all responses, on the graph; hidden [t, d].
+fn of_responses(output: &OutputLayer, hidden_td: &Tensor, tokens: &ResponseTokens) -> Tensor {
+    let index = |values: Vec<i64>| Tensor::from_slice(&values).to_device(hidden_td.device());
+    let rows = index(tokens.rows.iter().map(|&row| row as i64).collect());
+    let log_prob_n = output.log_probs(&hidden_td.index_select(0, &rows), &tokens.ids);
+    // What responses have in common is predicted once and counts for each.
+    let places = index(tokens.of.iter().flatten().map(|&place| place as i64).collect());
+    -log_prob_n.index_select(0, &places).sum(log_prob_n.kind())
 }
 
 /// The end of what the prompt says, as long as the response `own`, closed as that is. Special tokens are the

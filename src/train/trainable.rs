@@ -146,7 +146,7 @@ pub trait Trainable {
 
     /// Whether a parameter belongs to the reward head.
     fn is_head(&self, name: &str) -> bool {
-        ["score.", "classifier.", "bert.pooler."].iter().any(|prefix| name.starts_with(prefix))
+        ["score.", "classifier.", "bert.pooler.", "reward_head."].iter().any(|prefix| name.starts_with(prefix))
     }
 
     /// Rewards [s], at least in f32: comparisons in order, chosen before rejected. The graph is recorded

@@ -4,6 +4,7 @@
 //! Fixtures: `tests/fixtures/implicit`, written by `tests/reference/implicit.py`.
 
 mod adapters;
+mod cloud;
 mod log_probs;
 mod rewardbench;
 mod scores;

@@ -1,6 +1,9 @@
 //! Judges: grammars against the corpus, endpoints against a server that fails in every way, runs from data to report, models of this machine.
 
+mod authors;
 mod corpus;
+#[cfg(feature = "torch")]
+mod critics;
 mod faults;
 #[cfg(feature = "torch")]
 mod lifts;
@@ -9,3 +12,4 @@ mod local;
 mod runs;
 mod served;
 mod server;
+mod soft;

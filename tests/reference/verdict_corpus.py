@@ -340,6 +340,34 @@ for reply in ["Maybe", "Nothing", "Yesterday", "Nobody", "The answer is yes", ""
     case(Y, reply, NONE)
 case(Y, "I'm sorry, I can't say.", REFUSED)
 
+# ------------------------------------------------------------------ yes and no after a critique
+V, ASKED = "genrm-critique", "Is the answer correct (Yes/No)?"
+for reply, means in [
+    (f"Step 1 holds. No error is left.\n{ASKED} Yes", 1), (f"{ASKED} No", 0), (f"**{ASKED}** **No**.", 0), (f"{ASKED}\nYes", 1),
+    (f"<think>{ASKED} Yes</think>It is not.\n{ASKED} No", 0), (f"{ASKED.lower()} yes", 1), (f"{ASKED} Yes\n\n{ASKED} Yes", 1),
+    (f"{ASKED} Maybe", NONE), ("Yes", NONE), ("No error is left, so yes.", NONE), (f"{ASKED}", NONE), ("", NONE),
+    (f"{ASKED} Yes and no", NONE), (f"<think>{ASKED} Yes", NONE),
+]:
+    case(V, reply, means)
+case(V, f"{ASKED} Nein", 0, "deu_Latn")
+case(V, f"{ASKED} 是", 1, "zho_Hans")
+case(V, "I'm sorry, I can't help with that.", REFUSED)
+
+# ------------------------------------------------------------------ two grades
+M = "menlo"
+for reply, means in [
+    ("[[4, 2]]", "first:2"), ("[[1, 5]]", "second:4"), ("[[3, 3]]", TIE), ("Both are fluent.\n\n[[5, 4]].", "first:1"), ("**[[2, 3]]**", "second:1"),
+    ("[[4/5, 2/5]]", "first:2"), ("[[４，２]]", "first:2"), ("[[٤، ٢]]", "first:2"), ("【【5、1】】", "first:4"), (f"[[{RLM}5, 1{RLM}]]", "first:4"),
+    ("[[ 4 ; 4 ]]", TIE), ("<think>[[1, 5]]</think>[[5, 1]]", "first:4"), ("Form: [[4, 2]]\nGrades: [[2, 4]]", "second:2"),
+    ("[[4]]", NONE), ("[[4, 2, 3]]", NONE), ("[[6, 2]]", NONE), ("[[0, 2]]", NONE), ("[[4 2]]", NONE), ("[[A, B]]", NONE), ("4, 2", NONE), ("", NONE),
+    ("[[4, 2]] or [[2, 4]]", NONE), ("[[-4, 2]]", NONE), ("I cannot grade these answers.", REFUSED),
+]:
+    case(M, reply, means)
+
+# ------------------------------------------------------------------ a head that reads critiques: no words are its verdict
+for reply in ["A careful answer.", "Yes", "[[A]]", "Rating: 5", ""]:
+    case("critique", reply, NONE)
+
 seen = {}
 for row in CASES:
     key = (row["protocol"], row["lang"], row["reply"])

@@ -11,7 +11,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 
-use super::{ConvertError, Needed, Writer, plain_prompt, styles};
+use super::{ConvertError, Needed, Writer, plain_prompt, prompts_of_sides, styles};
 use crate::benchmark::reader::Format;
 use crate::preference::Comparison;
 
@@ -101,8 +101,10 @@ fn schema(needed: Needed) -> SchemaRef {
         ("id", DataType::Utf8, true),
         ("source_id", DataType::Utf8, needed.source_ids),
         ("language", DataType::Utf8, true),
-        ("prompt", DataType::Utf8, needed.prompts || !needed.contexts),
-        ("context", list_of(DataType::Struct(message_fields())), needed.contexts),
+        ("prompt", DataType::Utf8, needed.has_prompts()),
+        ("context", list_of(DataType::Struct(message_fields())), needed.has_contexts()),
+        ("prompt_chosen", DataType::Utf8, needed.own_prompts),
+        ("prompt_rejected", DataType::Utf8, needed.own_prompts),
         ("chosen", side(), true),
         ("rejected", side(), true),
         ("subset", DataType::Utf8, true),
@@ -145,6 +147,7 @@ struct Columns {
     language: StringBuilder,
     prompt: StringBuilder,
     context: ListBuilder<StructBuilder>,
+    of_sides: [StringBuilder; 2],
     chosen: Texts,
     rejected: Texts,
     subset: StringBuilder,
@@ -164,6 +167,7 @@ impl Default for Columns {
             language: StringBuilder::new(),
             prompt: StringBuilder::new(),
             context: ListBuilder::new(StructBuilder::from_fields(message_fields(), 0)),
+            of_sides: [StringBuilder::new(), StringBuilder::new()],
             chosen: Texts::default(),
             rejected: Texts::default(),
             subset: StringBuilder::new(),
@@ -196,6 +200,7 @@ impl Columns {
             }
         }
         self.context.append(plain.is_none());
+        self.of_sides.iter_mut().zip(prompts_of_sides(item)).for_each(|(side, prompt)| side.append_value(prompt));
         self.chosen.push(needed.lists, item.chosen.iter().map(|r| Some(r.text.as_str())));
         self.rejected.push(needed.lists, item.rejected.iter().map(|r| Some(r.text.as_str())));
         self.subset.append_value(item.subset.as_str());
@@ -212,12 +217,15 @@ impl Columns {
     /// The arrays in the order of [`schema`].
     fn finish(mut self, needed: Needed) -> Vec<ArrayRef> {
         let lists = needed.lists;
-        let columns: [(ArrayRef, bool); 13] = [
+        let [prompt_chosen, prompt_rejected] = &mut self.of_sides;
+        let columns: [(ArrayRef, bool); 15] = [
             (Arc::new(self.id.finish()), true),
             (Arc::new(self.source_id.finish()), needed.source_ids),
             (Arc::new(self.language.finish()), true),
-            (Arc::new(self.prompt.finish()), needed.prompts || !needed.contexts),
-            (Arc::new(self.context.finish()), needed.contexts),
+            (Arc::new(self.prompt.finish()), needed.has_prompts()),
+            (Arc::new(self.context.finish()), needed.has_contexts()),
+            (Arc::new(prompt_chosen.finish()), needed.own_prompts),
+            (Arc::new(prompt_rejected.finish()), needed.own_prompts),
             (self.chosen.finish(lists), true),
             (self.rejected.finish(lists), true),
             (Arc::new(self.subset.finish()), true),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
-use super::{ConvertError, Needed, Writer, plain_prompt, styles};
+use super::{ConvertError, Needed, Writer, plain_prompt, prompts_of_sides, styles};
 use crate::benchmark::reader::Format;
 use crate::files::FileError;
 use crate::preference::{Comparison, Response};
@@ -69,7 +69,12 @@ fn record(item: &Comparison, needed: Needed) -> Map<String, Value> {
         put("source_id", item.source.as_str().into());
     }
     put("language", item.lang.code().into());
+    let [prompt_chosen, prompt_rejected] = prompts_of_sides(item);
     match plain_prompt(&item.prompt) {
+        _ if needed.own_prompts => {
+            put("prompt_chosen", prompt_chosen.into());
+            put("prompt_rejected", prompt_rejected.into());
+        }
         Some(text) => put("prompt", text.into()),
         None => put("context", json!(item.prompt)),
     }
@@ -118,8 +123,10 @@ impl<'a> DelimitedWriter<'a> {
             ("id", true),
             ("source_id", needed.source_ids),
             ("language", true),
-            ("prompt", needed.prompts || !needed.contexts),
-            ("context", needed.contexts),
+            ("prompt", needed.has_prompts()),
+            ("context", needed.has_contexts()),
+            ("prompt_chosen", needed.own_prompts),
+            ("prompt_rejected", needed.own_prompts),
             (if needed.lists { "chosen_list" } else { "chosen" }, true),
             (if needed.lists { "rejected_list" } else { "rejected" }, true),
             ("subset", true),
@@ -146,12 +153,15 @@ impl Writer for DelimitedWriter<'_> {
             }
         };
         let models = || ConvertError::Models { row: item.row, format: self.format };
-        let cells: [(Cow<'_, str>, bool); 13] = [
+        let [prompt_chosen, prompt_rejected] = prompts_of_sides(item);
+        let cells: [(Cow<'_, str>, bool); 15] = [
             (item.id.as_str().into(), true),
             (item.source.as_str().into(), needed.source_ids),
             (item.lang.code().into(), true),
-            (plain.unwrap_or("").into(), needed.prompts || !needed.contexts),
-            (if plain.is_some() { "".into() } else { json!(item.prompt).to_string().into() }, needed.contexts),
+            (plain.unwrap_or("").into(), needed.has_prompts()),
+            (if plain.is_some() { "".into() } else { json!(item.prompt).to_string().into() }, needed.has_contexts()),
+            (prompt_chosen.into(), needed.own_prompts),
+            (prompt_rejected.into(), needed.own_prompts),
             (side(&item.chosen).into(), true),
             (side(&item.rejected).into(), true),
             (item.subset.as_str().into(), true),

@@ -88,6 +88,22 @@ impl Records {
         )
     }
 
+    /// The same, also of a list that repeats it; lists of several names, and null, are `None`.
+    pub fn common_name(&mut self, column: usize) -> Result<Option<String>, ReadError> {
+        let one = |cell: Cell<'_>| match cell.is_null() {
+            true => Ok(None),
+            false => cell.into_name().map(|name| Some(name.into_owned()).filter(|name| !name.is_empty())),
+        };
+        self.read(column, |cell| match cell {
+            Cell::List(items) => {
+                let names = items.into_iter().map(one).collect::<Result<Vec<_>, _>>()?;
+                let same = names.windows(2).all(|pair| pair[0] == pair[1]);
+                Ok(names.into_iter().next().flatten().filter(|_| same))
+            }
+            single => one(single),
+        })
+    }
+
     /// A finite number, also as a list of one; null is `None`.
     pub fn number(&mut self, column: usize) -> Result<Option<f64>, ReadError> {
         self.read(column, |cell| cell.into_number())

@@ -235,6 +235,15 @@ const REWARDS: &[Spec] = &[
         family: || Family::LmBeside(LmBeside { text: LmText::Rationale, ..LmBeside::default() }),
     },
     Spec {
+        name: "cloud",
+        formula: "L(z) of rewards read at the end of critiques of the two responses + lm-weight*NLL(critiques), through the \
+                  model's own output layer",
+        needs: "pairs of critiques with prompt-chosen and prompt-rejected, as `rmbench data judgments --judge critique` \
+                writes them; a language model",
+        paper: "CLoud, arXiv 2408.11791",
+        family: || Family::LmBeside(LmBeside { lm_weight: 1.25, text: LmText::Critiques }),
+    },
+    Spec {
         name: "individual",
         formula: "L(z) of r_u = r + u*(W*h), u a short vector per user, h what the reward head reads",
         needs: "pairs with user, of two or more users",

@@ -6,6 +6,7 @@
 
 mod agreement;
 mod annotators;
+mod authors;
 mod calibration;
 mod comparability;
 mod content_blind;
@@ -74,6 +75,7 @@ static OF_ITEMS: &[(&str, OfItems)] = &[
     ("baselines without content", content_blind::content_blind),
     ("votes", votes::votes),
     ("annotators", annotators::annotators),
+    ("authors", authors::authors),
     ("preference dissection", dissection::dissection),
     ("distances of hidden states", distance::distance),
     ("studies", studies::studies),

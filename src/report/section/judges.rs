@@ -1,5 +1,7 @@
 //! How judges judged: by language, what position does, how often orders agree, what could not be read; and the cost.
 
+use super::authors;
+use super::details::Details;
 use super::matrix::{self, MatrixRow};
 use super::{benchmark_id, per_benchmark};
 use crate::report::block::{Block, Cell, Column, Inline, Row, Table, Value};
@@ -89,7 +91,32 @@ fn tables(findings: &Findings, benchmark: &BenchmarkInfo, i: usize, run: usize) 
         let of = ("judges-verdicts", caption.as_str());
         blocks.push(Block::Table(by_language(findings, benchmark, (i, run), of, &verdicts)));
     }
+    blocks.extend(absent(findings, benchmark, run, &verdicts));
     blocks
+}
+
+/// What cannot be said of a judge, and what would be needed for it.
+fn absent(findings: &Findings, benchmark: &BenchmarkInfo, run: usize, said: &[&str]) -> Option<Block> {
+    const NEEDS: [(&str, &str); 6] = [
+        ("verdict-confidence", "calibration of verdicts (verdicts with probabilities: judge.log-probs)"),
+        ("yes-bias", "bias towards yes (a protocol of yes and no, with probabilities)"),
+        ("panel-agreement", "agreement of a panel (several judges: judge.panel)"),
+        ("grade-inflation", "inflation of grades (ratings on a scale, and gold grades)"),
+        ("prompt-language-effect", "effect of the prompt's language (two runs that differ in judge.prompt-language)"),
+        (
+            authors::ANALYSIS,
+            "self-preference (who wrote the responses: --annotations with chosen-model, rejected-model)",
+        ),
+    ];
+    let has_authors = || {
+        Details::of(findings, benchmark, authors::ANALYSIS).is_some_and(|d| !d.runs(authors::OWN, &[run]).is_empty())
+    };
+    let missing = |id: &str| match id {
+        authors::ANALYSIS => !has_authors(),
+        id => !said.contains(&id),
+    };
+    let needs: Vec<&str> = NEEDS.iter().filter(|(id, _)| missing(id)).map(|(_, needs)| *needs).collect();
+    (!needs.is_empty()).then(|| Block::Note(format!("Not enough data for: {}.", needs.join("; ")).into()))
 }
 
 /// Languages down, measures across; averages on top.

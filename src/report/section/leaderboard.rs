@@ -1,8 +1,11 @@
 //! All runs by their headline number.
 
+use std::collections::BTreeSet;
+
 use super::comparisons::counted;
 use super::{benchmark_id, matrix, per_benchmark};
 use crate::lang::Lang;
+use crate::provenance::RunInfo;
 use crate::report::block::{Block, Cell, Column, Inline, Row, Table, Value, common_n, visible};
 use crate::report::figure::{Dot, DotRow, Dots, Figure, Label, Plot, Reference};
 use crate::report::findings::{BenchmarkInfo, Findings, Languages, Ranking, Scope};
@@ -29,6 +32,7 @@ fn of_benchmark(findings: &Findings, benchmark: &BenchmarkInfo, i: usize) -> Opt
         blocks.push(figure(findings, benchmark, i, (&accuracy, &order, &headline)).into());
     }
     blocks.push(table(findings, benchmark, i, (&accuracy, &order, &headline)).into());
+    blocks.extend(kinds(findings, &order));
     let absent: Vec<Inline> = (0..findings.runs.len())
         .filter(|run| !order.contains(run))
         .map(|run| Inline::new().name(run_name(findings, run)))
@@ -37,6 +41,43 @@ fn of_benchmark(findings: &Findings, benchmark: &BenchmarkInfo, i: usize) -> Opt
         blocks.push(Block::Note(Inline::new().text("Not scored on this benchmark: ").list(absent).text(".")));
     }
     Some(blocks)
+}
+
+/// What each run's rewards are, where they are not all of one kind.
+fn kinds(findings: &Findings, order: &[usize]) -> Option<Block> {
+    let model = |run: &&usize| !matches!(findings.runs[**run].kind.as_str(), "mock" | "imported" | "unknown");
+    let distinct: BTreeSet<&str> = order.iter().filter(model).map(|run| findings.runs[*run].kind.as_str()).collect();
+    if distinct.len() < 2 {
+        return None;
+    }
+    let entry =
+        |run: &usize| (Inline::new().name(run_name(findings, *run)), Inline::new().prose(&kind(&findings.runs[*run])));
+    Some(Block::Definitions(order.iter().map(entry).collect()))
+}
+
+/// In words.
+fn kind(run: &RunInfo) -> String {
+    let settings = run.settings.parse::<toml::Table>().unwrap_or_default();
+    let of_judge = |key: &str| Some(settings.get("judge")?.get(key)?.as_str()?.to_owned());
+    let judge = of_judge("protocol").map(|protocol| {
+        let soft = of_judge("verdicts").as_deref() == Some("soft");
+        let how = if soft { "probabilities of its verdicts" } else { "its verdicts" };
+        format!("the reward is made of {how} by the protocol `{protocol}`")
+    });
+    let judge = judge.unwrap_or_else(|| "the reward is made of its verdicts".to_owned());
+    match run.kind.as_str() {
+        "scalar" => "scalar: one number per response from a reward head".to_owned(),
+        "embedding" => "scalar: one number per response from a head on vectors that come with the data".to_owned(),
+        "implicit" => {
+            let reference = run.digests.keys().any(|name| name.starts_with("reference/"));
+            let against = if reference { "against a reference model" } else { "alone, without a reference model" };
+            format!("implicit: a language model's own log-probabilities, {against}")
+        }
+        "generative" => format!("generative: a language model of this machine judges; {judge}"),
+        "endpoint" => format!("generative: a judge behind a server; {judge}"),
+        "mock" => "no model".to_owned(),
+        other => other.to_owned(),
+    }
 }
 
 type Ranked<'a> = (&'a Lookup<'a>, &'a [usize], &'a Languages);

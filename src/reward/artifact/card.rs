@@ -78,7 +78,8 @@ impl RewardCard {
         let head = model.network.head();
         let said = head.options().clone();
         Self {
-            kind: RewardKind::Scalar,
+            // What a critique's head says of a response without one is nothing that it learnt.
+            kind: if *head.kind() == HeadKind::Critique { RewardKind::Generative } else { RewardKind::Scalar },
             objective: objective.map(str::to_owned),
             pooling: Some(model.pooling),
             head: (!head.is_plain()).then(|| head.kind().clone()),

@@ -13,6 +13,9 @@ const LINEAR: [&str; 6] = ["score", "v_head", "v_head.summary", "regression_head
 /// Heads of several layers by name.
 const MLP: [&str; 2] = ["score", "v_head.summary"];
 
+/// CLoud's head.
+pub(super) const CRITIQUE: &str = "reward_head";
+
 /// How the tensors of known heads begin: those of other heads than the one a user names have no use.
 pub(super) fn tensors() -> Vec<String> {
     let parts = [
@@ -24,6 +27,7 @@ pub(super) fn tensors() -> Vec<String> {
         "classifier",
         "head",
         "ideal",
+        CRITIQUE,
     ];
     LINEAR.into_iter().chain(parts).map(|name| format!("{name}.")).collect()
 }
@@ -47,6 +51,9 @@ impl Found<'_> {
         let mut kinds = Vec::new();
         if has("regression_layer.weight".into()) {
             kinds.push(HeadKind::Gated);
+        }
+        if has(format!("{CRITIQUE}.out_proj.weight")) {
+            kinds.push(HeadKind::Critique);
         }
         let prefix = self.json.get("value_head_prefix").and_then(Value::as_str).unwrap_or("score");
         for name in LINEAR.into_iter().chain((!LINEAR.contains(&prefix)).then_some(prefix)) {
@@ -100,9 +107,11 @@ impl Found<'_> {
                     _ => Pooling::Cls,
                 }
             }
-            HeadKind::VocabularyLogit { .. } | HeadKind::Vocabulary | HeadKind::SelfWeighted | HeadKind::IdealPoint => {
-                Pooling::MaskLast
-            }
+            HeadKind::VocabularyLogit { .. }
+            | HeadKind::Vocabulary
+            | HeadKind::SelfWeighted
+            | HeadKind::IdealPoint
+            | HeadKind::Critique => Pooling::MaskLast,
             HeadKind::Gated => Pooling::HfLegacyFirstPad,
         })
     }

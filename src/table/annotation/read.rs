@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `votes-chosen`, `votes-rejected`, `votes-tie` (may be absent) | how many people preferred which |
 //! | `annotator`, `prefers`, `group` (may be absent) | one person's opinion: `chosen`, `rejected`, `tie`, or a number that is above 0, below 0 or 0 |
+//! | `chosen-model`, `rejected-model` | who wrote the responses of each side |
 //! | `chosen.NAME`, `rejected.NAME` | a property of both responses: a number or truth value, or a list with one per response (then their mean) |
 //!
 //! Several kinds may stand in one file. Names are compared without case, `_` is `-`.
@@ -41,7 +42,7 @@ impl AnnotationError {
             AnnotationError::File(_) => None,
             AnnotationError::Columns { .. } => Some(
                 "columns are id, language, subset, benchmark; votes-chosen and votes-rejected; annotator and prefers; \
-                 chosen.NAME and rejected.NAME"
+                 chosen-model and rejected-model; chosen.NAME and rejected.NAME"
                     .to_owned(),
             ),
             AnnotationError::Row { .. } => Some("correct the row, or leave it out".to_owned()),
@@ -60,6 +61,7 @@ struct Columns {
     lang: Option<usize>,
     votes: Option<(usize, usize, Option<usize>)>,
     opinion: Option<(usize, usize, Option<usize>)>,
+    authors: Option<(usize, usize)>,
     /// Name, column of the chosen and of the rejected response.
     properties: Vec<(String, usize, usize)>,
 }
@@ -81,6 +83,7 @@ impl Columns {
         };
         let votes = together("votes-chosen", "votes-rejected")?.map(|(a, b)| (a, b, find(&["votes-tie"])));
         let opinion = together("annotator", "prefers")?.map(|(a, b)| (a, b, find(&["group"])));
+        let authors = together("chosen-model", "rejected-model")?;
         let mut properties = Vec::new();
         for (at, name) in names.iter().enumerate() {
             let Some(property) = name.strip_prefix("chosen.") else { continue };
@@ -90,11 +93,11 @@ impl Columns {
             };
             properties.push((property.to_owned(), at, rejected));
         }
-        if votes.is_none() && opinion.is_none() && properties.is_empty() {
+        if votes.is_none() && opinion.is_none() && authors.is_none() && properties.is_empty() {
             return Err(wrong("says nothing of the items".to_owned()));
         }
         let (benchmark, subset, lang) = (find(&["benchmark"]), find(&["subset"]), find(&["language", "lang"]));
-        Ok(Columns { id, benchmark, subset, lang, votes, opinion, properties })
+        Ok(Columns { id, benchmark, subset, lang, votes, opinion, authors, properties })
     }
 }
 
@@ -104,6 +107,7 @@ struct Reader<'a> {
     by_id: HashMap<Symbol, Vec<u32>>,
     annotators: HashMap<String, u32>,
     groups: HashMap<String, u32>,
+    authors: HashMap<String, u32>,
     found: Annotations,
 }
 
@@ -116,8 +120,8 @@ pub fn read(table: &ItemTable, paths: &[PathBuf]) -> Result<Annotations, Annotat
     for (at, key) in table.items.iter().enumerate() {
         by_id.entry(key.item).or_default().push(at as u32);
     }
-    let mut reader =
-        Reader { table, by_id, annotators: HashMap::new(), groups: HashMap::new(), found: Annotations::default() };
+    let (annotators, groups, authors) = (HashMap::new(), HashMap::new(), HashMap::new());
+    let mut reader = Reader { table, by_id, annotators, groups, authors, found: Annotations::default() };
     for path in paths {
         reader.file(path)?;
     }
@@ -210,6 +214,13 @@ impl Reader<'_> {
                     self.found.add_opinion(Opinion { item: *item, annotator, group, choice });
                 }
             }
+        }
+        if let Some((chosen, rejected)) = columns.authors
+            && let (Some(chosen), Some(rejected)) = (records.common_name(chosen)?, records.common_name(rejected)?)
+        {
+            let mut of = |name| number(&mut self.authors, &mut self.found.authors, name);
+            let authors = [of(chosen), of(rejected)];
+            items.iter().for_each(|item| self.found.set_authors(*item, authors));
         }
         for (name, chosen, rejected) in &columns.properties {
             let sides = [*chosen, *rejected].map(|column| records.amounts(column));

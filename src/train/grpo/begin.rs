@@ -47,6 +47,13 @@ pub fn begin(
     let protocol = Protocol::find(&judge.protocol).map_err(|e| {
         TrainError::Settings(format!("`judge.protocol`: {e}{}", e.hint().map_or(String::new(), |h| format!("; {h}"))))
     })?;
+    if judge.worth.reads_grades()[0] && !protocol.asks_for_grades() {
+        let why = format!(
+            "`judge.worth` counts ratings of single responses, and the protocol `{}` asks for none",
+            protocol.name
+        );
+        return Err(TrainError::Settings(why));
+    }
     let parts = ModelParts::find(spec, source.base.as_deref(), progress)
         .map_err(|e| TrainError::Begin(format!("{e}; {}", e.hint())))?;
     let loading = Loading { device: on, weights: Kind::Float, compute, missing: MissingHead::Refuse };

@@ -50,7 +50,7 @@ pub fn evaluate(model: &JudgeModel, asked: &[Asked], judge: &JudgeTraining) -> R
     let mut found = JudgeEvaluation::default();
     for (asked, reply) in asked.iter().zip(&written) {
         let reading = model.protocol.grammar(asked.lang).read(&reply.text);
-        let (parsed, right) = (matches!(reading, Reading::Verdict { .. }), is_right(&reading, &asked.gold));
+        let (parsed, right) = (matches!(reading, Reading::Verdict { .. }), is_right(&reading, &asked.gold.verdict));
         for share in [&mut found.overall, found.languages.entry(asked.lang).or_default()] {
             share.n += 1;
             share.parsed += usize::from(parsed);

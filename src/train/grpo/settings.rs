@@ -57,7 +57,10 @@ impl JudgeTraining {
         ];
         match checks.iter().find(|(_, holds, _)| !holds) {
             Some((name, _, expected)) => Err(TrainError::Settings(format!("`judge.{name}` should be {expected}"))),
-            None => Ok(()),
+            None => match self.worth.problem() {
+                Some(expected) => Err(TrainError::Settings(format!("`judge.worth` should be {expected}"))),
+                None => Ok(()),
+            },
         }
     }
 }

@@ -3,12 +3,13 @@
 use serde_json::{Value, json};
 use tch::{Kind, Tensor};
 
+use super::evaluation;
 use super::model::JudgeModel;
 use super::questions::Asked;
 use super::settings::JudgeTraining;
 use crate::generation::{Finish, Sampling, Task};
 use crate::judge::grammar::Reading;
-use crate::judge::verifiable::advantages;
+use crate::judge::verifiable::{Answer, advantages};
 use crate::objective::grpo::{TokenLogProbs, distances, means};
 use crate::text::batch::{TokenBatch, cost, plan};
 use crate::text::encode::Encoded;
@@ -65,13 +66,14 @@ impl Step<'_> {
         let mut report = StepReport { replies: written.len(), groups: batch.len(), ..StepReport::default() };
         let (mut encoded, mut weights) = (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
         for (asked, group) in batch.iter().zip(written.chunks(n)) {
-            let readings: Vec<Reading> =
-                group.iter().map(|reply| model.protocol.grammar(asked.lang).read(&reply.text)).collect();
+            let answers: Vec<Answer> =
+                group.iter().map(|reply| Answer::read(&model.protocol, asked.lang, &reply.text)).collect();
             let worths: Vec<f64> =
-                readings.iter().map(|reading| judge.worth.of(reading, &asked.gold, &model.protocol)).collect();
+                answers.iter().map(|answer| judge.worth.of(answer, &asked.gold, &model.protocol)).collect();
             report.worth += worths.iter().sum::<f64>();
-            report.parsed += readings.iter().filter(|r| matches!(r, Reading::Verdict { .. })).count();
-            report.right += readings.iter().filter(|r| super::evaluation::is_right(r, &asked.gold)).count();
+            report.parsed += answers.iter().filter(|a| matches!(a.reading, Reading::Verdict { .. })).count();
+            let is_right = |answer: &&Answer| evaluation::is_right(&answer.reading, &asked.gold.verdict);
+            report.right += answers.iter().filter(is_right).count();
             report.even += usize::from(worths.windows(2).all(|pair| pair[0] == pair[1]));
             report.cut += group.iter().filter(|reply| reply.finish == Finish::Length).count();
             let sequences: Vec<Vec<u32>> =

@@ -174,7 +174,7 @@ fn goals_are_learnt_both_ways() {
 #[test]
 fn a_step_does_not_depend_on_its_pieces() {
     tch::set_num_threads(1);
-    for name in ["dpo", "kto", "bco", "orpo", "mpo"] {
+    for name in ["dpo", "kto", "bco", "orpo", "mpo", "sft"] {
         let data = given(name);
         let of = |budget: usize| {
             let dir = tempfile::tempdir().unwrap();

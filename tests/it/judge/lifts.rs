@@ -48,7 +48,7 @@ place = { delimited = { open = "[[", close = "]]" } }
 meaning = { letter = {} }
 "#;
 
-const YES_NO: &str = r#"
+pub const YES_NO: &str = r#"
 name = "tiny-yes"
 title = "Tiny"
 about = "One short answer."
@@ -77,7 +77,7 @@ fn answer(item: usize, side: &str, worth: &str) -> String {
 }
 
 /// Items of a range; with `by_lot` the label says nothing.
-fn write_pairs(path: &Path, items: std::ops::Range<usize>, by_lot: bool) {
+pub fn write_pairs(path: &Path, items: std::ops::Range<usize>, by_lot: bool) {
     let line = |item: usize| {
         let (good, bad) = (answer(item, "good", "gold"), answer(item, "bad", "lead"));
         let swap = by_lot && random::uniform(6, "lot", item.to_string()) < 0.5;
@@ -115,7 +115,7 @@ fn base(dir: &Path) {
 }
 
 /// A place with the data: 600 items to learn from, 150 to be judged.
-fn place() -> tempfile::TempDir {
+pub fn place() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     write_pairs(&dir.path().join("train.jsonl"), 0..600, false);
     write_pairs(&dir.path().join("lot.jsonl"), 0..600, true);
@@ -126,7 +126,7 @@ fn place() -> tempfile::TempDir {
     dir
 }
 
-fn does(dir: &Path, args: &[&str]) -> String {
+pub fn does(dir: &Path, args: &[&str]) -> String {
     let output = rmbench(dir, args).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(matches!(output.status.code(), Some(0 | 1)), "{args:?}: {said}");
@@ -135,20 +135,20 @@ fn does(dir: &Path, args: &[&str]) -> String {
 
 const TRAINING: [&str; 6] = ["--set", "batch-size=64", "--set", "lr=3e-3", "--set", "length-window=8"];
 
-fn train(dir: &Path, model: &str, data: &str, out: &str, more: &[&str]) -> String {
+pub fn train(dir: &Path, model: &str, data: &str, out: &str, more: &[&str]) -> String {
     let own = ["train", "--model", model, "--data", data, "--out", out, "--device", "cpu"];
     does(dir, &[&own[..], &TRAINING[..], more].concat())
 }
 
 /// What a judge is right about, with its interval, and what of its replies can be read.
-struct Found {
-    right: f64,
-    low: f64,
-    high: f64,
-    parsed: f64,
+pub struct Found {
+    pub right: f64,
+    pub low: f64,
+    pub high: f64,
+    pub parsed: f64,
 }
 
-fn judge(dir: &Path, model: &str, protocol: &str, out: &str) -> Found {
+pub fn judge(dir: &Path, model: &str, protocol: &str, out: &str) -> Found {
     let args = ["score", "--model", model, "--judge", protocol, "--pairs", "held-out.jsonl", "--out", out];
     does(dir, &[&args[..], &["--set", "endpoint.cache=off", "--set", "device=cpu"]].concat());
     let rows = JudgmentFile::open(&dir.join(out).join("judgments.parquet")).unwrap().rows().unwrap();
@@ -163,23 +163,29 @@ fn judge(dir: &Path, model: &str, protocol: &str, out: &str) -> Found {
     });
     let right = right.count() as f64 / 300.0;
     let parsed = rows.iter().filter(|row| row.judgment.outcome == Outcome::Verdict).count() as f64 / 300.0;
-    // Two judgments of one item are not independent: as many as there are items.
-    let interval = wilson(right, 150.0, 0.95).unwrap();
-    let found = Found { right, low: interval.low, high: interval.high, parsed };
-    eprintln!("{out}: right {:.3} [{:.3}, {:.3}], parsed {:.3}", found.right, found.low, found.high, found.parsed);
-    found
+    Found::of(out, right, parsed)
 }
 
-fn is_by_chance(found: &Found) {
+impl Found {
+    /// Two judgments of one item are not independent: the interval is that of the 150 items.
+    pub fn of(name: &str, right: f64, parsed: f64) -> Self {
+        let interval = wilson(right, 150.0, 0.95).unwrap();
+        let found = Found { right, low: interval.low, high: interval.high, parsed };
+        eprintln!("{name}: right {right:.3} [{:.3}, {:.3}], parsed {parsed:.3}", found.low, found.high);
+        found
+    }
+}
+
+pub fn is_by_chance(found: &Found) {
     assert!(found.low < 0.5 && found.high > 0.5, "{} [{}, {}]", found.right, found.low, found.high);
 }
 
-fn is_lifted(found: &Found) {
+pub fn is_lifted(found: &Found) {
     assert!(found.low > 0.8 && found.parsed > 0.95, "{} from {}, parsed {}", found.right, found.low, found.parsed);
 }
 
 /// A judge that knows the form of verdicts and nothing else.
-fn by_lot(dir: &Path) {
+pub fn by_lot(dir: &Path) {
     does(dir, &["data", "judgments", "lot.jsonl", "--judge", "tiny.toml", "--out", "lot.parquet"]);
     train(dir, "base", "lot.parquet", "lot", &["--set", "objective.name=sft", "--set", "epochs=4"]);
 }
@@ -197,6 +203,42 @@ fn supervised_verdicts_lift_a_judge() {
     does(dir, &["data", "judgments", "train.jsonl", "--judge", "tiny.toml", "--out", "verdicts.parquet"]);
     train(dir, "lot", "verdicts.parquet", "sft", &["--set", "objective.name=sft", "--set", "epochs=12"]);
     is_lifted(&judge(dir, "sft", "tiny.toml", "after"));
+}
+
+const LETTER: &str = r#"
+name = "tiny-letter"
+title = "Tiny"
+about = "Two short answers, one letter."
+papers = ["ours"]
+shows = 2
+
+[ask]
+max-tokens = 1
+log-probs = true
+
+[[message]]
+role = "user"
+text = "A: {{ responses[0] }} B: {{ responses[1] }} Better?"
+
+[verdict]
+place = "first-word"
+meaning = { letter = {} }
+"#;
+
+/// A pairwise preference model: one letter, read by its probability, in both orders.
+#[test]
+fn letters_lift_a_preference_model() {
+    let place = place();
+    let dir = place.path();
+    fs::write(dir.join("letter.toml"), LETTER).unwrap();
+    is_by_chance(&judge(dir, "base", "letter.toml", "before"));
+    does(dir, &["data", "judgments", "train.jsonl", "--judge", "letter.toml", "--out", "letters.parquet"]);
+    train(dir, "base", "letters.parquet", "preference", &["--set", "objective.name=sft", "--set", "epochs=12"]);
+    is_lifted(&judge(dir, "preference", "letter.toml", "after"));
+    let rows = JudgmentFile::open(&dir.join("after/judgments.parquet")).unwrap().rows().unwrap();
+    assert!(rows.iter().all(|row| {
+        row.judgment.probabilities.as_ref().is_some_and(|p| p.len() == 2 && (p[0] + p[1] - 1.0).abs() < 1e-9)
+    }));
 }
 
 #[test]

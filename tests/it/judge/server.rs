@@ -44,6 +44,8 @@ struct State {
     only: Option<(u16, Value)>,
     /// Requests whose text contains this are answered with this.
     special: Vec<(String, String)>,
+    /// Leaves log-probabilities out, whoever asks for them.
+    silent: bool,
 }
 
 /// Runs until the test's process ends.
@@ -92,6 +94,11 @@ impl ChatServer {
 
     pub fn only(&self, only: Option<(u16, Value)>) {
         self.change(|state| state.only = only);
+    }
+
+    /// Gives no log-probabilities from now on.
+    pub fn keep_log_probs(&self) {
+        self.change(|state| state.silent = true);
     }
 
     /// Requests that contain a text are answered with this reply.
@@ -165,7 +172,8 @@ impl ChatServer {
         }
         let request: Value = serde_json::from_str(body).unwrap();
         let special = self.change(|state| state.special.iter().find(|(text, _)| body.contains(text)).cloned());
-        let right = chat(&request, special.map(|(_, reply)| reply)).to_string();
+        let silent = self.change(|state| state.silent);
+        let right = answer(&request, special.map(|(_, reply)| reply), silent).to_string();
         match fault {
             Some(Fault::Status(status, wait)) => {
                 let headers: Vec<String> = wait.iter().map(|wait| format!("Retry-After: {wait}")).collect();
@@ -197,26 +205,74 @@ impl ChatServer {
     }
 }
 
-/// The answer of a judge that prefers answers with `good` in them, and the first one where both or none have it.
-fn chat(request: &Value, special: Option<String>) -> Value {
-    let messages = request["messages"].as_array().unwrap();
-    let last = messages.last().unwrap()["content"].as_str().unwrap();
-    let words: usize = messages.iter().map(|m| m["content"].as_str().unwrap().split_whitespace().count()).sum();
+/// A reply in tokens: each with its alternatives and their probabilities, itself first.
+type Spoken = Vec<(String, Vec<(&'static str, f64)>)>;
+
+/// What a judge says that prefers answers with `good` in them: of two the first where both or none have it, with 7 : 2 for its
+/// letter, or as many for either where it cannot tell; of one yes or no, with 8 : 1.
+fn judged(last: &str) -> Spoken {
+    if last.contains("Reply with one word") {
+        let good = last.contains("Answer:\na good answer") || last.contains("Answer:\nanother good answer");
+        let [one, other] = if good { ["Yes", "No"] } else { ["No", "Yes"] };
+        return vec![(one.to_owned(), vec![(one, 0.8), (other, 0.1), ("Well", 0.1)])];
+    }
     let part = |name: &str| {
         let begin = last.find(&format!("[Start of {name}'s answer]")).unwrap_or(0);
         let end = last[begin..].find("[End of").map_or(last.len(), |at| begin + at);
         last[begin..end].contains("good")
     };
-    let reply = special.unwrap_or_else(|| match (part("Assistant A"), part("Assistant B")) {
-        (false, true) => "B is better. [[B]]".to_owned(),
-        _ => "A is better. [[A]]".to_owned(),
-    });
+    let (letter, top) = match (part("Assistant A"), part("Assistant B")) {
+        (false, true) => ("B", vec![("B", 0.7), ("A", 0.2), ("C", 0.1)]),
+        (true, false) => ("A", vec![("A", 0.7), ("B", 0.2), ("C", 0.1)]),
+        _ => ("A", vec![("A", 0.4), ("B", 0.4), ("C", 0.2)]),
+    };
+    vec![(format!("{letter} is better. [["), Vec::new()), (letter.to_owned(), top), ("]]".to_owned(), Vec::new())]
+}
+
+/// An answer of either API, with log-probabilities where they are asked for.
+fn answer(request: &Value, special: Option<String>, silent: bool) -> Value {
+    let chat = request["messages"].as_array();
+    let texts: Vec<&str> = match chat {
+        Some(messages) => messages.iter().map(|message| message["content"].as_str().unwrap()).collect(),
+        None => vec![request["prompt"].as_str().unwrap()],
+    };
+    let words: usize = texts.iter().map(|text| text.split_whitespace().count()).sum();
+    let spoken = match special {
+        Some(reply) => vec![(reply, Vec::new())],
+        None => judged(texts.last().unwrap()),
+    };
+    let reply: String = spoken.iter().map(|(token, _)| token.as_str()).collect();
+    let most = match (&request["logprobs"], silent) {
+        (_, true) => 0,
+        (Value::Bool(true), _) => request["top_logprobs"].as_u64().unwrap_or(0),
+        (n, _) => n.as_u64().unwrap_or(0),
+    };
+    let top = |(token, top): &(String, Vec<(&'static str, f64)>)| -> Vec<(String, f64)> {
+        let all = top.iter().map(|(text, p)| ((*text).to_owned(), p.ln()));
+        let all: Vec<_> = if top.is_empty() { vec![(token.clone(), 0.0)] } else { all.collect() };
+        all.into_iter().take(most as usize).collect()
+    };
     let n_reply = reply.split_whitespace().count();
-    json!({
-        "id": "x", "object": "chat.completion", "model": MODEL,
-        "choices": [{"index": 0, "message": {"role": "assistant", "content": reply}, "finish_reason": "stop"}],
-        "usage": {"prompt_tokens": words, "completion_tokens": n_reply, "total_tokens": words + n_reply},
-    })
+    let usage = json!({"prompt_tokens": words, "completion_tokens": n_reply, "total_tokens": words + n_reply});
+    let mut choice = match chat {
+        Some(_) => json!({"index": 0, "message": {"role": "assistant", "content": reply}, "finish_reason": "stop"}),
+        None => json!({"index": 0, "text": reply, "finish_reason": "stop"}),
+    };
+    if most > 0 && chat.is_some() {
+        let token = |spoken: &(String, Vec<(&'static str, f64)>)| {
+            let top = top(spoken);
+            let all: Vec<Value> = top.iter().map(|(text, p)| json!({"token": text, "logprob": p})).collect();
+            json!({"token": spoken.0, "logprob": top[0].1, "top_logprobs": all})
+        };
+        choice["logprobs"] = json!({"content": spoken.iter().map(token).collect::<Vec<Value>>()});
+    } else if most > 0 {
+        let tops: Vec<Value> = spoken.iter().map(|token| top(token).into_iter().collect::<Value>()).collect();
+        let tokens: Vec<&str> = spoken.iter().map(|(token, _)| token.as_str()).collect();
+        let own: Vec<f64> = spoken.iter().map(|token| top(token)[0].1).collect();
+        choice["logprobs"] = json!({"tokens": tokens, "token_logprobs": own, "top_logprobs": tops});
+    }
+    let object = if chat.is_some() { "chat.completion" } else { "text_completion" };
+    json!({"id": "x", "object": object, "model": MODEL, "choices": [choice], "usage": usage})
 }
 
 fn write(mut stream: &TcpStream, status: u16, headers: &[String], body: &[u8]) -> std::io::Result<bool> {

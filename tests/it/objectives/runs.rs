@@ -128,7 +128,7 @@ fn every_objective_takes_ten_steps_on_real_pairs() {
             "dial" => assert!(last["objective"]["critic_distance"].is_f64(), "{last}"),
             "individual" => assert_eq!(last["objective"]["users"], 3, "{last}"),
             "sspo" => assert!(last["objective"]["threshold"].is_f64(), "{last}"),
-            "lm-beside" | "rationale" => assert!(last["next_token_loss"].is_f64(), "{last}"),
+            "lm-beside" | "rationale" | "cloud" => assert!(last["next_token_loss"].is_f64(), "{last}"),
             _ => assert!(last["objective"].is_null() && last["next_token_loss"].is_null(), "{last}"),
         }
         // Among single responses and ties nothing is right or wrong.
@@ -143,7 +143,7 @@ fn every_objective_takes_ten_steps_on_real_pairs() {
 #[test]
 fn steps_do_not_depend_on_the_pieces() {
     let Some(pairs) = pairs() else { return };
-    for name in ["listmle", "bce", "mapl", "sspo", "more", "dial", "rationale"] {
+    for name in ["listmle", "bce", "mapl", "sspo", "more", "dial", "rationale", "cloud"] {
         let data = given(name, &pairs);
         let of = |budget: usize| {
             let dir = tempfile::tempdir().unwrap();
