@@ -135,6 +135,16 @@ impl Figure {
         }
     }
 
+    /// Whether it has no number: then it is not shown, and the table beside it says why.
+    pub fn is_empty(&self) -> bool {
+        match &self.plot {
+            Plot::Dots(dots) => dots.rows.iter().all(|row| row.dots.is_empty() && row.crowd.is_empty()),
+            Plot::Heat(heat) => heat.cells.iter().flatten().all(|cell| cell.estimate.is_none()),
+            Plot::Curves(curves) => curves.curves.iter().all(|curve| curve.points.is_empty()),
+            Plot::Tree(tree) => tree.branches.is_empty(),
+        }
+    }
+
     /// An `<svg>` element for a page: colours follow the page's style sheet.
     pub fn svg_inline(&self) -> String {
         svg::write(self, &self.scene(Frame::Page), svg::Style::Page)

@@ -221,6 +221,18 @@ pub static MEASURES: &[Measure] = &[
         about: "Share of responses that a judge gives the grade that people give.",
     },
     Measure {
+        id: "grade-kappa-linear",
+        title: "κ of grades, linear",
+        unit: Unit::Plain,
+        about: "Cohen's κ of a judge's grades and people's, weighted by the distance of grades.",
+    },
+    Measure {
+        id: "grade-kappa-quadratic",
+        title: "κ of grades, quadratic",
+        unit: Unit::Plain,
+        about: "The same, weighted by the squared distance of grades.",
+    },
+    Measure {
         id: "two-orders-first",
         title: "First order only",
         unit: Unit::Percent,
