@@ -10,7 +10,7 @@ use crate::benchmark::manifest::{Manifest, Rule};
 use crate::lang::Lang;
 use crate::metric::accuracy::credit;
 use crate::metric::design::Design;
-use crate::metric::observe::{Observed, observed};
+use crate::metric::observe::observed;
 use crate::metric::outcome::Evidence;
 use crate::metric::{Metric, Protocol, score_of};
 use crate::table::item::{Item, ItemKey, ItemTable, Symbol};

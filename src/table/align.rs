@@ -17,7 +17,6 @@ use super::item::{ItemKey, ItemTable, RunColumn, Symbol};
 use super::read::{Names, ScoreBatch, ScoreFile};
 use super::score::Side;
 use super::store::table_path;
-use crate::lang::Lang;
 use crate::provenance::RunInfo;
 
 impl ItemTable {

@@ -113,7 +113,7 @@ mod tests {
     use crate::benchmark::catalog;
     use crate::lang::Lang;
     use crate::metric::accuracy::ACCURACY;
-    use crate::metric::observe::{Observed, observed};
+    use crate::metric::observe::observed;
     use crate::metric::{Metric, TiePolicy};
     use crate::provenance::RunInfo;
     use crate::table::item::{ItemKey, RunColumn};

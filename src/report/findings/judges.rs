@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::metric::aggregate::Form;
 use crate::metric::judgment::ALL;
-use crate::metric::observe::{Observed, observed};
+use crate::metric::observe::observed;
 use crate::report::findings::Scope;
 use crate::report::findings::analysis::{Analysis, Basis, all_columns};
 use crate::report::findings::place::{Gaps, Placed};

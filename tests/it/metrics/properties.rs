@@ -3,7 +3,7 @@
 use rmbench::benchmark::manifest::Manifest;
 use rmbench::lang::Lang;
 use rmbench::metric::design::Design;
-use rmbench::metric::observe::{Observed, observed};
+use rmbench::metric::observe::observed;
 use rmbench::metric::{METRICS, Metric, Protocol};
 use rmbench::progress::Silent;
 use rmbench::report::findings::{Finding, FindingOptions, Findings, Languages, Scope};

@@ -3,7 +3,7 @@
 use rmbench::benchmark::catalog;
 use rmbench::benchmark::manifest::{Manifest, Rule};
 use rmbench::metric::design::Design;
-use rmbench::metric::observe::{Observed, observed};
+use rmbench::metric::observe::observed;
 use rmbench::metric::outcome::Evidence;
 use rmbench::metric::{Metric, Protocol, parts_of, score_of};
 use rmbench::progress::Silent;
