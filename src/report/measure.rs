@@ -222,16 +222,11 @@ pub static MEASURES: &[Measure] = &[
     },
     Measure {
         id: "grade-kappa-linear",
-        title: "κ of grades, linear",
+        title: "Linear κ",
         unit: Unit::Plain,
         about: "Cohen's κ of a judge's grades and people's, weighted by the distance of grades.",
     },
-    Measure {
-        id: "grade-kappa-quadratic",
-        title: "κ of grades, quadratic",
-        unit: Unit::Plain,
-        about: "The same, weighted by the squared distance of grades.",
-    },
+    Measure { id: "grade-kappa-quadratic", title: "Quadratic κ", unit: Unit::Plain, about: "By squared distance." },
     Measure {
         id: "two-orders-first",
         title: "First order only",
