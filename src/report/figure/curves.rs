@@ -64,7 +64,9 @@ impl Curves {
         let x_axis = Axis::covering(xs, self.x_unit(), left, right);
         self.grid(&mut scene, (&x_axis, &y_axis), (left, right, top, bottom));
         for (series, curve) in self.curves.iter().enumerate() {
-            marks(&mut scene, series, curve, (&x_axis, &y_axis));
+            // Curves with points at the same places stand side by side, or their intervals would cover each other.
+            let aside = if self.diagonal { 0.0 } else { series as f64 - (self.curves.len() as f64 - 1.0) / 2.0 };
+            marks(&mut scene, series, curve, (&x_axis, &y_axis, 4.0 * aside));
         }
         let x_title = fit(&self.x_axis, SMALL, scene.width - left);
         scene.words(x_title, (left, bottom + 36.0), Anchor::Start, SMALL, Ink::Muted);
@@ -128,9 +130,9 @@ fn marker(series: usize, center: (f64, f64)) -> Shape {
     Shape::Marker { kind: MarkerKind::of_series(series), center, radius: 4.0, ink, hollow: false }
 }
 
-fn marks(scene: &mut Scene, series: usize, curve: &Curve, (x_axis, y_axis): (&Axis, &Axis)) {
+fn marks(scene: &mut Scene, series: usize, curve: &Curve, (x_axis, y_axis, aside): (&Axis, &Axis, f64)) {
     let ink = Ink::Series(series % 4);
-    let at = |(x, e, _): &(f64, Estimate, String)| (x_axis.at(*x), y_axis.at(e.point));
+    let at = |(x, e, _): &(f64, Estimate, String)| (x_axis.at(*x) + aside, y_axis.at(e.point));
     let (run, lang) = (curve.label.run, curve.label.lang);
     let between = curve.points.windows(2).map(|pair| line(at(&pair[0]), at(&pair[1]), ink, 1.5)).collect();
     scene.groups.push(Group { shapes: between, run, lang, hover: None });
