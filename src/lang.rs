@@ -82,6 +82,11 @@ impl Resource {
 }
 
 impl Lang {
+    /// The eight bytes of its code.
+    pub(crate) fn bytes(self) -> [u8; 8] {
+        self.0
+    }
+
     pub const ENGLISH: Lang = Lang(*b"eng_Latn");
 
     /// A well-formed code (`xxx_Xxxx`), whether or not the table has an entry for it.

@@ -198,6 +198,56 @@ pub fn slope_terms(a: f64, margin: f64) -> [f64; 2] {
     [(1.0 - p) * margin, p * (1.0 - p) * margin * margin]
 }
 
+/// (cluster, margin, weight) of a pair of responses.
+pub type Pair = (u32, f64, f64);
+
+/// What clusters add to one sum.
+pub type Terms = Vec<(u32, f64)>;
+
+/// Where both orders of a pair fall at slope a: (p, 1) and (1 − p, 0).
+fn orders(a: f64, margin: f64) -> [(f64, f64); 2] {
+    [(sigmoid(a * margin), 1.0), (sigmoid(-a * margin), 0.0)]
+}
+
+/// The sums of [`Binned::from_sums`] at slope 1 over [`BINS`] bins.
+pub fn bin_terms(pairs: &[Pair]) -> Vec<Terms> {
+    let mut sums = vec![Vec::new(); BINS * SUMS];
+    for (cluster, margin, weight) in pairs {
+        for (p, y) in orders(1.0, *margin) {
+            let own = &mut sums[bin(p, BINS) * SUMS..][..SUMS];
+            own.iter_mut().zip([1.0, p, y]).for_each(|(sum, value)| sum.push((*cluster, weight * value)));
+        }
+    }
+    sums
+}
+
+/// The best slope and the terms of its gradient and curvature, [`slope_terms`].
+pub fn fit_terms(pairs: &[Pair]) -> Option<(f64, [Terms; 2])> {
+    let weighted: Vec<(f64, f64)> = pairs.iter().map(|(_, margin, weight)| (*margin, *weight)).collect();
+    let a = slope(&weighted)?;
+    let mut terms = [Vec::with_capacity(pairs.len()), Vec::with_capacity(pairs.len())];
+    for (cluster, margin, weight) in pairs {
+        let own = slope_terms(a, *margin);
+        terms.iter_mut().zip(own).for_each(|(terms, term)| terms.push((*cluster, weight * term)));
+    }
+    Some((a, terms))
+}
+
+/// Σ (p − y) of each bin at slope a, then its derivative by the slope, Σ p (1 − p) m for (p, 1) and the opposite for
+/// (1 − p, 0), then Σ 2 · weight. Pairs stay in the bins of slope a.
+pub fn transfer_terms(a: f64, pairs: &[Pair]) -> Vec<Terms> {
+    let mut sums = vec![Vec::new(); 2 * BINS + 1];
+    for (cluster, margin, weight) in pairs {
+        for (p, y) in orders(a, *margin) {
+            let at = bin(p, BINS);
+            sums[at].push((*cluster, weight * (p - y)));
+            sums[BINS + at].push((*cluster, weight * p * (1.0 - p) * margin * (2.0 * y - 1.0)));
+        }
+        sums[2 * BINS].push((*cluster, 2.0 * weight));
+    }
+    sums
+}
+
 /// ln σ(x) without overflow.
 pub fn ln_sigmoid(x: f64) -> f64 {
     if x >= 0.0 { -(-x).exp().ln_1p() } else { x - x.exp().ln_1p() }

@@ -10,6 +10,7 @@ pub mod comparable;
 pub mod correlation;
 pub mod irt;
 pub mod lasso;
+pub mod length;
 pub mod logistic;
 pub mod mahalanobis;
 pub mod permutation;

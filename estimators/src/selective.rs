@@ -2,6 +2,11 @@
 //! El-Yaniv 2017). AURC = mean over k of the error among the k most confident; equals in confidence share
 //! their mean.
 
+use rmbench_resampling::LANES;
+
+/// Up to here every step is taken by itself, beyond a single item is one.
+const EXACT: usize = 256;
+
 /// Items by falling confidence, equals together.
 #[derive(Debug, Clone)]
 pub struct Ordered {
@@ -67,6 +72,158 @@ impl Ordered {
         }
         Some((area / total, at))
     }
+
+    /// The same for [`LANES`] weightings of the clusters at once: AURC, then the accuracy at each coverage; NaN where
+    /// nothing weighs anything. Σ 1/(seen + k) over the steps k of one late item is taken at their middle.
+    pub fn curves(&self, weights: &[[f32; LANES]], coverages: &[f64]) -> Vec<[f64; LANES]> {
+        #[cfg(target_arch = "x86_64")]
+        {
+            if std::is_x86_feature_detected!("avx512f") {
+                // SAFETY: the processor has the instructions.
+                return unsafe { self.curves_avx512(weights, coverages) };
+            }
+            if std::is_x86_feature_detected!("avx2") {
+                // SAFETY: the processor has the instructions.
+                return unsafe { self.curves_avx2(weights, coverages) };
+            }
+        }
+        self.curves_here(weights, coverages)
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f")]
+    fn curves_avx512(&self, weights: &[[f32; LANES]], coverages: &[f64]) -> Vec<[f64; LANES]> {
+        self.curves_here(weights, coverages)
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    fn curves_avx2(&self, weights: &[[f32; LANES]], coverages: &[f64]) -> Vec<[f64; LANES]> {
+        self.curves_here(weights, coverages)
+    }
+
+    #[inline(always)]
+    fn curves_here(&self, weights: &[[f32; LANES]], coverages: &[f64]) -> Vec<[f64; LANES]> {
+        let mut total = [0.0; LANES];
+        for (cluster, _) in &self.items {
+            let own = &weights[*cluster as usize];
+            for lane in 0..LANES {
+                total[lane] += f64::from(own[lane]);
+            }
+        }
+        let mut order: Vec<usize> = (0..coverages.len()).collect();
+        order.sort_by(|a, b| coverages[*a].total_cmp(&coverages[*b]));
+        let mut lanes = Lanes {
+            seen: [0.0; LANES],
+            right: [0.0; LANES],
+            area: [0.0; LANES],
+            next: [0; LANES],
+            wanted: [f64::INFINITY; LANES],
+            total,
+            order: &order,
+            coverages,
+            at: vec![[f64::NAN; LANES]; coverages.len()],
+        };
+        for lane in 0..LANES {
+            lanes.want(lane);
+        }
+        let mut start = 0;
+        for end in &self.ends {
+            let group = &self.items[start..*end as usize];
+            match *group {
+                [(cluster, credit)] if start >= EXACT => lanes.add(&weights[cluster as usize], f64::from(credit)),
+                _ => lanes.add_group(group, weights),
+            }
+            start = *end as usize;
+        }
+        let mut area = lanes.area;
+        for lane in 0..LANES {
+            area[lane] = if total[lane] > 0.0 { area[lane] / total[lane] } else { f64::NAN };
+        }
+        std::iter::once(area).chain(lanes.at).collect()
+    }
+}
+
+/// Walks through items with [`LANES`] weightings.
+struct Lanes<'a> {
+    seen: [f64; LANES],
+    right: [f64; LANES],
+    area: [f64; LANES],
+    /// How many coverages were passed, and the weight at the next one.
+    next: [usize; LANES],
+    wanted: [f64; LANES],
+    total: [f64; LANES],
+    /// Coverages by size.
+    order: &'a [usize],
+    coverages: &'a [f64],
+    at: Vec<[f64; LANES]>,
+}
+
+impl Lanes<'_> {
+    fn want(&mut self, lane: usize) {
+        let next = self.order.get(self.next[lane]).filter(|_| self.total[lane] > 0.0);
+        self.wanted[lane] = next.map_or(f64::INFINITY, |at| (self.coverages[*at] * self.total[lane]).max(1.0) - 1e-9);
+    }
+
+    /// Coverages that the next items pass, which weigh `n` and are right with probability `share`.
+    fn pass(&mut self, lane: usize, n: f64, share: f64) {
+        while self.seen[lane] + n >= self.wanted[lane] {
+            let wanted = self.wanted[lane] + 1e-9;
+            let right = self.right[lane] + share * (wanted - self.seen[lane]);
+            self.at[self.order[self.next[lane]]][lane] = right / wanted;
+            self.next[lane] += 1;
+            self.want(lane);
+        }
+    }
+
+    /// One item, far from the first.
+    #[inline(always)]
+    fn add(&mut self, weights: &[f32; LANES], credit: f64) {
+        let mut passed = false;
+        for lane in 0..LANES {
+            let n = f64::from(weights[lane]);
+            let beyond = self.right[lane] - credit * self.seen[lane];
+            self.area[lane] += n * (1.0 - credit - beyond / (self.seen[lane] + 0.5 * (n + 1.0)));
+            passed |= self.seen[lane] + n >= self.wanted[lane];
+        }
+        if passed {
+            for lane in 0..LANES {
+                self.pass(lane, f64::from(weights[lane]), credit);
+            }
+        }
+        for lane in 0..LANES {
+            let n = f64::from(weights[lane]);
+            self.right[lane] += credit * n;
+            self.seen[lane] += n;
+        }
+    }
+
+    /// Items of equal confidence, step by step.
+    fn add_group(&mut self, group: &[(u32, f32)], weights: &[[f32; LANES]]) {
+        for lane in 0..LANES {
+            let (mut n, mut credit) = (0.0, 0.0);
+            for (cluster, own) in group {
+                let weight = f64::from(weights[*cluster as usize][lane]);
+                n += weight;
+                credit += weight * f64::from(*own);
+            }
+            if n <= 0.0 {
+                continue;
+            }
+            let share = credit / n;
+            let error = |k: f64| 1.0 - (self.right[lane] + share * k) / (self.seen[lane] + k);
+            let (mut area, mut k) = (0.0, 1.0);
+            while k <= n {
+                area += error(k);
+                k += 1.0;
+            }
+            area += (n + 1.0 - k) * error(n);
+            self.area[lane] += area;
+            self.pass(lane, n, share);
+            self.seen[lane] += n;
+            self.right[lane] += credit;
+        }
+    }
 }
 
 #[cfg(test)]
@@ -88,5 +245,40 @@ mod tests {
         let (area, at) = Ordered::new(items).curve(&[1.0; 3], &[0.5]).unwrap();
         assert!((area - 1.0 / 3.0).abs() < 1e-15 && (at[0] - 2.0 / 3.0).abs() < 1e-15);
         assert_eq!(Ordered::new(Vec::new()).curve(&[], &[0.5]), None);
+    }
+
+    /// 900 items of 300 clusters, every third confidence twice, weights as resampling draws them.
+    #[test]
+    fn many_weightings_are_as_one_by_one() {
+        let mut state = 7u32;
+        let mut draw = |below: u32| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) % below
+        };
+        let items = (0..900).map(|i| {
+            let confidence = f64::from(if i % 3 == 0 { i - i % 2 } else { i });
+            (draw(300), confidence, f64::from(draw(3)) / 2.0)
+        });
+        let ordered = Ordered::new(items.collect());
+        let mut weights = vec![[0.0; LANES]; 300];
+        for row in &mut weights {
+            for lane in 1..LANES {
+                row[lane] = draw(4) as f32 * 300.0 / 299.0;
+            }
+        }
+        let coverages = [0.9, 0.001, 0.5, 1.0];
+        let all = ordered.curves(&weights, &coverages);
+        assert!(all.iter().all(|row| row[0].is_nan()), "nothing weighs anything");
+        for lane in 1..LANES {
+            let own: Vec<f32> = weights.iter().map(|row| row[lane]).collect();
+            let (area, at) = ordered.curve(&own, &coverages).unwrap();
+            assert!((all[0][lane] - area).abs() < 1e-6, "{} {area}", all[0][lane]);
+            for (found, expected) in all[1..].iter().zip(at) {
+                assert!((found[lane] - expected).abs() < 1e-9, "{} {expected}", found[lane]);
+            }
+        }
+        let bits = |rows: &[[f64; LANES]]| rows.iter().flatten().map(|x| x.to_bits()).collect::<Vec<u64>>();
+        let plain = ordered.curves_here(&weights, &coverages);
+        assert_eq!(bits(&all)[1..], bits(&plain)[1..], "the same with every set of instructions");
     }
 }

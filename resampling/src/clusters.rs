@@ -5,8 +5,8 @@ use std::ops::Range;
 use crate::LANES;
 use crate::random::Stream;
 
-/// The jackknife leaves out clusters one by one up to so many, groups of them beyond.
-const MAX_GROUPS: usize = 4096;
+/// The jackknife leaves out clusters one by one up to so many, groups of them beyond: its variance by stratum needs no more.
+const MAX_GROUPS: usize = 1024;
 
 /// Clusters by stratum; every cluster is in exactly one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,13 +37,16 @@ impl Clusters {
             assert!(!std::mem::replace(&mut seen[*cluster as usize], true), "cluster {cluster} in two strata");
         }
         assert!(!seen.contains(&false), "a cluster is in no stratum");
-        let size = n.div_ceil(MAX_GROUPS).max(1);
-        let groups = strata.iter().enumerate().flat_map(|(number, stratum)| {
-            // At least two groups, or leaving one out leaves nothing.
-            let size = size.min(stratum.len().div_ceil(2)).max(1);
-            (0..stratum.len()).step_by(size).map(move |begin| (number, begin..(begin + size).min(stratum.len())))
-        });
-        Self { n, groups: groups.collect(), strata }
+        Self { n, groups: groups(&strata, MAX_GROUPS), strata }
+    }
+
+    /// The same clusters with a jackknife of about so many groups at most: beside few replicates of the bootstrap a long
+    /// one would be all the time.
+    pub fn grouped(mut self, at_most: usize) -> Self {
+        if at_most < self.groups.len() {
+            self.groups = groups(&self.strata, at_most);
+        }
+        self
     }
 
     /// Replicates of the jackknife.
@@ -105,7 +108,7 @@ impl Clusters {
     }
 
     /// Weights of replicates `first..first + LANES`, those below `n`: a row of lanes per cluster.
-    pub(crate) fn weights(&self, scheme: Scheme, first: usize, n: usize, out: &mut Vec<[f32; LANES]>) {
+    pub fn weights(&self, scheme: Scheme, first: usize, n: usize, out: &mut Vec<[f32; LANES]>) {
         out.clear();
         let lanes = LANES.min(n - first);
         match scheme {
@@ -128,6 +131,29 @@ impl Clusters {
             }
         }
     }
+}
+
+/// Cuts strata into groups, small strata into single clusters first: where a small stratum carries much of a number's
+/// variance, it decides the degrees of freedom.
+fn groups(strata: &[Vec<u32>], at_most: usize) -> Vec<(usize, Range<usize>)> {
+    let mut sizes: Vec<usize> = strata.iter().map(Vec::len).collect();
+    sizes.sort_unstable();
+    let (mut left, mut cap) = (at_most, usize::MAX);
+    for (at, size) in sizes.iter().enumerate() {
+        let share = left / (sizes.len() - at);
+        if *size > share {
+            cap = share;
+            break;
+        }
+        left -= size;
+    }
+    let of_stratum = |(number, stratum): (usize, &Vec<u32>)| {
+        let n = stratum.len();
+        // At least two groups, or leaving one out leaves nothing.
+        let k = n.div_ceil(n.div_ceil(cap.max(2)).max(1)).max(2).min(n);
+        (0..k).map(move |at| (number, at * n / k..(at + 1) * n / k)).collect::<Vec<_>>()
+    };
+    strata.iter().enumerate().flat_map(of_stratum).collect()
 }
 
 #[cfg(test)]
@@ -153,7 +179,11 @@ mod tests {
         assert_eq!((weights[3][4], weights[5][4]), (1.5, 1.5));
         assert_eq!(clusters.groups_by_stratum().collect::<Vec<_>>(), [(3, 0..3), (3, 3..6), (1, 6..7)]);
         let many = Clusters::new(10_000, vec![(0..9_999).collect(), vec![9_999]]);
-        assert!(many.n_groups() <= MAX_GROUPS && many.groups[0] == (0, 0..3), "{}", many.n_groups());
+        assert!(many.n_groups() <= MAX_GROUPS && many.groups[0] == (0, 0..9), "{}", many.n_groups());
+        let some = Clusters::new(110, vec![(0..10).collect(), (10..110).collect()]).grouped(60);
+        let by_stratum: Vec<_> = some.groups_by_stratum().collect();
+        assert_eq!(by_stratum, [(10, 0..10), (100, 10..60)], "the small stratum is kept whole");
+        assert_eq!(some.clone().grouped(1).n_groups(), 4, "two of each at least");
         assert_eq!(clusters.draw([1, 2, 3, 4], 9).iter().sum::<u32>(), 2 + 2 + 1);
     }
 

@@ -74,6 +74,25 @@ impl Columns {
         id
     }
 
+    /// The same where clusters come in any order and several times; `sums` is 0 for every cluster, before and after.
+    pub fn insert_summed(&mut self, entries: &[(u32, f64)], sums: &mut [f64]) -> ColumnId {
+        if entries.windows(2).all(|pair| pair[0].0 < pair[1].0) {
+            return self.insert(entries);
+        }
+        let mut touched = Vec::new();
+        for &(cluster, value) in entries {
+            let sum = &mut sums[cluster as usize];
+            if *sum == 0.0 {
+                touched.push(cluster);
+            }
+            *sum += value;
+        }
+        touched.sort_unstable();
+        let taken: Vec<(u32, f64)> =
+            touched.into_iter().map(|cluster| (cluster, std::mem::take(&mut sums[cluster as usize]))).collect();
+        self.insert(&taken)
+    }
+
     pub fn len(&self) -> usize {
         self.totals.len()
     }
@@ -119,5 +138,8 @@ mod tests {
         assert_eq!(columns.totals(), [1.5, 2.5]);
         assert_eq!(columns.squares(), [1.25, 3.25]);
         assert_eq!(columns.n_entries(), 4);
+        let mut sums = vec![0.0; 3];
+        assert_eq!(columns.insert_summed(&[(2, 1.0), (0, 1.0), (2, 0.5)], &mut sums), c);
+        assert_eq!(sums, [0.0; 3]);
     }
 }

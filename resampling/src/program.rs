@@ -34,6 +34,13 @@ pub enum Op {
     Quotient(u32, u32),
 }
 
+impl Op {
+    /// Of how many sums it is a function.
+    fn width(&self) -> usize {
+        if let Op::Function { width, .. } = self { *width } else { 0 }
+    }
+}
+
 /// Numbers that are evaluated together, one after the other, on many sets of sums.
 pub struct Program {
     matrix: Matrix,
@@ -47,14 +54,14 @@ impl Program {
     /// `columns` are the columns that the operations number; `wanted` the places of operations whose values
     /// are kept.
     pub fn new(all: &Columns, columns: &[ColumnId], ops: Vec<Op>, wanted: Vec<u32>) -> Self {
-        let width = |op: &Op| if let Op::Function { width, .. } = op { *width } else { 0 };
-        Self {
-            matrix: Matrix::new(all, columns),
-            totals: columns.iter().map(|id| all.totals()[*id as usize]).collect(),
-            max_width: ops.iter().map(width).max().unwrap_or(0),
-            ops,
-            wanted,
-        }
+        Self { matrix: Matrix::new(all, columns), ..Self::of_totals(all, columns, ops, wanted) }
+    }
+
+    /// The same for [`points`](Self::points) alone, which need no columns: these are not copied.
+    pub fn of_totals(all: &Columns, columns: &[ColumnId], ops: Vec<Op>, wanted: Vec<u32>) -> Self {
+        let totals = columns.iter().map(|id| all.totals()[*id as usize]).collect();
+        let max_width = ops.iter().map(Op::width).max().unwrap_or(0);
+        Self { matrix: Matrix::default(), totals, max_width, ops, wanted }
     }
 
     /// How many values are kept.

@@ -5,6 +5,11 @@ use crate::clusters::Clusters;
 /// Share of replicates that may be undefined before they say nothing.
 pub const MAX_UNDEFINED: f64 = 0.05;
 
+/// a − b, replicate by replicate.
+pub fn differences(a: &[f32], b: &[f32]) -> Vec<f32> {
+    a.iter().zip(b).map(|(a, b)| a - b).collect()
+}
+
 /// Replicates of one number, those that are defined, as deviations from it.
 #[derive(Debug, Clone)]
 pub struct Summary {

@@ -15,9 +15,10 @@
 
 use rand::Rng;
 use rayon::prelude::*;
+use rmbench_resampling::LANES;
 use rmbench_resampling::clusters::{Clusters, Scheme};
 use rmbench_resampling::resample::{Replicates, resample};
-use rmbench_resampling::summary::{Jackknife, Summary};
+use rmbench_resampling::summary::{Jackknife, Summary, differences};
 
 use crate::metric::Interval;
 use crate::metric::interval::{Reading, bca, percentile};
@@ -60,10 +61,9 @@ pub struct Kept {
 impl Kept {
     /// Replicates of this number minus another.
     pub fn minus(&self, other: &Kept) -> Kept {
-        let minus = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a - b).collect();
         Kept {
-            deviations: minus(&self.deviations, &other.deviations),
-            jackknife: minus(&self.jackknife, &other.jackknife),
+            deviations: differences(&self.deviations, &other.deviations),
+            jackknife: differences(&self.jackknife, &other.jackknife),
         }
     }
 
@@ -98,6 +98,13 @@ impl Bootstrap {
     pub fn weights(&self) -> impl Fn(u64) -> Vec<f32> + Sync + '_ {
         let key = self.key();
         move |r| self.clusters.weighed(key, r)
+    }
+
+    /// The same of [`LANES`] replicates from number `first` on, those below `n`: a row of lanes per cluster.
+    pub fn weights_side_by_side(&self, first: usize, n: usize) -> Vec<[f32; LANES]> {
+        let mut weights = Vec::new();
+        self.clusters.weights(Scheme::Bootstrap { key: self.key() }, first, n, &mut weights);
+        weights
     }
 
     /// All replicates of some numbers at once.

@@ -13,8 +13,9 @@ use rmbench_resampling::clusters::Clusters;
 
 use crate::benchmark::manifest::{Manifest, Rule};
 use crate::lang::Lang;
-use crate::metric::Group;
 use crate::table::item::{ItemTable, Symbol};
+
+pub use rmbench_contributions::unit::{Members, Unit, among, clusters_of};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SubsetHere {
@@ -24,38 +25,6 @@ pub struct SubsetHere {
     pub rule: Rule,
     /// In the manifest, or taken from the data by an open one; other subsets count towards no category.
     pub known: bool,
-}
-
-/// Items of a unit, as indices into the item table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Members {
-    One(u32),
-    Ties { reference: Option<u32>, tied: Option<u32> },
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Unit {
-    pub cluster: u32,
-    pub members: Members,
-}
-
-impl Unit {
-    pub fn items(&self) -> impl Iterator<Item = usize> {
-        let (first, second) = match self.members {
-            Members::One(item) => (Some(item), None),
-            Members::Ties { reference, tied } => (reference, tied),
-        };
-        first.into_iter().chain(second).map(|item| item as usize)
-    }
-
-    /// The unit as a run scored it.
-    pub fn group<'a>(&self, table: &'a ItemTable, run: usize) -> Group<'a> {
-        let item = |index: u32| table.item(run, index as usize);
-        match self.members {
-            Members::One(index) => Group::One(item(index)),
-            Members::Ties { reference, tied } => Group::Ties { reference: reference.map(item), tied: tied.map(item) },
-        }
-    }
 }
 
 #[derive(Debug, Clone)]
@@ -209,20 +178,20 @@ impl<'a> Plan<'a> {
                 }
             };
             let subset = cells[place].subset;
-            let index = index as u32;
+            let item = self.table.place(index);
             if self.subsets[subset].rule != Rule::Ties {
                 let cluster = self.cluster(ClusterName::Source(key.source));
-                cells[place].units.push(Unit { cluster, members: Members::One(index) });
+                cells[place].units.push(Unit { cluster, members: Members::One(item) });
                 continue;
             }
             let id: &'a str = self.table.symbols.name(key.item);
             let (reference, tied, number) = match id.split_once(':') {
-                Some(("ref", number)) => (Some(index), None, number),
-                Some(("tied", number)) => (None, Some(index), number),
+                Some(("ref", number)) => (Some(item), None, number),
+                Some(("tied", number)) => (None, Some(item), number),
                 _ => {
                     self.n_unnamed += 1;
                     let cluster = self.cluster(ClusterName::Source(key.source));
-                    cells[place].units.push(Unit { cluster, members: Members::One(index) });
+                    cells[place].units.push(Unit { cluster, members: Members::One(item) });
                     continue;
                 }
             };

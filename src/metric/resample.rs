@@ -9,6 +9,7 @@
 use std::sync::Arc;
 
 use rayon::prelude::*;
+use rmbench_resampling::LANES;
 use rmbench_resampling::columns::ColumnId;
 
 use crate::metric::Interval;
@@ -63,18 +64,13 @@ pub struct Found {
 impl Numbers<'_> {
     /// What each cluster adds to one sum; a cluster may come several times.
     pub fn column(&mut self, entries: impl Iterator<Item = (u32, f64)>) -> ColumnId {
-        let mut touched = Vec::new();
-        for (cluster, value) in entries {
-            let sum = &mut self.sums[cluster as usize];
-            if *sum == 0.0 {
-                touched.push(cluster);
-            }
-            *sum += value;
-        }
-        touched.sort_unstable();
-        let taken: Vec<(u32, f64)> =
-            touched.into_iter().map(|c| (c, std::mem::take(&mut self.sums[c as usize]))).collect();
-        self.sheet.columns.insert(&taken)
+        let entries: Vec<(u32, f64)> = entries.collect();
+        self.insert(&entries)
+    }
+
+    /// The same, from a slice.
+    pub fn insert(&mut self, entries: &[(u32, f64)]) -> ColumnId {
+        self.sheet.columns.insert_summed(entries, &mut self.sums)
     }
 
     /// A column's sum over all items.
@@ -109,6 +105,7 @@ impl Numbers<'_> {
         let mut bootstrap = self.plan.bootstrap.clone();
         let products = self.sheet.columns.n_entries() * self.plan.n_runs;
         bootstrap.replicates = bootstrap.replicates.min((BUDGET / products.max(1)).max(FEWEST));
+        bootstrap.clusters = bootstrap.clusters.grouped(bootstrap.replicates);
         let few = bootstrap.clusters.len() < MIN_CLUSTERS;
         let spreads = match few {
             true => vec![None; self.wanted.len()],
@@ -148,6 +145,24 @@ impl Plan {
     pub fn affordable(&self, steps: usize) -> usize {
         let steps = steps.max(1) * self.n_runs.max(1);
         self.bootstrap.replicates.min((STEPS / steps).max(FEWEST_PASSES))
+    }
+
+    /// Evaluates `statistic` on [`LANES`] resamples at once, whose weights stand side by side by cluster; it returns a row
+    /// of lanes per value, NaN where undefined.
+    pub fn run_lanes(
+        &self,
+        steps: usize,
+        statistic: &(dyn Fn(&[[f32; LANES]]) -> Vec<[f64; LANES]> + Sync),
+    ) -> Resampled {
+        let n = self.affordable(steps);
+        let of_block = |block: usize| {
+            let first = block * LANES;
+            let values = statistic(&self.bootstrap.weights_side_by_side(first, n));
+            let row = move |lane: usize| values.iter().map(|value| value[lane]).collect::<Vec<f64>>();
+            (0..LANES.min(n - first)).map(row).collect::<Vec<_>>()
+        };
+        let rows = (0..n.div_ceil(LANES)).into_par_iter().flat_map_iter(of_block).collect();
+        Resampled { rows, level: self.level, few: self.bootstrap.clusters.len() < MIN_CLUSTERS }
     }
 
     /// Evaluates `statistic` on resampled clusters: it fills `width` values, NaN where undefined.

@@ -230,11 +230,19 @@ impl Sheet {
     /// All numbers on the total sums; `None` where undefined.
     pub fn points(&self) -> Vec<Option<f64>> {
         let all: Vec<NodeId> = (0..self.len() as NodeId).collect();
-        self.program(&all).points().into_iter().map(|value| (!value.is_nan()).then_some(value)).collect()
+        let (columns, ops, wanted) = self.compiled(&all);
+        let points = Program::of_totals(&self.columns, &columns, ops, wanted).points();
+        points.into_iter().map(|value| (!value.is_nan()).then_some(value)).collect()
     }
 
     /// What `wanted` numbers need, ready to be evaluated many times.
     pub fn program(&self, wanted: &[NodeId]) -> Program {
+        let (columns, ops, wanted) = self.compiled(wanted);
+        Program::new(&self.columns, &columns, ops, wanted)
+    }
+
+    /// Columns, operations on them by their places, and the places of wanted numbers among the operations.
+    fn compiled(&self, wanted: &[NodeId]) -> (Vec<ColumnId>, Vec<Op>, Vec<u32>) {
         const NOT: u32 = u32::MAX;
         let mut place = vec![NOT; self.nodes.len()];
         for node in wanted {
@@ -282,7 +290,7 @@ impl Sheet {
             place[at] = ops.len() as u32;
             ops.push(op);
         }
-        Program::new(&self.columns, &columns, ops, wanted.iter().map(|node| place[*node as usize]).collect())
+        (columns, ops, wanted.iter().map(|node| place[*node as usize]).collect())
     }
 
     /// The two numbers whose difference a number is.

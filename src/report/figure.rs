@@ -135,6 +135,16 @@ impl Figure {
         }
     }
 
+    /// Whether it has no number: then it is not shown, and the table beside it says why.
+    pub fn is_empty(&self) -> bool {
+        match &self.plot {
+            Plot::Dots(dots) => dots.rows.iter().all(|row| row.dots.is_empty() && row.crowd.is_empty()),
+            Plot::Heat(heat) => heat.cells.iter().flatten().all(|cell| cell.estimate.is_none()),
+            Plot::Curves(curves) => curves.curves.iter().all(|curve| curve.points.is_empty()),
+            Plot::Tree(tree) => tree.branches.is_empty(),
+        }
+    }
+
     /// An `<svg>` element for a page: colours follow the page's style sheet.
     pub fn svg_inline(&self) -> String {
         svg::write(self, &self.scene(Frame::Page), svg::Style::Page)
@@ -172,7 +182,7 @@ impl Figure {
 
 #[cfg(test)]
 mod tests {
-    use super::scene::{Anchor, Shape, width};
+    use super::scene::{Anchor, BOLD, Shape, width};
     use super::*;
     use crate::metric::{Estimate, Interval};
     use crate::report::measure::Unit;
@@ -237,8 +247,8 @@ mod tests {
     fn boxes(scene: &Scene) -> Vec<(f64, f64, f64, f64, String)> {
         let shapes = scene.groups.iter().flat_map(|g| &g.shapes);
         let of = |shape: &Shape| match shape {
-            Shape::Words { text, at, anchor, size, .. } => {
-                let w = width(text, *size);
+            Shape::Words { text, at, anchor, size, bold, .. } => {
+                let w = width(text, *size) * if *bold { BOLD } else { 1.0 };
                 let left = match anchor {
                     Anchor::Start => at.0,
                     Anchor::Middle => at.0 - w / 2.0,
@@ -259,9 +269,10 @@ mod tests {
             Plot::Dots(dots(2, 23)),
             Plot::Heat(heat(25, Unit::Percent)),
             Plot::Heat(heat(25, Unit::Points)),
+            Plot::Heat(Heat { columns: Vec::new(), cells: Vec::new(), ..heat(25, Unit::Percent) }),
         ];
         for (i, plot) in plots.into_iter().enumerate() {
-            let title = "A figure".to_owned();
+            let title = "Accuracy of every run in every language, a benchmark with a name".to_owned();
             let figure = Figure { id: "f".to_owned(), title, caption: Inline::new(), alt: String::new(), plot };
             for frame in [Frame::Page, Frame::NarrowPage, Frame::SvgFile, Frame::Pixels, Frame::Column] {
                 let scene = figure.scene(frame);

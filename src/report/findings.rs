@@ -239,7 +239,13 @@ impl Findings {
         self.benchmarks.push(describe::benchmark_info(&analysis, options));
         self.warnings.extend(analysis.warnings());
         self.equality.extend(analysis.tests_of_equality());
-        self.details.extend(analyses::of_items(&analysis, options, progress));
+        let of = (here.name, runs.as_slice());
+        let (details, protocols) = rayon::join(
+            || analyses::of_items(&analysis, options),
+            || protocols::protocols(table, &design, &here.manifest, of, options),
+        );
+        self.details.extend(details);
+        self.protocols.extend(protocols);
         let Analysis { sheet, findings, differences, rankings, .. } = analysis;
         let resampled = findings.iter().filter_map(Draft::resampled);
         let resampled = resampled.chain(differences.iter().filter_map(Draft::resampled));
@@ -256,8 +262,6 @@ impl Findings {
         self.differences.extend(standing::differences(differences, &resolver, options.level));
         self.findings.extend(findings.into_iter().map(|draft| draft::finding(resolver.resolve(draft))));
         self.panel.extend(panel.into_iter().map(|draft| panel::finding(resolver.resolve(draft))));
-        let of = (here.name, runs.as_slice());
-        self.protocols.extend(protocols::protocols(table, &design, &here.manifest, of, options, progress));
         Ok(())
     }
 }

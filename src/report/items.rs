@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::lang::Lang;
-use crate::metric::outcome::{Evidence, Outcome};
+use crate::metric::observe::{NO_LABEL, WIN, labels_of_items};
 use crate::metric::style::{self, COUNT, PROPERTIES};
 use crate::preference::{Comparison, Response};
 use crate::random;
@@ -38,20 +38,20 @@ impl<'a> Items<'a> {
     }
 }
 
-/// What one run makes of one item.
-pub fn outcome(table: &ItemTable, run: usize, item: usize) -> Option<Outcome> {
-    Evidence::Rewards.extremes(&table.item(run, item)).map(|extremes| extremes.outcome())
-}
-
 /// All items, those first about which as many runs are right as are not. A single run is most interesting
 /// where it is wrong. Equals come in an order that does not depend on language or subset.
 fn by_interest(table: &ItemTable) -> Vec<usize> {
+    let all: Vec<usize> = (0..table.items.len()).collect();
+    let labels = labels_of_items(table, &all);
     let interest = |item: usize| {
-        let outcomes = (0..table.runs.len()).filter_map(|run| outcome(table, run, item));
-        let (right, other) = outcomes.fold((0, 0), |(right, other), outcome| match outcome {
-            Outcome::ChosenWins => (right + 1, other),
-            Outcome::RejectedWins | Outcome::Tie => (right, other + 1),
-        });
+        let (mut right, mut other) = (0, 0);
+        for run in &labels {
+            match run[item] {
+                NO_LABEL => {}
+                WIN => right += 1,
+                _ => other += 1,
+            }
+        }
         if table.runs.len() == 1 { other } else { std::cmp::min(right, other) }
     };
     let draws = random::permutation(table.items.len(), 0, "items", "");

@@ -221,6 +221,13 @@ pub static MEASURES: &[Measure] = &[
         about: "Share of responses that a judge gives the grade that people give.",
     },
     Measure {
+        id: "grade-kappa-linear",
+        title: "Linear κ",
+        unit: Unit::Plain,
+        about: "Cohen's κ of a judge's grades and people's, weighted by the distance of grades.",
+    },
+    Measure { id: "grade-kappa-quadratic", title: "Quadratic κ", unit: Unit::Plain, about: "By squared distance." },
+    Measure {
         id: "two-orders-first",
         title: "First order only",
         unit: Unit::Percent,

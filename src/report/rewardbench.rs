@@ -10,10 +10,10 @@ use crate::benchmark::manifest::{Manifest, Rule};
 use crate::lang::Lang;
 use crate::metric::accuracy::credit;
 use crate::metric::design::Design;
-use crate::metric::observe::Observed;
+use crate::metric::observe::observed;
 use crate::metric::outcome::Evidence;
 use crate::metric::{Metric, Protocol, score_of};
-use crate::table::item::{Item, ItemTable, Symbol};
+use crate::table::item::{Item, ItemKey, ItemTable, Symbol};
 
 /// One benchmark in one language as one run scored it.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,12 +69,12 @@ fn head(table: &ItemTable, run: usize) -> Map<String, Value> {
 }
 
 fn summary(table: &ItemTable, run: usize, design: &Design, manifest: &Manifest, lang: Lang) -> Value {
-    let protocol = Protocol::of(manifest);
+    let protocol = Protocol::from(manifest);
     let mut out = head(table, run);
     for cell in design.cells.iter().filter(|cell| cell.lang == lang) {
         let subset = &design.subsets[cell.subset];
         let metric: &dyn Metric = score_of(subset.rule, Evidence::Rewards);
-        let observed = Observed::new(table, run, cell, metric, &protocol);
+        let observed = observed(table, run, cell, metric, &protocol);
         if let Some(score) = metric.finish(&observed.totals()[..metric.width()]) {
             out.insert(subset.name.clone(), json!(score));
         }
@@ -82,36 +82,40 @@ fn summary(table: &ItemTable, run: usize, design: &Design, manifest: &Manifest, 
     Value::Object(out)
 }
 
+/// An item's names, and the item as the run scored it.
+type Row<'a> = (&'a ItemKey, Item<'a>);
+
 fn items(table: &ItemTable, run: usize, benchmark: Symbol, design: &Design, manifest: &Manifest, lang: Lang) -> Value {
-    let protocol = Protocol::of(manifest);
+    let protocol = Protocol::from(manifest);
     let here = table.items.iter().enumerate().filter(|(_, key)| key.benchmark == benchmark && key.lang == lang);
-    let found: Vec<Item<'_>> = here.map(|(index, _)| table.item(run, index)).filter(|item| item.seen).collect();
-    let pairs = found.iter().all(|item| item.chosen.len() == 1 && item.rejected.len() == 1);
+    let found: Vec<Row<'_>> =
+        here.map(|(index, key)| (key, table.item(run, index))).filter(|(_, item)| item.seen).collect();
+    let pairs = found.iter().all(|(_, item)| item.chosen.len() == 1 && item.rejected.len() == 1);
     let of_ties: BTreeSet<&str> =
         design.subsets.iter().filter(|s| s.rule == Rule::Ties).map(|s| s.name.as_str()).collect();
     let name = |symbol: Symbol| table.symbols.name(symbol);
-    let id = |item: &Item<'_>| match name(item.key.item) {
+    let id = |(key, _): &Row<'_>| match name(key.item) {
         // v1 has whole numbers, v2 strings.
         id if pairs => id.parse::<i64>().map_or_else(|_| json!(id), |number| json!(number)),
         id => json!(id),
     };
-    let result = |item: &Item<'_>| {
+    let result = |(key, item): &Row<'_>| {
         let scored = Evidence::Rewards.extremes(item).and_then(|extremes| credit(&extremes, protocol.ties));
         // A per-item result of Ties would mean nothing.
-        scored.filter(|_| !of_ties.contains(name(item.key.subset)))
+        scored.filter(|_| !of_ties.contains(name(key.subset)))
     };
-    let column = |of: &dyn Fn(&Item<'_>) -> Value| Value::Array(found.iter().map(of).collect());
+    let column = |of: &dyn Fn(&Row<'_>) -> Value| Value::Array(found.iter().map(of).collect());
     let mut out = head(table, run);
-    out.insert("id".to_owned(), column(&|item| id(item)));
-    out.insert("subset".to_owned(), column(&|item| json!(name(item.key.subset))));
-    out.insert("results".to_owned(), column(&|item| json!(result(item))));
+    out.insert("id".to_owned(), column(&|row| id(row)));
+    out.insert("subset".to_owned(), column(&|(key, _)| json!(name(key.subset))));
+    out.insert("results".to_owned(), column(&|row| json!(result(row))));
     if pairs {
-        out.insert("scores_chosen".to_owned(), column(&|item| json!(item.chosen[0])));
-        out.insert("scores_rejected".to_owned(), column(&|item| json!(item.rejected[0])));
+        out.insert("scores_chosen".to_owned(), column(&|(_, item)| json!(item.chosen[0])));
+        out.insert("scores_rejected".to_owned(), column(&|(_, item)| json!(item.rejected[0])));
     } else {
-        let all = |item: &Item<'_>| json!(item.chosen.iter().chain(item.rejected).collect::<Vec<_>>());
+        let all = |(_, item): &Row<'_>| json!(item.chosen.iter().chain(item.rejected).collect::<Vec<_>>());
         out.insert("scores".to_owned(), column(&all));
-        out.insert("num_correct".to_owned(), column(&|item| json!(item.chosen.len())));
+        out.insert("num_correct".to_owned(), column(&|(_, item)| json!(item.chosen.len())));
     }
     Value::Object(out)
 }

@@ -87,10 +87,20 @@ pub struct Filled {
 /// All sections that apply, in reading order.
 pub fn fill(findings: &Findings) -> Vec<Filled> {
     let filled = SECTIONS.iter().filter_map(|(title, section)| {
-        let blocks = section(findings)?;
+        let blocks = drawn(section(findings)?);
         Some(Filled { id: slug(title), title, blocks })
     });
     filled.collect()
+}
+
+/// Blocks without the figures that have no number: the table beside them says why there is none.
+fn drawn(blocks: Vec<Block>) -> Vec<Block> {
+    let inside = |block: Block| match block {
+        Block::Figure(figure) if figure.is_empty() => None,
+        Block::Fold { summary, blocks, open } => Some(Block::Fold { summary, blocks: drawn(blocks), open }),
+        block => Some(block),
+    };
+    blocks.into_iter().filter_map(inside).collect()
 }
 
 /// Runs `section` for every benchmark, with the benchmark's title above it where there are several.
@@ -118,6 +128,28 @@ fn benchmark_id(what: &str, benchmark: &BenchmarkInfo, i: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::figure::{Curves, Figure, Plot};
+    use crate::report::measure::Unit;
+
+    #[test]
+    fn figures_without_a_number_are_not_shown() {
+        let (id, title, alt) = ("f".to_owned(), "F".to_owned(), String::new());
+        let axis = String::new();
+        let curves = Curves {
+            x_axis: axis.clone(),
+            y_axis: axis,
+            unit: Unit::Plain,
+            x_unit: None,
+            curves: Vec::new(),
+            diagonal: false,
+        };
+        let figure = Figure { id, title, caption: Inline::new(), alt, plot: Plot::Curves(curves) };
+        let note = Block::Note("there is nothing".into());
+        let fold =
+            Block::Fold { summary: "all".into(), blocks: vec![figure.clone().into(), note.clone()], open: false };
+        let shown = Block::Fold { summary: "all".into(), blocks: vec![note.clone()], open: false };
+        assert_eq!(drawn(vec![note.clone(), figure.into(), fold]), [note, shown]);
+    }
 
     #[test]
     fn sections_have_distinct_ids() {

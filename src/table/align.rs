@@ -10,13 +10,13 @@ use std::path::{Path, PathBuf};
 
 use arrow::array::Array;
 use rayon::prelude::*;
+use rmbench_numbering::{Key, Keys};
 
 use super::TableError;
 use super::item::{ItemKey, ItemTable, RunColumn, Symbol};
 use super::read::{Names, ScoreBatch, ScoreFile};
 use super::score::Side;
 use super::store::table_path;
-use crate::lang::Lang;
 use crate::provenance::RunInfo;
 
 impl ItemTable {
@@ -42,10 +42,10 @@ impl ItemTable {
 }
 
 /// What names an item across runs.
-type JoinKey = (Symbol, Symbol, Lang, Symbol);
-
-fn join_key(key: &ItemKey) -> JoinKey {
-    (key.benchmark, key.subset, key.lang, key.item)
+fn join_key(key: &ItemKey) -> Key {
+    let [a, b, c, d, e, f, g, h] = key.lang.bytes();
+    let lang = [[a, b, c, d], [e, f, g, h]].map(u32::from_le_bytes);
+    [key.benchmark.0, key.subset.0, lang[0], lang[1], key.item.0]
 }
 
 /// One run, its items in order of first appearance.
@@ -83,7 +83,7 @@ fn grade(variant: Option<&str>) -> u8 {
 struct RunReader<'a> {
     path: &'a Path,
     table: ItemTable,
-    numbers: HashMap<JoinKey, u32>,
+    numbers: Keys,
     versions: HashMap<Symbol, Symbol>,
     rows: Vec<ReadRow>,
     /// Symbols of each text column's distinct values, kept while batches share them.
@@ -95,7 +95,7 @@ impl<'a> RunReader<'a> {
         Self {
             path,
             table: ItemTable::default(),
-            numbers: HashMap::new(),
+            numbers: Keys::default(),
             versions: HashMap::new(),
             rows: Vec::with_capacity(n_rows),
             seen: Default::default(),
@@ -120,7 +120,7 @@ impl<'a> RunReader<'a> {
         let langs = batch.langs()?;
         let sides = batch.sides()?;
         let grades: Vec<u8> = batch.variant.values().iter().map(grade).collect();
-        let mut last: Option<(JoinKey, u32)> = None;
+        let mut last: Option<(Key, u32)> = None;
         for row in 0..batch.len() {
             let symbol = |column: usize| {
                 let symbols = self.seen[column].as_ref().map_or(&[][..], |(_, symbols)| symbols);
@@ -177,7 +177,7 @@ impl<'a> RunReader<'a> {
             return Err(self.table.conflict(self.path, &key, problem));
         }
         let next = self.table.items.len() as u32;
-        let item = *self.numbers.entry(join_key(&key)).or_insert(next);
+        let item = self.numbers.number(join_key(&key));
         if item == next {
             self.table.items.push(key);
         }
@@ -236,7 +236,7 @@ fn place(items: &mut [ItemKey]) -> usize {
 #[derive(Default)]
 struct Joined {
     table: ItemTable,
-    numbers: HashMap<JoinKey, u32>,
+    numbers: Keys,
     /// The run (by position) each item was first seen in.
     first_run: Vec<u32>,
     paths: Vec<PathBuf>,
@@ -246,7 +246,7 @@ struct Joined {
 
 impl Joined {
     fn add(&mut self, path: &Path, mut run: ItemTable) -> Result<(), TableError> {
-        let symbols: Vec<Symbol> = run.symbols.iter().map(|name| self.table.symbols.intern(name)).collect();
+        let symbols = self.table.symbols.intern_all(&run.symbols);
         let map = |symbol: Symbol| symbols[symbol.0 as usize];
         self.paths.push(path.to_owned());
         let mut items = Vec::with_capacity(run.items.len());
@@ -263,7 +263,7 @@ impl Joined {
             let chars = &run.n_chars[own.offset as usize..][..own.n_responses()];
             let grades = &run.grades[own.offset as usize..][..own.n_responses()];
             let next = self.table.items.len() as u32;
-            let number = *self.numbers.entry(join_key(&key)).or_insert(next);
+            let number = self.numbers.number(join_key(&key));
             if number == next {
                 self.table.items.push(key);
                 self.table.n_chars.extend_from_slice(chars);

@@ -3,63 +3,17 @@
 //! This is the only grouping code. Runs are aligned on the same items so that every comparison of
 //! runs or languages can be paired; what a run did not score is absent, never zero.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 
 use super::TableError;
 use super::annotation::Annotations;
-use super::judged::{JudgeCounts, Judged};
+use super::judged::Judged;
 use crate::lang::Lang;
 use crate::provenance::RunInfo;
 
-/// A string by number; equal strings have equal numbers within one [`ItemTable`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Symbol(pub u32);
-
-/// Two-way map between strings and [`Symbol`]s.
-#[derive(Debug, Default, Clone)]
-pub struct Symbols {
-    names: Vec<Arc<str>>,
-    numbers: HashMap<Arc<str>, u32>,
-}
-
-impl Symbols {
-    pub fn intern(&mut self, name: &str) -> Symbol {
-        if let Some(&number) = self.numbers.get(name) {
-            return Symbol(number);
-        }
-        let shared: Arc<str> = name.into();
-        let number = self.names.len() as u32;
-        self.names.push(shared.clone());
-        self.numbers.insert(shared, number);
-        Symbol(number)
-    }
-
-    pub fn get(&self, name: &str) -> Option<Symbol> {
-        self.numbers.get(name).map(|&n| Symbol(n))
-    }
-
-    pub fn name(&self, symbol: Symbol) -> &str {
-        &self.names[symbol.0 as usize]
-    }
-
-    /// All names, by symbol number.
-    pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.names.iter().map(|name| name.as_ref())
-    }
-
-    /// The place of each symbol when names are sorted by their bytes.
-    pub fn ranks(&self) -> Vec<u32> {
-        let mut order: Vec<u32> = (0..self.names.len() as u32).collect();
-        order.sort_unstable_by(|&a, &b| self.names[a as usize].cmp(&self.names[b as usize]));
-        let mut ranks = vec![0; order.len()];
-        for (rank, symbol) in order.into_iter().enumerate() {
-            ranks[symbol as usize] = rank as u32;
-        }
-        ranks
-    }
-}
+pub use rmbench_contributions::item::{Item, JudgedItem, Place, View};
+pub use rmbench_numbering::{Symbol, Symbols};
 
 /// What identifies an item and how many responses it has; shared by all runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -139,70 +93,22 @@ pub struct RunDistances {
     pub by_item: BTreeMap<u32, f64>,
 }
 
-/// One item as one run scored it: what a metric sees.
-#[derive(Debug, Clone, Copy)]
-pub struct Item<'a> {
-    pub key: &'a ItemKey,
-    pub chosen: &'a [Option<f32>],
-    pub rejected: &'a [Option<f32>],
-    pub chosen_chars: &'a [u32],
-    pub rejected_chars: &'a [u32],
-    /// Tokens as this run's model saw them, prompt included; 0: not known.
-    pub chosen_tokens: &'a [u32],
-    pub rejected_tokens: &'a [u32],
-    /// Gold grades (0: none); empty where nothing is graded.
-    pub chosen_grades: &'a [u8],
-    pub rejected_grades: &'a [u8],
-    /// In place of rewards, where a judge compared every chosen with every rejected response (k > 1): the mean vote of
-    /// each pair, row by row of the chosen ones.
-    pub pairs: Option<&'a [f32]>,
-    /// The run has rows for it, with rewards or without.
-    pub seen: bool,
-    pub judged: Option<JudgedItem<'a>>,
-}
-
-/// What judgments say of one item.
-#[derive(Debug, Clone, Copy)]
-pub struct JudgedItem<'a> {
-    pub counts: &'a JudgeCounts,
-    /// Rewards of all responses, chosen first, at both bounds.
-    pub worst: &'a [Option<f32>],
-    pub best: &'a [Option<f32>],
-    /// The same of pairs, where there are pairs.
-    pub worst_pairs: Option<&'a [f32]>,
-    pub best_pairs: Option<&'a [f32]>,
-}
-
 impl ItemTable {
+    /// All that run `run` says.
+    pub fn view(&self, run: usize) -> View<'_> {
+        let RunColumn { rewards, n_tokens, truncated, present, judged, .. } = &self.runs[run];
+        let (n_chars, grades, judged) = (self.n_chars.as_slice(), self.grades.as_slice(), judged.as_ref());
+        View { rewards, n_tokens, truncated, present, n_chars, grades, judged }
+    }
+
+    pub fn place(&self, index: usize) -> Place {
+        let ItemKey { n_chosen, n_rejected, offset, .. } = self.items[index];
+        Place { item: index as u32, offset, n_chosen, n_rejected }
+    }
+
     /// Item `index` as run `run` scored it.
     pub fn item(&self, run: usize, index: usize) -> Item<'_> {
-        let key = &self.items[index];
-        let begin = key.offset as usize;
-        let middle = begin + usize::from(key.n_chosen);
-        let end = begin + key.n_responses();
-        let RunColumn { rewards, present, n_tokens, .. } = &self.runs[run];
-        let judged = self.runs[run].judged.as_ref();
-        let pairs = judged.and_then(|judged| judged.pairs.get(&(index as u32)));
-        Item {
-            key,
-            chosen: &rewards[begin..middle],
-            rejected: &rewards[middle..end],
-            chosen_chars: &self.n_chars[begin..middle],
-            rejected_chars: &self.n_chars[middle..end],
-            chosen_tokens: &n_tokens[begin..middle],
-            rejected_tokens: &n_tokens[middle..end],
-            chosen_grades: self.grades.get(begin..middle).unwrap_or_default(),
-            rejected_grades: self.grades.get(middle..end).unwrap_or_default(),
-            pairs: pairs.map(|pairs| pairs.scored.as_slice()),
-            seen: present[begin..end].contains(&true),
-            judged: judged.map(|judged| JudgedItem {
-                counts: &judged.counts[index],
-                worst: &judged.worst[begin..end],
-                best: &judged.best[begin..end],
-                worst_pairs: pairs.map(|pairs| pairs.worst.as_slice()),
-                best_pairs: pairs.map(|pairs| pairs.best.as_slice()),
-            }),
-        }
+        self.view(run).item(self.place(index))
     }
 
     /// The error for an item that file `path` gets wrong.

@@ -25,10 +25,16 @@ impl Axis {
         if low > high {
             (low, high) = (0.0, 1.0);
         }
-        let span = (high - low).max(if unit == Unit::Plain { 1e-6 } else { 0.02 });
+        let least = if unit == Unit::Plain { 1e-6 } else { 0.02 };
+        let wider = ((least - (high - low)) / 2.0).max(0.0);
+        (low, high) = (low - wider, high + wider);
+        let span = high - low;
         (low, high) = (low - 0.04 * span, high + 0.04 * span);
         if unit == Unit::Percent {
-            (low, high) = (low.max(0.0), high.min(1.0));
+            // What the end of the scale cuts off of a narrow axis goes to its other side.
+            let (below, above) = ((-low).max(0.0), (high - 1.0).max(0.0));
+            let moved = if wider > 0.0 { (above, below) } else { (0.0, 0.0) };
+            (low, high) = ((low + below - moved.0).max(0.0), (high - above + moved.1).min(1.0));
         }
         Self::between(low, high, unit, from, to)
     }
@@ -88,7 +94,9 @@ mod tests {
     #[test]
     fn a_single_value_still_has_an_axis() {
         let axis = Axis::covering([1.0], Unit::Percent, 0.0, 10.0);
-        assert!(axis.high <= 1.0 && axis.low < 1.0 && axis.at(1.0).is_finite());
+        assert!(axis.high <= 1.0 && axis.low < 0.985 && axis.at(1.0).is_finite());
+        let labels: Vec<String> = axis.ticks.iter().map(|t| axis.label(*t, Unit::Percent)).collect();
+        assert_eq!(labels, ["98", "99", "100"]);
         assert!(Axis::covering([], Unit::Percent, 0.0, 10.0).at(0.5).is_finite());
     }
 }

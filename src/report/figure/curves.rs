@@ -46,23 +46,27 @@ impl Curves {
         y = self.legend(&mut scene, frame, y);
         let y_title = fit(&self.y_axis, SMALL, scene.width - 4.0);
         scene.words(y_title, (2.0, y + 10.0), Anchor::Start, SMALL, Ink::Muted);
-        let (left, right, top) = (44.0, scene.width - 12.0, y + 22.0);
+        let (right, top) = (scene.width - 12.0, y + 22.0);
         let bottom = top + if narrow { 240.0 } else { 300.0 };
         let all = || self.curves.iter().flat_map(|c| &c.points);
         let xs = all().map(|(x, ..)| *x);
         let ys = all().flat_map(|(_, e, _)| {
             [Some(e.point), e.interval.map(|i| i.low), e.interval.map(|i| i.high)].into_iter().flatten()
         });
-        let (x_axis, y_axis) = if self.diagonal {
-            let both: Vec<f64> = xs.chain(ys).collect();
-            let of = |from, to| Axis::covering(both.iter().copied(), self.unit, from, to);
-            (of(left, right), of(bottom, top))
+        let (xs, ys): (Vec<f64>, Vec<f64>) = if self.diagonal {
+            (xs.clone().chain(ys.clone()).collect(), xs.chain(ys).collect())
         } else {
-            (Axis::covering(xs, self.x_unit(), left, right), Axis::covering(ys, self.unit, bottom, top))
+            (xs.collect(), ys.collect())
         };
+        let y_axis = Axis::covering(ys, self.unit, bottom, top);
+        let labels = y_axis.ticks.iter().map(|tick| width(&y_axis.label(*tick, self.unit), SMALL));
+        let left = labels.fold(36.0, f64::max) + 8.0;
+        let x_axis = Axis::covering(xs, self.x_unit(), left, right);
         self.grid(&mut scene, (&x_axis, &y_axis), (left, right, top, bottom));
         for (series, curve) in self.curves.iter().enumerate() {
-            marks(&mut scene, series, curve, (&x_axis, &y_axis));
+            // Curves with points at the same places stand side by side, or their intervals would cover each other.
+            let aside = if self.diagonal { 0.0 } else { series as f64 - (self.curves.len() as f64 - 1.0) / 2.0 };
+            marks(&mut scene, series, curve, (&x_axis, &y_axis, 4.0 * aside));
         }
         let x_title = fit(&self.x_axis, SMALL, scene.width - left);
         scene.words(x_title, (left, bottom + 36.0), Anchor::Start, SMALL, Ink::Muted);
@@ -126,9 +130,9 @@ fn marker(series: usize, center: (f64, f64)) -> Shape {
     Shape::Marker { kind: MarkerKind::of_series(series), center, radius: 4.0, ink, hollow: false }
 }
 
-fn marks(scene: &mut Scene, series: usize, curve: &Curve, (x_axis, y_axis): (&Axis, &Axis)) {
+fn marks(scene: &mut Scene, series: usize, curve: &Curve, (x_axis, y_axis, aside): (&Axis, &Axis, f64)) {
     let ink = Ink::Series(series % 4);
-    let at = |(x, e, _): &(f64, Estimate, String)| (x_axis.at(*x), y_axis.at(e.point));
+    let at = |(x, e, _): &(f64, Estimate, String)| (x_axis.at(*x) + aside, y_axis.at(e.point));
     let (run, lang) = (curve.label.run, curve.label.lang);
     let between = curve.points.windows(2).map(|pair| line(at(&pair[0]), at(&pair[1]), ink, 1.5)).collect();
     scene.groups.push(Group { shapes: between, run, lang, hover: None });

@@ -4,7 +4,7 @@ use crate::lang::Lang;
 use crate::metric::Estimate;
 use crate::report::figure::axis::Axis;
 use crate::report::figure::palette::{self, Ink, Rgb};
-use crate::report::figure::scene::{Anchor, Group, Scene, Shape, baseline, fit, line, width, words, wrap};
+use crate::report::figure::scene::{Anchor, Group, Scene, Shape, baseline, fit, line, title_width, width, words, wrap};
 use crate::report::figure::{Frame, Label};
 use crate::report::measure::Unit;
 use crate::report::number;
@@ -56,7 +56,9 @@ impl Heat {
         let label_end = 2.0 + native + if native > 0.0 { 12.0 } else { 0.0 } + label;
         let left = label_end + 12.0;
         let right = left + self.columns.len() as f64 * column;
-        let mut scene = Scene::new((right + 4.0).max(left + LEGEND + 60.0).max(420.0));
+        // Few columns are narrower than what stands above them.
+        let named = title.map_or(0.0, |title| (title_width(title) + 8.0).min(760.0));
+        let mut scene = Scene::new((right + 4.0).max(left + LEGEND + 60.0).max(420.0).max(named));
 
         let mut y = 6.0;
         if let Some(title) = title {

@@ -111,7 +111,7 @@ impl Scene {
     pub fn title(&mut self, text: &str, y: f64, margin: f64) {
         let at = (2.0, y + 12.0);
         self.draw(vec![Shape::Words {
-            text: fit(text, TITLE, self.width - margin),
+            text: fit(text, TITLE, (self.width - margin) / BOLD),
             at,
             anchor: Anchor::Start,
             size: TITLE,
@@ -137,6 +137,14 @@ pub fn line(from: (f64, f64), to: (f64, f64), ink: Ink, width: f64) -> Shape {
 /// Baseline that centres words of this size on `y`.
 pub fn baseline(y: f64, size: f64) -> f64 {
     y + 0.36 * size
+}
+
+/// How much wider bold words are at most.
+pub const BOLD: f64 = 1.14;
+
+/// Width of a title.
+pub fn title_width(text: &str) -> f64 {
+    BOLD * width(text, TITLE)
 }
 
 /// Width of words in the widest of the fonts they may be shown in; an upper bound, not a measurement,

@@ -6,11 +6,11 @@ use crate::benchmark::manifest::{Manifest, Rule};
 use crate::metric::accuracy::TieRate;
 use crate::metric::aggregate::Form;
 use crate::metric::design::Design;
-use crate::metric::judgment;
-use crate::metric::observe::{Observed, labels};
+use crate::metric::observe::{Observed, labels, observed};
 use crate::metric::outcome::Evidence;
 use crate::metric::sheet::Sheet;
 use crate::metric::{Metric, Protocol, parts_of, score_of};
+use crate::metric::{graded, judgment};
 use crate::report::findings::counts::{Count, counts};
 use crate::report::findings::draft::{Draft, Method};
 use crate::report::findings::judges::PROMPT_EFFECT;
@@ -65,7 +65,7 @@ impl<'a> Analysis<'a> {
         benchmark: &str,
         options: &FindingOptions,
     ) -> Result<Self, FindingError> {
-        let mut protocol = Protocol::of(manifest);
+        let mut protocol = Protocol::from(manifest);
         protocol.ties = options.ties.unwrap_or(protocol.ties);
         let scores = observe(table, design, &protocol, |rule| score_of(rule, Evidence::Rewards));
         let mut sheet = Sheet::default();
@@ -213,7 +213,8 @@ impl<'a> Analysis<'a> {
     ) {
         let is_share = !metric.starts_with("gap")
             && !["ties-margin", judgment::TOKENS.id(), PROMPT_EFFECT].contains(&metric)
-            && !judgment::SIGNED.contains(&metric);
+            && !judgment::SIGNED.contains(&metric)
+            && !graded::SIGNED.contains(&metric);
         for ((scope, _), row) in scopes.iter().zip(&placed.slots) {
             for (languages, slot) in self.layout.languages().zip(row) {
                 let (number, why) = match slot {
@@ -276,7 +277,7 @@ fn observe(
 ) -> Vec<Vec<Observed>> {
     let of_run = |run: usize| {
         let cells = design.cells.iter();
-        cells.map(|cell| Observed::new(table, run, cell, metric(design.subsets[cell.subset].rule), protocol)).collect()
+        cells.map(|cell| observed(table, run, cell, metric(design.subsets[cell.subset].rule), protocol)).collect()
     };
     (0..table.runs.len()).into_par_iter().map(of_run).collect()
 }
@@ -289,7 +290,9 @@ fn presence(scores: &[Vec<Observed>]) -> Vec<usize> {
 
 pub fn all_columns(design: &Design, observed: &[Observed], sheet: &mut Sheet) -> CellColumns {
     let cells = design.cells.iter().zip(observed);
-    cells.map(|(cell, observed)| observed.any().then(|| observed.columns(cell, &mut sheet.columns, |_| true))).collect()
+    cells
+        .map(|(cell, observed)| observed.any().then(|| observed.columns(&cell.units, &mut sheet.columns, None)))
+        .collect()
 }
 
 /// A finding before its number.

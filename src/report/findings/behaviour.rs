@@ -7,7 +7,7 @@ use crate::metric::aggregate::Form;
 use crate::metric::calibration::{BINS, BrierScore, ExpectedError};
 use crate::metric::length::{BALANCED, CHOSEN_LONGER, CHOSEN_SHORTER, MATCHED, MOST_TOKENS_WINS, SHORTEST_WINS};
 use crate::metric::log_loss::LogLoss;
-use crate::metric::observe::Observed;
+use crate::metric::observe::{Observed, observed};
 use crate::metric::{MAX_WIDTH, Metric};
 use crate::report::findings::Scope;
 use crate::report::findings::analysis::{Analysis, Basis, all_columns};
@@ -55,7 +55,7 @@ impl Analysis<'_> {
         let Some((sums, _)) = functions.first() else { return };
         let observe = |run: usize| -> Vec<Observed> {
             let cells = design.cells.iter();
-            cells.map(|cell| Observed::new(self.table, run, cell, *sums, &self.protocol)).collect()
+            cells.map(|cell| observed(self.table, run, cell, *sums, &self.protocol)).collect()
         };
         let observed: Vec<Vec<Observed>> = (0..self.table.runs.len()).into_par_iter().map(observe).collect();
         for run in self.runs.clone() {
@@ -65,10 +65,13 @@ impl Analysis<'_> {
             }
             let columns = all_columns(design, &observed[run], &mut self.sheet);
             let totals: Vec<[f64; MAX_WIDTH]> = observed[run].iter().map(Observed::totals).collect();
+            let binary: Vec<bool> = observed[run].iter().map(|o| o.binary).collect();
             for (function, count) in functions {
+                // Shares of independent items that are right or wrong have Wilson's interval.
+                let binary = if function.ratio().is_some() { binary.as_slice() } else { &[] };
                 let placed = self.layout.place(&mut self.sheet, scopes, &columns, &|_| *function, Gaps::Refuse);
                 let before = self.findings.len();
-                self.draft(run, function.id(), scopes, &placed, &[], Basis::Outcomes);
+                self.draft(run, function.id(), scopes, &placed, binary, Basis::Outcomes);
                 let slots = placed.slots.iter().flatten().filter(|slot| !matches!(slot, Slot::Nowhere));
                 for (draft, slot) in self.findings[before..].iter_mut().zip(slots) {
                     let Slot::Number(number) = slot else { continue };

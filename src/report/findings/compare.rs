@@ -2,7 +2,7 @@
 
 use crate::lang::Lang;
 use crate::metric::agreement::kappa_of_outcomes;
-use crate::metric::design::Cell;
+use crate::metric::design::{Cell, among, clusters_of};
 use crate::metric::observe::NO_LABEL;
 use crate::metric::outcome::Evidence;
 use crate::metric::score_of;
@@ -50,14 +50,15 @@ impl Analysis<'_> {
                 english_all[number] = self.columns[run][other].clone();
                 let (here, there) = (&self.scores[run][number], &self.scores[run][other]);
                 let other_cell = &design.cells[other];
-                let clusters_here = clusters(cell, &here.present, design.n_clusters);
-                let clusters_there = clusters(other_cell, &there.present, design.n_clusters);
-                let keep_here = |unit: usize| clusters_there[cell.units[unit].cluster as usize];
-                let keep_there = |unit: usize| clusters_here[other_cell.units[unit].cluster as usize];
-                n_shared[number] = (0..cell.units.len()).filter(|u| here.present[*u] && keep_here(*u)).count();
+                let clusters_here = clusters_of(&cell.units, &here.present, design.n_clusters);
+                let clusters_there = clusters_of(&other_cell.units, &there.present, design.n_clusters);
+                let keep_here = among(&cell.units, &clusters_there);
+                let keep_there = among(&other_cell.units, &clusters_here);
+                n_shared[number] = here.n_present(Some(&keep_here));
                 if n_shared[number] > 0 {
-                    own[number] = Some(here.columns(cell, &mut self.sheet.columns, keep_here));
-                    english[number] = Some(there.columns(other_cell, &mut self.sheet.columns, keep_there));
+                    own[number] = Some(here.columns(&cell.units, &mut self.sheet.columns, Some(&keep_here)));
+                    english[number] =
+                        Some(there.columns(&other_cell.units, &mut self.sheet.columns, Some(&keep_there)));
                 }
             }
             let scopes: Vec<_> =
@@ -184,15 +185,6 @@ impl Analysis<'_> {
             self.findings.push(Draft { of, node, method, n, n_missing: 0, why: None });
         }
     }
-}
-
-/// Which clusters have an outcome in a cell.
-fn clusters(cell: &Cell, present: &[bool], n_clusters: usize) -> Vec<bool> {
-    let mut found = vec![false; n_clusters];
-    for (unit, _) in cell.units.iter().zip(present).filter(|(_, present)| **present) {
-        found[unit.cluster as usize] = true;
-    }
-    found
 }
 
 /// (cluster, 3 · label here + label in English) of clusters with exactly one labelled unit on both sides.

@@ -4,12 +4,10 @@
 
 use polars::prelude::{Column, DataFrame, IntoLazy, PolarsResult, col};
 use rayon::prelude::*;
+use rmbench_contributions::tally::Tally;
 
-use crate::benchmark::manifest::Rule;
 use crate::metric::Protocol;
-use crate::metric::accuracy::credit;
-use crate::metric::design::{Design, Members};
-use crate::metric::outcome::{Evidence, has_tie, is_complete, is_decided};
+use crate::metric::design::Design;
 use crate::report::findings::options::FindingError;
 use crate::table::item::ItemTable;
 
@@ -42,22 +40,11 @@ impl std::iter::Sum for Count {
     }
 }
 
-/// One row per item, as one run scored it.
-#[derive(Default)]
-struct Tidy {
-    group: Vec<u32>,
-    outcome: Vec<bool>,
-    complete: Vec<bool>,
-    missing: Vec<bool>,
-    tie: Vec<bool>,
-    truncated: Vec<bool>,
-    credit: Vec<f64>,
-}
-
 /// Counts by run (outer) and cell (inner) of a design.
 pub fn counts(table: &ItemTable, design: &Design, protocol: &Protocol) -> Result<Vec<Vec<Count>>, FindingError> {
     let n_cells = design.cells.len();
-    let runs: Vec<Tidy> = (0..table.runs.len()).into_par_iter().map(|run| tidy(table, design, protocol, run)).collect();
+    let runs: Vec<Tally> =
+        (0..table.runs.len()).into_par_iter().map(|run| tidy(table, design, protocol, run)).collect();
     let mut counts = vec![vec![Count::default(); n_cells]; runs.len()];
     for (group, count) in grouped(runs).map_err(|e| FindingError::Counting(Box::new(e)))? {
         if let Some(place) = counts.get_mut(group / n_cells).and_then(|run| run.get_mut(group % n_cells)) {
@@ -67,44 +54,18 @@ pub fn counts(table: &ItemTable, design: &Design, protocol: &Protocol) -> Result
     Ok(counts)
 }
 
-fn tidy(table: &ItemTable, design: &Design, protocol: &Protocol, run: usize) -> Tidy {
-    let mut rows = Tidy::default();
-    let truncated = &table.runs[run].truncated;
+fn tidy(table: &ItemTable, design: &Design, protocol: &Protocol, run: usize) -> Tally {
+    let mut rows = Tally::default();
+    let view = table.view(run);
     for (number, cell) in design.cells.iter().enumerate() {
         let group = (run * design.cells.len() + number) as u32;
-        let rule = design.subsets[cell.subset].rule;
-        for unit in &cell.units {
-            for index in unit.items() {
-                let item = table.item(run, index);
-                // The rule `ties` compares rewards of two prompts, which pairs do not give.
-                let complete = if rule == Rule::Ties { is_complete(&item) } else { is_decided(&item) };
-                let (outcome, credit) = match (rule, unit.members) {
-                    (Rule::Accuracy, _) => {
-                        let credit = Evidence::Rewards.extremes(&item).and_then(|e| credit(&e, protocol.ties));
-                        (credit.is_some(), credit.unwrap_or(0.0))
-                    }
-                    (Rule::StyleMatrix, _) => (complete && item.chosen.len() == 3 && item.rejected.len() == 3, 0.0),
-                    (Rule::Ties, Members::Ties { .. }) => (complete, 0.0),
-                    (Rule::Ties, Members::One(_)) => (false, 0.0),
-                    (Rule::Graded, _) => (complete && crate::metric::graded::is_graded(&item), 0.0),
-                    (Rule::TwoOrders, _) => (item.seen && item.chosen.len() == item.rejected.len(), 0.0),
-                };
-                let begin = item.key.offset as usize;
-                rows.group.push(group);
-                rows.outcome.push(outcome);
-                rows.complete.push(complete);
-                rows.missing.push(!complete && !outcome);
-                rows.tie.push(complete && has_tie(&item));
-                rows.truncated.push(truncated[begin..begin + item.key.n_responses()].contains(&true));
-                rows.credit.push(credit);
-            }
-        }
+        rows.add(group, &cell.units, design.subsets[cell.subset].rule, &view, protocol);
     }
     rows
 }
 
-fn grouped(runs: Vec<Tidy>) -> PolarsResult<Vec<(usize, Count)>> {
-    let mut all = Tidy::default();
+fn grouped(runs: Vec<Tally>) -> PolarsResult<Vec<(usize, Count)>> {
+    let mut all = Tally::default();
     for run in runs {
         all.group.extend(run.group);
         all.outcome.extend(run.outcome);
@@ -152,7 +113,7 @@ mod tests {
     use crate::benchmark::catalog;
     use crate::lang::Lang;
     use crate::metric::accuracy::ACCURACY;
-    use crate::metric::observe::Observed;
+    use crate::metric::observe::observed;
     use crate::metric::{Metric, TiePolicy};
     use crate::provenance::RunInfo;
     use crate::table::item::{ItemKey, RunColumn};
@@ -200,7 +161,7 @@ mod tests {
             let counts = counts(&table, &design, &protocol).unwrap();
             for (run, counts) in counts.iter().enumerate() {
                 for (cell, count) in design.cells.iter().zip(counts) {
-                    let observed = Observed::new(&table, run, cell, &ACCURACY, &protocol);
+                    let observed = observed(&table, run, cell, &ACCURACY, &protocol);
                     let sums = &observed.totals()[..ACCURACY.width()];
                     assert_eq!((count.credit, count.n as f64), (sums[0], sums[1]), "{ties:?}, run {run}");
                 }

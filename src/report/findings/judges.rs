@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::metric::aggregate::Form;
 use crate::metric::judgment::ALL;
-use crate::metric::observe::Observed;
+use crate::metric::observe::observed;
 use crate::report::findings::Scope;
 use crate::report::findings::analysis::{Analysis, Basis, all_columns};
 use crate::report::findings::place::{Gaps, Placed};
@@ -46,12 +46,9 @@ impl Analysis<'_> {
         let everything = [(Scope::Overall, all)];
         for metric in ALL {
             for run in &judged {
-                let observed: Vec<_> = design
-                    .cells
-                    .iter()
-                    .map(|cell| Observed::new(self.table, *run, cell, metric, &self.protocol))
-                    .collect();
-                let n: Vec<usize> = observed.iter().map(|o| o.present.iter().filter(|there| **there).count()).collect();
+                let observed: Vec<_> =
+                    design.cells.iter().map(|cell| observed(self.table, *run, cell, metric, &self.protocol)).collect();
+                let n: Vec<usize> = observed.iter().map(|o| o.n_present(None)).collect();
                 let columns = all_columns(design, &observed, &mut self.sheet);
                 let placed = self.layout.place(&mut self.sheet, &everything, &columns, &|_| metric, Gaps::Skip);
                 let binary: Vec<bool> = observed.iter().map(|o| o.binary).collect();

@@ -3,6 +3,8 @@
 //! On items that are answered right or wrong; a tie is not right. Across languages only source items with
 //! one outcome in each of them count, across runs only items with an outcome of each.
 
+use rayon::prelude::*;
+
 use crate::benchmark::manifest::Rule;
 use crate::lang::Lang;
 use crate::metric::cochran;
@@ -45,7 +47,7 @@ impl Analysis<'_> {
         }
         let mut tests = Vec::new();
         if design.langs.len() > 1 {
-            tests.extend(self.runs.iter().map(|run| self.across_languages(*run)));
+            tests.par_extend(self.runs.par_iter().map(|run| self.across_languages(*run)));
         }
         if self.runs.len() > 1 {
             tests.extend(design.langs.iter().filter_map(|lang| self.across_runs(*lang)));

@@ -29,7 +29,7 @@ impl FindingOptions {
     /// The bootstrap of a benchmark.
     pub fn bootstrap(&self, design: &Design) -> Bootstrap {
         Bootstrap {
-            clusters: design.clusters(),
+            clusters: design.clusters().grouped(self.replicates),
             replicates: self.replicates,
             seed: self.seed,
             level: self.level,

@@ -4,7 +4,7 @@
 //! the headline's languages. Rankings look at all pairs in every language.
 
 use crate::benchmark::manifest::Rule;
-use crate::metric::observe::{NO_LABEL, shared};
+use crate::metric::observe::{cross, shared};
 use crate::metric::outcome::Evidence;
 use crate::metric::sheet::NodeId;
 use crate::metric::{mcnemar, score_of, stuart_maxwell};
@@ -106,10 +106,10 @@ impl Analysis<'_> {
             for (number, cell) in design.cells.iter().enumerate() {
                 let (a, b) = (&self.scores[run][number], &self.scores[other][number]);
                 let both = shared(a, b);
-                n[number] = both.iter().filter(|shared| **shared).count();
+                n[number] = a.n_present(Some(&both));
                 if n[number] > 0 {
-                    own[number] = Some(a.columns(cell, &mut self.sheet.columns, |unit| both[unit]));
-                    there[number] = Some(b.columns(cell, &mut self.sheet.columns, |unit| both[unit]));
+                    own[number] = Some(a.columns(&cell.units, &mut self.sheet.columns, Some(&both)));
+                    there[number] = Some(b.columns(&cell.units, &mut self.sheet.columns, Some(&both)));
                 }
             }
             n_shared = n;
@@ -168,11 +168,7 @@ impl Analysis<'_> {
         // Loss, win, tie of the run by those of the other.
         let mut table = [0.0; 9];
         for cell in cells {
-            for (a, b) in self.labels[run][*cell].iter().zip(&self.labels[other][*cell]) {
-                if *a != NO_LABEL && *b != NO_LABEL {
-                    table[usize::from(3 * a + b)] += 1.0;
-                }
-            }
+            cross(&self.labels[run][*cell], &self.labels[other][*cell], &mut table);
         }
         let only_run = (table[3] + table[5]) as u64;
         let only_baseline = (table[1] + table[7]) as u64;

@@ -6,16 +6,17 @@
 //! weightings where items are pooled.
 
 use rayon::prelude::*;
+use rmbench_contributions::tally::Counted;
 use serde::{Deserialize, Serialize};
 
 use crate::benchmark::manifest::{Manifest, Overall, Rule, TiePolicy};
 use crate::metric::aggregate::{Form, Forms, Part};
 use crate::metric::design::{Cell, Design};
-use crate::metric::observe::Observed;
-use crate::metric::outcome::{Evidence, has_tie};
+use crate::metric::observe::{Observed, observed};
+use crate::metric::outcome::Evidence;
 use crate::metric::sheet::{NodeId, Sheet};
 use crate::metric::{Estimate, Protocol, score_of};
-use crate::progress::Progress;
+use crate::progress::Silent;
 use crate::report::findings::analysis::all_columns;
 use crate::report::findings::draft::{Draft, Method, Resolver};
 use crate::report::findings::options::FindingOptions;
@@ -77,7 +78,6 @@ pub fn protocols(
     manifest: &Manifest,
     (benchmark, runs): (&str, &[usize]),
     options: &FindingOptions,
-    progress: &mut dyn Progress,
 ) -> Vec<ProtocolScore> {
     let layout = Layout::new(design, manifest, options.weights.as_deref(), options.compat);
     let own_ties = options.ties.unwrap_or(manifest.ties);
@@ -144,11 +144,9 @@ pub fn protocols(
         }
     }
     let options = FindingOptions { replicates: options.replicates.min(MOST_REPLICATES), ..options.clone() };
-    progress.finish();
-    progress.begin(&format!("resampling protocols of {benchmark}"), options.replicates as u64, "replicates");
     let nodes = drafts.iter().filter_map(Draft::resampled);
     let nodes = nodes.chain(differences.iter().flatten().filter_map(Draft::resampled));
-    let resolver = Resolver::new(&sheet, &options.bootstrap(design), nodes, std::iter::empty(), progress);
+    let resolver = Resolver::new(&sheet, &options.bootstrap(design), nodes, std::iter::empty(), &mut Silent);
     let resolved = drafts.into_iter().zip(differences).map(|(draft, difference)| {
         let own = resolver.resolve(draft);
         let difference = difference.and_then(|draft| resolver.resolve(draft).estimate);
@@ -157,26 +155,9 @@ pub fn protocols(
     resolved.collect()
 }
 
-/// Items of a cell as one run scored them.
-#[derive(Clone, Copy)]
-struct Counted {
-    complete: usize,
-    tied: usize,
-    missing: usize,
-}
-
 fn counted(table: &ItemTable, design: &Design, run: usize) -> Vec<Counted> {
-    let of_cell = |cell: &Cell| {
-        let mut count = Counted { complete: 0, tied: 0, missing: 0 };
-        for item in cell.units.iter().flat_map(|unit| unit.items()).map(|item| table.item(run, item)) {
-            let complete = Evidence::Rewards.extremes(&item).is_some();
-            count.complete += usize::from(complete);
-            count.tied += usize::from(complete && has_tie(&item));
-            count.missing += usize::from(!complete);
-        }
-        count
-    };
-    design.cells.par_iter().map(of_cell).collect()
+    let view = table.view(run);
+    design.cells.iter().map(|cell| Counted::new(&view, &cell.units)).collect()
 }
 
 fn draft(of: ProtocolScore, number: Option<&Number>, counts: &[Counted], why: Option<String>) -> Draft<ProtocolScore> {
@@ -205,10 +186,10 @@ fn columns_of(
     ties: TiePolicy,
     sheet: &mut Sheet,
 ) -> CellColumns {
-    let mut protocol = Protocol::of(manifest);
+    let mut protocol = Protocol::from(manifest);
     protocol.ties = ties;
     let metric = |cell: &Cell| score_of(design.subsets[cell.subset].rule, Evidence::Rewards);
-    let observe = |cell: &Cell| Observed::new(table, run, cell, metric(cell), &protocol);
+    let observe = |cell: &Cell| observed(table, run, cell, metric(cell), &protocol);
     let observed: Vec<Observed> = design.cells.par_iter().map(observe).collect();
     all_columns(design, &observed, sheet)
 }
@@ -259,11 +240,11 @@ fn ways(table: &ItemTable, layout: &Layout<'_>, own_ties: TiePolicy, weights: Op
 
 /// Tie policies that can make a difference here, the own one first.
 fn policies(table: &ItemTable, design: &Design, own: TiePolicy) -> Vec<TiePolicy> {
-    let (mut tied, mut several) = (false, false);
+    let tied = (0..table.runs.len()).into_par_iter().any(|run| counted(table, design, run).iter().any(|c| c.any_tie));
+    let mut several = false;
     for unit in design.cells.iter().flat_map(|cell| &cell.units) {
         for item in unit.items() {
             several |= table.items[item].n_rejected > 1;
-            tied = tied || (0..table.runs.len()).any(|run| has_tie(&table.item(run, item)));
         }
     }
     let has = |rule: Rule| design.subsets.iter().any(|subset| subset.rule == rule);

@@ -9,7 +9,7 @@ use crate::metric::aggregate::Form;
 use crate::metric::design::Cell;
 use crate::metric::graded;
 use crate::metric::margin::MeanMargin;
-use crate::metric::observe::Observed;
+use crate::metric::observe::{Observed, observed};
 use crate::metric::outcome::Evidence;
 use crate::metric::sheet::NodeId;
 use crate::metric::{Metric, score_of};
@@ -120,19 +120,18 @@ impl Analysis<'_> {
         }
         let scopes = self.layout.scopes.clone();
         for run in self.runs.clone() {
-            let columns = self.columns_of(run, &graded::MACRO_F1);
-            if columns.iter().all(Option::is_none) {
-                continue;
-            }
-            for metric in [&graded::MACRO_F1, &graded::EXACT] {
-                let placed = self.layout.place(
-                    &mut self.sheet,
-                    &scopes,
-                    &columns,
-                    &|_| metric as &'static dyn Metric,
-                    Gaps::Refuse,
-                );
-                self.draft(run, metric.id(), &scopes, &placed, &[], Basis::Outcomes);
+            // Metrics of one group have the same sums.
+            let groups: [[&'static dyn Metric; 2]; 2] =
+                [[&graded::MACRO_F1, &graded::EXACT], [&graded::LINEAR_KAPPA, &graded::QUADRATIC_KAPPA]];
+            for group in groups {
+                let columns = self.columns_of(run, group[0]);
+                if columns.iter().all(Option::is_none) {
+                    continue;
+                }
+                for metric in group {
+                    let placed = self.layout.place(&mut self.sheet, &scopes, &columns, &|_| metric, Gaps::Refuse);
+                    self.draft(run, metric.id(), &scopes, &placed, &[], Basis::Outcomes);
+                }
             }
         }
     }
@@ -141,7 +140,7 @@ impl Analysis<'_> {
     fn columns_of(&mut self, run: usize, metric: &'static dyn Metric) -> CellColumns {
         let design = self.design();
         let (table, protocol) = (self.table, &self.protocol);
-        let observe = |cell: &Cell| Observed::new(table, run, cell, metric, protocol);
+        let observe = |cell: &Cell| observed(table, run, cell, metric, protocol);
         let observed: Vec<Observed> = design.cells.par_iter().map(observe).collect();
         all_columns(design, &observed, &mut self.sheet)
     }

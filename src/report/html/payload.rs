@@ -23,11 +23,11 @@ use serde_json::{Value, json};
 use super::base64;
 use crate::lang::Lang;
 use crate::metric::interval::normal_quantile;
-use crate::metric::outcome::Outcome;
+use crate::metric::observe::{LOSS, TIE, WIN, labels_of_items};
 use crate::report::ReportError;
 use crate::report::block::visible;
 use crate::report::findings::Findings;
-use crate::report::items::{ItemText, Items, outcome};
+use crate::report::items::{ItemText, Items};
 use crate::report::language;
 use crate::report::select::{ranking, run_name};
 use crate::table::item::{ItemKey, Symbol};
@@ -139,13 +139,13 @@ impl Columns {
 }
 
 fn outcomes(items: &Items<'_>) -> Vec<u8> {
-    let code = |run: usize, item: usize| match outcome(items.table, run, item) {
-        None => 0,
-        Some(Outcome::ChosenWins) => 1,
-        Some(Outcome::RejectedWins) => 2,
-        Some(Outcome::Tie) => 3,
+    let code = |label: u8| match label {
+        WIN => 1,
+        LOSS => 2,
+        TIE => 3,
+        _ => 0,
     };
-    (0..items.table.runs.len()).flat_map(|run| items.kept.iter().map(move |item| code(run, *item))).collect()
+    labels_of_items(items.table, &items.kept).into_iter().flatten().map(code).collect()
 }
 
 /// One run's rewards on 65,535 steps between its lowest and its highest.

@@ -168,6 +168,9 @@ fn graded_responses() {
     assert_eq!(point("accuracy"), 0.5);
     assert!((point("grade-macro-f") - (0.8 + 2.0 / 3.0) / 5.0).abs() < 1e-12, "{}", point("grade-macro-f"));
     assert!((point("grade-exact") - 3.0 / 8.0).abs() < 1e-12);
+    // Distances 0 1 2 2 0 0 1 3 sum to 9, by chance to 10.25; squares to 19, by chance to 20.5.
+    assert!((point("grade-kappa-linear") - (1.0 - 9.0 / 10.25)).abs() < 1e-12);
+    assert!((point("grade-kappa-quadratic") - (1.0 - 19.0 / 20.5)).abs() < 1e-12);
 }
 
 /// The reader of data gives grades to the score table, and pairs with equal grades stay.

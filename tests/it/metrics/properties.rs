@@ -3,7 +3,7 @@
 use rmbench::benchmark::manifest::Manifest;
 use rmbench::lang::Lang;
 use rmbench::metric::design::Design;
-use rmbench::metric::observe::Observed;
+use rmbench::metric::observe::observed;
 use rmbench::metric::{METRICS, Metric, Protocol};
 use rmbench::progress::Silent;
 use rmbench::report::findings::{Finding, FindingOptions, Findings, Languages, Scope};
@@ -67,7 +67,7 @@ fn rule_of(metric: &dyn Metric) -> Manifest {
 fn value_of(metric: &dyn Metric, table: &ItemTable) -> Option<f64> {
     let manifest = rule_of(metric);
     let design = Design::new(table, table.symbols.get("b").unwrap(), &manifest);
-    let observed = Observed::new(table, 0, &design.cells[0], metric, &Protocol::of(&manifest));
+    let observed = observed(table, 0, &design.cells[0], metric, &Protocol::from(&manifest));
     metric.finish(&observed.totals()[..metric.width()])
 }
 

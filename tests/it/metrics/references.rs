@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
+use rmbench::metric::Metric;
 use rmbench::metric::agreement::kappa;
 use rmbench::metric::gamma::chi2_tail;
+use rmbench::metric::graded::{LINEAR_KAPPA, QUADRATIC_KAPPA};
 use rmbench::metric::interval::{normal_quantile, quantile, wilson};
 use rmbench::metric::mcnemar::{exact_p, mid_p};
 use rmbench::metric::multiplicity::{benjamini_hochberg, holm};
@@ -67,6 +69,27 @@ fn kappa_equals_scikit_learn_where_it_is_defined() {
             (None, Value::Null) => {}
             (Some(ours), theirs) if !theirs.is_null() => close(ours, theirs, 1e-12),
             (ours, theirs) => panic!("{}: {ours:?} and {theirs}", case["name"]),
+        }
+    }
+}
+
+/// κ of grades is the weighted κ of scikit-learn, its labels 0, 1, 2 being grades 1, 2, 3.
+#[test]
+fn weighted_kappa_of_grades_equals_scikit_learn() {
+    for case in fixture("cohen_kappa") {
+        let mut sums = [0.0; 12];
+        for (a, b) in numbers(&case["a"]).into_iter().zip(numbers(&case["b"])) {
+            sums[0] += (a - b).abs();
+            sums[1] += (a - b) * (a - b);
+            sums[2 + a as usize] += 1.0;
+            sums[7 + b as usize] += 1.0;
+        }
+        for (metric, name) in [(&LINEAR_KAPPA, "linear"), (&QUADRATIC_KAPPA, "quadratic")] {
+            match (metric.finish(&sums), &case[name]) {
+                (None, Value::Null) => {}
+                (Some(ours), theirs) if !theirs.is_null() => close(ours, theirs, 1e-12),
+                (ours, theirs) => panic!("{}, {name}: {ours:?} and {theirs}", case["name"]),
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use rmbench::benchmark::catalog;
 use rmbench::benchmark::manifest::{Manifest, Rule};
 use rmbench::metric::design::Design;
-use rmbench::metric::observe::Observed;
+use rmbench::metric::observe::observed;
 use rmbench::metric::outcome::Evidence;
 use rmbench::metric::{Metric, Protocol, parts_of, score_of};
 use rmbench::progress::Silent;
@@ -18,7 +18,7 @@ fn ties(rows: &[Row]) -> (Option<f64>, [Option<f64>; 5]) {
     let design = Design::new(&table, table.symbols.get("b").unwrap(), &manifest);
     let of = |metric: &dyn Metric| {
         assert_eq!(design.cells.len(), 1);
-        let observed = Observed::new(&table, 0, &design.cells[0], metric, &Protocol::of(&manifest));
+        let observed = observed(&table, 0, &design.cells[0], metric, &Protocol::from(&manifest));
         metric.finish(&observed.totals()[..metric.width()])
     };
     let parts: Vec<Option<f64>> = parts_of(Rule::Ties).iter().map(|part| of(*part)).collect();

@@ -85,7 +85,7 @@ fn coverage(n: usize, simulations: usize, replicates: usize) -> Vec<Coverage> {
             let mut sheet = Sheet::default();
             let (nodes, truth) = numbers(&world, &sample, &mut sheet);
             for (_, reading) in readings {
-                let clusters = sample.clusters();
+                let clusters = sample.clusters().grouped(replicates);
                 let bootstrap = Bootstrap { clusters, replicates, seed: simulation, level: 0.95, reading };
                 let spreads = bootstrap.run(&sheet, &nodes, &[], &mut |_| {}).spreads;
                 row.extend(spreads.iter().zip(&truth).map(|(spread, truth)| match spread {

@@ -69,14 +69,7 @@ fn pairs(parallel: &Parallel) -> Vec<Pair> {
 
 /// Columns of a pair's table of labels, row by row.
 fn table(numbers: &mut Numbers<'_>, parallel: &Parallel, pair: &Pair) -> Vec<ColumnId> {
-    let mut cells = vec![Vec::new(); LABELS * LABELS];
-    for cluster in &pair.shared {
-        let at = *cluster as usize;
-        if let (Some(a), Some(b)) = (parallel.right(pair.a, at), parallel.right(pair.b, at)) {
-            cells[usize::from(a) * LABELS + usize::from(b)].push((*cluster, 1.0));
-        }
-    }
-    cells.into_iter().map(|cell| numbers.column(cell.into_iter())).collect()
+    parallel.crossed(pair.a, pair.b).iter().map(|cell| numbers.insert(cell)).collect()
 }
 
 /// The pair's measures.

@@ -2,10 +2,11 @@
 //! reliability curve; what confidence is worth. Slopes of replicates are one step from the fit of all items.
 
 use crate::lang::Lang;
-use crate::metric::accuracy::credit;
-use crate::metric::calibration::{BINS, Binned, ELO, SUMS, bin, margins, sigmoid, slope, slope_terms};
+use crate::metric::accuracy::confidences;
+use crate::metric::calibration::{
+    BINS, Binned, ELO, Pair, SUMS, bin_terms, fit_terms, transfer_terms, weighted_margins,
+};
 use crate::metric::columns::ColumnId;
-use crate::metric::outcome::Evidence;
 use crate::metric::resample::{Answers, Number, Numbers};
 use crate::metric::selective::Ordered;
 use crate::report::findings::analyses::Context;
@@ -35,12 +36,9 @@ pub const COVERAGES: [f64; 10] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1
 const SLOPE: usize = 3;
 const BY_REFERENCE: [&str; 2] = ["slope-ratio", "ece-at-reference-temperature"];
 
-/// (source, margin, weight) of every pair of responses.
-type Pairs = Vec<(u32, f64, f64)>;
-
 struct Group {
     about: About,
-    pairs: Pairs,
+    pairs: Vec<Pair>,
     n: usize,
 }
 
@@ -60,16 +58,11 @@ fn groups(context: &Context<'_>, run: usize) -> Vec<Group> {
     langs.sort_unstable();
     langs.dedup();
     let mut groups: Vec<Group> = Vec::new();
+    let view = context.table.view(run);
     for lang in langs {
         let mut group = Group { about: About::Lang(lang), pairs: Vec::new(), n: 0 };
-        let units = context.design.cells.iter().filter(|cell| cell.lang == lang).flat_map(|cell| &cell.units);
-        for unit in units {
-            for item in unit.items() {
-                let margins = margins(&context.table.item(run, item));
-                let weight = 1.0 / margins.len() as f64;
-                group.n += usize::from(!margins.is_empty());
-                group.pairs.extend(margins.into_iter().map(|margin| (unit.cluster, margin, weight)));
-            }
+        for cell in context.design.cells.iter().filter(|cell| cell.lang == lang) {
+            group.n += weighted_margins(&view, &cell.units, &mut group.pairs);
         }
         if group.n >= MIN_ITEMS {
             groups.push(group);
@@ -99,45 +92,19 @@ struct Columns {
     fit: Option<Fit>,
 }
 
-/// Where both orders of a pair fall at slope a: (p, 1) and (1 − p, 0).
-fn orders(a: f64, margin: f64) -> [(f64, f64); 2] {
-    [(sigmoid(a * margin), 1.0), (sigmoid(-a * margin), 0.0)]
+fn binned(numbers: &mut Numbers<'_>, pairs: &[Pair]) -> Vec<ColumnId> {
+    bin_terms(pairs).iter().map(|terms| numbers.insert(terms)).collect()
 }
 
-fn binned(numbers: &mut Numbers<'_>, pairs: &Pairs) -> Vec<ColumnId> {
-    let mut sums = vec![Vec::new(); BINS * SUMS];
-    for (cluster, margin, weight) in pairs {
-        for (p, y) in orders(1.0, *margin) {
-            let own = &mut sums[bin(p, BINS) * SUMS..][..SUMS];
-            own.iter_mut().zip([1.0, p, y]).for_each(|(sum, value)| sum.push((*cluster, weight * value)));
-        }
-    }
-    sums.into_iter().map(|sum| numbers.column(sum.into_iter())).collect()
+fn fitted(numbers: &mut Numbers<'_>, pairs: &[Pair]) -> Option<Fit> {
+    let (a, terms) = fit_terms(pairs)?;
+    Some(Fit { a, terms: terms.map(|terms| numbers.insert(&terms)) })
 }
 
-fn fitted(numbers: &mut Numbers<'_>, pairs: &Pairs) -> Option<Fit> {
-    let weighted: Vec<(f64, f64)> = pairs.iter().map(|(_, margin, weight)| (*margin, *weight)).collect();
-    let a = slope(&weighted)?;
-    let terms = [0, 1].map(|term| {
-        numbers.column(pairs.iter().map(|(cluster, margin, weight)| (*cluster, weight * slope_terms(a, *margin)[term])))
-    });
-    Some(Fit { a, terms })
-}
-
-/// ECE at the reference's slope, which resampling moves: Σ (p − y) of a bin moves with it by its derivative,
-/// Σ p (1 − p) m for (p, 1) and the opposite for (1 − p, 0); pairs stay in their bins.
-fn transferred(numbers: &mut Numbers<'_>, pairs: &Pairs, reference: &Fit) -> Number {
+/// ECE at the reference's slope, which resampling moves: Σ (p − y) of a bin moves with it by its derivative.
+fn transferred(numbers: &mut Numbers<'_>, pairs: &[Pair], reference: &Fit) -> Number {
     let a = reference.a;
-    let mut sums = vec![Vec::new(); 2 * BINS];
-    for (cluster, margin, weight) in pairs {
-        for (p, y) in orders(a, *margin) {
-            let at = bin(p, BINS);
-            sums[at].push((*cluster, weight * (p - y)));
-            sums[BINS + at].push((*cluster, weight * p * (1.0 - p) * margin * (2.0 * y - 1.0)));
-        }
-    }
-    let mut columns: Vec<ColumnId> = sums.into_iter().map(|sum| numbers.column(sum.into_iter())).collect();
-    columns.push(numbers.column(pairs.iter().map(|(cluster, _, weight)| (*cluster, 2.0 * weight))));
+    let mut columns: Vec<ColumnId> = transfer_terms(a, pairs).iter().map(|terms| numbers.insert(terms)).collect();
     columns.extend(reference.terms);
     numbers.function(columns, move |sums| {
         let (gaps, rest) = sums.split_at(BINS);
@@ -279,29 +246,20 @@ fn reliability(context: &Context<'_>, run: usize, curves: &[Curve], answers: &An
 
 /// AURC and accuracy by coverage over all items of a run.
 fn selective(context: &Context<'_>, run: usize) -> Vec<Detail> {
+    let view = context.table.view(run);
     let mut items: Vec<(u32, f64, f64)> = Vec::new();
-    for unit in context.design.cells.iter().flat_map(|cell| &cell.units) {
-        for item in unit.items() {
-            let Some(extremes) = Evidence::Rewards.extremes(&context.table.item(run, item)) else { continue };
-            if let Some(credit) = credit(&extremes, context.protocol.ties) {
-                items.push((unit.cluster, extremes.margin().abs(), credit));
-            }
-        }
+    for cell in &context.design.cells {
+        confidences(&view, &cell.units, context.protocol, &mut items);
     }
     let n = items.len();
     if n < MIN_ITEMS {
         return Vec::new();
     }
     let ordered = Ordered::new(items);
-    let compute = |counts: &[f32], out: &mut [f64]| {
-        if let Some((area, at)) = ordered.curve(counts, &COVERAGES) {
-            out[0] = area;
-            out[1..].copy_from_slice(&at);
-        }
-    };
-    let mut point = vec![f64::NAN; 1 + COVERAGES.len()];
-    compute(&vec![1.0; context.design.n_clusters], &mut point);
-    let resampled = context.plan.run(point.len(), n, &compute);
+    let Some((area, at)) = ordered.curve(&vec![1.0; context.design.n_clusters], &COVERAGES) else { return Vec::new() };
+    let point: Vec<f64> = std::iter::once(area).chain(at).collect();
+    // Many weightings at once cost a fraction of one by one.
+    let resampled = context.plan.run_lanes(n / 2, &|weights| ordered.curves(weights, &COVERAGES));
     let aurc = context.detail(ANALYSIS, Some(run), "aurc", Vec::new());
     let mut details = vec![aurc.with(Some(point[0]), resampled.interval(0), n)];
     for (at, coverage) in COVERAGES.iter().enumerate() {

@@ -66,7 +66,7 @@ fn rewards(table: &ItemTable, run: usize, item: usize) -> Option<(Vec<f64>, usiz
     let item = table.item(run, item);
     let all = item.chosen.iter().chain(item.rejected);
     let known: Vec<f64> = all.filter_map(|reward| reward.filter(|r| r.is_finite()).map(f64::from)).collect();
-    (known.len() == item.key.n_responses()).then_some((known, item.chosen.len()))
+    (known.len() == item.chosen.len() + item.rejected.len()).then_some((known, item.chosen.len()))
 }
 
 fn shared(context: &Context<'_>, parallel: &Parallel, run: usize, english: usize, lang: usize) -> Vec<Shared> {

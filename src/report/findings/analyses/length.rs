@@ -5,12 +5,12 @@
 //! Dubois et al. 2024). β > 0: the run is right more often where the longer response is the chosen one.
 //! Replicates are one step from the fit of all items, with s kept.
 
+use rmbench_estimators::length::{Controlled, controlled as fit};
+
 use crate::lang::Lang;
-use crate::metric::accuracy::credit;
 use crate::metric::calibration::sigmoid;
-use crate::metric::length::lengths;
-use crate::metric::logistic::{Rows, one_step};
-use crate::metric::outcome::Evidence;
+use crate::metric::length::differences;
+use crate::metric::logistic::one_step;
 use crate::metric::resample::{Number, Numbers};
 use crate::report::findings::analyses::Context;
 use crate::report::findings::detail::{About, Detail};
@@ -64,16 +64,10 @@ fn items(context: &Context<'_>, run: usize) -> Vec<(Lang, Vec<Item>)> {
     langs.sort_unstable();
     langs.dedup();
     let mut found: Vec<(Lang, Vec<Item>)> = langs.into_iter().map(|lang| (lang, Vec::new())).collect();
+    let view = context.table.view(run);
     for cell in &context.design.cells {
-        let Ok(place) = found.binary_search_by_key(&cell.lang, |(lang, _)| *lang) else { continue };
-        for unit in &cell.units {
-            for index in unit.items() {
-                let item = context.table.item(run, index);
-                let credit = Evidence::Rewards.extremes(&item).and_then(|e| credit(&e, context.protocol.ties));
-                if let (Some(credit), Some((chosen, rejected))) = (credit, lengths(&item)) {
-                    found[place].1.push((unit.cluster, chosen - rejected, credit));
-                }
-            }
+        if let Ok(place) = found.binary_search_by_key(&cell.lang, |(lang, _)| *lang) {
+            differences(&view, &cell.units, context.protocol, &mut found[place].1);
         }
     }
     found
@@ -81,23 +75,11 @@ fn items(context: &Context<'_>, run: usize) -> Vec<(Lang, Vec<Item>)> {
 
 /// `None` for too few items; within, `None` where nothing fits.
 fn controlled(numbers: &mut Numbers<'_>, items: &[Item]) -> Option<Option<[Number; 2]>> {
-    let n = items.len();
-    if n < MIN_ITEMS {
+    if items.len() < MIN_ITEMS {
         return None;
     }
-    let mean = items.iter().map(|(_, d, _)| d).sum::<f64>() / n as f64;
-    let sd = (items.iter().map(|(_, d, _)| (d - mean).powi(2)).sum::<f64>() / n as f64).sqrt();
-    if sd <= 0.0 {
-        return None;
-    }
-    let mut rows = Rows::new(2);
-    for (_, difference, credit) in items {
-        rows.add(&[1.0, (difference / sd).tanh()], *credit);
-    }
-    let Some(b) = rows.fit(&|_| 1.0, 0.0) else { return Some(None) };
-    let terms = rows.terms(&b);
-    let clusters = || items.iter().map(|(cluster, ..)| *cluster);
-    let columns: Vec<_> = terms.iter().map(|term| numbers.column(clusters().zip(term.iter().copied()))).collect();
+    let Some(Controlled { coefficients: b, terms }) = fit(items)? else { return Some(None) };
+    let columns: Vec<_> = terms.iter().map(|terms| numbers.insert(terms)).collect();
     let own = b.clone();
     let accuracy = numbers.function(columns.clone(), move |sums| Some(sigmoid(*one_step(&own, sums)?.first()?)));
     let coefficient = numbers.function(columns, move |sums| one_step(&b, sums)?.get(1).copied());

@@ -4,11 +4,11 @@
 //! Tokens per character: the slope through the origin of differences in tokens on differences in characters
 //! between responses of one item; the prompt is in both and cancels out.
 
+use rmbench_contributions::tokens::{Language, Seen, mark_cut, terms};
+
 use crate::lang::Lang;
-use crate::metric::accuracy::credit;
 use crate::metric::columns::ColumnId;
 use crate::metric::correlation::{pearson, ranks, spearman};
-use crate::metric::outcome::Evidence;
 use crate::metric::parallel::Parallel;
 use crate::metric::permutation::label_test;
 use crate::metric::resample::{Number, Numbers};
@@ -22,18 +22,8 @@ const MIN_ITEMS: usize = 20;
 /// Fewer languages say nothing of a correlation.
 const MIN_LANGS: usize = 6;
 
-const MEASURES: [&str; 5] = ["premium", "tokens-per-character", "truncation-rate", "accuracy", "accuracy-uncut"];
-
-/// One item: its source, (Σ Δt Δc, Σ Δc²), tokens here and in English, cut or not, credit.
-struct Seen {
-    cluster: u32,
-    slope: Option<(f64, f64)>,
-    premium: Option<(f64, f64)>,
-    cut: bool,
-    /// No language of its source was cut.
-    whole: bool,
-    credit: Option<f64>,
-}
+const MEASURES: [&str; rmbench_contributions::tokens::MEASURES] =
+    ["premium", "tokens-per-character", "truncation-rate", "accuracy", "accuracy-uncut"];
 
 pub fn tokens(context: &Context<'_>) -> Vec<Detail> {
     context.by_run(|run| {
@@ -47,48 +37,19 @@ pub fn tokens(context: &Context<'_>) -> Vec<Detail> {
 }
 
 fn languages(context: &Context<'_>, run: usize) -> Vec<(Lang, Vec<Seen>)> {
-    let (table, design) = (context.table, context.design);
-    let parallel = Parallel::new(table, design, run);
-    let english = parallel.langs.iter().position(|lang| *lang == Lang::ENGLISH);
-    let column = &table.runs[run];
-    let slots = |item: usize| {
-        let key = &table.items[item];
-        key.offset as usize..key.offset as usize + key.n_responses()
-    };
-    let is_cut = |item: usize| column.truncated[slots(item)].contains(&true);
-    let total = |item: usize| {
-        let tokens = &column.n_tokens[slots(item)];
-        (!is_cut(item) && tokens.iter().all(|n| *n > 0)).then(|| tokens.iter().map(|n| f64::from(*n)).sum::<f64>())
-    };
-    let mut cut_sources = vec![false; design.n_clusters];
-    for unit in design.cells.iter().flat_map(|cell| &cell.units) {
-        cut_sources[unit.cluster as usize] |= unit.items().any(is_cut);
-    }
+    let design = context.design;
+    let sources = Parallel::new(context.table, design, run);
+    let english = sources.langs.iter().position(|lang| *lang == Lang::ENGLISH);
+    let view = context.table.view(run);
+    let mut cut = vec![false; design.n_clusters];
+    design.cells.iter().for_each(|cell| mark_cut(&view, &cell.units, &mut cut));
     let mut found: Vec<(Lang, Vec<Seen>)> = Vec::new();
-    for (number, lang) in parallel.langs.iter().enumerate() {
-        let units = design.cells.iter().filter(|cell| cell.lang == *lang).flat_map(|cell| &cell.units);
+    for (number, lang) in sources.langs.iter().enumerate() {
+        let english = english.filter(|english| *english != number);
+        let language = Language { sources: &sources, number, english, cut: &cut };
         let mut seen = Vec::new();
-        for unit in units {
-            for index in unit.items().filter(|index| column.present[slots(*index).start]) {
-                let item = table.item(run, index);
-                let first = slots(index).start;
-                let differences = slots(index).skip(1).map(|slot| {
-                    let tokens = f64::from(column.n_tokens[slot]) - f64::from(column.n_tokens[first]);
-                    (tokens, f64::from(table.n_chars[slot]) - f64::from(table.n_chars[first]))
-                });
-                let slope = differences.fold((0.0, 0.0), |(tc, cc), (t, c)| (tc + t * c, cc + c * c));
-                let cluster = unit.cluster as usize;
-                let same = parallel.item(number, cluster) == Some(index);
-                let in_english = english.filter(|e| *e != number && same).and_then(|e| parallel.item(e, cluster));
-                seen.push(Seen {
-                    cluster: unit.cluster,
-                    slope: Some(slope).filter(|_| !is_cut(index)),
-                    premium: total(index).zip(in_english.and_then(total)),
-                    cut: is_cut(index),
-                    whole: !cut_sources[cluster],
-                    credit: Evidence::Rewards.extremes(&item).and_then(|e| credit(&e, context.protocol.ties)),
-                });
-            }
+        for cell in design.cells.iter().filter(|cell| cell.lang == *lang) {
+            language.add(&view, &cell.units, context.protocol, &mut seen);
         }
         if seen.len() >= MIN_ITEMS {
             found.push((*lang, seen));
@@ -106,19 +67,11 @@ struct Measure {
 }
 
 fn measures(numbers: &mut Numbers<'_>, seen: &[Seen]) -> [Measure; MEASURES.len()] {
-    let mut quotient = |of: &dyn Fn(&Seen) -> Option<(f64, f64)>| {
-        let pairs: Vec<(u32, (f64, f64))> = seen.iter().filter_map(|s| Some((s.cluster, of(s)?))).collect();
-        let above = numbers.column(pairs.iter().map(|(cluster, (x, _))| (*cluster, *x)));
-        let below = numbers.column(pairs.iter().map(|(cluster, (_, y))| (*cluster, *y)));
-        Measure { above, below, number: numbers.ratio(above, below), n: pairs.len() }
-    };
-    [
-        quotient(&|s| s.premium),
-        quotient(&|s| s.slope),
-        quotient(&|s| Some((f64::from(u8::from(s.cut)), 1.0))),
-        quotient(&|s| Some((s.credit?, 1.0))),
-        quotient(&|s| Some((s.credit.filter(|_| s.whole)?, 1.0))),
-    ]
+    terms(seen).map(|[above, below]| {
+        let n = above.len();
+        let (above, below) = (numbers.insert(&above), numbers.insert(&below));
+        Measure { above, below, number: numbers.ratio(above, below), n }
+    })
 }
 
 /// Accuracy's place among the measures, and the costs that may go with it.

@@ -72,8 +72,13 @@ fn family(world: &World, sample: &Sample, replicates: usize, seed: u64) -> Famil
         })
         .collect();
     let pairs: Vec<NodeId> = pairs().iter().map(|(a, b)| sheet.difference(scores[*a], scores[*b])).collect();
-    let bootstrap =
-        Bootstrap { clusters: sample.clusters(), replicates, seed, level: 0.95, reading: Reading::Percentile };
+    let bootstrap = Bootstrap {
+        clusters: sample.clusters().grouped(replicates),
+        replicates,
+        seed,
+        level: 0.95,
+        reading: Reading::Percentile,
+    };
     let found = bootstrap.run(&sheet, &pairs, &pairs, &mut |_| {});
     let all = sheet.points();
     let points: Vec<f64> = pairs.iter().map(|node| all[*node as usize].unwrap()).collect();

@@ -1,9 +1,11 @@
 //! What length explains. Lengths are characters of responses; where a side has several, their mean.
 
-use crate::metric::accuracy::{add_credits, credit};
-use crate::metric::outcome::{Evidence, is_decided};
-use crate::metric::{Group, Metric, Protocol};
-use crate::table::item::Item;
+use crate::accuracy::{add_credits, credit};
+use crate::item::{Item, View};
+use crate::outcome::{Evidence, is_decided};
+use crate::rule::Protocol;
+use crate::unit::Unit;
+use crate::{Group, Metric};
 
 /// Two lengths are alike where they differ by at most this share of the longer one.
 pub const ALIKE: f64 = 0.1;
@@ -14,6 +16,19 @@ pub fn lengths(item: &Item<'_>) -> Option<(f64, f64)> {
         (!chars.is_empty()).then(|| chars.iter().map(|c| f64::from(*c)).sum::<f64>() / chars.len() as f64)
     };
     Some((mean(item.chosen_chars)?, mean(item.rejected_chars)?))
+}
+
+/// Adds (cluster, chosen − rejected length, credit) of every item that is worth something.
+pub fn differences(view: &View<'_>, units: &[Unit], protocol: &Protocol, items: &mut Vec<(u32, f64, f64)>) {
+    for unit in units {
+        for place in unit.places() {
+            let item = view.item(place);
+            let credit = Evidence::Rewards.extremes(&item).and_then(|extremes| credit(&extremes, protocol.ties));
+            if let (Some(credit), Some((chosen, rejected))) = (credit, lengths(&item)) {
+                items.push((unit.cluster, chosen - rejected, credit));
+            }
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

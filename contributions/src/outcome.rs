@@ -1,6 +1,6 @@
 //! What a comparison's rewards say, before any policy.
 
-use crate::table::item::Item;
+use crate::item::Item;
 
 /// What responses are ranked by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

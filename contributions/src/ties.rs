@@ -11,9 +11,10 @@
 //! raises) and is left out of P, H and T; without any prompt that has both kinds there is no score (the
 //! reference gives NaN).
 
-use crate::metric::outcome::{Evidence, Extremes};
-use crate::metric::{Group, Metric, Protocol};
-use crate::table::item::Item;
+use crate::item::Item;
+use crate::outcome::{Evidence, Extremes};
+use crate::rule::Protocol;
+use crate::{Group, Metric};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Part {

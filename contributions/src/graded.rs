@@ -6,9 +6,10 @@
 //! over grades that occur on either side, as scikit-learn's `f1_score(average="macro")`; it is defined for rewards
 //! that are grades themselves.
 
-use crate::metric::outcome::Evidence;
-use crate::metric::{Group, Metric, Protocol};
-use crate::table::item::Item;
+use crate::item::Item;
+use crate::outcome::Evidence;
+use crate::rule::Protocol;
+use crate::{Group, Metric};
 
 /// Grades are 1 to 5.
 const GRADES: usize = 5;
@@ -83,6 +84,17 @@ fn as_grade(reward: Option<f64>) -> Option<usize> {
     (reward.fract() == 0.0 && (1.0..=GRADES as f64).contains(&reward)).then_some(reward as usize)
 }
 
+/// (gold, judged) of both responses of an item, where all four are grades.
+fn grades(item: &Item<'_>) -> Option<[(usize, usize); 2]> {
+    if !is_graded(item) {
+        return None;
+    }
+    let gold = [item.chosen_grades[0], item.rejected_grades[0]].map(usize::from);
+    let judged = [Evidence::Rewards.chosen(item, 0), Evidence::Rewards.rejected(item, 0)].map(as_grade);
+    let known = gold.iter().all(|grade| *grade <= GRADES);
+    known.then_some([(gold[0], judged[0]?), (gold[1], judged[1]?)])
+}
+
 /// Sums: by grade, responses of which gold and judge say it, gold says it, the judge says it.
 impl Metric for Grades {
     fn id(&self) -> &'static str {
@@ -105,14 +117,8 @@ impl Metric for Grades {
 
     fn contribute(&self, group: &Group<'_>, _: &Protocol, sums: &mut [f64]) -> bool {
         let mut any = false;
-        for item in group.items().filter(is_graded) {
-            let gold = [item.chosen_grades[0], item.rejected_grades[0]].map(usize::from);
-            let judged = [Evidence::Rewards.chosen(&item, 0), Evidence::Rewards.rejected(&item, 0)].map(as_grade);
-            let [Some(first), Some(second)] = judged else { continue };
-            if gold.iter().any(|grade| *grade > GRADES) {
-                continue;
-            }
-            for (gold, judged) in gold.into_iter().zip([first, second]) {
+        for responses in group.items().filter_map(|item| grades(&item)) {
+            for (gold, judged) in responses {
                 sums[gold - 1] += f64::from(u8::from(gold == judged));
                 sums[GRADES + gold - 1] += 1.0;
                 sums[2 * GRADES + judged - 1] += 1.0;
@@ -134,6 +140,66 @@ impl Metric for Grades {
         let occurring = (0..GRADES).filter(|grade| gold[*grade] + judged[*grade] > 0.0);
         let f1: Vec<f64> = occurring.map(|grade| 2.0 * both[grade] / (gold[grade] + judged[grade])).collect();
         Some(f1.iter().sum::<f64>() / f1.len() as f64)
+    }
+}
+
+/// Agreement of a judge's grades with people's beyond chance, where near misses count less: κ = 1 − Σ w o / Σ w e, o the
+/// responses by (gold, judged), e what their totals give by chance, w = |gold − judged| or its square (Cohen 1968).
+pub struct WeightedKappa {
+    quadratic: bool,
+}
+
+pub static LINEAR_KAPPA: WeightedKappa = WeightedKappa { quadratic: false };
+pub static QUADRATIC_KAPPA: WeightedKappa = WeightedKappa { quadratic: true };
+
+/// They may be below 0.
+pub const SIGNED: [&str; 2] = ["grade-kappa-linear", "grade-kappa-quadratic"];
+
+/// Sums: Σ |gold − judged|, Σ (gold − judged)², by grade responses of which gold says it, then those of which the judge
+/// says it.
+impl Metric for WeightedKappa {
+    fn id(&self) -> &'static str {
+        SIGNED[usize::from(self.quadratic)]
+    }
+
+    fn about(&self) -> &'static str {
+        match self.quadratic {
+            false => "Cohen's κ of a judge's grades and people's, weighted by the distance of grades.",
+            true => "Cohen's κ of a judge's grades and people's, weighted by the squared distance of grades.",
+        }
+    }
+
+    fn width(&self) -> usize {
+        2 + 2 * GRADES
+    }
+
+    fn contribute(&self, group: &Group<'_>, _: &Protocol, sums: &mut [f64]) -> bool {
+        let mut any = false;
+        for responses in group.items().filter_map(|item| grades(&item)) {
+            for (gold, judged) in responses {
+                let distance = gold.abs_diff(judged) as f64;
+                sums[0] += distance;
+                sums[1] += distance * distance;
+                sums[1 + gold] += 1.0;
+                sums[1 + GRADES + judged] += 1.0;
+            }
+            any = true;
+        }
+        any
+    }
+
+    fn finish(&self, sums: &[f64]) -> Option<f64> {
+        let (found, totals) = sums.split_at(2);
+        let (gold, judged) = totals.split_at(GRADES);
+        let n: f64 = gold.iter().sum();
+        let mut by_chance = 0.0;
+        for (i, gold) in gold.iter().enumerate() {
+            for (j, judged) in judged.iter().enumerate() {
+                let distance = i.abs_diff(j) as f64;
+                by_chance += gold * judged / n * if self.quadratic { distance * distance } else { distance };
+            }
+        }
+        (by_chance > 0.0).then(|| 1.0 - found[usize::from(self.quadratic)] / by_chance)
     }
 }
 

@@ -1,18 +1,33 @@
 //! Calibration as metrics of items: Brier score and ECE. What they measure stands in [`rmbench_estimators::calibration`].
 
 pub use rmbench_estimators::calibration::{
-    BINS, Binned, Brier, ELO, SUMS, bin, ln_sigmoid, sigmoid, slope, slope_terms,
+    BINS, Binned, Brier, ELO, Pair, SUMS, bin, bin_terms, fit_terms, ln_sigmoid, sigmoid, slope, slope_terms,
+    transfer_terms,
 };
 
-use crate::metric::outcome::{Evidence, is_complete};
-use crate::metric::{Group, Metric, Protocol};
-use crate::table::item::Item;
+use crate::item::{Item, View};
+use crate::outcome::{Evidence, is_complete};
+use crate::rule::Protocol;
+use crate::unit::Unit;
+use crate::{Group, Metric};
 
 /// Margins of a complete item: every chosen against every rejected response; they share the item's weight.
 pub fn margins(item: &Item<'_>) -> Vec<f64> {
     let mut margins = Vec::new();
     each_margin(item, |margin, _| margins.push(margin));
     margins
+}
+
+/// Adds (cluster, margin, weight) of every pair of responses of complete items; returns how many items these are.
+pub fn weighted_margins(view: &View<'_>, units: &[Unit], pairs: &mut Vec<Pair>) -> usize {
+    let mut n = 0;
+    for unit in units {
+        for place in unit.places() {
+            let item = view.item(place);
+            n += usize::from(each_margin(&item, |margin, weight| pairs.push((unit.cluster, margin, weight))));
+        }
+    }
+    n
 }
 
 /// Each of an item's margins with its share of the item's weight; whether there is any.

@@ -8,9 +8,10 @@
 //! In single-game mode the reference turns a reward model's tie into "B>A", so that ties win where the label
 //! says so; here a tie is a tie. Importing a tool's decisions instead of its scores reproduces it.
 
-use crate::metric::outcome::Evidence;
-use crate::metric::{Group, Metric, Protocol};
-use crate::table::item::Item;
+use crate::item::Item;
+use crate::outcome::Evidence;
+use crate::rule::Protocol;
+use crate::{Group, Metric};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Part {
@@ -123,38 +124,22 @@ impl Metric for TwoOrders {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::benchmark::manifest::{Manifest, TiePolicy};
-    use crate::lang::Lang;
-    use crate::table::item::{ItemKey, Symbol};
+    use crate::rule::TiePolicy;
 
     /// Right right, right tie, right wrong, tie tie, none right, none none, wrong tie: the sums are 2, 1, 0, 0, 1,
     /// 0, −1, so three of seven pairs are right.
     #[test]
     fn every_pair_of_verdicts_by_hand() {
-        let key = ItemKey {
-            benchmark: Symbol(0),
-            subset: Symbol(0),
-            category: None,
-            lang: Lang::ENGLISH,
-            item: Symbol(0),
-            source: Symbol(0),
-            n_chosen: 2,
-            n_rejected: 2,
-            offset: 0,
-        };
         let (right, wrong, tie, none) =
             ((Some(1.0), Some(0.0)), (Some(0.0), Some(1.0)), (Some(0.5), Some(0.5)), (None, None));
         let pairs =
             [(right, right), (right, tie), (right, wrong), (tie, tie), (none, right), (none, none), (wrong, tie)];
         let mut sums = [0.0; 6];
-        let manifest = "name = 'b'\ntitle = 'B'\nversion = '1'\nabout = 'x'\nrule = 'two-orders'\nties = 'loss'\noverall = 'pooled'\nopen = true\n[data]\n";
-        let protocol = Protocol::of(&Manifest::parse(manifest, "test").unwrap());
-        assert_eq!(protocol.ties, TiePolicy::Loss);
+        let protocol = Protocol { ties: TiePolicy::Loss };
         for (first, second) in pairs {
             let (chosen, rejected) = ([first.0, second.0], [first.1, second.1]);
             let chars = [1, 1];
             let item = Item {
-                key: &key,
                 chosen: &chosen,
                 rejected: &rejected,
                 chosen_chars: &chars,

@@ -6,8 +6,9 @@
 //! hard = mean of the cells above the diagonal (plainer right answer against fancier wrong one),
 //! normal = the diagonal, easy = below; score = mean of all nine = mean of the three.
 
-use crate::metric::outcome::{Evidence, is_complete, pairs};
-use crate::metric::{Group, Metric, Protocol, TiePolicy};
+use crate::outcome::{Evidence, is_complete, pairs};
+use crate::rule::{Protocol, TiePolicy};
+use crate::{Group, Metric};
 
 const STYLES: usize = 3;
 const CELLS: usize = STYLES * STYLES;

@@ -5,8 +5,11 @@
 //! lowest of them is the one that must hold its own. Protocols: RewardBench v1 `run_rm.py` (strict `>`),
 //! RewardBench 2 `reroll_and_score_dataset` (1/k).
 
-use crate::metric::outcome::{Evidence, Extremes, Outcome, has_tie, is_decided};
-use crate::metric::{Group, Metric, Protocol, TiePolicy};
+use crate::item::View;
+use crate::outcome::{Evidence, Extremes, Outcome, has_tie, is_decided};
+use crate::rule::{Protocol, TiePolicy};
+use crate::unit::Unit;
+use crate::{Group, Metric};
 
 pub struct Accuracy {
     evidence: Evidence,
@@ -23,6 +26,18 @@ pub fn credit(extremes: &Extremes, ties: TiePolicy) -> Option<f64> {
         (Outcome::Tie, TiePolicy::Half) => Some(0.5),
         (Outcome::Tie, TiePolicy::OneOverK) => Some(1.0 / (1 + extremes.n_best_rejected) as f64),
         (Outcome::Tie, TiePolicy::Exclude) => None,
+    }
+}
+
+/// Adds (cluster, |margin|, credit) of every item that is worth something.
+pub fn confidences(view: &View<'_>, units: &[Unit], protocol: &Protocol, items: &mut Vec<(u32, f64, f64)>) {
+    for unit in units {
+        for place in unit.places() {
+            let Some(extremes) = Evidence::Rewards.extremes(&view.item(place)) else { continue };
+            if let Some(credit) = credit(&extremes, protocol.ties) {
+                items.push((unit.cluster, extremes.margin().abs(), credit));
+            }
+        }
     }
 }
 

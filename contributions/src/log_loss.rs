@@ -1,7 +1,8 @@
 //! Mean −ln σ(margin): the loss of Bradley–Terry, in nats (what training minimises, measured on a benchmark).
 
-use crate::metric::calibration::{each_margin, ln_sigmoid};
-use crate::metric::{Group, Metric, Protocol};
+use crate::calibration::{each_margin, ln_sigmoid};
+use crate::rule::Protocol;
+use crate::{Group, Metric};
 
 /// Sums: loss, items. Items with an infinite margin have none: one of them would be everything.
 pub struct LogLoss;

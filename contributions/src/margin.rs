@@ -4,8 +4,9 @@
 //!
 //! LDI = mean over languages of the mean margin / largest mean margin of a language.
 
-use crate::metric::outcome::Evidence;
-use crate::metric::{Group, Metric, Protocol};
+use crate::outcome::Evidence;
+use crate::rule::Protocol;
+use crate::{Group, Metric};
 
 pub struct MeanMargin;
 

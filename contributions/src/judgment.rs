@@ -13,11 +13,12 @@
 //!
 //! Items that were not judged contribute nothing.
 
-use crate::metric::accuracy::{add_credits, credit};
-use crate::metric::outcome::Evidence;
-use crate::metric::{Group, Metric, Protocol};
-use crate::table::item::Item;
-use crate::table::judged::JudgeCounts;
+use crate::accuracy::{add_credits, credit};
+use crate::item::Item;
+use crate::judged::JudgeCounts;
+use crate::outcome::Evidence;
+use crate::rule::Protocol;
+use crate::{Group, Metric};
 
 /// Σ part / Σ whole of the counts.
 pub struct Share {
@@ -268,19 +269,14 @@ impl Metric for Bound {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metric::TiePolicy;
-    use crate::provenance::RunInfo;
-    use crate::table::item::{ItemKey, ItemTable, RunColumn};
-    use crate::table::judged::Judged;
+    use crate::item::{Place, View};
+    use crate::judged::Judged;
+    use crate::rule::TiePolicy;
 
     /// Two pairs, each judged in both orders. The first: right both times. The second: one verdict for the first
     /// response shown, one reply without a verdict; with it wrong a tie, with it right right.
     #[test]
     fn shares_and_bounds() {
-        let mut table = ItemTable::default();
-        let name = table.symbols.intern("b");
-        let mut run = RunColumn::absent(RunInfo::of_this_binary("r", "m", "endpoint"), 4);
-        run.rewards = vec![Some(1.0), Some(0.0), Some(1.0), Some(0.0)];
         let both = |n| JudgeCounts {
             judgments: 2,
             picks: n,
@@ -289,7 +285,7 @@ mod tests {
             reply_tokens: 10,
             ..JudgeCounts::default()
         };
-        run.judged = Some(Judged {
+        let judged = Judged {
             counts: vec![
                 JudgeCounts { first: 1, reordered: 1, consistent: 1, ..both(2) },
                 JudgeCounts { first: 1, unparsed: 1, ..both(1) },
@@ -298,26 +294,22 @@ mod tests {
             best: vec![Some(1.0), Some(0.0), Some(1.0), Some(0.0)],
             pairs: Default::default(),
             judges: vec!["j".to_owned()],
-        });
-        table.runs.push(run);
-        for i in 0..2u32 {
-            table.items.push(ItemKey {
-                benchmark: name,
-                subset: name,
-                category: None,
-                lang: crate::lang::Lang::ENGLISH,
-                item: table.symbols.intern(&i.to_string()),
-                source: name,
-                n_chosen: 1,
-                n_rejected: 1,
-                offset: 2 * i,
-            });
-            table.n_chars.extend([1, 1]);
-        }
+        };
+        let rewards = [Some(1.0), Some(0.0), Some(1.0), Some(0.0)];
+        let view = View {
+            rewards: &rewards,
+            n_tokens: &[0; 4],
+            truncated: &[false; 4],
+            present: &[true; 4],
+            n_chars: &[1; 4],
+            grades: &[],
+            judged: Some(&judged),
+        };
         let value = |metric: &dyn Metric| {
             let mut sums = [0.0; 2];
-            for i in 0..2 {
-                metric.contribute(&Group::One(table.item(0, i)), &Protocol { ties: TiePolicy::Loss }, &mut sums);
+            for item in 0..2 {
+                let place = Place { item, offset: 2 * item, n_chosen: 1, n_rejected: 1 };
+                metric.contribute(&Group::One(view.item(place)), &Protocol { ties: TiePolicy::Loss }, &mut sums);
             }
             metric.finish(&sums)
         };
