@@ -19,6 +19,7 @@ pub(super) fn tensors() -> Vec<String> {
         "regression_layer",
         "reward_transform_matrix",
         "gating",
+        "gating_layer",
         "weights.fc",
         "normalizer",
         "classifier",
@@ -47,6 +48,9 @@ impl Found<'_> {
         let mut kinds = Vec::new();
         if has("regression_layer.weight".into()) {
             kinds.push(HeadKind::Gated);
+        }
+        if has("regression_layer.network.0.weight".into()) {
+            kinds.push(HeadKind::Distribution);
         }
         let prefix = self.json.get("value_head_prefix").and_then(Value::as_str).unwrap_or("score");
         for name in LINEAR.into_iter().chain((!LINEAR.contains(&prefix)).then_some(prefix)) {
@@ -103,7 +107,7 @@ impl Found<'_> {
             HeadKind::VocabularyLogit { .. } | HeadKind::Vocabulary | HeadKind::SelfWeighted | HeadKind::IdealPoint => {
                 Pooling::MaskLast
             }
-            HeadKind::Gated => Pooling::HfLegacyFirstPad,
+            HeadKind::Gated | HeadKind::Distribution => Pooling::HfLegacyFirstPad,
         })
     }
 
