@@ -101,6 +101,33 @@ impl Pass {
     }
 }
 
+/// Positions that are asked for, where not all of them are.
+struct Asked {
+    rows: Option<Rows>,
+    n_tokens: usize,
+}
+
+impl Asked {
+    fn of(batch: &TokenBatch, positions: Option<&[usize]>) -> Self {
+        Self { rows: positions.map(Rows::new), n_tokens: batch.n_tokens() }
+    }
+
+    /// What a last layer need finish; `None`: everything.
+    fn some(&self) -> Option<&Rows> {
+        self.rows.as_ref().filter(|rows| rows.len() > 0 && rows.len() < self.n_tokens)
+    }
+
+    /// Of what the last layer gave: the states in the order asked.
+    fn states(&self, x_td: Tensor, batch: &TokenBatch) -> Tensor {
+        let states = self.some().map_or_else(Wanted::default, Wanted::rows).finish(x_td, batch);
+        match (&self.rows, self.some()) {
+            (Some(rows), Some(_)) => rows.in_order_asked(states),
+            (Some(rows), None) => rows.in_order_of_stream(&states),
+            (None, _) => states,
+        }
+    }
+}
+
 /// The transformer that gives hidden states.
 pub enum Backbone {
     Decoder(decoder::Decoder),
@@ -164,17 +191,17 @@ impl Backbone {
         pass: Pass,
         length: usize,
     ) -> (Tensor, Rest<'_>) {
-        let rows = positions.map(Rows::new);
-        let some = rows.as_ref().filter(|rows| rows.len() > 0 && rows.len() < batch.n_tokens());
-        let wanted = some.map_or_else(Wanted::default, Wanted::rows);
-        let (x_td, rest) = self.course(batch, some, pass, true).in_segments(length);
-        let states = wanted.finish(x_td, batch);
-        let states = match (&rows, some) {
-            (Some(rows), Some(_)) => rows.in_order_asked(states),
-            (Some(rows), None) => rows.in_order_of_stream(&states),
-            (None, _) => states,
-        };
-        (states, rest)
+        let wanted = Asked::of(batch, positions);
+        let (x_td, rest) = self.course(batch, wanted.some(), pass, true).in_segments(length);
+        (wanted.states(x_td, batch), rest)
+    }
+
+    /// As [`Backbone::in_segments`], with a way back through most layers that is written out; `None` where it is not.
+    pub fn by_hand(&self, batch: &TokenBatch, positions: Option<&[usize]>, pass: Pass) -> Option<(Tensor, Rest<'_>)> {
+        let Backbone::Decoder(decoder) = self else { return None };
+        let wanted = Asked::of(batch, positions);
+        let (x_td, rest) = decoder.by_hand(batch, wanted.some(), pass)?;
+        Some((wanted.states(x_td, batch), rest))
     }
 
     /// Whether responses of one comparison may share their prefix (causal attention only).

@@ -176,7 +176,7 @@ unsafe fn plus<L: Lanes, T: Element>(a: *const T, b: *const T, to: *mut T, at: u
 
 /// (Σx²/n + eps)^−½.
 #[inline(always)]
-unsafe fn inverse_root<L: Lanes, T: Element>(x: *const T, n: usize, eps: f32) -> f32 {
+pub(crate) unsafe fn inverse_root<L: Lanes, T: Element>(x: *const T, n: usize, eps: f32) -> f32 {
     // SAFETY: the caller's pointer is valid for `n` numbers.
     unsafe {
         // Several sums: one would wait for itself, and be less exact.
@@ -199,7 +199,7 @@ unsafe fn inverse_root<L: Lanes, T: Element>(x: *const T, n: usize, eps: f32) ->
 
 /// `vector` at every place of a whole vector within `n` numbers, `single` for what is left.
 #[inline(always)]
-fn each<L: Lanes>(n: usize, mut vector: impl FnMut(usize), single: impl FnMut(usize)) {
+pub(crate) fn each<L: Lanes>(n: usize, mut vector: impl FnMut(usize), single: impl FnMut(usize)) {
     let whole = n / L::N * L::N;
     for at in (0..whole).step_by(L::N) {
         vector(at);
@@ -363,12 +363,20 @@ unsafe fn silu<L: Lanes>(x: L::V) -> L::V {
 /// x·σ(2√(2/π)·(x + 0.044715·x³)), since (1 + tanh u)/2 = σ(2u).
 #[inline(always)]
 unsafe fn gelu_tanh<L: Lanes>(x: L::V) -> L::V {
+    // SAFETY: as above.
+    unsafe { L::mul(x, sigmoid::<L>(gelu_inner::<L>(x)[0])) }
+}
+
+/// 2√(2/π)·(x + 0.044715·x³), and its slope.
+#[inline(always)]
+pub(crate) unsafe fn gelu_inner<L: Lanes>(x: L::V) -> [L::V; 2] {
     // 2√(2/π)
     const FACTOR: f32 = 1.595_769;
+    const CUBE: f32 = 0.044_715;
     // SAFETY: as above.
     unsafe {
         let square = L::mul(x, x);
-        let inner = L::mul(L::mul(x, L::splat(FACTOR)), L::fma(square, L::splat(0.044_715), L::splat(1.0)));
-        L::mul(x, sigmoid::<L>(inner))
+        let inner = L::mul(L::mul(x, L::splat(FACTOR)), L::fma(square, L::splat(CUBE), L::splat(1.0)));
+        [inner, L::mul(L::splat(FACTOR), L::fma(square, L::splat(3.0 * CUBE), L::splat(1.0)))]
     }
 }

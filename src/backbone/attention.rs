@@ -1,14 +1,14 @@
 //! Attention over the trees of a flat token stream.
 //!
 //! Linear layers never see where one comparison ends and the next begins; attention does, tree by
-//! tree. A causal tree is evaluated either in one call with a tree mask (a token sees the prefix and
-//! its own branch, up to itself) or, where that wastes too much on long branches, in one call for the
-//! prefix and one per branch. Both are the same arithmetic as separate sequences.
+//! tree. A causal tree is evaluated in one call with a tree mask (a token sees the prefix and its own branch, up to
+//! itself), in one call for the prefix and one per branch, or in a plain causal call per sequence, whichever computes
+//! fewest scores. All are the same arithmetic as separate sequences.
 
 pub mod cached;
+mod calls;
 mod kernel;
 
-use std::collections::HashMap;
 use std::ops::Range;
 
 use tch::{Device, Kind, Tensor};
@@ -17,6 +17,7 @@ use super::recording::may_leave_libtorch;
 use super::soft_cap::{self, Seen};
 use crate::text::batch::{TokenBatch, TokenTree};
 pub use cached::Attend;
+use calls::{Call, calls, padded_call, row_call};
 
 /// How far a query looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -27,16 +28,6 @@ pub enum Sight {
     Near { reach: i64 },
     /// Earlier tokens and itself; with a window, only so many of them.
     Causal { window: Option<i64> },
-}
-
-/// One scaled-dot-product call: which tokens of a tree ask, which answer, and which may see which.
-struct Call {
-    queries: Range<usize>,
-    /// Adjacent pieces of the tree, in order.
-    keys: Vec<Range<usize>>,
-    /// [q, k] with 0 where seen and −∞ where not; `None`: everything, or plain causal.
-    mask: Option<Tensor>,
-    causal: bool,
 }
 
 /// What attention does for each tree of a batch; built once per batch and sight, used by every layer.
@@ -51,14 +42,6 @@ pub struct Plan {
     /// In place of all calls, where no gradients are recorded on a CPU.
     kernel: Option<kernel::Trees>,
 }
-
-/// Above this ratio of mask area to useful area, a tree is evaluated piece by piece.
-const MAX_WASTE: f64 = 1.5;
-/// Trees up to this many tokens are one call whatever the waste: calls cost more than the area.
-const SMALL_TREE: usize = 256;
-
-/// Fewest queries of a block where attention is local: smaller calls cost more than the keys they spare.
-const NEAR_QUERIES: usize = 64;
 
 impl Plan {
     /// `compute` is the kind of queries. The stream that attention will see has [`filler`] rows more than
@@ -79,6 +62,12 @@ impl Plan {
         let trees = batch.trees.iter().map(of_tree).collect();
         let sizes = sizes(batch, filler(batch, compute, device));
         Self { queries: sizes.clone(), keys: sizes, trees, kind, kernel: None }
+    }
+
+    /// Of calls as they are, for each tree of so many rows; the last entry of `rows` is of none.
+    #[cfg(test)]
+    fn of_calls(trees: Vec<Vec<Call>>, rows: Vec<i64>, kind: Kind) -> Self {
+        Self { queries: rows.clone(), keys: rows, trees, kind, kernel: None }
     }
 
     /// As [`Plan::new`] where only the given positions of the stream ask (ascending, each once): the
@@ -151,11 +140,16 @@ impl Plan {
         let mut outputs = Vec::with_capacity(self.trees.len());
         for (tree, calls) in self.trees.iter().enumerate() {
             for call in calls {
-                let q = heads_first(&pick(&queries[tree], std::slice::from_ref(&call.queries)));
+                let q = heads_first(&pick(&queries[tree], &call.queries));
                 let k = heads_first(&pick(&keys[tree], &call.keys));
                 let v = heads_first(&pick(&values[tree], &call.keys));
-                let out = kernel(call, &q, &k, &v);
-                outputs.push(out.squeeze_dim(0).transpose(0, 1).reshape([-1, heads * width]));
+                let out_hnk = kernel(call, &q, &k, &v).squeeze_dim(0);
+                let skipped = call.skipped as i64;
+                let kept_hnk = match skipped {
+                    0 => out_hnk,
+                    _ => out_hnk.narrow(1, skipped, out_hnk.size()[1] - skipped),
+                };
+                outputs.push(kept_hnk.transpose(0, 1).reshape([-1, heads * width]));
             }
         }
         if let Some(&rows) = self.queries.last().filter(|&&rows| rows > 0) {
@@ -209,174 +203,4 @@ fn pick(x: &Tensor, ranges: &[Range<usize>]) -> Tensor {
         [one] => piece(one),
         many => Tensor::cat(&many.iter().map(piece).collect::<Vec<_>>(), 0),
     }
-}
-
-fn calls(tree: &TokenTree, positions: &[i64], sight: Sight, kind: Kind, device: Device) -> Vec<Call> {
-    let base = tree.tokens().start;
-    let local = |r: &Range<usize>| r.start - base..r.end - base;
-    let prefix = local(&tree.prefix);
-    let branches: Vec<Range<usize>> = tree.branches.iter().map(local).filter(|b| !b.is_empty()).collect();
-    let all = 0..tree.tokens().len();
-    let positions = &positions[tree.tokens()];
-    let whole = |mask, causal| vec![Call { queries: all.clone(), keys: vec![all.clone()], mask, causal }];
-    match sight {
-        // Encoders get one sequence per tree.
-        Sight::Both => whole(None, false),
-        Sight::Near { reach } if all.len() as i64 <= reach + 1 => whole(None, false),
-        Sight::Near { reach } => near(all.len(), reach.max(0) as usize, kind, device),
-        Sight::Causal { window } => {
-            let reaches = window.is_some_and(|w| positions.iter().any(|&p| p >= w));
-            let window = window.filter(|_| reaches);
-            if branches.len() < 2 && window.is_none() {
-                return whole(None, true);
-            }
-            let area = (all.len() * all.len()) as f64;
-            let useful: usize = branches.iter().map(|b| b.len() * (prefix.len() + b.len())).sum();
-            let useful = (useful + prefix.len() * prefix.len()) as f64;
-            if all.len() <= SMALL_TREE || area <= MAX_WASTE * useful {
-                let asking: Vec<usize> = (0..all.len()).collect();
-                let seen = seen_in_tree(&asking, &branches, positions, window, device);
-                return whole(Some(additive(&seen, kind)), false);
-            }
-            let mut calls = Vec::with_capacity(branches.len() + 1);
-            if !prefix.is_empty() {
-                let mask =
-                    window.map(|_| mask(&prefix, std::slice::from_ref(&prefix), positions, window, kind, device));
-                let causal = mask.is_none();
-                calls.push(Call { queries: prefix.clone(), keys: vec![prefix.clone()], mask, causal });
-            }
-            for branch in branches {
-                let keys: Vec<_> = [prefix.clone(), branch.clone()].into_iter().filter(|r| !r.is_empty()).collect();
-                let mask = mask(&branch, &keys, positions, window, kind, device);
-                calls.push(Call { queries: branch, keys, mask: Some(mask), causal: false });
-            }
-            calls
-        }
-    }
-}
-
-/// Blocks of queries, each with the keys that some query of it sees: the cost of a long sequence grows with
-/// its length, not with the square of it.
-fn near(n: usize, reach: usize, kind: Kind, device: Device) -> Vec<Call> {
-    let block = (2 * reach).max(NEAR_QUERIES);
-    // All blocks but those at the ends look alike.
-    let mut masks: HashMap<(usize, usize, usize), Tensor> = HashMap::new();
-    let call = |start: usize| {
-        let queries = start..(start + block).min(n);
-        let keys = start.saturating_sub(reach)..(queries.end + reach).min(n);
-        let shape = (start - keys.start, queries.len(), keys.len());
-        let asking: Vec<usize> = queries.clone().collect();
-        let mask = masks.entry(shape).or_insert_with(|| near_mask(&asking, &keys, reach, kind, device));
-        Call { queries, keys: vec![keys], mask: Some(mask.shallow_clone()), causal: false }
-    };
-    (0..n).step_by(block).map(call).collect()
-}
-
-/// Mask [q, k] that leaves keys at most `reach` away.
-fn near_mask(queries: &[usize], keys: &Range<usize>, reach: usize, kind: Kind, device: Device) -> Tensor {
-    let queries: Vec<i64> = queries.iter().map(|&q| q as i64).collect();
-    let q = Tensor::from_slice(&queries).to_device(device).unsqueeze(1);
-    let k = Tensor::arange_start(keys.start as i64, keys.end as i64, (Kind::Int64, device)).unsqueeze(0);
-    additive(&(q - k).abs().le(reach as i64), kind)
-}
-
-/// A few rows of a tree, against all of it.
-fn row_call(tree: &TokenTree, rows: &[usize], positions: &[i64], sight: Sight, kind: Kind, device: Device) -> Call {
-    let all = tree.tokens();
-    let rows: Vec<usize> = rows.iter().map(|&row| row - all.start).collect();
-    let (mask, keys) = match sight {
-        Sight::Both => (None, 0..all.len()),
-        Sight::Near { reach } => {
-            let reach = reach.max(0) as usize;
-            let (first, last) = (rows.first().copied().unwrap_or(0), rows.last().copied().unwrap_or(0));
-            let keys = first.saturating_sub(reach)..(last + reach + 1).min(all.len());
-            (Some(near_mask(&rows, &keys, reach, kind, device)), keys)
-        }
-        Sight::Causal { window } => {
-            let local = |r: &Range<usize>| r.start - all.start..r.end - all.start;
-            let branches: Vec<Range<usize>> = tree.branches.iter().map(local).collect();
-            let seen = seen_in_tree(&rows, &branches, &positions[all.clone()], window, device);
-            (Some(additive(&seen, kind)), 0..all.len())
-        }
-    };
-    Call { queries: 0..rows.len(), keys: vec![keys], mask, causal: false }
-}
-
-/// Rows of a sequence that holds padding, against all of it, by one dense mask: nobody sees padding but
-/// itself (which keeps its softmax from dividing by zero). Knows nothing of prefixes and branches.
-fn padded_call(tree: &TokenTree, rows: &[usize], batch: &TokenBatch, sight: Sight, kind: Kind, device: Device) -> Call {
-    let all = tree.tokens();
-    let of_keys = |values: &[i64]| Tensor::from_slice(values).to_device(device).unsqueeze(0);
-    let of_rows = |values: Vec<i64>| Tensor::from_slice(&values).to_device(device).unsqueeze(1);
-    let own = of_rows(rows.iter().map(|&row| row as i64).collect());
-    let own = own.eq_tensor(&of_keys(&all.clone().map(|at| at as i64).collect::<Vec<_>>()));
-    let padding: Vec<i64> = batch.padding[all.clone()].iter().map(|&padding| i64::from(padding)).collect();
-    let real = of_keys(&padding).eq(0);
-    let visible = match sight {
-        Sight::Both => real,
-        Sight::Near { reach } => {
-            let positions = of_rows(rows.iter().map(|&row| batch.positions[row]).collect());
-            let away = positions - of_keys(&batch.positions[all.clone()]);
-            real.logical_and(&away.abs().le(reach))
-        }
-        Sight::Causal { window } => {
-            let positions = of_rows(rows.iter().map(|&row| batch.positions[row]).collect());
-            real.logical_and(&seen(&positions, &of_keys(&batch.positions[all.clone()]), window))
-        }
-    };
-    let mask = Some(additive(&visible.logical_or(&own), kind));
-    let keys = 0..all.len();
-    Call { queries: 0..rows.len(), keys: vec![keys], mask, causal: false }
-}
-
-/// Mask [q, k]: a query sees keys at its own or an earlier position, within the window.
-fn mask(
-    queries: &Range<usize>,
-    keys: &[Range<usize>],
-    positions: &[i64],
-    window: Option<i64>,
-    kind: Kind,
-    device: Device,
-) -> Tensor {
-    let q = Tensor::from_slice(&positions[queries.clone()]).to_device(device).unsqueeze(1);
-    let k: Vec<i64> = keys.iter().flat_map(|r| positions[r.clone()].iter().copied()).collect();
-    let k = Tensor::from_slice(&k).to_device(device).unsqueeze(0);
-    additive(&seen(&q, &k, window), kind)
-}
-
-/// Whom the asking tokens of a tree see [q, n]: as in [`mask`], and never into another branch.
-fn seen_in_tree(
-    asking: &[usize],
-    branches: &[Range<usize>],
-    positions: &[i64],
-    window: Option<i64>,
-    device: Device,
-) -> Tensor {
-    // 0 is the prefix, which everybody may see.
-    let mut owners = vec![0i64; positions.len()];
-    for (number, branch) in branches.iter().enumerate() {
-        owners[branch.clone()].fill(number as i64 + 1);
-    }
-    let of_keys = |values: &[i64]| Tensor::from_slice(values).to_device(device).unsqueeze(0);
-    let of_queries = |values: &[i64]| {
-        let values: Vec<i64> = asking.iter().map(|&at| values[at]).collect();
-        Tensor::from_slice(&values).to_device(device).unsqueeze(1)
-    };
-    let (q_owners, k_owners) = (of_queries(&owners), of_keys(&owners));
-    let reachable = q_owners.eq_tensor(&k_owners).logical_or(&k_owners.eq(0));
-    reachable.logical_and(&seen(&of_queries(positions), &of_keys(positions), window))
-}
-
-fn seen(q_positions: &Tensor, k_positions: &Tensor, window: Option<i64>) -> Tensor {
-    let back = q_positions - k_positions;
-    let causal = back.ge(0);
-    match window {
-        Some(window) => causal.logical_and(&back.lt(window)),
-        None => causal,
-    }
-}
-
-fn additive(seen: &Tensor, kind: Kind) -> Tensor {
-    let zero = Tensor::zeros(seen.size(), (kind, seen.device()));
-    zero.masked_fill(&seen.logical_not(), f64::NEG_INFINITY)
 }

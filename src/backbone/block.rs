@@ -3,6 +3,8 @@
 //! x += after₁(O(attention(before₁ x))); x += after₂(MLP(before₂ x)), with the norms that an architecture
 //! has. In parallel blocks the MLP reads what attention reads: x += O(attention(n)) + MLP(n), n = before₁ x.
 
+pub mod by_hand;
+
 use tch::Tensor;
 
 use super::Pass;

@@ -11,16 +11,17 @@
 use tch::{Kind, Tensor};
 
 use super::Pass;
+use super::block::by_hand::{ByHand, Kept, Tables};
 
 /// A layer by its number: [t, d] → [t, d] (of the last one perhaps fewer rows).
-type Layer<'a> = Box<dyn Fn(usize, &Tensor) -> Tensor + 'a>;
+type Step<'a> = Box<dyn Fn(usize, &Tensor) -> Tensor + 'a>;
 
 /// One batch's way through a backbone.
 pub struct Course<'a> {
     /// What the first layer sees: [t, d].
     pub first_td: Tensor,
     pub n_layers: usize,
-    pub layer: Layer<'a>,
+    pub layer: Step<'a>,
     /// What follows the last layer.
     pub finish: Box<dyn Fn(&Tensor) -> Tensor + 'a>,
     /// What every layer reads beside its input, as it is computed, and the copy that layers read: a leaf of the
@@ -70,12 +71,60 @@ impl<'a> Course<'a> {
         let border = borders[borders.len() - 1].shallow_clone();
         let x_td = (from..self.n_layers).fold(border, |x_td, index| self.step(index, &x_td));
         let out = (self.finish)(&x_td);
-        (out, Rest { course: self, starts, borders })
+        (out, Rest::Again(Segments { course: self, starts, borders }))
+    }
+}
+
+/// The part of a backward pass that autograd does not see.
+pub enum Rest<'a> {
+    /// Segments that are computed again.
+    Again(Segments<'a>),
+    /// Layers whose gradients are written out.
+    ByHand(WayBack<'a>),
+}
+
+impl Rest<'_> {
+    /// After the loss's own backward pass: the gradients of everything before.
+    pub fn backward(self) {
+        match self {
+            Rest::Again(segments) => segments.backward(),
+            Rest::ByHand(way) => way.backward(),
+        }
+    }
+}
+
+/// The way back through layers by hand.
+pub struct WayBack<'a> {
+    /// What the first layer saw.
+    pub embedded_td: Tensor,
+    /// What the last one gave: a leaf of the graph that autograd has.
+    pub border_td: Tensor,
+    pub there: Vec<Layer<'a>>,
+}
+
+/// A layer by hand, and what it keeps.
+pub struct Layer<'a> {
+    pub layer: ByHand<'a>,
+    pub tables: Tables,
+    pub kept: Kept,
+}
+
+impl WayBack<'_> {
+    fn backward(self) {
+        let mut grad_td = self.border_td.grad();
+        if !grad_td.defined() {
+            return;
+        }
+        for Layer { layer, tables, kept } in self.there.into_iter().rev() {
+            layer.begin();
+            grad_td = layer.backward(kept, &tables, &grad_td);
+        }
+        go_on(&self.embedded_td, &grad_td);
     }
 }
 
 /// The segments before the one that autograd has seen.
-pub struct Rest<'a> {
+pub struct Segments<'a> {
     course: Course<'a>,
     /// Number of each segment's first layer.
     starts: Vec<usize>,
@@ -83,9 +132,8 @@ pub struct Rest<'a> {
     borders: Vec<Tensor>,
 }
 
-impl Rest<'_> {
-    /// After the loss's own backward pass: the gradients of everything before.
-    pub fn backward(self) {
+impl Segments<'_> {
+    fn backward(self) {
         let Self { course, starts, mut borders } = self;
         for segment in (0..starts.len().saturating_sub(1)).rev() {
             // Popped: its memory is free before the segment is computed again.

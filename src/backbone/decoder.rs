@@ -11,13 +11,15 @@ use super::Pass;
 use super::attention::cached::{Asking, Cached, of_rows};
 use super::attention::{Plan, Sight, filler, rows_to_fill};
 use super::block::Block;
+use super::block::by_hand::ByHand;
 use super::cache::{Cache, Feed};
 use super::config::names::LAST_NORM;
 use super::config::{BackboneConfig, DecoderConfig};
-use super::course::Course;
+use super::course::{Course, Layer, Rest, WayBack};
 use super::layers::{Embedding, drop_embedding};
 use super::norm::Norm;
 use super::params::{ParamError, ParamSource};
+use super::recording::records_gradients;
 use super::rope::{self, Places, Turns};
 use super::rows::Rows;
 use crate::text::batch::{Sharing, TokenBatch, TokenTree};
@@ -66,6 +68,36 @@ impl Decoder {
             beside: None,
             pass,
         }
+    }
+
+    /// As [`Decoder::course`] and its way back, of which all layers but the last are written out ([`by_hand`]); `None` where
+    /// some layer, its positions or the pass are not of that kind.
+    pub fn by_hand(&self, batch: &TokenBatch, rows: Option<&Rows>, pass: Pass) -> Option<(Tensor, Rest<'_>)> {
+        let device = self.embed.device();
+        let is_plain = device == Device::Cpu && pass.compute == Kind::Float && pass.dropout.is_none();
+        let (last, before) = self.blocks.split_last()?;
+        if !is_plain || before.is_empty() || !batch.padding.is_empty() || !records_gradients() {
+            return None;
+        }
+        let layers: Vec<ByHand> = before.iter().map(Block::by_hand).collect::<Option<_>>()?;
+        let turn = |rope| Turns::new(rope, self.config.rotation, batch, 0, pass.compute, device);
+        let turns: Vec<Turns> = self.config.ropes.iter().map(turn).collect();
+        let tables = turns.iter().map(Turns::tables).collect::<Option<Vec<_>>>()?;
+        let plans = self.plans(batch, pass.compute, device);
+        let embedded_td = self.embed.forward(&Tensor::from_slice(&batch.ids).to_device(device), pass.compute);
+        let mut x_td = embedded_td.detach();
+        let mut there = Vec::with_capacity(layers.len());
+        for (block, layer) in before.iter().zip(layers) {
+            let tables = block.rope.map(|rope| tables[rope].each_ref().map(Tensor::shallow_clone));
+            let (next_td, kept) = layer.forward(&x_td, &tables, &plans[&block.sight]);
+            there.push(Layer { layer, tables, kept });
+            x_td = next_td;
+        }
+        let border_td = x_td.set_requires_grad(true);
+        let turns = last.rope.map(|rope| &turns[rope]);
+        let of_last = rows.map(|rows| rows.last_layer(batch, last.sight, pass.compute, device));
+        let out_td = last.forward(&border_td, turns, &plans[&last.sight], of_last.as_ref(), pass);
+        Some((self.norm.forward(&out_td), Rest::ByHand(WayBack { embedded_td, border_td, there })))
     }
 
     /// States of new tokens, whose keys and values go into the cache: of those at the given places of the feed

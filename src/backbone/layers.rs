@@ -3,6 +3,7 @@
 use tch::{Kind, Tensor};
 
 use super::Pass;
+use super::block::by_hand::Plain;
 use super::config::Activation;
 use super::lora::LowRank;
 use super::params::{EmbeddingParams, Init, LinearParams, ParamError, ParamSource};
@@ -46,6 +47,11 @@ impl Linear {
     /// A weight [out, in] that is a parameter elsewhere.
     pub fn of_weight(weight: &Tensor) -> Self {
         Self { weight: weight.shallow_clone(), bias: None, low_rank: None }
+    }
+
+    /// Weight and bias, where there is nothing beside them.
+    pub fn plain(&self) -> Option<Plain<'_>> {
+        self.low_rank.is_none().then(|| Plain { weight: &self.weight, bias: self.bias.as_ref() })
     }
 
     pub fn n_outputs(&self) -> i64 {

@@ -2,6 +2,7 @@
 
 use tch::Tensor;
 
+use super::block::by_hand::Plain;
 use super::config::names::{Gate, MlpNames};
 use super::config::{Activation, DecoderConfig};
 use super::experts::Experts;
@@ -76,6 +77,14 @@ impl GatedMlp {
         };
         let down = Linear::new(source, &format!("{prefix}{}", names.down), width, inner, bias, std)?;
         Ok(Self { gate, down, act })
+    }
+
+    /// Gate, up and down and the activation, where gate and up are matrices of their own.
+    pub fn plain(&self) -> Option<([Plain<'_>; 3], Activation)> {
+        match &self.gate {
+            GateLayers::Separate { gate, up } => Some(([gate.plain()?, up.plain()?, self.down.plain()?], self.act)),
+            GateLayers::Joined(_) => None,
+        }
     }
 
     /// [t, d] → [t, d].

@@ -34,17 +34,28 @@ impl Norm {
         self.weight.size().last().copied().unwrap_or(1)
     }
 
+    /// As it is stored.
+    pub fn weight(&self) -> &Tensor {
+        &self.weight
+    }
+
+    /// Whether it divides by the root of a mean square, with one weight for each number.
+    pub fn is_rms(&self) -> bool {
+        self.kind != NormKind::Mean && self.weight.dim() == 1
+    }
+
+    /// What multiplies, in f32, and epsilon.
+    pub fn numbers(&self) -> (Tensor, f64) {
+        let weight = self.weight.to_kind(Kind::Float);
+        (if self.kind == NormKind::RmsOffset { weight + 1.0 } else { weight }, self.eps)
+    }
+
     /// Weights in f32 and epsilon, where kernels have such a norm and take numbers like these.
     pub fn rms(&self, x: &Tensor) -> Option<(Tensor, f64)> {
         if !may_leave_libtorch(x.device(), x.kind()) {
             return None;
         }
-        let weight = || self.weight.to_kind(Kind::Float);
-        match self.kind {
-            NormKind::Rms | NormKind::RmsWide => Some((weight(), self.eps)),
-            NormKind::RmsOffset => Some((weight() + 1.0, self.eps)),
-            NormKind::Mean => None,
-        }
+        (self.kind != NormKind::Mean).then(|| self.numbers())
     }
 
     /// x + y and its norm, both [t, d].

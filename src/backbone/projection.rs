@@ -2,6 +2,7 @@
 
 use tch::Tensor;
 
+use super::block::by_hand::PlainProjection;
 use super::config::names::Projections;
 use super::config::{DecoderConfig, QkNorm};
 use super::layers::Linear;
@@ -60,6 +61,18 @@ impl Projection {
             _ => None,
         };
         Ok(Self { layers, norms, heads, groups, width })
+    }
+
+    /// Its matrices and norms, where they are separate and the norms run over single heads.
+    pub fn plain(&self) -> Option<PlainProjection<'_>> {
+        let Layers::Separate { q, k, v } = &self.layers else { return None };
+        let norms = self.norms.as_ref().map_or([None, None], |norms| norms.each_ref().map(Some));
+        let fits = |norm: &Norm| norm.is_rms() && norm.width() == self.width;
+        if !norms.iter().flatten().all(|norm| fits(norm)) {
+            return None;
+        }
+        let (q, k, v) = (q.plain()?, k.plain()?, v.plain()?);
+        Some(PlainProjection { q, k, v, norms, heads: self.heads, groups: self.groups, width: self.width })
     }
 
     /// Queries [n, h, k] of the rows that a last layer finishes (else of all), keys and values [t, g, k]; queries

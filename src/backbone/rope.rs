@@ -96,6 +96,12 @@ impl Turns {
         self.for_kernels.as_ref().map(|tables| tables.each_ref())
     }
 
+    /// Cosines and sines in f32 where pairs are halves, whoever turns by them.
+    pub fn tables(&self) -> Option<[Tensor; 2]> {
+        let is_f32 = self.cos_tn.kind() == Kind::Float;
+        (self.pairs == Pairs::Halves && is_f32).then(|| [&self.cos_tn, &self.sin_tn].map(Tensor::shallow_clone))
+    }
+
     /// Turns queries or keys [t, h, k]: x·cos + turned(x)·sin, where a pair (a, b) is turned to (−b, a).
     pub fn apply(&self, x_thk: &Tensor) -> Tensor {
         let (width, head) = (self.cos_tn.size()[1], x_thk.size()[2]);

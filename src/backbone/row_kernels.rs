@@ -1,7 +1,12 @@
 //! Norms, rotary positions and gates of forward passes on CPUs, by `rmbench-kernels`.
 //!
 //! Every function gives `None` where libtorch has to do it: gradients are recorded, another device, another
-//! kind.
+//! kind. Rows are shared out among as many threads as libtorch has on the calling one.
+
+pub mod gradients;
+mod shares;
+
+use std::ops::Range;
 
 use rmbench_kernels::log_sum_exp::Sums;
 use rmbench_kernels::rows::{Gate, RmsNorm, RowOperand, Rows, Turn};
@@ -10,6 +15,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::config::Activation;
 use super::recording::may_leave_libtorch;
+use shares::{in_shares, shares, split};
 
 /// Weights in f32 and what is added under the root.
 pub struct Rms<'a> {
@@ -48,11 +54,7 @@ pub fn heads(x_thk: &Tensor, norm: Option<Rms>, turn: Option<[&Tensor; 2]>) -> O
 
 /// act(gate)·up of two [t, f].
 pub fn gated(act: Activation, gate_tf: &Tensor, up_tf: &Tensor) -> Option<Tensor> {
-    let act = match act {
-        Activation::Silu => Gate::Silu,
-        Activation::GeluTanh => Gate::GeluTanh,
-        _ => return None,
-    };
+    let act = gate_of(act)?;
     if gate_tf.kind() != up_tf.kind() || gate_tf.size() != up_tf.size() {
         return None;
     }
@@ -60,6 +62,15 @@ pub fn gated(act: Activation, gate_tf: &Tensor, up_tf: &Tensor) -> Option<Tensor
         Kind::BFloat16 => product::<Bf16>(act, gate_tf, up_tf),
         _ => product::<f32>(act, gate_tf, up_tf),
     })
+}
+
+/// What kernels have of activations.
+pub fn gate_of(act: Activation) -> Option<Gate> {
+    match act {
+        Activation::Silu => Some(Gate::Silu),
+        Activation::GeluTanh => Some(Gate::GeluTanh),
+        _ => None,
+    }
 }
 
 /// log Σ eˣ over rows [n, v] of which some columns come at a time.
@@ -87,39 +98,81 @@ fn by_kind<T>(x: &Tensor, compute: impl FnOnce(Kind) -> T) -> Option<T> {
     may_leave_libtorch(x.device(), x.kind()).then(|| compute(x.kind()))
 }
 
-fn normed<T: RowOperand>(x: &Tensor, added: Option<&Tensor>, norm: Rms) -> (Option<Tensor>, Tensor) {
+fn normed<T: RowOperand + Send + Sync>(x: &Tensor, added: Option<&Tensor>, norm: Rms) -> (Option<Tensor>, Tensor) {
     let x = with_adjacent_numbers(x);
     let added = added.map(with_adjacent_numbers);
     let weight = numbers(norm.weight);
     let norm = RmsNorm { weight: floats(&weight), eps: norm.eps as f32 };
     let (mut out, mut sum) = (like(&x), added.as_ref().map(like));
-    let both = added.as_ref().zip(sum.as_mut()).map(|(added, sum)| (rows_of::<T>(added), numbers_mut::<T>(sum)));
-    T::rms_norm(Level::best(), rows_of(&x), both, norm, numbers_mut(&mut out));
+    let all = rows_of::<T>(&x);
+    let shares = shares(all.rows, all.width);
+    let outs = split(numbers_mut(&mut out), &shares, all.width);
+    match added.as_ref().zip(sum.as_mut()) {
+        None => {
+            in_shares(shares.iter().zip(outs), |(share, out)| {
+                T::rms_norm(Level::best(), part(all, share), None, norm, out);
+            });
+        }
+        Some((added, sum)) => {
+            let (added, sums) = (rows_of::<T>(added), split(numbers_mut::<T>(sum), &shares, all.width));
+            in_shares(shares.iter().zip(outs.into_iter().zip(sums)), |(share, (out, sum))| {
+                T::rms_norm(Level::best(), part(all, share), Some((part(added, share), sum)), norm, out);
+            });
+        }
+    }
     (sum, out)
 }
 
-fn finished_heads<T: RowOperand>(x_thk: &Tensor, norm: Option<Rms>, turn: Option<[&Tensor; 2]>) -> Tensor {
+/// As [`heads`], whatever is recorded.
+pub fn finished_heads<T: RowOperand + Send + Sync>(
+    x_thk: &Tensor,
+    norm: Option<Rms>,
+    turn: Option<[&Tensor; 2]>,
+) -> Tensor {
     let size = x_thk.size();
     let x_td = with_adjacent_numbers(&x_thk.flatten(1, 2));
     let weight = norm.as_ref().map(|norm| numbers(norm.weight));
     let norm = norm.zip(weight.as_ref());
     let norm = norm.map(|(norm, weight)| RmsNorm { weight: floats(weight), eps: norm.eps as f32 });
     let tables = turn.map(|tables| tables.map(numbers));
-    let turn = tables.as_ref().map(|[cos, sin]| Turn {
-        cos: floats(cos),
-        sin: floats(sin),
-        n: cos.size().last().copied().unwrap_or(0) as usize,
-    });
+    let turn = tables.as_ref().map(turn_of);
     let mut out = like(&x_td);
-    T::heads(Level::best(), rows_of(&x_td), size[2] as usize, norm, turn, numbers_mut::<T>(&mut out));
+    let all = rows_of::<T>(&x_td);
+    let shares = shares(all.rows, all.width);
+    let outs = split(numbers_mut::<T>(&mut out), &shares, all.width);
+    in_shares(shares.iter().zip(outs), |(share, out)| {
+        let turn = turn.map(|turn| turn_part(turn, share));
+        T::heads(Level::best(), part(all, share), size[2] as usize, norm, turn, out);
+    });
     out.view_as(x_thk)
 }
 
-fn product<T: RowOperand>(act: Gate, gate: &Tensor, up: &Tensor) -> Tensor {
+/// As [`gated`], whatever is recorded.
+pub fn product<T: RowOperand + Send + Sync>(act: Gate, gate: &Tensor, up: &Tensor) -> Tensor {
     let [gate, up] = [gate, up].map(with_adjacent_numbers);
     let mut out = like(&gate);
-    T::gated(Level::best(), act, rows_of(&gate), rows_of(&up), numbers_mut::<T>(&mut out));
+    let (gate, up) = (rows_of::<T>(&gate), rows_of::<T>(&up));
+    let shares = shares(gate.rows, gate.width);
+    let outs = split(numbers_mut::<T>(&mut out), &shares, gate.width);
+    in_shares(shares.iter().zip(outs), |(share, out)| {
+        T::gated(Level::best(), act, part(gate, share), part(up, share), out);
+    });
     out
+}
+
+/// Cosines and sines [t, n] in f32, numbers side by side.
+fn turn_of([cos, sin]: &[Tensor; 2]) -> Turn<'_> {
+    Turn { cos: floats(cos), sin: floats(sin), n: cos.size().last().copied().unwrap_or(0) as usize }
+}
+
+fn turn_part<'a>(turn: Turn<'a>, share: &Range<usize>) -> Turn<'a> {
+    let part = |table: &'a [f32]| &table[share.start * turn.n..share.end * turn.n];
+    Turn { cos: part(turn.cos), sin: part(turn.sin), n: turn.n }
+}
+
+/// Some of the rows.
+fn part<'a, T>(all: Rows<'a, T>, share: &Range<usize>) -> Rows<'a, T> {
+    Rows { data: &all.data[(share.start * all.stride).min(all.data.len())..], rows: share.len(), ..all }
 }
 
 /// [t, d] itself, or a copy, with the numbers of a row side by side.

@@ -66,7 +66,8 @@ impl WeightsError {
 fn conversion(path: &Path) -> String {
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let to = name.replace(PICKLE_FILE.trim_end_matches(".bin"), "model");
-    let to = format!("{}.safetensors", to.strip_suffix(".bin").unwrap_or(&to));
+    let stem = [".bin", ".pt"].into_iter().find_map(|ending| to.strip_suffix(ending)).unwrap_or(&to);
+    let to = format!("{stem}.safetensors");
     format!(
         "python -c \"import torch, safetensors.torch as s; s.save_file({{k: v.clone().contiguous() for k, v in \
          torch.load('{name}', map_location='cpu', weights_only=True).items()}}, '{to}', {{'format': 'pt'}})\""
@@ -164,7 +165,12 @@ impl Checkpoint {
 
     /// A further file of the same checkpoint.
     pub fn add_file(&mut self, path: &Path) -> Result<(), WeightsError> {
-        let file = WeightFile::open(path)?;
+        self.add_file_under(path, "")
+    }
+
+    /// A further file, whose tensors are called `prefix` and their name in it.
+    pub fn add_file_under(&mut self, path: &Path, prefix: &str) -> Result<(), WeightsError> {
+        let file = WeightFile::open(path)?.under(prefix);
         for name in file.names() {
             if let Some(&other) = self.owner.get(name) {
                 let (name, first) = (name.to_owned(), self.files[other].path().to_owned());

@@ -30,6 +30,21 @@ pub enum FetchError {
 }
 
 impl FetchError {
+    /// Whether another data set of the same hub may do better.
+    pub fn is_of_the_data_set(&self) -> bool {
+        match self {
+            FetchError::Hub(error) => matches!(
+                error,
+                HubError::NoRepository { .. }
+                    | HubError::NoRevision { .. }
+                    | HubError::Denied { .. }
+                    | HubError::NotCached { .. }
+            ),
+            FetchError::NoPlace { .. } | FetchError::Elsewhere { .. } | FetchError::Several { .. } => true,
+            FetchError::Manifest(_) | FetchError::File(_) | FetchError::Occupied(_) => false,
+        }
+    }
+
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         Some(match self {

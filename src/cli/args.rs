@@ -289,7 +289,7 @@ Examples:
     #[command(after_help = "Example:\n  rmbench data show --model models/first --pairs bench.parquet --row 7")]
     Show(ShowArgs),
     /// Bring public benchmarks from the Hugging Face hub, and check them against their manifests
-    #[command(override_usage = "rmbench data fetch NAME... [OPTIONS]\n       rmbench data fetch --list")]
+    #[command(override_usage = "rmbench data fetch NAME... [OPTIONS]\n       rmbench data fetch --list [--sizes]")]
     #[command(after_help = "\
 Examples:
   rmbench data fetch rewardbench-2 --data data
@@ -333,6 +333,9 @@ pub struct FetchArgs {
     /// List the benchmarks there are, with size, languages and licence, and stop
     #[arg(long, conflicts_with = "names")]
     pub list: bool,
+    /// With --list: ask the hub how many bytes each has
+    #[arg(long, requires = "list")]
+    pub sizes: bool,
 }
 
 /// What is read and how, the same for all that look into data.

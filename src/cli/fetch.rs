@@ -7,7 +7,7 @@ use super::args::FetchArgs;
 use super::config;
 use super::message::{Message, count, size};
 use crate::benchmark::catalog::{self, PAIRS};
-use crate::benchmark::fetch::{self, Fetch};
+use crate::benchmark::fetch::{self, Fetch, FetchError};
 use crate::benchmark::grid::grid;
 use crate::benchmark::manifest::Manifest;
 use crate::hub::{Hub, View};
@@ -19,7 +19,9 @@ use crate::score::source::named_langs;
 
 pub fn run(args: &FetchArgs, message: &mut Message) -> anyhow::Result<Outcome> {
     if args.list {
-        message.data(&list()?)?;
+        let hub = args.sizes.then(Hub::from_env).transpose()?;
+        let list = list(hub.as_ref(), &args.data, message)?;
+        message.data(&list)?;
         return Ok(Outcome::Done);
     }
     let manifests: Vec<Manifest> = args.names.iter().map(|name| catalog::find(name)).collect::<Result<_, _>>()?;
@@ -109,13 +111,14 @@ fn finding(planned: &Planned, data: &Path, doubtful: bool) -> String {
     format!("{name}: {} items in {langs}, {verdict}\n  {next}\n", count(items))
 }
 
-/// Every benchmark that can be fetched.
-fn list() -> anyhow::Result<String> {
+/// Every benchmark that can be fetched; with a hub, how many bytes it has there.
+fn list(hub: Option<&Hub>, data: &Path, message: &mut Message) -> anyhow::Result<String> {
     let mut rows = Vec::new();
     for name in catalog::names().filter(|name| *name != PAIRS) {
         let manifest = catalog::find(name)?;
         let known = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
-        rows.push(vec![
+        let bytes = hub.map(|hub| bytes(hub, &manifest, data, message)).transpose()?;
+        let mut row = vec![
             name.to_owned(),
             manifest.total_items.map_or("-".to_owned(), count),
             // Open manifests have the languages of their data.
@@ -125,7 +128,25 @@ fn list() -> anyhow::Result<String> {
             },
             known(&manifest.data.licence),
             known(&manifest.data.hub),
-        ]);
+        ];
+        row.splice(3..3, bytes);
+        rows.push(row);
     }
-    Ok(grid(&["<name", "items", "languages", "<licence", "<data set"], &rows))
+    let mut header = vec!["<name", "items", "languages", "<licence", "<data set"];
+    header.splice(3..3, hub.map(|_| "bytes"));
+    Ok(grid(&header, &rows))
+}
+
+/// Of all its files together. What one data set does not tell is said and leaves the others.
+fn bytes(hub: &Hub, manifest: &Manifest, data: &Path, message: &mut Message) -> anyhow::Result<String> {
+    let unknown = || "-".to_owned();
+    Ok(match fetch::find(hub, manifest, &[], data, message) {
+        Ok(fetch) => fetch.size().map_or_else(unknown, size),
+        Err(FetchError::NoPlace { .. }) => unknown(),
+        Err(error) if error.is_of_the_data_set() => {
+            message.warn(&format!("{}: {error}", manifest.name));
+            unknown()
+        }
+        Err(error) => return Err(error.into()),
+    })
 }

@@ -35,8 +35,9 @@ const SMALL: [&str; 15] = [
 const TEMPLATES: &str = "additional_chat_templates/";
 const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
-/// Weights that come beside or in place of the model's own: an adapter, a value head in a file of its own.
-const BESIDE: [&str; 2] = ["adapter_model.safetensors", "value_head.safetensors"];
+/// Weights that come beside or in place of the model's own: an adapter, a head in files of its own.
+const BESIDE: [&str; 4] =
+    ["adapter_model.safetensors", "value_head.safetensors", "regression_layer.pt", "gating_layer.pt"];
 const PICKLE: &str = "pytorch_model.bin";
 const PICKLE_INDEX: &str = "pytorch_model.bin.index.json";
 const PICKLED_ADAPTER: &str = "adapter_model.bin";
@@ -129,6 +130,10 @@ mod tests {
         assert_eq!(weights(&[INDEX, "model-00001-of-00002.safetensors", PICKLE]), [INDEX]);
         assert_eq!(weights(&["adapter_model.safetensors", PICKLED_ADAPTER]), ["adapter_model.safetensors"]);
         assert_eq!(weights(&[SINGLE, "value_head.safetensors"]), [SINGLE, "value_head.safetensors"]);
+        assert_eq!(
+            weights(&["gating_layer.pt", INDEX, "regression_layer.pt"]),
+            [INDEX, "regression_layer.pt", "gating_layer.pt"]
+        );
         assert_eq!(weights(&[PICKLE, PICKLE_INDEX, "tf_model.h5"]), [PICKLE]);
         assert!(weights(&["onnx/model.safetensors", "tf_model.h5", "model.gguf"]).is_empty());
     }

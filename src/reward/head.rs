@@ -7,6 +7,7 @@
 //!
 //! Shape suffixes: n sequence, d model width, l label, o attribute (objective), q quantile.
 
+mod distribution;
 mod error;
 mod gate;
 mod kind;
@@ -29,6 +30,7 @@ use crate::text::pooling::Pooling;
 pub use error::HeadError;
 pub use pool::HeadStates;
 
+use distribution::Bins;
 use gate::{Gate, OwnWeights};
 use kind::Found;
 use normaliser::{Normaliser, score_type};
@@ -85,6 +87,7 @@ enum Combine {
     Weights(Tensor),
     Gate(Gate),
     OwnWeights(OwnWeights),
+    Bins(Bins),
 }
 
 impl Head {
@@ -199,6 +202,11 @@ impl Head {
                 combine = Some(Combine::OwnWeights(OwnWeights::new(&found, labels, source)?));
                 (stack, labels)
             }
+            HeadKind::Distribution => {
+                let (stack, bins) = Bins::new(&found, source)?;
+                combine = Some(Combine::Bins(bins));
+                (stack, 1)
+            }
         };
         let output = match &kind {
             HeadKind::Vocabulary | HeadKind::Critique => Some(vocabulary::output_layer(&found, source)?),
@@ -208,7 +216,7 @@ impl Head {
             source.forget(&kind::tensors());
         }
         let combine = match combine {
-            Some(Combine::Gate(_) | Combine::OwnWeights(_)) if options.label_weights.is_some() => {
+            Some(Combine::Gate(_) | Combine::OwnWeights(_) | Combine::Bins(_)) if options.label_weights.is_some() => {
                 return Err(HeadError::Gate { problem: "it weighs the labels; label-weights do not apply".to_owned() });
             }
             Some(combine) => combine,
@@ -263,6 +271,7 @@ impl Head {
                 return Err(RewardError::Model("the batch does not say where the head's gate reads".into()));
             }
             (Combine::OwnWeights(weights), _) => weights.weigh(&labels_nl, &states.pooled_nd),
+            (Combine::Bins(bins), _) => bins.weigh(&labels_nl, &states.pooled_nd),
         };
         Ok(match &states.tokens {
             Some(tokens) => tokens.aggregate(&rewards),
@@ -318,6 +327,7 @@ impl Head {
     pub fn describe(&self) -> String {
         match &self.combine {
             Combine::Gate(gate) => gate.describe(),
+            Combine::Bins(bins) => bins.describe(),
             _ => self.kind.to_string(),
         }
     }

@@ -44,13 +44,15 @@ pub fn commit(dir: &Path) -> Option<String> {
 }
 
 /// Files that decide what a model says, beside its weights and templates.
-const DECISIVE: [&str; 6] = [
+const DECISIVE: [&str; 8] = [
     "config.json",
     "tokenizer.json",
     "tokenizer_config.json",
     "rmbench.toml",
     "adapter_config.json",
     "adapter_model.bin",
+    "regression_layer.pt",
+    "gating_layer.pt",
 ];
 
 /// SHA-256 of the files that decide what a model says, by `model/NAME`; of a model from the hub also its

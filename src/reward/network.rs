@@ -3,7 +3,7 @@
 mod training;
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
@@ -44,12 +44,6 @@ pub enum NetworkError {
     NoHead { missing: String, left: Vec<String> },
     #[error("{0}")]
     Adapter(String),
-    #[error(
-        "`{}`: a head that gives each attribute a distribution over bins (LDL-Reward-Gemma-2-27B) is not supported; \
-         known heads: {KNOWN}",
-        path.display()
-    )]
-    Distribution { path: PathBuf },
 }
 
 impl NetworkError {
@@ -67,17 +61,20 @@ impl NetworkError {
             NetworkError::NoHead { .. } => "if one of these tensors is the head, say so in rmbench.toml beside it",
             NetworkError::Json { .. } => "the file is not whole: copy it again from where the model is from",
             NetworkError::File(_) => "a model directory has config.json, model.safetensors and tokenizer.json",
-            NetworkError::Head(_) | NetworkError::Adapter(_) | NetworkError::Distribution { .. } => return None,
+            NetworkError::Head(_) | NetworkError::Adapter(_) => return None,
         })
     }
 }
 
-/// The head's file of a LLaMA-Factory export, beside the language model it was trained on.
-const VALUE_HEAD_FILE: &str = "value_head.safetensors";
-
-/// The first of the two files that LDL-Reward-Gemma-2-27B keeps its head in (allenai/reward-bench,
-/// `rewardbench/models/ldlreward.py`).
-const DISTRIBUTION_FILE: &str = "regression_layer.pt";
+/// Files of a head beside the model it stands on, and what goes before their tensors' names: LLaMA-Factory's value head, and
+/// the two modules of LDL-Reward-Gemma-2-27B (allenai/reward-bench, `rewardbench/models/ldlreward.py`), as they are or converted.
+const HEAD_FILES: [(&str, &str); 5] = [
+    ("value_head.safetensors", ""),
+    ("regression_layer.pt", "regression_layer."),
+    ("regression_layer.safetensors", "regression_layer."),
+    ("gating_layer.pt", "gating_layer."),
+    ("gating_layer.safetensors", "gating_layer."),
+];
 
 /// What to do where a checkpoint brings no reward head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -154,14 +151,12 @@ impl Network {
             MissingHead::Refuse => (HeadInit::Zero, 0),
             MissingHead::Draw { init, seed } => (init, seed),
         };
-        let distribution = dir.join(DISTRIBUTION_FILE);
-        if distribution.is_file() {
-            return Err(NetworkError::Distribution { path: distribution });
-        }
         let mut checkpoint = Checkpoint::open_dir(dir)?;
-        let value_head = dir.join(VALUE_HEAD_FILE);
-        if value_head.is_file() {
-            checkpoint.add_file(&value_head)?;
+        for (file, prefix) in HEAD_FILES {
+            let file = dir.join(file);
+            if file.is_file() {
+                checkpoint.add_file_under(&file, prefix)?;
+            }
         }
         let source = ParamSource::checkpoint(checkpoint, config.model_type, seed, device, weights).adapted(adapter);
         let may_draw = missing != MissingHead::Refuse;

@@ -36,13 +36,16 @@ pub enum HeadKind {
     /// `reward_head.dense`, tanh, `reward_head.out_proj` at the end of a critique, beside the output layer that writes it
     /// (CLoud, arXiv 2408.11791: zankner/CLoud, `cloud/model.py`).
     Critique,
+    /// Attributes that are each a distribution over bins, weighted by layers that read the same state
+    /// (LDL-Reward-Gemma-2-27B).
+    Distribution,
     /// −‖A·x − u‖, `ideal.projection` A and `ideal.point` u: how close a response is to what a user wants (PAL).
     IdealPoint,
 }
 
 /// Every kind as a user writes it, for messages.
 pub const KNOWN: &str = "{ linear = { name = \"…\" } }, { mlp = { name = \"…\" } }, pooler, prediction, classification, \
-     { vocabulary-logit = { id = 0 } }, gated, self-weighted, ideal-point, critique";
+     { vocabulary-logit = { id = 0 } }, gated, self-weighted, distribution, ideal-point, critique";
 
 /// Kinds of reward models that are read from disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -109,6 +112,7 @@ impl std::fmt::Display for HeadKind {
             HeadKind::Vocabulary => f.write_str("\"vocabulary\""),
             HeadKind::Gated => f.write_str("\"gated\""),
             HeadKind::SelfWeighted => f.write_str("\"self-weighted\""),
+            HeadKind::Distribution => f.write_str("\"distribution\""),
             HeadKind::IdealPoint => f.write_str("\"ideal-point\""),
             HeadKind::Critique => f.write_str("\"critique\""),
         }
@@ -130,6 +134,7 @@ mod tests {
             HeadKind::VocabularyLogit { id: 7 },
             HeadKind::Gated,
             HeadKind::SelfWeighted,
+            HeadKind::Distribution,
             HeadKind::IdealPoint,
             HeadKind::Critique,
         ] {

@@ -124,7 +124,7 @@ fn heads() -> Vec<(String, Value, tempfile::TempDir)> {
         .filter(|name| !["items", "pooling"].contains(&name.as_str()))
         .collect();
     names.sort();
-    assert!(names.len() >= 21, "{names:?}");
+    assert!(names.len() >= 23, "{names:?}");
     names.into_iter().map(|name| (name.clone(), assembled(&name))).map(|(name, (f, d))| (name, f, d)).collect()
 }
 
@@ -249,7 +249,7 @@ fn every_pooling_rule_equals_its_definition_on_padded_batches() {
 #[test]
 fn heads_read_where_their_authors_code_reads() {
     let pooling = |name: &str| load(assembled(name).1.path()).unwrap().pooling;
-    for name in ["inf_orm", "qwen2_rm", "armorm", "qrm_llama", "qrm_other"] {
+    for name in ["inf_orm", "qwen2_rm", "armorm", "qrm_llama", "qrm_other", "ldl"] {
         assert_eq!(pooling(name), Pooling::HfLegacyFirstPad, "{name}");
     }
     for name in ["nemotron", "grm", "llama_factory", "ultra_rm", "beaver_cost", "open_rlhf", "open_rlhf_score", "urm"] {
@@ -298,6 +298,30 @@ fn a_saved_head_keeps_its_names_and_rewards() {
             }
         }
     }
+}
+
+/// As its authors publish it: the backbone alone (no `model.` before its names), the head's two modules pickled beside it.
+#[test]
+fn a_head_in_files_of_its_own_is_read() {
+    let (fixture, of_shards) = assembled("ldl");
+    let items = items(&fixture["items"]);
+    let dir = tempfile::tempdir().unwrap();
+    assemble(dir.path(), "gemma2", &fixture["config"], None, None, "");
+    let weights = dir.path().join("model.safetensors");
+    let backbone = Checkpoint::open_files(std::slice::from_ref(&weights)).unwrap().take_all().unwrap();
+    let bare =
+        backbone.iter().filter_map(|(name, t)| Some((name.strip_prefix("model.")?.to_owned(), t.shallow_clone())));
+    write_tensors(&weights, &bare.collect());
+    for module in ["regression_layer", "gating_layer"] {
+        let from = fixtures().join(format!("heads/ldl.{module}.pt"));
+        std::fs::copy(from, dir.path().join(format!("{module}.pt"))).unwrap();
+    }
+    let model = load(dir.path()).unwrap();
+    assert_eq!(rewards(&model, &items), rewards(&load(of_shards.path()).unwrap(), &items));
+    assert_eq!(model.network.head().describe(), "weighted distributions of 5 attributes over 10 bins");
+    std::fs::remove_file(dir.path().join("gating_layer.pt")).unwrap();
+    let error = load(dir.path()).err().unwrap().to_string();
+    assert!(error.contains("no `gating_layer.network.…`"), "{error}");
 }
 
 fn refused(name: &str, change: impl Fn(&Path)) -> String {
@@ -376,8 +400,17 @@ fn heads_with_statistics_or_several_labels_are_not_trained() {
         .filter(|(_, _, dir)| load(dir.path()).unwrap().network.head().untrainable(false).is_some())
         .map(|(name, _, _)| name)
         .collect();
-    let expected =
-        ["beaver_cost", "beaver_reward", "encoder_labels", "labels", "open_rlhf", "soft_capped_logit", "urm"];
+    let expected = [
+        "beaver_cost",
+        "beaver_reward",
+        "encoder_labels",
+        "labels",
+        "ldl",
+        "ldl_plain",
+        "open_rlhf",
+        "soft_capped_logit",
+        "urm",
+    ];
     assert_eq!(untrainable, expected);
 }
 

@@ -13,6 +13,8 @@ mod artifact;
 #[cfg(feature = "torch")]
 mod broken;
 #[cfg(feature = "torch")]
+mod by_hand;
+#[cfg(feature = "torch")]
 mod checkpointing;
 mod cli;
 mod command;

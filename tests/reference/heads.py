@@ -15,6 +15,7 @@ Run (20 s):  python tests/reference/heads.py
 
 import json
 import sys
+from collections import OrderedDict
 
 from fixture_files import FIXTURES, one_thread, versions, write_json, write_tensors
 
@@ -319,6 +320,42 @@ def urm(tensors):
             "rewards": (means * weights).sum(1)}
 
 
+def leaky_relu(x):
+    return np.where(x > 0, x, 0.01 * x)
+
+
+def distributions(tensors, softmax_weights, config):
+    """LDL: ten bins per attribute, the mean of values 0 ... 1 under their softmax, weighted by a second MLP."""
+    base = BASES["gemma2"]
+    mlp = lambda module, places, outputs: [
+        tensors.linear(f"{module}.network.{place}", out, inp)
+        for place, out, inp in zip(places, (24, 24, outputs), (D, 24, 24))]
+    run = lambda layers, x: layers[2](leaky_relu(layers[1](leaky_relu(layers[0](x)))))
+    regression, gating = mlp("regression_layer", (0, 2, 4), 50), mlp("gating_layer", (0, 3, 6), 5)
+    h = pooled(base, hf_legacy_first_pad)
+    p = softmax(run(regression, h).reshape(len(h), -1, 10))
+    weights = run(gating, h)
+    weights = softmax(weights / 0.6) if softmax_weights else weights
+    # In their order: one distribution over all attributes, then its mean.
+    total = (weights[:, :, None] * p).sum(1)
+    return {"base": "gemma2", "config": {"architectures": ["LDLRewardModel27B"]} | config,
+            "rewards": (total * np.linspace(0, 1, 10)).sum(1)}
+
+
+def ldl(tensors):
+    """LDL-Reward-Gemma-2: weights that are a softmax; also in its two files, `ldl.regression_layer.pt` and `ldl.gating_layer.pt`."""
+    made = distributions(tensors, True, {"num_objectives": 50, "softmax": True, "temperature": 0.6})
+    for module in ("regression_layer", "gating_layer"):
+        state = {name.removeprefix(f"{module}."): torch.tensor(value) for name, value in tensors.items() if name.startswith(module)}
+        torch.save(OrderedDict(state), OUT / f"ldl.{module}.pt")
+    return made
+
+
+def ldl_plain(tensors):
+    """The same without a softmax over the weights, which is what the class does unless told otherwise."""
+    return distributions(tensors, False, {})
+
+
 def grm(tensors):
     """GRM: `v_head` of Linear, ReLU, Linear; the language model's own head is in the checkpoint, too."""
     inner, outer = tensors.linear("v_head.summary.0", 24, D), tensors.linear("v_head.summary.2", 1, 24)
@@ -428,7 +465,7 @@ def encoder_labels(tensors):
 
 
 CAUSAL = {"architectures": ["LlamaForCausalLM"], "id2label": None, "label2id": None}
-HEADS = [inf_orm, qwen2_rm, nemotron, nemotron_tied, soft_capped_logit, armorm, qrm_llama, qrm_other, urm, grm, grm_deep,
+HEADS = [inf_orm, qwen2_rm, nemotron, nemotron_tied, soft_capped_logit, armorm, qrm_llama, qrm_other, urm, ldl, ldl_plain, grm, grm_deep,
          llama_factory, internlm2, athene, ultra_rm, open_rlhf, open_rlhf_score, beaver_reward, beaver_cost, labels,
          encoder_labels]
 
@@ -508,7 +545,7 @@ def write_pooling():
 
 
 if __name__ == "__main__":
-    BASES = {name: Base(name) for name in ("llama", "qwen2", "bert", "xlm_roberta")}
+    BASES = {name: Base(name) for name in ("llama", "qwen2", "gemma2", "bert", "xlm_roberta")}
     chosen = sys.argv[1:]
     write_json(OUT / "items.json", {"versions": versions(), "items": [item | {"messages": [list(m) for m in item["messages"]]} for item in ITEMS]})
     for build in HEADS:

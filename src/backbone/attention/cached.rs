@@ -5,7 +5,8 @@ use std::ops::Range;
 use rmbench_kernels::attention::{Span, Tree};
 use tch::{Device, Kind, Tensor};
 
-use super::{Plan, Sight, additive, heads_first, kernel, kind_of_scores, pick, seen};
+use super::calls::{additive, seen};
+use super::{Plan, Sight, heads_first, kernel, kind_of_scores, pick};
 use crate::backbone::cache::LayerCache;
 use crate::backbone::recording::may_leave_libtorch;
 use crate::backbone::soft_cap::{self, Seen};

@@ -46,6 +46,12 @@ impl WeightFile {
         Ok(Self { path: path.to_owned(), file, len, entries, map: OnceCell::new() })
     }
 
+    /// The same with `prefix` before every tensor's name.
+    pub fn under(self, prefix: &str) -> Self {
+        let entries = self.entries.into_iter().map(|(name, entry)| (format!("{prefix}{name}"), entry)).collect();
+        Self { entries, ..self }
+    }
+
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -1,15 +1,14 @@
 //! Rows of JSONL files and of JSON arrays of objects, one record in memory at a time.
 
 use std::collections::VecDeque;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
 use super::cell::{Advance, Cell, Column, Kind};
 use super::error::{ReadError, RowProblem};
-use super::format::Format;
+use super::format::{self, Format};
 use super::rows::Rows;
 use crate::files::FileError;
 
@@ -110,7 +109,7 @@ impl Rows for JsonRows {
 /// The records of a file, as bytes cut at record boundaries and parsed one by one.
 struct Records {
     path: PathBuf,
-    input: BufReader<File>,
+    input: BufReader<Box<dyn Read + Send>>,
     array: bool,
     /// Of an array: its end has been seen.
     ended: bool,
@@ -120,8 +119,8 @@ struct Records {
 
 impl Records {
     fn open(path: &Path, format: Format) -> Result<Self, ReadError> {
-        let file = File::open(path).map_err(|e| FileError::new("open", path, e))?;
-        let input = BufReader::with_capacity(1 << 18, file);
+        let text = format::text(path).map_err(|e| FileError::new("open", path, e))?;
+        let input = BufReader::with_capacity(1 << 18, text);
         let array = format == Format::JsonArray;
         Ok(Self { path: path.to_owned(), input, array, ended: false, started: false, bytes: Vec::new() })
     }

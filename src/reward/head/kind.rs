@@ -22,6 +22,7 @@ pub(super) fn tensors() -> Vec<String> {
         "regression_layer",
         "reward_transform_matrix",
         "gating",
+        "gating_layer",
         "weights.fc",
         "normalizer",
         "classifier",
@@ -54,6 +55,9 @@ impl Found<'_> {
         }
         if has(format!("{CRITIQUE}.out_proj.weight")) {
             kinds.push(HeadKind::Critique);
+        }
+        if has("regression_layer.network.0.weight".into()) {
+            kinds.push(HeadKind::Distribution);
         }
         let prefix = self.json.get("value_head_prefix").and_then(Value::as_str).unwrap_or("score");
         for name in LINEAR.into_iter().chain((!LINEAR.contains(&prefix)).then_some(prefix)) {
@@ -112,7 +116,7 @@ impl Found<'_> {
             | HeadKind::SelfWeighted
             | HeadKind::IdealPoint
             | HeadKind::Critique => Pooling::MaskLast,
-            HeadKind::Gated => Pooling::HfLegacyFirstPad,
+            HeadKind::Gated | HeadKind::Distribution => Pooling::HfLegacyFirstPad,
         })
     }
 

@@ -70,8 +70,11 @@ impl Network {
                 let (states_xd, rest) = self.backbone.in_segments(batch, positions.as_deref(), pass, length);
                 (states_xd, Some(rest))
             }
-            (None, Some(positions)) => (self.backbone.hidden_at(batch, positions, pass), None),
-            (None, None) => (self.backbone.hidden(batch, pass), None),
+            (None, positions) => match (self.backbone.by_hand(batch, positions.as_deref(), pass), positions) {
+                (Some((states_xd, rest)), _) => (states_xd, Some(rest)),
+                (None, Some(positions)) => (self.backbone.hidden_at(batch, positions, pass), None),
+                (None, None) => (self.backbone.hidden(batch, pass), None),
+            },
         };
         let states = match positions {
             Some(_) => HeadStates::of_rows(states_xd.shallow_clone(), batch),

@@ -174,6 +174,18 @@ fn the_list_names_every_benchmark_that_can_be_fetched() {
     let (text, _) = said(&run(&hub, dir.path(), &["data", "fetch", "--list"]));
     insta::assert_snapshot!(text);
     assert!(hub.requests().is_empty());
+    // How large they are is the hub's to say; what one data set does not tell leaves the others.
+    let bytes = vec![7u8; 12_345];
+    let files: [(&str, &[u8]); 2] = [("*data/test-00000-of-00001.parquet", &bytes), ("*data/train-0.parquet", &bytes)];
+    hub.put("datasets/allenai/reward-bench-2", Repo::of(&files));
+    let (text, talk) = said(&run(&hub, dir.path(), &["data", "fetch", "--list", "--sizes"]));
+    let row = |name: &str| text.lines().find(|line| line.split_whitespace().next() == Some(name)).unwrap().to_owned();
+    assert!(row("rewardbench-2").contains("12.35 kB  odc-by"), "{text}");
+    assert!(row("crbench").split_whitespace().nth(3) == Some("-"), "{text}");
+    assert!(talk.contains("rm-bench: the hub has no repository `hf-data:THU-KEG/RM-Bench`"), "{talk}");
+    assert!(hub.gets_of(&bytes).is_empty());
+    let output = run(&hub, dir.path(), &["data", "fetch", "--sizes"]);
+    assert_eq!(output.status.code(), Some(2));
     let output = run(&hub, dir.path(), &["data", "fetch", "rewardbnech"]);
     assert!(said(&output).1.contains("did you mean `rewardbench`"), "{output:?}");
     let output = run(&hub, dir.path(), &["data", "fetch", "pairs"]);
