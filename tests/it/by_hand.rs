@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use rmbench::backbone::Rest;
-use rmbench::reward::network::{MissingHead, Network};
+use rmbench::reward::network::{MissingHead, Network, Rest};
 use rmbench::text::batch::TokenBatch;
 use tch::{Device, Kind, Tensor};
 
@@ -41,7 +40,7 @@ fn trained(network: &Network, batch: &TokenBatch) -> (Tensor, Gradients, bool) {
     let given = network.states_for_training(batch, None, false, None).unwrap();
     let rewards_s = network.head().rewards(&given.states).unwrap();
     loss(&rewards_s).backward();
-    let by_hand = matches!(given.rest, Some(Rest::ByHand(_)));
+    let by_hand = given.rest.as_ref().is_some_and(Rest::is_by_hand);
     given.rest.into_iter().for_each(Rest::backward);
     (rewards_s.detach(), taken(network), by_hand)
 }

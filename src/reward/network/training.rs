@@ -32,6 +32,11 @@ impl<'a> Rest<'a> {
         (logits.is_some() || layers.is_some()).then_some(Self { logits, layers })
     }
 
+    /// Whether the layers' gradients are written out, not found by autograd.
+    pub fn is_by_hand(&self) -> bool {
+        matches!(self.layers, Some(backbone::Rest::ByHand(_)))
+    }
+
     /// After the loss's own backward pass.
     pub fn backward(self) {
         if let Some(logits) = self.logits {
