@@ -29,7 +29,8 @@ fn of_benchmark(findings: &Findings, benchmark: &BenchmarkInfo, i: usize, detail
     let runs = details.runs(OWN, &ranking(findings, benchmark));
     let mut blocks = vec![Block::Paragraph(
         "Items with an answer by an author on one side and by somebody else on the other. A run's own author is the one \
-         that is called as the run or its model."
+         that is called as the run or its model. A run that cannot tell good from bad favours those who are seldom chosen, \
+         whoever they are; how much more it favours its own than other runs do is what tells."
             .into(),
     )];
     for run in runs {

@@ -12,7 +12,7 @@ use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field, Int32Type, Schema};
 use rmbench::benchmark::convert;
 use rmbench::benchmark::reader::{self, Format, ReadError, ReadOptions};
-use rmbench::preference::Role;
+use rmbench::preference::{Message, Role};
 use serde_json::json;
 
 use super::layouts::{jsonl, written};
@@ -43,6 +43,30 @@ fn every_format_keeps_every_comparison() {
             assert_eq!(before, after, "{ending}");
         }
     }
+}
+
+/// Sides with prompts of their own, as pairs of critiques have them.
+#[test]
+fn every_format_keeps_the_prompts_of_both_sides() {
+    let row = |id: &str, rejected: &str| {
+        json!({"id": id, "language": "eng_Latn", "prompt_chosen": "of the\nchosen, \"one\"", "chosen": "C",
+            "prompt_rejected": rejected, "rejected": "R", "subset": "s"})
+    };
+    let input = jsonl(&[row("1", "of the other"), row("2", "of a third")]);
+    let options = ReadOptions { evidence: true, ..ReadOptions::default() };
+    let (before, _) = reader::read_all(&input.path, &options).unwrap();
+    assert!(before.iter().all(|pair| pair.rejected[0].prompt.is_some()));
+    let dir = tempfile::tempdir().unwrap();
+    for ending in ["parquet", "arrow", "jsonl", "csv"] {
+        let out = dir.path().join(format!("out.{ending}"));
+        convert::write(&out, &before).unwrap();
+        let (after, _) = reader::read_all(&out, &options).unwrap_or_else(|e| panic!("{ending}: {e}"));
+        assert_eq!(before, after, "{ending}");
+    }
+    let mut turns = before;
+    turns[1].prompt.0.insert(0, Message { role: Role::System, content: "S".into() });
+    let error = convert::write(&dir.path().join("out.parquet"), &turns).unwrap_err();
+    assert!(error.to_string().contains("row 1") && error.hint().unwrap().contains("into one"), "{error}");
 }
 
 #[test]
