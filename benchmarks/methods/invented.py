@@ -166,16 +166,16 @@ def dial(bench):
 
     test = write_rows(bench.path("dial", "test.jsonl"), rows(np.random.default_rng(10), "pol_Latn", 600, 0))
     runs = {"source only": [], "DIAL": []}
-    for seed in range(3):
+    for seed in range(2):
         rng = np.random.default_rng(500 + seed)
         data = write_rows(bench.path("dial", f"train-{seed}.jsonl"),
                           rows(rng, "eng_Latn", 1200, 10_000) + rows(rng, "pol_Latn", 1200, 10_000))
         common = ["pretraining.epochs=0", "auxiliary.mismatched-share=0", "auxiliary.lm-weight=0", "dropout.token=0",
-                  "dropout.embedding=0", "ema-decay=0.9", "max-steps=250", "lr=0.001", f"seed={seed}"]
+                  "dropout.embedding=0", "ema-decay=0.9", "max-steps=120", "lr=0.002", f"seed={seed}"]
         for name, sets in (
-            ("source only", ["source.langs=en", "batch-size=32"]),
+            ("source only", ["source.langs=en", "batch-size=24"]),
             # Half of a batch has labels.
-            ("DIAL", ["objective.name=dial", "objective.source-langs=en", "objective.weight=0.1", "batch-size=64"]),
+            ("DIAL", ["objective.name=dial", "objective.source-langs=en", "objective.weight=0.1", "batch-size=48"]),
         ):
             runs[name] += bench.model(f"dial-{name.split()[0]}-{seed}", data, sets=[*common, *sets], model="init:tiny",
                                       score=[test])
@@ -185,7 +185,7 @@ def dial(bench):
 
 def carm(bench):
     """Contexts that reverse a preference: the same two responses, asked for twice with opposite criteria. Both have to be
-    right; a model that does not read the criteria gets exactly half of the answers and none of the reversals."""
+    right; a model that does not see the criteria gets exactly half of the answers and none of the reversals."""
     rng = np.random.default_rng(11)
     syllables = ["ba", "do", "ki", "lu", "me", "no", "pa", "ri", "su", "te", "vo", "xa"]
     kinds = [words_of(rng, 10, syllables) for _ in range(3)]
@@ -202,22 +202,22 @@ def carm(bench):
                 rng.shuffle(said)
                 texts[kind] = " ".join(said)
             for wanted, other in ((one, two), (two, one)):
-                found.append({"id": f"i{i}-{wanted}", "source_id": f"i{i}", "language": "eng_Latn",
-                              "criteria": f"Prefer what speaks of {names[wanted]}.", "prompt": "Tell me something.",
+                turns = [{"role": "system", "content": f"Prefer what speaks of {names[wanted]}."},
+                         {"role": "user", "content": "Tell me something."}]
+                found.append({"id": f"i{i}-{wanted}", "source_id": f"i{i}", "language": "eng_Latn", "prompt": turns,
                               "chosen": texts[wanted], "rejected": texts[other]})
         return found
 
-    files = {"context-bt": [rows(np.random.default_rng(12), 500, 0), rows(np.random.default_rng(13), 2500, 10_000)]}
-    silent = lambda rows: [{key: value for key, value in row.items() if key != "criteria"} for row in rows]
-    files["without contexts"] = [silent(rows) for rows in files["context-bt"]]
-    result = {}
-    for name, sets in (("context-bt", ["objective.name=context-bt"]), ("without contexts", [])):
-        short = name.split("-")[0].split()[0]
-        test, data = (write_rows(bench.path("carm", f"{short}-{what}.jsonl"), rows)
-                      for what, rows in zip(("test", "train"), files[name]))
-        common = ["pretraining.epochs=0", "auxiliary.mismatched-share=0", "auxiliary.lm-weight=0", "dropout.token=0",
-                  "dropout.embedding=0", "max-steps=500", "batch-size=64", "lr=0.002", "init.initializer-range=0.06"]
-        (scores,) = bench.model(f"carm-{short}", data, sets=[*common, *sets], model="init:tiny", score=[test])
+    asked = rows(np.random.default_rng(12), 500, 0)
+    silent = [{**row, "prompt": row["prompt"][1:]} for row in asked]
+    test = write_rows(bench.path("carm", "test.jsonl"), asked)
+    without = write_rows(bench.path("carm", "without.jsonl"), silent)
+    data = write_rows(bench.path("carm", "train.jsonl"), rows(np.random.default_rng(13), 2500, 10_000))
+    sets = ["pretraining.epochs=0", "auxiliary.mismatched-share=0", "auxiliary.lm-weight=0", "dropout.token=0",
+            "dropout.embedding=0", "max-steps=300", "batch-size=48", "lr=0.003", "init.initializer-range=0.06",
+            "objective.name=context-bt"]
+    runs, result = bench.model("carm", data, sets=sets, model="init:tiny", score=[test, without]), {}
+    for name, scores in zip(("with the criteria", "the same model without them"), runs):
         by_source = {}
         for margin, source, _ in scores.rows.values():
             by_source.setdefault(source, []).append(margin > 0)
