@@ -51,10 +51,10 @@ def robust(bench):
 def more(bench):
     """MORE against mixing: three sources of different sizes that share most of what they want, each with wishes of its own.
     Calibration is measured in every source, all counted alike."""
-    width, sizes = 16, {"large": 4000, "middle": 500, "small": 250}
+    width, sizes = 16, {"large": 6000, "middle": 400, "small": 400}
     rng = np.random.default_rng(3)
     shared = rng.normal(size=width)
-    truths = {name: shared + 0.9 * rng.normal(size=width) for name in sizes}
+    truths = {name: shared + 1.3 * rng.normal(size=width) for name in sizes}
     worth = lambda name: (lambda x: float(x @ truths[name]))
     rows = [row for k, name in enumerate(sizes) for row in
             compared(np.random.default_rng(20 + k), 2500, width, worth(name), first=10_000 * k, noise=1.0, subset=name)]
@@ -66,7 +66,7 @@ def more(bench):
                          noise=1.0, subset=name)]
         data = write_rows(bench.path("more", f"train-{seed}.jsonl"), rows)
         for name in runs:
-            sets = ["lr=0.01", "epochs=6", "batch-size=128", f"seed={seed}", f"objective.name={name}"]
+            sets = ["lr=0.01", "epochs=6", "batch-size=256", f"seed={seed}", f"objective.name={name}"]
             runs[name] += bench.model(f"more-{name}-{seed}", data, sets=sets, score=[test])
     groups = runs["bt"][0].subsets()
     result = {}
@@ -145,47 +145,43 @@ def words_of(rng, n, syllables):
 
 
 def dial(bench):
-    """Two languages that share their content words and nothing else; only one has labels. A response is good by its content
-    words; the function words of the other language were never trained, and move what the head reads."""
-    rng = np.random.default_rng(9)
-    syllables = ["ba", "do", "ki", "lu", "me", "no", "pa", "ri", "su", "te", "vo", "xa", "ze", "gu", "fi"]
-    good, bad = words_of(rng, 12, syllables), words_of(rng, 12, syllables)
-    other = ["ąk", "ęl", "ór", "šč", "žu", "ně", "ďo", "ťa", "řy", "ýs"]
-    function = {"eng_Latn": words_of(rng, 24, syllables), "pol_Latn": words_of(rng, 24, other)}
-
-    def response(rng, lang, better):
-        content = rng.choice(good if better else bad, 2)
-        said = list(rng.choice(function[lang], 5))
-        for word in content:
-            said.insert(int(rng.integers(0, len(said) + 1)), word)
-        return " ".join(said)
+    """Two languages whose vectors share what makes responses good; beside it stand numbers that say nothing, lie near 0 in the
+    language with labels and far from it, and spread, in the other. A head of two layers that was trained on the first has no
+    reason to ignore them."""
+    width, silent = 12, 12
+    truth = np.random.default_rng(9).normal(size=width)
 
     def rows(rng, lang, n, first):
-        return [{"id": f"{lang}{i}", "language": lang, "prompt": " ".join(rng.choice(function[lang], 3)),
-                 "chosen": response(rng, lang, True), "rejected": response(rng, lang, False)} for i in range(first, first + n)]
+        found = []
+        for i in range(first, first + n):
+            noise = rng.normal(size=(2, silent)) * (0.1 if lang == "eng_Latn" else 1.5) + (0.0 if lang == "eng_Latn" else 2.0)
+            a, b = np.concatenate([rng.normal(size=(2, width)), noise], axis=1)
+            c, r = (a, b) if a[:width] @ truth > b[:width] @ truth else (b, a)
+            found.append(pair(f"{lang}{i}", c, r, lang))
+        return found
 
-    test = write_rows(bench.path("dial", "test.jsonl"), rows(np.random.default_rng(10), "pol_Latn", 600, 0))
+    test = write_rows(bench.path("dial", "test.jsonl"), rows(np.random.default_rng(20), "hin_Deva", 2000, 0))
     runs = {"source only": [], "DIAL": []}
-    for seed in range(3):
+    # The weight was chosen on seed 0 and other test pairs.
+    for seed in range(1, 6):
         rng = np.random.default_rng(500 + seed)
         data = write_rows(bench.path("dial", f"train-{seed}.jsonl"),
-                          rows(rng, "eng_Latn", 1200, 10_000) + rows(rng, "pol_Latn", 1200, 10_000))
-        common = ["pretraining.epochs=0", "auxiliary.mismatched-share=0", "auxiliary.lm-weight=0", "dropout.token=0",
-                  "dropout.embedding=0", "ema-decay=0.9", "max-steps=250", "lr=0.001", f"seed={seed}"]
+                          rows(rng, "eng_Latn", 1500, 10_000) + rows(rng, "hin_Deva", 1500, 10_000))
+        common = ["reward.head={ mlp = { name = 'score' } }", "head-init=inv-sqrt-d", "max-steps=250", "lr=0.005", f"seed={seed}"]
         for name, sets in (
-            ("source only", ["source.langs=en", "batch-size=32"]),
+            ("source only", ["source.langs=en", "batch-size=64"]),
             # Half of a batch has labels.
-            ("DIAL", ["objective.name=dial", "objective.source-langs=en", "objective.weight=0.1", "batch-size=64"]),
+            ("DIAL", ["objective.name=dial", "objective.source-langs=en", "objective.weight=0.03", "objective.critic-lr=0.001",
+                      "batch-size=128"]),
         ):
-            runs[name] += bench.model(f"dial-{name.split()[0]}-{seed}", data, sets=[*common, *sets], model="init:tiny",
-                                      score=[test])
+            runs[name] += bench.model(f"dial-{name.split()[0]}-{seed}", data, sets=[*common, *sets], score=[test])
     a, b, difference = interval([mean_of(credit)], list(runs.values()))
     return {"target accuracy": {"source only": a, "DIAL": b, "difference": difference}}
 
 
 def carm(bench):
     """Contexts that reverse a preference: the same two responses, asked for twice with opposite criteria. Both have to be
-    right; a model that does not read the criteria gets exactly half of the answers and none of the reversals."""
+    right; a model that does not see the criteria gets exactly half of the answers and none of the reversals."""
     rng = np.random.default_rng(11)
     syllables = ["ba", "do", "ki", "lu", "me", "no", "pa", "ri", "su", "te", "vo", "xa"]
     kinds = [words_of(rng, 10, syllables) for _ in range(3)]
@@ -202,22 +198,22 @@ def carm(bench):
                 rng.shuffle(said)
                 texts[kind] = " ".join(said)
             for wanted, other in ((one, two), (two, one)):
-                found.append({"id": f"i{i}-{wanted}", "source_id": f"i{i}", "language": "eng_Latn",
-                              "criteria": f"Prefer what speaks of {names[wanted]}.", "prompt": "Tell me something.",
+                turns = [{"role": "system", "content": f"Prefer what speaks of {names[wanted]}."},
+                         {"role": "user", "content": "Tell me something."}]
+                found.append({"id": f"i{i}-{wanted}", "source_id": f"i{i}", "language": "eng_Latn", "prompt": turns,
                               "chosen": texts[wanted], "rejected": texts[other]})
         return found
 
-    files = {"context-bt": [rows(np.random.default_rng(12), 500, 0), rows(np.random.default_rng(13), 2500, 10_000)]}
-    silent = lambda rows: [{key: value for key, value in row.items() if key != "criteria"} for row in rows]
-    files["without contexts"] = [silent(rows) for rows in files["context-bt"]]
-    result = {}
-    for name, sets in (("context-bt", ["objective.name=context-bt"]), ("without contexts", [])):
-        short = name.split("-")[0].split()[0]
-        test, data = (write_rows(bench.path("carm", f"{short}-{what}.jsonl"), rows)
-                      for what, rows in zip(("test", "train"), files[name]))
-        common = ["pretraining.epochs=0", "auxiliary.mismatched-share=0", "auxiliary.lm-weight=0", "dropout.token=0",
-                  "dropout.embedding=0", "max-steps=500", "batch-size=64", "lr=0.002", "init.initializer-range=0.06"]
-        (scores,) = bench.model(f"carm-{short}", data, sets=[*common, *sets], model="init:tiny", score=[test])
+    asked = rows(np.random.default_rng(12), 500, 0)
+    silent = [{**row, "prompt": row["prompt"][1:]} for row in asked]
+    test = write_rows(bench.path("carm", "test.jsonl"), asked)
+    without = write_rows(bench.path("carm", "without.jsonl"), silent)
+    data = write_rows(bench.path("carm", "train.jsonl"), rows(np.random.default_rng(13), 2500, 10_000))
+    sets = ["pretraining.epochs=0", "auxiliary.mismatched-share=0", "auxiliary.lm-weight=0", "dropout.token=0",
+            "dropout.embedding=0", "max-steps=300", "batch-size=48", "lr=0.003", "init.initializer-range=0.06",
+            "objective.name=context-bt"]
+    runs, result = bench.model("carm", data, sets=sets, model="init:tiny", score=[test, without]), {}
+    for name, scores in zip(("with the criteria", "the same model without them"), runs):
         by_source = {}
         for margin, source, _ in scores.rows.values():
             by_source.setdefault(source, []).append(margin > 0)

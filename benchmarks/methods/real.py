@@ -90,7 +90,7 @@ def compare(of, names, runs, n=None):
 def robust(real):
     """30 % of the labels of real pairs are flipped; a head of two layers can follow them."""
     flips = "sampling.label-noise=0.3"
-    methods = {"plain": [*MLP, "epochs=12", flips], "robust": [*MLP, "epochs=12", flips, "objective.name=bt-robust", "objective.flip-rate=0.3"]}
+    methods = {"plain": [*MLP, "epochs=6", flips], "robust": [*MLP, "epochs=6", flips, "objective.name=bt-robust", "objective.flip-rate=0.3"]}
     runs = real.runs("robust", methods, real.data)
     return {what: compare(mean_of(of), list(methods), runs) for what, of in (("accuracy", credit), ("log loss", log_loss))}
 
