@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
 use super::{Label, ObjectiveError, Rewards};
+pub use crate::table::implicit::Span;
 use crate::table::implicit::{Curve, Normalisation};
 
 /// What a policy says of a sequence, by column.
@@ -29,16 +30,6 @@ pub mod column {
     pub const WHOLE: i64 = 3;
     pub const WHOLE_TOKENS: i64 = 4;
     pub const COUNT: i64 = 5;
-}
-
-/// Which tokens of a sequence count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Span {
-    #[default]
-    Response,
-    /// The prompt's, too.
-    Sequence,
 }
 
 /// What NLL is a mean over.

@@ -10,7 +10,7 @@ use super::network::Network;
 use super::scalar::{ScalarModel, floats};
 use super::{ResponseScore, RewardError};
 use crate::preference::Comparison;
-use crate::table::implicit::{Curve, LogProbs, Normalisation, View};
+use crate::table::implicit::{Curve, LogProbs, Normalisation, Span, View};
 use crate::text::batch::TokenBatch;
 use crate::text::encode::Encoded;
 use crate::text::response_tokens::ResponseTokens;
@@ -30,6 +30,8 @@ pub struct ImplicitCard {
     pub length_power: Option<f64>,
     #[serde(skip_serializing_if = "Curve::is_straight")]
     pub curve: Curve,
+    #[serde(skip_serializing_if = "Span::is_response")]
+    pub span: Span,
     /// A directory (from here, or from the model's own), hf:ORG/NAME, or `base`; absent: rewards need none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
@@ -55,6 +57,7 @@ pub struct ImplicitModel {
     /// Reads the policy's tokens.
     pub reference: Option<Network>,
     pub view: View,
+    pub span: Span,
 }
 
 impl ImplicitModel {
@@ -81,7 +84,8 @@ impl ImplicitModel {
     fn viewed(&self, comparisons: &[Comparison], mut scores: Vec<Vec<ResponseScore>>) -> Vec<Vec<ResponseScore>> {
         for (comparison, scores) in comparisons.iter().zip(&mut scores) {
             for (response, score) in comparison.responses().zip(scores) {
-                let bytes = u32::try_from(response.text.len()).ok();
+                // Of a prompt as a template writes it nobody counts bytes.
+                let bytes = u32::try_from(response.text.len()).ok().filter(|_| self.span.is_response());
                 score.log_probs = score.log_probs.map(|log_probs| LogProbs { bytes, ..log_probs });
                 score.reward = score.log_probs.and_then(|log_probs| self.view.reward(&log_probs)).map(|r| r as f32);
             }
@@ -103,7 +107,10 @@ impl BatchScorer for ImplicitModel {
 
     fn score_batch(&self, members: &[(usize, &Encoded)], _: bool) -> Result<BatchGiven, RewardError> {
         let batch = self.policy.token_batch(members)?;
-        let tokens = response_tokens(&batch, members)?;
+        let tokens = match self.span {
+            Span::Response => response_tokens(&batch, members)?,
+            Span::Sequence => ResponseTokens::whole(&batch),
+        };
         let of_policy = floats(&self.policy.network.log_probs(&batch, &tokens)?)?;
         let of_reference = match &self.reference {
             Some(reference) => Some(floats(&reference.log_probs(&batch, &tokens)?)?),

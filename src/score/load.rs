@@ -167,9 +167,11 @@ impl Implicit<'_> {
                 Some(self.network(&name, &parts)?)
             }
         };
+        // RewardBench knows of responses only.
+        let span = card.filter(|_| settings.implicit.compat.is_none()).map(|card| card.span).unwrap_or_default();
         let of_model = card.map_or_else(View::default, ImplicitCard::view);
         let view = settings.implicit.view(of_model, reference.is_some())?;
-        Ok(Loaded { model: ImplicitModel { policy, reference, view }, digests })
+        Ok(Loaded { model: ImplicitModel { policy, reference, view, span }, digests })
     }
 
     fn loading(&self) -> Loading {

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 /// What an implicit model says of one response.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct LogProbs {
-    /// Σ log p over the response's tokens, in nats.
+    /// Σ log p over the response's tokens (or the sequence's, where the model was trained on these), in nats.
     pub policy: f64,
     /// The same by the reference model, where there is one.
     pub reference: Option<f64>,
@@ -31,6 +31,22 @@ pub struct LogProbs {
     pub tokens: Option<u32>,
     /// Bytes of the response's text.
     pub bytes: Option<u32>,
+}
+
+/// Which tokens of a sequence are summed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Span {
+    #[default]
+    Response,
+    /// The prompt's, too (DOVE, arXiv 2404.00530).
+    Sequence,
+}
+
+impl Span {
+    pub fn is_response(&self) -> bool {
+        *self == Self::Response
+    }
 }
 
 /// See the table above.

@@ -100,6 +100,7 @@ pub fn begin_policy(
         beta: Some(needs.beta),
         length_power: None,
         curve: needs.curve,
+        span: needs.span,
         reference: read_against(settings, needs, spec, &parts),
     };
     let trainable = PolicyTrainable {

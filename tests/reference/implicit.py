@@ -116,12 +116,13 @@ def write_log_probs():
         tokenizer = AutoTokenizer.from_pretrained(ROOT / ("policy" if name in ADAPTERS else name))
         model = load(name)
         reference = load(REFERENCES[name]) if name in REFERENCES else None
+        narrow = load(name).bfloat16() if name not in ADAPTERS else None
         rows = []
         for item, prompt, *responses in items():
             turns = [{"role": "user", "content": prompt}]
             prompt_ids = tokenizer.apply_chat_template(turns, add_generation_prompt=True, return_dict=True)["input_ids"]
             row = {"name": item, "prompt": prompt, "responses": responses, "sums": [], "squares": [], "counts": []}
-            row |= {"reference": [], "ids": []}
+            row |= {"reference": [], "bf16": [], "ids": []}
             for response in responses:
                 whole = [*turns, {"role": "assistant", "content": response}]
                 ids = tokenizer.apply_chat_template(whole, return_dict=True)["input_ids"]
@@ -131,6 +132,8 @@ def write_log_probs():
                 row["sums"].append(own.sum().item())
                 row["squares"].append((own**2).sum().item())
                 row["counts"].append(len(own))
+                if narrow is not None:
+                    row["bf16"].append(log_probs(narrow, prompt_ids, ids).sum().item())
                 if name in ADAPTERS:
                     with model.disable_adapter():
                         row["reference"].append(log_probs(model, prompt_ids, ids).sum().item())

@@ -9,7 +9,7 @@ use rmbench::backbone::weights::Checkpoint;
 use rmbench::progress::Silent;
 use rmbench::reward::artifact::read_card;
 use rmbench::reward::implicit::ImplicitModel;
-use rmbench::table::implicit::View;
+use rmbench::table::implicit::{Span, View};
 use rmbench::table::read::ScoreFile;
 use rmbench::table::score::ScoreRow;
 use rmbench::train::begin_policy::begin_policy;
@@ -81,7 +81,12 @@ fn the_base_is_the_reference_of_a_new_adapter() {
     let elsewhere = dir.path().join("elsewhere");
     let trainable = begin_policy(&settings, needs, data.len(), Vec::new(), &elsewhere, &mut Silent).unwrap().trainable;
     let known = References::open(&out, &trainable.reference_digest).unwrap();
-    let base = ImplicitModel { policy: policy("policy", Kind::Float), reference: None, view: View::default() };
+    let base = ImplicitModel {
+        policy: policy("policy", Kind::Float),
+        reference: None,
+        view: View::default(),
+        span: Span::Response,
+    };
     let encoded = trainable.policy.text.encode_all(&data).unwrap();
     let scores = base.score_encoded(&data, &encoded, &mut |_| ()).unwrap();
     for (encoded, scores) in encoded.iter().zip(&scores) {

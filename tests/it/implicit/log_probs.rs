@@ -2,7 +2,7 @@
 
 use rmbench::reward::implicit::{ImplicitModel, response_tokens};
 use rmbench::reward::network::Network;
-use rmbench::table::implicit::{LogProbs, View};
+use rmbench::table::implicit::{LogProbs, Span, View};
 use rmbench::text::batch::{Sharing, TokenBatch};
 use rmbench::text::encode::Encoded;
 use rmbench::text::response_tokens::ResponseTokens;
@@ -18,6 +18,8 @@ struct Expected {
     squares: Vec<Vec<f64>>,
     reference: Vec<Vec<f64>>,
     counts: Vec<Vec<f64>>,
+    /// Sums as the model gives them in bf16.
+    bf16: Vec<Vec<f64>>,
     ids: Vec<Vec<Vec<u32>>>,
 }
 
@@ -37,6 +39,7 @@ fn expected(name: &str) -> Expected {
         squares: of("squares"),
         reference: of("reference"),
         counts: of("counts"),
+        bf16: of("bf16"),
         ids: rows.iter().map(ids).collect(),
     }
 }
@@ -50,7 +53,7 @@ fn model(name: &str) -> ImplicitModel {
     };
     let reference = reference.map(|reference| policy(reference, Kind::Float).network);
     let view = View { with_reference: reference.is_some(), ..View::default() };
-    ImplicitModel { policy: policy(name, Kind::Float), reference, view }
+    ImplicitModel { policy: policy(name, Kind::Float), reference, view, span: Span::Response }
 }
 
 fn scored(model: &ImplicitModel, items: &[Comparison]) -> Vec<Vec<LogProbs>> {
@@ -98,6 +101,25 @@ fn sums_and_counts_are_transformers() {
                 assert!(difference <= 2.0 * RELATIVE * sum.abs(), "{name} {item}: {difference}");
             }
         }
+    }
+}
+
+/// Rounding to bf16 moves sums no farther than it moves transformers', by the root of the mean square.
+#[test]
+fn bf16_is_as_close_as_transformers_bf16() {
+    for name in ["policy", "tied"] {
+        let expected = expected(name);
+        let narrow = ImplicitModel { policy: policy(name, Kind::BFloat16), reference: None, ..model("tied") };
+        let found: Vec<f64> = scored(&narrow, &expected.items).iter().flatten().map(|of| of.policy).collect();
+        let theirs: Vec<f64> = expected.bf16.concat();
+        let exact: Vec<f64> = expected.sums.concat();
+        let distance = |sums: &[f64]| {
+            let squares = sums.iter().zip(&exact).map(|(a, b)| (a - b).powi(2)).sum::<f64>();
+            (squares / exact.len() as f64).sqrt()
+        };
+        let (ours, theirs) = (distance(&found), distance(&theirs));
+        eprintln!("{name}: distance from f32 {ours:.3}, transformers' {theirs:.3}, n {}", exact.len());
+        assert!(ours > 0.0 && ours <= 1.25 * theirs, "{name}: {ours} {theirs}");
     }
 }
 

@@ -6,7 +6,7 @@ use std::process::Command;
 use rmbench::benchmark::reader::{self, ReadOptions};
 use rmbench::reward::implicit::ImplicitModel;
 use rmbench::reward::scalar::ScalarModel;
-use rmbench::table::implicit::{Normalisation, View};
+use rmbench::table::implicit::{Normalisation, Span, View};
 use tch::Kind;
 
 use super::*;
@@ -30,7 +30,8 @@ fn model(dir: &Path, with_reference: bool, normalisation: Normalisation) -> Impl
     let policy = load("policy");
     let policy = ScalarModel { text: policy.text.as_rewardbench(), ..policy };
     let reference = with_reference.then(|| load("reference").network);
-    ImplicitModel { policy, reference, view: View { normalisation, with_reference, ..View::default() } }
+    let view = View { normalisation, with_reference, ..View::default() };
+    ImplicitModel { policy, reference, view, span: Span::Response }
 }
 
 #[test]

@@ -89,7 +89,7 @@ fn trained(out: &Path) -> ImplicitModel {
     policy.text = artifact::load_parts(&parts, AdapterUse::Merged, loading(Kind::Float), &text, &artifact::as_policy())
         .unwrap()
         .text;
-    ImplicitModel { policy, reference, view }
+    ImplicitModel { policy, reference, view, span: card.span }
 }
 
 /// Every objective of a policy learns, and what it saves is scored with the margins that training saw.
@@ -118,9 +118,9 @@ fn every_objective_trains_a_policy_that_scores_as_it_was_trained() {
         let card = fs::read_to_string(out.join("rmbench.toml")).unwrap();
         let label = if name == "mpo" { "dpo:0.8,bco:0.2,sft:1.0" } else { name };
         assert!(card.contains("kind = \"implicit\"") && card.contains(&format!("objective = \"{label}\"")), "{card}");
-        // Behaviour log-probabilities are of the training data; DOVE's rewards count the instruction's tokens; SFT trains
-        // without the reference that its rewards are read against.
-        if ["bpo-ref", "dove", "sft"].contains(&name) || lists {
+        // Behaviour log-probabilities are of the training data; SFT trains without the reference that its rewards are read
+        // against.
+        if ["bpo-ref", "sft"].contains(&name) || lists {
             continue;
         }
         let model = trained(out);
