@@ -159,6 +159,8 @@ struct Lanes<'a> {
     at: Vec<[f64; LANES]>,
 }
 
+// Lanes run through several arrays side by side.
+#[allow(clippy::needless_range_loop)]
 impl Lanes<'_> {
     fn want(&mut self, lane: usize) {
         let next = self.order.get(self.next[lane]).filter(|_| self.total[lane] > 0.0);
