@@ -32,6 +32,9 @@ const FEWEST_PASSES: usize = 200;
 /// Share of replicates that may be undefined before a number gets no interval.
 const MAX_UNDEFINED: f64 = 0.05;
 
+/// Values from the weights of [`LANES`] resamples, a row of lanes per cluster and per value.
+type SideBySide<'a> = dyn Fn(&[[f32; LANES]]) -> Vec<[f64; LANES]> + Sync + 'a;
+
 /// How resampling is done: for one benchmark, by all of its analyses alike.
 pub struct Plan {
     bootstrap: Bootstrap,
@@ -149,11 +152,7 @@ impl Plan {
 
     /// Evaluates `statistic` on [`LANES`] resamples at once, whose weights stand side by side by cluster; it returns a row
     /// of lanes per value, NaN where undefined.
-    pub fn run_lanes(
-        &self,
-        steps: usize,
-        statistic: &(dyn Fn(&[[f32; LANES]]) -> Vec<[f64; LANES]> + Sync),
-    ) -> Resampled {
+    pub fn run_lanes(&self, steps: usize, statistic: &SideBySide<'_>) -> Resampled {
         let n = self.affordable(steps);
         let of_block = |block: usize| {
             let first = block * LANES;

@@ -17,7 +17,7 @@ pub fn sections(findings: &Findings, items: &Items<'_>) -> Markup {
         @if items.table.runs.len() > 1 { (compare(findings)) }
         section #items aria-labelledby="items-title" {
             h2 #items-title { "Items" }
-            p { (extent(items)) }
+            p { (with_code(&extent(items))) }
             noscript { p.note { "The items are shown by this page's script, which is switched off." } }
             p.note #items-failed hidden {}
             div #browser hidden {
@@ -69,6 +69,15 @@ fn compare(findings: &Findings) -> Markup {
                 }
                 div #compare-table {}
             }
+        }
+    }
+}
+
+/// Our own words, with what stands between backticks as code.
+fn with_code(text: &str) -> Markup {
+    html! {
+        @for (at, piece) in text.split('`').enumerate() {
+            @if at % 2 == 1 { code { (piece) } } @else { (piece) }
         }
     }
 }
