@@ -5,7 +5,7 @@ use crate::Level;
 use crate::dispatch::{Job, dispatch};
 use crate::exp::sigmoid;
 use crate::lanes::Lanes;
-use crate::rows::{Gate, RmsNorm, Rows, Turn, each, gelu_inner, inverse_root};
+use crate::rows::{Gate, RmsNorm, Rows, Turn, gelu_inner, inverse_root};
 
 /// Gradients of weights are summed over so many rows before they are added to the sum of all: long sums in f32 lose digits.
 const ROWS: usize = 64;
@@ -117,36 +117,35 @@ unsafe fn norm_row<L: Lanes>(
     // SAFETY: the caller's pointers are valid for as many numbers as there are weights.
     unsafe {
         let factor = inverse_root::<L, f32>(x, n, eps);
-        let (mut sums, mut turn, mut rest) = ([L::splat(0.0); 4], 0, 0.0f32);
-        each::<L>(
-            n,
-            |at| {
-                let weighted = L::mul(L::load(weight.add(at)), L::load(grad.add(at)));
-                sums[turn] = L::fma(weighted, L::load(x.add(at)), sums[turn]);
-                turn = (turn + 1) % 4;
-            },
-            |at| rest += *weight.add(at) * *grad.add(at) * *x.add(at),
-        );
-        let sum = L::sum(L::add(L::add(sums[0], sums[1]), L::add(sums[2], sums[3]))) + rest;
+        let whole = n / L::N * L::N;
+        let (mut sums, mut turn) = ([L::splat(0.0); 4], 0);
+        for at in (0..whole).step_by(L::N) {
+            let weighted = L::mul(L::load(weight.add(at)), L::load(grad.add(at)));
+            sums[turn] = L::fma(weighted, L::load(x.add(at)), sums[turn]);
+            turn = (turn + 1) % 4;
+        }
+        let mut sum = L::sum(L::add(L::add(sums[0], sums[1]), L::add(sums[2], sums[3])));
+        for at in whole..n {
+            sum += *weight.add(at) * *grad.add(at) * *x.add(at);
+        }
         let along = factor * factor * factor * sum / n as f32;
         let (factors, alongs) = (L::splat(factor), L::splat(along));
-        each::<L>(
-            n,
-            |at| {
-                let (x, grad) = (L::load(x.add(at)), L::load(grad.add(at)));
-                let scaled = L::mul(grad, factors);
-                L::store(L::fma(scaled, x, L::load(partial.add(at))), partial.add(at));
-                let own = L::sub(L::mul(scaled, L::load(weight.add(at))), L::mul(x, alongs));
-                let base = base.map_or(own, |base| L::add(L::load(base.add(at)), own));
-                L::store(base, to.add(at));
-            },
-            |at| {
-                let (x, scaled) = (*x.add(at), *grad.add(at) * factor);
-                *partial.add(at) += scaled * x;
-                let own = scaled * *weight.add(at) - x * along;
-                to.add(at).write(base.map_or(0.0, |base| *base.add(at)) + own);
-            },
-        );
+        for at in (0..whole).step_by(L::N) {
+            let (x, grad) = (L::load(x.add(at)), L::load(grad.add(at)));
+            let scaled = L::mul(grad, factors);
+            L::store(L::fma(scaled, x, L::load(partial.add(at))), partial.add(at));
+            let mut own = L::sub(L::mul(scaled, L::load(weight.add(at))), L::mul(x, alongs));
+            if let Some(base) = base {
+                own = L::add(L::load(base.add(at)), own);
+            }
+            L::store(own, to.add(at));
+        }
+        for at in whole..n {
+            let (x, scaled) = (*x.add(at), *grad.add(at) * factor);
+            *partial.add(at) += scaled * x;
+            let own = scaled * *weight.add(at) - x * along;
+            to.add(at).write(base.map_or(0.0, |base| *base.add(at)) + own);
+        }
     }
 }
 
@@ -202,21 +201,19 @@ unsafe fn turn_back<L: Lanes>(head: &mut [f32], turn: Turn, row: usize) {
     let (cos, sin, x) = (of_row(turn.cos), of_row(turn.sin), head.as_mut_ptr());
     // SAFETY: tables were checked, a head has at least n numbers.
     unsafe {
-        each::<L>(
-            half,
-            |at| {
-                let (a, b) = (L::load(x.add(at)), L::load(x.add(half + at)));
-                let low = L::fma(a, L::load(cos.add(at)), L::mul(b, L::load(sin.add(half + at))));
-                let high = L::sub(L::mul(b, L::load(cos.add(half + at))), L::mul(a, L::load(sin.add(at))));
-                L::store(low, x.add(at));
-                L::store(high, x.add(half + at));
-            },
-            |at| {
-                let (a, b) = (*x.add(at), *x.add(half + at));
-                *x.add(at) = a * *cos.add(at) + b * *sin.add(half + at);
-                *x.add(half + at) = b * *cos.add(half + at) - a * *sin.add(at);
-            },
-        );
+        let whole = half / L::N * L::N;
+        for at in (0..whole).step_by(L::N) {
+            let (a, b) = (L::load(x.add(at)), L::load(x.add(half + at)));
+            let low = L::fma(a, L::load(cos.add(at)), L::mul(b, L::load(sin.add(half + at))));
+            let high = L::sub(L::mul(b, L::load(cos.add(half + at))), L::mul(a, L::load(sin.add(at))));
+            L::store(low, x.add(at));
+            L::store(high, x.add(half + at));
+        }
+        for at in whole..half {
+            let (a, b) = (*x.add(at), *x.add(half + at));
+            *x.add(at) = a * *cos.add(at) + b * *sin.add(half + at);
+            *x.add(half + at) = b * *cos.add(half + at) - a * *sin.add(at);
+        }
     }
 }
 
@@ -237,42 +234,49 @@ impl Job for GateJob<'_> {
             // SAFETY: rows were checked, and outputs are as large as all of them.
             unsafe {
                 let to = self.out.each_mut().map(|out| out.as_mut_ptr().add(row * width));
-                match self.act {
-                    Gate::Silu => gate_row::<L>(from, to, width, |x| silu::<L>(x)),
-                    Gate::GeluTanh => gate_row::<L>(from, to, width, |x| gelu_tanh::<L>(x)),
-                }
+                gate_row::<L>(self.act, from, to, width);
             }
         }
     }
 }
 
-/// `act` gives the activation and its slope.
 #[inline(always)]
 unsafe fn gate_row<L: Lanes>(
+    act: Gate,
     [gate, up, grad]: [*const f32; 3],
     [to_gate, to_up, product]: [*mut f32; 3],
     width: usize,
-    act: impl Fn(L::V) -> [L::V; 2],
 ) {
     // SAFETY: the caller's pointers are valid for `width` numbers.
     unsafe {
-        each::<L>(
-            width,
-            |at| {
-                let [acted, slope] = act(L::load(gate.add(at)));
-                let (up, grad) = (L::load(up.add(at)), L::load(grad.add(at)));
-                L::store(L::mul(L::mul(grad, up), slope), to_gate.add(at));
-                L::store(L::mul(grad, acted), to_up.add(at));
-                L::store(L::mul(acted, up), product.add(at));
-            },
-            |at| {
-                // The same arithmetic in all lanes.
-                let [acted, slope] = act(L::splat(*gate.add(at))).map(|v| L::greatest(v));
-                to_gate.add(at).write(*grad.add(at) * *up.add(at) * slope);
-                to_up.add(at).write(*grad.add(at) * acted);
-                product.add(at).write(acted * *up.add(at));
-            },
-        );
+        let whole = width / L::N * L::N;
+        for at in (0..whole).step_by(L::N) {
+            let [acted, slope] = activate::<L>(act, L::load(gate.add(at)));
+            let (up, grad) = (L::load(up.add(at)), L::load(grad.add(at)));
+            L::store(L::mul(L::mul(grad, up), slope), to_gate.add(at));
+            L::store(L::mul(grad, acted), to_up.add(at));
+            L::store(L::mul(acted, up), product.add(at));
+        }
+        for at in whole..width {
+            // The same arithmetic in all lanes.
+            let [acted, slope] = activate::<L>(act, L::splat(*gate.add(at)));
+            let (acted, slope) = (L::greatest(acted), L::greatest(slope));
+            to_gate.add(at).write(*grad.add(at) * *up.add(at) * slope);
+            to_up.add(at).write(*grad.add(at) * acted);
+            product.add(at).write(acted * *up.add(at));
+        }
+    }
+}
+
+/// An activation and its slope.
+#[inline(always)]
+unsafe fn activate<L: Lanes>(act: Gate, x: L::V) -> [L::V; 2] {
+    // SAFETY: the caller's promise of what the processor has, passed on.
+    unsafe {
+        match act {
+            Gate::Silu => silu::<L>(x),
+            Gate::GeluTanh => gelu_tanh::<L>(x),
+        }
     }
 }
 

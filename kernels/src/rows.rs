@@ -199,7 +199,7 @@ pub(crate) unsafe fn inverse_root<L: Lanes, T: Element>(x: *const T, n: usize, e
 
 /// `vector` at every place of a whole vector within `n` numbers, `single` for what is left.
 #[inline(always)]
-pub(crate) fn each<L: Lanes>(n: usize, mut vector: impl FnMut(usize), single: impl FnMut(usize)) {
+fn each<L: Lanes>(n: usize, mut vector: impl FnMut(usize), single: impl FnMut(usize)) {
     let whole = n / L::N * L::N;
     for at in (0..whole).step_by(L::N) {
         vector(at);

@@ -51,7 +51,8 @@ impl Linear {
 
     /// Weight and bias, where there is nothing beside them.
     pub fn plain(&self) -> Option<Plain<'_>> {
-        self.low_rank.is_none().then(|| Plain { weight: &self.weight, bias: self.bias.as_ref() })
+        let plain = Plain { weight: &self.weight, bias: self.bias.as_ref() };
+        self.low_rank.is_none().then_some(plain)
     }
 
     pub fn n_outputs(&self) -> i64 {

@@ -17,6 +17,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("menlo", include_str!("../../data-manifests/menlo.toml")),
     ("mm-eval", include_str!("../../data-manifests/mm-eval.toml")),
     ("mm-eval-language-resource", include_str!("../../data-manifests/mm-eval-language-resource.toml")),
+    ("ppe-human", include_str!("../../data-manifests/ppe-human.toml")),
     ("rag-rewardbench", include_str!("../../data-manifests/rag-rewardbench.toml")),
     ("rewardbench", include_str!("../../data-manifests/rewardbench.toml")),
     ("rewardbench-2", include_str!("../../data-manifests/rewardbench-2.toml")),

@@ -126,8 +126,9 @@ impl Way {
 fn sequences(prefix: &Range<usize>, branches: &[Range<usize>]) -> Vec<Call> {
     let of = |(number, branch): (usize, &Range<usize>)| {
         // The first branch mostly follows the prefix: one range then, and nothing to copy.
+        let whole = branch.start - prefix.len()..branch.end;
         let sequence = match prefix.is_empty() || prefix.end == branch.start {
-            true => vec![branch.start - prefix.len()..branch.end],
+            true => vec![whole],
             false => vec![prefix.clone(), branch.clone()],
         };
         let skipped = if number == 0 { 0 } else { prefix.len() };
@@ -220,7 +221,8 @@ pub(super) fn padded_call(
         }
     };
     let mask = Some(additive(&visible.logical_or(&own), kind));
-    Call::of(0..rows.len(), vec![0..all.len()], mask, false)
+    let keys = 0..all.len();
+    Call::of(0..rows.len(), vec![keys], mask, false)
 }
 
 /// Mask [q, k]: a query sees keys at its own or an earlier position, within the window.
