@@ -98,15 +98,29 @@ def peer(directory, pairs, threads, size):
     print(json.dumps({"seconds": time.perf_counter() - began, "scores": scores}))
 
 
+def high_water(pid):
+    """Peak resident bytes of a process that runs; 0 when it has just ended."""
+    try:
+        found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    except OSError:
+        return 0
+    return int(found[1]) * 1024 if found else 0
+
+
 def measured(command, threads):
     """Output, processor seconds and peak bytes of a process."""
     environment = os.environ | {"OMP_NUM_THREADS": str(threads), "RAYON_NUM_THREADS": str(threads), "HF_HUB_OFFLINE": "1"}
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         process = subprocess.Popen(command, stdout=out, stderr=err, env=environment)
-        _, status, usage = os.wait4(process.pid, 0)
+        # Not ru_maxrss: of a process that was started from this one it includes what this one holds.
+        peak, ended = 0, 0
+        while not ended:
+            peak = max(peak, high_water(process.pid))
+            time.sleep(0.02)
+            ended, status, usage = os.wait4(process.pid, os.WNOHANG)
         texts = [file.seek(0) or file.read().decode() for file in (out, err)]
     assert status == 0, texts[1][-3000:]
-    return texts, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
+    return texts, usage.ru_utime + usage.ru_stime, peak
 
 
 def ours(binary, directory, pairs, threads, work):

@@ -108,7 +108,7 @@ fn adapters_are_trained_by_every_kind_of_objective() {
     let base = fs::read(fixtures().join("policy/model.safetensors")).unwrap();
     for (name, more) in [
         ("dpo", LORA.to_owned()),
-        ("dpo", format!("checkpoint-layers = 1\n{LORA}dropout = 0.1\ntargets = ['q_proj', 'up_proj']\n")),
+        ("dpo", format!("checkpoint-layers = 1\n{LORA}targets = ['q_proj', 'up_proj']\n")),
         ("simpo", "[adapter]\nmethod = 'dora'\nrank = 2\n".to_owned()),
         ("kto", LORA.to_owned()),
         ("orpo", format!("{LORA}rslora = true\n")),
@@ -155,6 +155,29 @@ fn adapters_are_trained_by_every_kind_of_objective() {
         let expected = summary.evaluation.unwrap().overall.mean_margin().unwrap();
         assert!((mean - expected).abs() <= 1e-4 * expected.abs().max(1.0), "{name}: {mean} not {expected}");
     }
+}
+
+/// By the command line: what dropout draws is libtorch's own stream, which tests beside this one would share.
+#[test]
+fn dropout_of_an_adapter_does_not_depend_on_what_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    write_pairs(dir, &given("dpo"));
+    let policy = fixtures().join("policy").to_string_lossy().into_owned();
+    let weights = |out: &str, sets: [&str; 2]| {
+        let mut args = vec!["train", "--data", "pairs.jsonl", "--model", &policy, "--objective", "dpo", "--out", out];
+        let all = ["adapter.method=lora", "max-steps=3", "over-length=truncate", "lr=0.003", sets[0], sets[1]];
+        all.iter().for_each(|set| args.extend(["--set", set]));
+        let output = run(dir, &args);
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        let tensors = Checkpoint::open_files(&[dir.join(out).join("adapter_model.safetensors")]).unwrap().take_all();
+        tch::Tensor::cat(&tensors.unwrap().values().map(|x| x.flatten(0, -1)).collect::<Vec<_>>(), 0)
+    };
+    let apart = |a: &tch::Tensor, b: &tch::Tensor| (a - b).abs().max().double_value(&[]);
+    let dropped = weights("dropped", ["adapter.dropout=0.3", "checkpoint-layers=0"]);
+    let segments = weights("segments", ["adapter.dropout=0.3", "checkpoint-layers=1"]);
+    let plain = weights("plain", ["adapter.dropout=0", "checkpoint-layers=0"]);
+    assert!(apart(&dropped, &segments) < 1e-5 && apart(&dropped, &plain) > 1e-4);
 }
 
 #[test]
