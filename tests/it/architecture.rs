@@ -59,7 +59,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("tch", &["backbone", "device", "generation", "merge", "objective", "reward", "score", "selfcheck", "train"]),
     ("polars", &["benchmark/reader", "table", "report/findings"]),
     ("plotters", &["report/figure"]),
-    ("flate2", &["report/html"]),
+    ("flate2", &["benchmark/reader", "report/html"]),
     ("ureq", &["hub", "judge/endpoint"]),
     ("indicatif", &["cli/message"]),
     ("clap", &["cli"]),
