@@ -39,6 +39,24 @@ pub fn create_dir(path: &Path) -> Result<()> {
     fs::create_dir_all(path).map_err(|e| FileError::new("create directory", path, e))
 }
 
+/// How files are called that are not whole yet.
+const UNFINISHED: (&str, &str) = (".rmbench-", ".part");
+
+/// Removes what kills left of files that were being written into `dir`. Nobody else may be writing there.
+pub fn sweep(dir: &Path) -> Result<()> {
+    if !dir.is_dir() {
+        return Ok(());
+    }
+    for entry in fs::read_dir(dir).map_err(|e| FileError::new("list", dir, e))? {
+        let path = entry.map_err(|e| FileError::new("list", dir, e))?.path();
+        let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+        if name.starts_with(UNFINISHED.0) && name.ends_with(UNFINISHED.1) && path.is_file() {
+            fs::remove_file(&path).map_err(|e| FileError::new("remove", &path, e))?;
+        }
+    }
+    Ok(())
+}
+
 /// Writes a file atomically: a reader sees the old content or the new one, never a part.
 ///
 /// `fill` writes into a temporary file in the same directory, which is flushed to disk and renamed.
@@ -52,8 +70,8 @@ pub fn write_with<E: From<FileError>>(
     };
     create_dir(parent)?;
     let mut temporary = tempfile::Builder::new()
-        .prefix(".rmbench-")
-        .suffix(".part")
+        .prefix(UNFINISHED.0)
+        .suffix(UNFINISHED.1)
         .tempfile_in(parent)
         .map_err(|e| FileError::new("create a temporary file in", parent, e))?;
     fill(temporary.as_file_mut())?;
@@ -134,6 +152,18 @@ mod tests {
         assert!(failed.unwrap_err().to_string().contains("a.txt"));
         assert_eq!(read_text(&path).unwrap(), "old");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_a_kill_left_is_swept_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let names = [".rmbench-a1b2.part", ".rmbench-dir.part", "model.part", ".rmbench-notes"];
+        names.iter().for_each(|name| fs::write(dir.path().join(name), b"half").unwrap());
+        fs::remove_file(dir.path().join(names[1])).unwrap();
+        fs::create_dir(dir.path().join(names[1])).unwrap();
+        sweep(dir.path()).unwrap();
+        assert_eq!(names.map(|name| dir.path().join(name).exists()), [false, true, true, true]);
+        sweep(&dir.path().join("absent")).unwrap();
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub mod topic;
 use tch::{Device, Kind, Tensor};
 
 pub use bradley_terry::BradleyTerry;
-pub use catalog::{Family, Objective, SPECS, Spec};
+pub use catalog::{FITTED, Family, Fitted, Objective, SPECS, Spec};
 pub use label::Label;
 pub use needs::Lack;
 

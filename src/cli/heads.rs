@@ -9,9 +9,11 @@ use toml::{Table, Value};
 
 use super::Outcome;
 use super::args::{AddUserArgs, CpmArgs, DataArgs, FeaturesArgs, PalArgs};
+use super::config;
 use super::data;
 use super::hint::CliError;
 use super::message::Message;
+use crate::backbone::lora::AdapterUse;
 use crate::backbone::weights;
 use crate::benchmark::dataset;
 use crate::benchmark::reader::{self, ReadOptions};
@@ -21,7 +23,8 @@ use crate::preference::Comparison;
 use crate::progress::Progress;
 use crate::provenance::{COMMIT, VERSION};
 use crate::reward::artifact::{self, ProvenanceCard};
-use crate::reward::network::MissingHead;
+use crate::reward::head::HeadInit;
+use crate::reward::network::{Loading, MissingHead};
 use crate::reward::options::RewardOptions;
 use crate::reward::parts::ModelParts;
 use crate::text::settings::TextOverrides;
@@ -66,12 +69,25 @@ fn provenance(base: &str, data: Vec<String>, seed: u64, n_pairs: usize) -> Prove
     }
 }
 
+/// What `--set` may say of how features are computed.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct FeatureSettings {
+    text: TextOverrides,
+    reward: RewardOptions,
+}
+
 /// What a trunk makes of data, as columns of vectors.
 pub fn features(args: &FeaturesArgs, message: &mut Message) -> anyhow::Result<Outcome> {
     let (on, kind) = (device::parse(&args.device)?, device::parse_dtype(&args.dtype)?);
     let (pairs, _) = pairs(&args.data, ReadOptions { evidence: true, ..ReadOptions::default() }, message)?;
+    let wanted: FeatureSettings = config::resolve("", None, &args.set, Table::new())?;
     let parts = ModelParts::find(&args.model, None, message)?;
-    let model = artifact::load_to_score(&parts, on, kind, &TextOverrides::default(), &RewardOptions::default())?;
+    // No reward is asked for: a trunk without a head will do.
+    let missing = MissingHead::Draw { init: HeadInit::Zero, seed: 0 };
+    let loading = Loading { device: on, weights: kind, compute: kind, missing };
+    let model = artifact::load_parts(&parts, AdapterUse::Merged, loading, &wanted.text, &wanted.reward)?;
+    model.feature_key()?;
     let encoded = model.text.encode_all(&pairs)?;
     message.begin("computing features", pairs.len() as u64, "items");
     let rows = model.features(&encoded, &mut |n| message.advance(n)).map_err(|error| error.among(&pairs));

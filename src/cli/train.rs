@@ -12,12 +12,12 @@ use crate::benchmark::dataset;
 use crate::benchmark::reader::{self, Layout, ReadOptions};
 use crate::files;
 use crate::lang::LangSet;
-use crate::objective::{Objective, SPECS};
+use crate::objective::{FITTED, Fitted, Objective, SPECS};
 use crate::preference::Comparison;
 use crate::progress::Progress;
 use crate::train::begin::begin;
 use crate::train::begin_policy::begin_policy;
-use crate::train::directory::{SETTINGS_FILE, refuse_occupied};
+use crate::train::directory::{SETTINGS_FILE, claim, refuse_occupied};
 use crate::train::embedded;
 use crate::train::fraction::fraction;
 use crate::train::frozen::FrozenTrunk;
@@ -76,6 +76,7 @@ pub fn train(
     let (pairs, parts) = read(&data, Role::Training, settings, progress)?;
     let (pairs, parts) = fraction(pairs, &parts, settings.source.fraction, settings.seed);
     let (eval, _) = read(&eval, Role::Evaluation, settings, progress)?;
+    let _mine = claim(out)?;
     let job = |run| TrainJob { settings, train: &pairs, parts: &parts, eval: &eval, out, resume, run };
     let outcome = if let Some(needs) = settings.objective.policy() {
         let beginning = begin_policy(settings, needs, pairs.len(), digests, out, progress)?;
@@ -87,7 +88,9 @@ pub fn train(
         let beginning = begin(settings, &pairs, digests, out, progress)?;
         let job = job(beginning.run);
         match &settings.source.features {
-            Some(dir) => crate::train::run(&FrozenTrunk::new(beginning.trainable, dir)?, job, progress)?,
+            Some(dir) => {
+                crate::train::run(&FrozenTrunk::new(beginning.trainable, dir, &settings.groups)?, job, progress)?
+            }
             None => crate::train::run(&beginning.trainable, job, progress)?,
         }
     };
@@ -114,6 +117,7 @@ fn train_judge(
     let (eval, _) = read(&eval, Role::Evaluation, settings, progress)?;
     let eval = without_overlap(&pairs, eval, settings.eval_overlap, progress)?;
     let eval = limited(&eval, settings.eval_limit, settings.seed);
+    let _mine = claim(out)?;
     let JudgeBeginning { model, run } = grpo::begin::begin(settings, judge, pairs.len(), digests, out, progress)?;
     let mut asked = |comparisons: &[Comparison], what: &str| {
         let found = grpo::questions::questions(&model, comparisons, judge, settings.seed)?;
@@ -243,6 +247,11 @@ fn objectives() -> String {
             text += &format!("  settings: {}\n", settings.join(", "));
         }
         text += &format!("  from: {}\n", spec.paper);
+    }
+    text += "\nFitted at once, by commands of their own, to vectors (the data's, or a trunk's: `rmbench model features`) or \
+             to the scores of other models. f is the vector of a response, u a user's ideal point.\n";
+    for Fitted { name, formula, needs, paper, command } in FITTED {
+        text += &format!("\n{name}\n  {formula}\n  needs: {needs}\n  run: {command}\n  from: {paper}\n");
     }
     text
 }

@@ -1,5 +1,6 @@
 //! Every objective by name, in one table.
 
+mod fitted;
 mod policies;
 mod specs;
 
@@ -27,6 +28,7 @@ use super::{ObjectiveError, Rewards};
 use crate::lang::suggest::{did_you_mean, nearest};
 use crate::text::pooling::Pooling;
 
+pub use fitted::{FITTED, Fitted};
 pub use specs::SPECS;
 
 /// What is computed, with its settings.
@@ -313,6 +315,11 @@ impl<'de> Deserialize<'de> for Objective {
         let mut keys = Table::deserialize(deserializer)?;
         let Some(name) = keys.remove("name") else { return Err(D::Error::missing_field("name")) };
         let name = name.as_str().ok_or_else(|| D::Error::custom("`name` should be text"))?;
+        if let Some(fitted) = FITTED.iter().find(|fitted| fitted.name == name) {
+            let problem =
+                format!("`{name}` is fitted at once, not trained step by step: see `{} --help`", fitted.command);
+            return Err(D::Error::custom(problem));
+        }
         let spec = SPECS.iter().find(|spec| spec.name == name).ok_or_else(|| {
             let known: Vec<&str> = SPECS.iter().map(|spec| spec.name).collect();
             let near = nearest(name, known.iter().copied(), 3);

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use tch::{Device, Kind, Tensor};
 
 use super::RewardError;
+use super::head::HeadStates;
 use super::in_batches::each_batch;
 use super::network::Network;
 use super::scalar::{ScalarModel, floats};
@@ -23,15 +24,14 @@ const PIECE: i64 = 1 << 20;
 impl ScalarModel {
     /// What the features of this model depend on beside the tokens.
     pub fn feature_key(&self) -> Result<FeatureKey, RewardError> {
-        let kept = match (self.pooling, &self.gate) {
-            (Pooling::Tokens { .. }, _) => Err("its head reads every token of a response, not one state"),
-            (_, Some(_)) => Err("its head has a gate that reads the prompt, too"),
-            _ => Ok(()),
-        };
-        kept.map_err(|why| RewardError::Model(format!("features cannot be kept for this model: {why}")))?;
+        if matches!(self.pooling, Pooling::Tokens { .. }) {
+            let why = "its head reads every token of a response, not one state";
+            return Err(RewardError::Model(format!("features cannot be kept for this model: {why}")));
+        }
+        let gate = self.gate.as_ref().map(|pattern| format!(", gate {pattern:?}")).unwrap_or_default();
         Ok(FeatureKey {
             trunk: self.trunk_digest()?,
-            pooling: format!("{:?}", self.pooling),
+            pooling: format!("{:?}{gate}", self.pooling),
             dtype: format!("{:?}", self.network.compute),
         })
     }
@@ -58,7 +58,8 @@ impl ScalarModel {
         Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
-    /// Features of every sequence: outer comparisons, inner in their order, computed without gradients.
+    /// Features of every sequence: outer comparisons, inner in their order, computed without gradients. Where the
+    /// head has a gate, what that reads follows on what the head reads ([`states`] takes the two apart).
     /// `done(n)` is called as n more comparisons are finished.
     pub fn features(&self, encoded: &[Encoded], done: &mut dyn FnMut(u64)) -> Result<Vec<Vec<Vec<f32>>>, RewardError> {
         let mut found: Vec<Vec<Vec<f32>>> = encoded.iter().map(|e| vec![Vec::new(); e.sequences.len()]).collect();
@@ -84,7 +85,14 @@ type Rows = (Vec<(usize, usize)>, Vec<Vec<f32>>);
 fn features_of(model: &ScalarModel, members: &[(usize, &Encoded)]) -> Result<Rows, RewardError> {
     let _no_grad = tch::no_grad_guard();
     let batch = model.token_batch(members)?;
-    let states_nd = model.network.states_for_training(&batch, None, false, None)?.states.pooled_nd;
+    let states = model.network.head_states(&batch)?;
+    let states_nd = match (&states.gate_nd, &states.tokens) {
+        (_, Some(_)) => {
+            return Err(RewardError::Model("the head reads every token of a response, not one state".into()));
+        }
+        (Some(gate_nd), None) => Tensor::cat(&[&states.pooled_nd, gate_nd], 1),
+        (None, None) => states.pooled_nd,
+    };
     let width = states_nd.size().last().copied().unwrap_or(1).max(1) as usize;
     let all = floats(&states_nd.reshape([-1]))?;
     Ok((batch.owners, all.chunks(width).map(<[f32]>::to_vec).collect()))
@@ -100,6 +108,17 @@ pub fn content(encoded: &Encoded, sequence: usize) -> Content {
         segments.iter().for_each(|id| hasher.update(id.to_le_bytes()));
     }
     hasher.finalize().into()
+}
+
+/// Features of several sequences as a head reads them.
+pub fn states(rows: &[&[f32]], has_gate: bool, device: Device) -> HeadStates {
+    let rows_nd = stacked(rows, device);
+    if !has_gate {
+        return HeadStates { pooled_nd: rows_nd, gate_nd: None, tokens: None };
+    }
+    let width = rows_nd.size()[1] / 2;
+    let (pooled_nd, gate_nd) = (rows_nd.narrow(1, 0, width), rows_nd.narrow(1, width, width));
+    HeadStates { pooled_nd, gate_nd: Some(gate_nd), tokens: None }
 }
 
 /// Vectors as one tensor [n, d].

@@ -266,6 +266,11 @@ impl Head {
         self.labels.forward(&states.pooled_nd)
     }
 
+    /// What the head reads → what its last layer reads [n, e].
+    pub fn before_last(&self, states: &HeadStates) -> Tensor {
+        self.labels.before_last(&states.pooled_nd)
+    }
+
     /// How many attributes a head has whose weights the user gave.
     pub fn n_drawn_labels(&self) -> Option<usize> {
         self.options.label_weights.as_ref().map(Vec::len)
@@ -313,6 +318,7 @@ impl Head {
         let is_capped = self.labels.0.iter().any(|layer| matches!(layer, Layer::SoftCap(_)));
         let why = match (&self.combine, &self.normaliser) {
             _ if is_capped => "its logit is capped",
+            (Combine::Single | Combine::Gate(_), None) if !attributes => return None,
             (Combine::Single, None) => return None,
             (Combine::Weights(_), None) if attributes => return None,
             (_, Some(_)) => "its mean and deviation belong to the weights it was trained with",
@@ -320,7 +326,8 @@ impl Head {
             _ => "its attributes are trained one by one",
         };
         Some(format!(
-            "the head {} can be scored with, not trained: {why}; known to train: one-label heads",
+            "the head {} can be scored with, not trained: {why}; known to train: heads of one label, or \
+             with a gate",
             self.describe()
         ))
     }

@@ -275,10 +275,16 @@ impl Network {
         self.forward(batch, Pass::evaluation(self.compute))
     }
 
+    /// What the head reads of a batch, as scoring computes it; no gradient is recorded.
+    pub fn head_states(&self, batch: &TokenBatch) -> Result<HeadStates, RewardError> {
+        let _no_grad = tch::no_grad_guard();
+        self.states(batch, Pass::evaluation(self.compute))
+    }
+
     /// The same with the states [n, d] that the head reads them off, in f32; `None` where it reads every token.
     pub fn rewards_and_states(&self, batch: &TokenBatch) -> Result<(Tensor, Option<Tensor>), RewardError> {
         let _no_grad = tch::no_grad_guard();
-        let states = self.states(batch, Pass::evaluation(self.compute))?;
+        let states = self.head_states(batch)?;
         let rewards = self.head.rewards(&states)?;
         Ok((rewards, states.tokens.is_none().then_some(states.pooled_nd)))
     }

@@ -5,13 +5,15 @@ use std::path::{Path, PathBuf};
 
 use tch::{Device, Kind, Tensor};
 
+use super::directory::TOKENIZER_DIR;
 use super::error::TrainError;
+use super::overlap::digest;
 use super::record::{described, reward_options};
 use super::scalar::ScalarTrainable;
 use super::settings::{AdapterMethod, Groups, TrainSettings};
 use crate::backbone::lora::{Adapter, AdapterUse};
 use crate::device;
-use crate::files::FileError;
+use crate::files::{self, FileError};
 use crate::hub::name::MODEL_PREFIX;
 use crate::preference::Comparison;
 use crate::progress::Progress;
@@ -25,10 +27,9 @@ use crate::reward::scalar::ScalarModel;
 use crate::text::settings::TextSettings;
 use crate::text::train_tokenizer::{TokenizerKind, train_bpe};
 
-/// Where a tokenizer trained for this run lies, below the output directory.
-const TOKENIZER_DIR: &str = "tokenizer";
-/// What such a tokenizer consists of; the last file is written last.
-const TOKENIZER_FILES: [&str; 3] = ["tokenizer.json", "tokenizer_config.json", "chat_template.jinja"];
+/// Beside a tokenizer that was trained: the digest of what it was trained on. Written last, so that it says that
+/// the others are whole, too.
+const TRAINED_ON: &str = "trained-on.txt";
 
 /// A model ready to train, and what the run's record says of it.
 pub struct Beginning {
@@ -272,8 +273,10 @@ fn from_scratch(
         .ok_or_else(|| TrainError::Settings(format!("there is no preset `init:{name}`; known: {}", known())))?;
     let preset = settings.init.apply(preset);
     let dir = out.join(TOKENIZER_DIR);
-    // A resumed run finds its own; the same data give the same tokenizer anyway.
-    if !TOKENIZER_FILES.iter().all(|file| dir.join(file).is_file()) {
+    // A resumed run finds its own. What a killed run left that had other data is made anew.
+    let origin = format!("{} {} {}\n", digest(data), preset.vocab, preset.max_length);
+    let mark = dir.join(TRAINED_ON);
+    if !(mark.is_file() && files::read_text(&mark)? == origin) {
         progress.begin("training the tokenizer", 1, "vocabulary");
         let texts = data.iter().flat_map(|comparison| {
             let prompt = comparison.prompt.0.iter().map(|message| message.content.as_str());
@@ -282,6 +285,7 @@ fn from_scratch(
         let trained = train_bpe(texts, preset.vocab, TokenizerKind::Decoder, preset.max_length)
             .and_then(|tokenizer| tokenizer.write(&dir).map(|()| tokenizer.vocab_size()));
         let size = trained.map_err(|e| TrainError::Begin(e.to_string()))?;
+        files::write_bytes(&mark, origin.as_bytes())?;
         progress.advance(1);
         progress.finish();
         progress.line(&format!("tokenizer of {size} entries trained on the data"));

@@ -115,7 +115,8 @@ impl Checkpoints {
         Ok(())
     }
 
-    /// Writes the checkpoint of `state.step`, atomically and durably.
+    /// Writes the checkpoint of `state.step`, atomically and durably. What could not be written to its end, on a
+    /// full disk for example, is taken away again.
     pub fn save<M: Saved>(
         &self,
         model: &M,
@@ -125,11 +126,28 @@ impl Checkpoints {
         state: &TrainerState,
     ) -> Result<(), TrainError> {
         let part = self.dir.join(format!("{PART}{:08}", state.step));
-        if part.exists() {
-            remove(&part)?;
+        let written = self.write(&part, model, optimizer, average, companion, state);
+        if written.is_err() && part.exists() {
+            // The error that counts is the first one.
+            let _ = fs::remove_dir_all(&part);
         }
-        files::create_dir(&part)?;
-        model.write(&part)?;
+        written
+    }
+
+    fn write<M: Saved>(
+        &self,
+        part: &Path,
+        model: &M,
+        optimizer: &AdamW,
+        average: Option<&Average>,
+        companion: &Companion,
+        state: &TrainerState,
+    ) -> Result<(), TrainError> {
+        if part.exists() {
+            remove(part)?;
+        }
+        files::create_dir(part)?;
+        model.write(part)?;
         let moments = optimizer.state();
         weights::write(&part.join(OPTIMIZER_FILE), moments.iter().map(|(name, tensor)| (name.as_str(), tensor)))?;
         if let Some(average) = average {
@@ -145,14 +163,15 @@ impl Checkpoints {
         let text = toml::to_string(state)
             .map_err(|e| TrainError::Checkpoint { path: path.clone(), problem: e.to_string() })?;
         files::write_bytes(&path, text.as_bytes())?;
-        files::sync_directory(&part)?;
+        files::sync_directory(part)?;
         let finished = self.path(state.step);
         if finished.exists() {
             remove(&finished)?;
         }
-        fs::rename(&part, &finished).map_err(|e| FileError::new("write", &finished, e))?;
+        fs::rename(part, &finished).map_err(|e| FileError::new("write", &finished, e))?;
         files::sync_directory(&self.dir)?;
-        Ok(())
+        // The directory of checkpoints has to be found again, too.
+        Ok(self.dir.parent().map_or(Ok(()), files::sync_directory)?)
     }
 
     pub fn load_state(&self, step: u64) -> Result<TrainerState, TrainError> {

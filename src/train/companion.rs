@@ -18,6 +18,7 @@ use tch::Tensor;
 use super::error::TrainError;
 use super::prepare::TrainPair;
 use super::settings::TrainSettings;
+use super::trainable::StatesOf;
 use crate::objective::Family;
 
 use balance::Balance;
@@ -50,9 +51,14 @@ impl Companion {
         })
     }
 
-    /// Whether it reads what the reward head reads.
-    pub fn wants_states(&self) -> bool {
-        matches!(self, Companion::Critic(_) | Companion::Users(_))
+    /// Which states it reads. A critic looks at what the last layer reads, so that a trained layer below it, be it
+    /// the trunk's or the head's, can give it no hold.
+    pub fn wants_states(&self) -> Option<StatesOf> {
+        match self {
+            Companion::Critic(_) => Some(StatesOf::LastLayer),
+            Companion::Users(_) => Some(StatesOf::Trunk),
+            _ => None,
+        }
     }
 
     /// What each pair's loss is multiplied by, so that the mean over the step is the objective's. `t` counts
@@ -100,5 +106,31 @@ impl Companion {
             Companion::Users(users) => users.report(),
             Companion::Shift(shift) => shift.report(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! Reference values of companions: `tests/fixtures/companions.json`, written by `tests/reference/companions.py`.
+
+    use serde_json::Value;
+    use tch::Tensor;
+
+    pub fn reference() -> Value {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/companions.json");
+        serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+    }
+
+    /// A number, or all numbers of nested lists.
+    pub fn numbers(value: &Value) -> Vec<f64> {
+        match value {
+            Value::Array(items) => items.iter().flat_map(numbers).collect(),
+            number => vec![number.as_f64().unwrap()],
+        }
+    }
+
+    pub fn matrix(value: &Value) -> Tensor {
+        let rows = value.as_array().unwrap().len() as i64;
+        Tensor::from_slice(&numbers(value)).view([rows, -1])
     }
 }

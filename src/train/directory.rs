@@ -4,11 +4,12 @@
 //! `pairs.json`, `settings.toml`, `checkpoints/` and, written last, `run.json`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use super::checkpoint::{Checkpoints, TrainerState};
 use super::error::TrainError;
-use crate::files;
+use crate::files::{self, FileError};
 use crate::progress::Progress;
 use crate::provenance::RunInfo;
 
@@ -19,6 +20,30 @@ pub const SETTINGS_FILE: &str = "settings.toml";
 /// Files that say a directory is in use by a run or a model.
 const MARKS: [&str; 7] =
     [RUN_FILE, SETTINGS_FILE, "steps.jsonl", "checkpoints", "config.json", "model.safetensors", "adapter_config.json"];
+
+/// Where a tokenizer trained for this run lies, below the output directory.
+pub const TOKENIZER_DIR: &str = "tokenizer";
+
+/// A directory that no other process trains in. The system takes the lock back when this process ends, however it
+/// ends.
+#[derive(Debug)]
+pub struct Claim {
+    _locked: File,
+}
+
+/// Takes `out` for this process, before anything is written there, and clears away what kills left of files that
+/// were being written.
+pub fn claim(out: &Path) -> Result<Claim, TrainError> {
+    files::create_dir(out)?;
+    let dir = File::open(out).map_err(|e| FileError::new("open", out, e))?;
+    match dir.try_lock() {
+        Ok(()) => [out, &out.join(TOKENIZER_DIR)].into_iter().try_for_each(files::sweep)?,
+        Err(TryLockError::WouldBlock) => return Err(TrainError::Busy { out: out.to_owned() }),
+        // A file system without locks: the run goes on as it would have, and sweeps nothing that may be in use.
+        Err(TryLockError::Error(_)) => {}
+    }
+    Ok(Claim { _locked: dir })
+}
 
 /// Where a run begins.
 #[derive(Debug)]
@@ -43,15 +68,16 @@ pub fn start(out: &Path, resume: bool, run: &RunInfo, progress: &mut dyn Progres
     if !resume {
         return refuse_occupied(out).map(|()| Start::Fresh);
     }
-    let finished = out.join(RUN_FILE);
+    let (finished, checkpoints) = (out.join(RUN_FILE), Checkpoints::of(out));
     if finished.is_file() {
         let text = files::read_text(&finished)?;
         let before: RunInfo = serde_json::from_str(&text)
             .map_err(|e| TrainError::Checkpoint { path: finished.clone(), problem: e.to_string() })?;
         refuse_differences(out, &before, run)?;
+        // Checkpoints may have been on their way out.
+        checkpoints.sweep()?;
         return Ok(Start::Complete);
     }
-    let checkpoints = Checkpoints::of(out);
     checkpoints.sweep()?;
     let Some(&newest) = checkpoints.steps()?.last() else {
         // Killed before the first checkpoint: the settings are all there is to compare.
@@ -163,6 +189,21 @@ mod tests {
              `aaaa` and is `bbbb`"
         );
         refuse_differences(Path::new("out"), &before, &before).unwrap();
+    }
+
+    #[test]
+    fn a_directory_is_one_process_s_and_cleared_of_what_is_half_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("run");
+        std::fs::create_dir_all(out.join(TOKENIZER_DIR)).unwrap();
+        let halves = [out.join(".rmbench-x.part"), out.join(TOKENIZER_DIR).join(".rmbench-y.part")];
+        halves.iter().for_each(|path| std::fs::write(path, b"half").unwrap());
+        let mine = claim(&out).unwrap();
+        assert!(halves.iter().all(|path| !path.exists()));
+        let error = claim(&out).unwrap_err();
+        assert!(matches!(error, TrainError::Busy { .. }) && error.hint().is_some(), "{error}");
+        drop(mine);
+        claim(&out).unwrap();
     }
 
     #[test]

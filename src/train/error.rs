@@ -41,6 +41,8 @@ pub enum TrainError {
     Overlap { pairs: usize, n: usize, item: String, lang: Lang },
     #[error("`{}` already holds a run (`{found}`)", out.display())]
     Occupied { out: PathBuf, found: String },
+    #[error("another process is training in `{}`", out.display())]
+    Busy { out: PathBuf },
     #[error("`{}` cannot be resumed: {}", out.display(), differences.join("; "))]
     Mismatch { out: PathBuf, differences: Vec<String> },
     #[error("`{}`: {problem}", path.display())]
@@ -75,6 +77,7 @@ impl TrainError {
             TrainError::AllDropped(_) => "raise the length limit, or set over-length to \"truncate\"",
             TrainError::Overlap { .. } => "set eval-overlap to \"drop\" to leave them out, or \"keep\" to go on",
             TrainError::Occupied { .. } => "`--resume` continues it; otherwise choose another --out",
+            TrainError::Busy { .. } => "wait for it, end it, or choose another --out",
             TrainError::Mismatch { .. } => {
                 "resume with the settings and data of the first start, or train into another --out"
             }

@@ -8,13 +8,14 @@ use tch::Tensor;
 
 use super::error::TrainError;
 use super::scalar::ScalarTrainable;
+use super::settings::{Groups, ParameterGroup};
 use super::trainable::{Ask, Forward, PairSize, Trainable};
 use crate::backbone::params::Params;
 use crate::backbone::{Dropout, DropoutKey};
 use crate::preference::Comparison;
 use crate::reward::RewardError;
 use crate::reward::features::store::{FeatureError, FeatureStore};
-use crate::reward::features::{content, stacked};
+use crate::reward::features::{content, states};
 use crate::reward::head::{Head, HeadStates};
 use crate::text::encode::Encoded;
 
@@ -27,7 +28,7 @@ pub struct FrozenTrunk {
 /// What the head reads of a pair's responses.
 #[derive(Debug, Clone)]
 pub struct Features {
-    pub(super) rows: Vec<Arc<[f32]>>,
+    pub rows: Vec<Arc<[f32]>>,
     pub(super) size: PairSize,
 }
 
@@ -45,17 +46,18 @@ pub(super) fn through(head: &Head, states: HeadStates, ask: Ask) -> Result<Forwa
         rewards_s: head.rewards(&states)?,
         next_token: None,
         attributes_sa: ask.attributes.then(|| head.attributes(&states)),
-        states_sd: ask.states.then_some(states.pooled_nd),
+        states_sd: ask.states.map(|of| of.read(head, &states)),
         rest: None,
     })
 }
 
 impl FrozenTrunk {
-    /// Opens the features in `dir`; those of another trunk are refused.
-    pub fn new(inner: ScalarTrainable, dir: &Path) -> Result<Self, TrainError> {
+    /// Opens the features in `dir`; those of another trunk are refused. The head is trained but for what `groups` freeze.
+    pub fn new(inner: ScalarTrainable, dir: &Path, groups: &[ParameterGroup]) -> Result<Self, TrainError> {
+        let groups = Groups::of(groups);
         let network = &inner.model.network;
         network.params().values().for_each(|tensor| _ = tensor.set_requires_grad(false));
-        network.train_where(|name| network.is_of_head(name));
+        network.train_where(|name| network.is_of_head(name) && !groups.is_frozen(name));
         let key = inner.model.feature_key()?;
         let store = FeatureStore::open(dir, key).map_err(|e| TrainError::Begin(format!("{e}; {}", e.hint())))?;
         Ok(Self { inner, store: RefCell::new(store) })
@@ -125,8 +127,8 @@ impl Trainable for FrozenTrunk {
         ask: Ask,
     ) -> Result<Forward<'_>, RewardError> {
         let network = &self.inner.model.network;
-        let pooled_nd = stacked(&rows(pairs), network.device);
-        through(network.head(), HeadStates { pooled_nd, gate_nd: None, tokens: None }, ask)
+        let states = states(&rows(pairs), self.inner.model.gate.is_some(), network.device);
+        through(network.head(), states, ask)
     }
 
     fn save(&self, dir: &Path) -> Result<(), RewardError> {

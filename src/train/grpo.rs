@@ -63,7 +63,10 @@ pub fn run(model: &JudgeModel, job: JudgeJob, progress: &mut dyn Progress) -> Re
     info.seed = settings.seed;
     info.threads = tch::get_num_threads().max(1) as usize;
     let (mut state, resumes) = match start(out, job.resume, &info, progress)? {
-        Start::Complete => return Ok(None),
+        Start::Complete => {
+            Checkpoints::of(out).rotate(settings.keep_checkpoints, None)?;
+            return Ok(None);
+        }
         Start::Fresh => (TrainerState::new(settings.lr, &info), false),
         Start::Checkpoint(state) => (*state, true),
     };

@@ -54,12 +54,18 @@ impl Journal {
         if let Some(log) = log_of_events.as_mut().filter(|log| log.length == 0) {
             log.append(&tensorboard::beginning(now()))?;
         }
-        Ok(Self {
+        let journal = Self {
             tensorboard: log_of_events,
             steps: Log::open(dir.join("steps.jsonl"), lengths.steps)?,
             eval: Log::open(dir.join("eval.jsonl"), lengths.eval)?,
             timing: Log::open(dir.join("timing.jsonl"), lengths.timing)?,
-        })
+        };
+        // A checkpoint relies on files that a power cut must not make nameless.
+        files::sync_directory(dir)?;
+        if events_too {
+            files::sync_directory(&events)?;
+        }
+        Ok(journal)
     }
 
     /// Adds a line to a log, and its numbers to the event file under the log's name.

@@ -9,7 +9,7 @@ use super::companion::shift;
 use super::error::TrainError;
 use super::settings::TrainSettings;
 use super::stand_ins::Step;
-use super::trainable::{Ask, Forward, Trainable};
+use super::trainable::{Ask, Forward, StatesOf, Trainable};
 use super::values::to_f64;
 use crate::backbone::{Dropout, DropoutKey};
 use crate::objective::language_model::Every;
@@ -22,11 +22,11 @@ pub struct Passes<'a> {
 
 impl<'a> Passes<'a> {
     /// Of step `t`; `prefers`: it is one of preference learning.
-    pub fn of(settings: &'a TrainSettings, t: u64, lm_weight: f64, prefers: bool, states: bool) -> Self {
+    pub fn of(settings: &'a TrainSettings, t: u64, lm_weight: f64, prefers: bool, states: Option<StatesOf>) -> Self {
         let next_token = (lm_weight > 0.0).then_some(Every { stride: settings.lm_stride, offset: t });
         let text = if prefers { settings.objective.lm_text() } else { 0 };
         let attributes = prefers && settings.objective.n_attributes() > 0;
-        Self { settings, t, ask: Ask { next_token, text, states: prefers && states, attributes } }
+        Self { settings, t, ask: Ask { next_token, text, states: states.filter(|_| prefers), attributes } }
     }
 
     /// Next tokens predicted of a pair: the mean is over those of the whole step.

@@ -80,6 +80,10 @@ impl Trainable for ScalarTrainable {
         self.model.network.params()
     }
 
+    fn is_head(&self, name: &str) -> bool {
+        self.model.network.is_of_head(name)
+    }
+
     fn rewards(&self, pairs: &[&Encoded], dropout: Option<(Dropout, DropoutKey)>) -> Result<Tensor, RewardError> {
         let members: Vec<(usize, &Encoded)> = pairs.iter().copied().enumerate().collect();
         let batch = self.model.token_batch(&members)?;
@@ -107,7 +111,7 @@ impl Trainable for ScalarTrainable {
             }
             _ => None,
         };
-        if states.tokens.is_some() && (ask.states || ask.attributes) {
+        if states.tokens.is_some() && (ask.states.is_some() || ask.attributes) {
             let why = "this model's head reads every token; the objective looks at one state per response";
             return Err(RewardError::Model(why.into()));
         }
@@ -115,7 +119,7 @@ impl Trainable for ScalarTrainable {
             rewards_s: network.head().rewards(&states)?,
             next_token,
             attributes_sa: ask.attributes.then(|| network.head().attributes(&states)),
-            states_sd: ask.states.then_some(states.pooled_nd),
+            states_sd: ask.states.map(|of| of.read(network.head(), &states)),
             rest: given.rest.map(Rest::Layers),
         })
     }

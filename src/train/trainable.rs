@@ -14,6 +14,7 @@ use crate::objective::language_model::Every;
 use crate::preference::Comparison;
 use crate::progress::Progress;
 use crate::reward::RewardError;
+use crate::reward::head::{Head, HeadStates};
 use crate::text::cut::Part;
 
 /// What one pair costs.
@@ -29,6 +30,24 @@ pub struct PairSize {
     pub same: bool,
 }
 
+/// Which states of responses are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StatesOf {
+    /// What the reward head reads.
+    Trunk,
+    /// What its last layer reads: of a head of one layer the same.
+    LastLayer,
+}
+
+impl StatesOf {
+    pub fn read(self, head: &Head, states: &HeadStates) -> Tensor {
+        match self {
+            StatesOf::Trunk => states.pooled_nd.shallow_clone(),
+            StatesOf::LastLayer => head.before_last(states),
+        }
+    }
+}
+
 /// What a forward pass should give beside rewards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Ask {
@@ -36,8 +55,8 @@ pub struct Ask {
     pub next_token: Option<Every>,
     /// Of which sequence of each comparison, beside the prompts.
     pub text: usize,
-    /// What the reward head reads.
-    pub states: bool,
+    /// States [s, d].
+    pub states: Option<StatesOf>,
     /// The head's labels, before they become one reward.
     pub attributes: bool,
 }
@@ -48,7 +67,7 @@ pub struct Forward<'a> {
     pub rewards_s: Tensor,
     /// Sum of −log p over next tokens.
     pub next_token: Option<Tensor>,
-    /// [s, d], what the reward head read.
+    /// [s, d], as they were asked for.
     pub states_sd: Option<Tensor>,
     /// [s, a], the head's labels; of a policy what [`column`](crate::objective::implicit::column) says.
     pub attributes_sa: Option<Tensor>,
@@ -162,7 +181,7 @@ pub trait Trainable {
         if ask.next_token.is_some() {
             return Err(RewardError::Model("this model has no next-token loss".into()));
         }
-        if ask.states || ask.attributes {
+        if ask.states.is_some() || ask.attributes {
             return Err(RewardError::Model("this model does not show what its head reads".into()));
         }
         Ok(Forward::of(self.rewards(pairs, dropout)?))

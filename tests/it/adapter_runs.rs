@@ -2,6 +2,7 @@
 //! changes nothing.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -11,6 +12,7 @@ use rmbench::backbone::weights::{self, Checkpoint};
 use rmbench::random;
 use rmbench::reward::network::{Loading, MissingHead, Network};
 use rmbench::reward::options::RewardOptions;
+use rmbench::train::directory::claim;
 use serde_json::{Value, json};
 use tch::{Device, Kind, Tensor};
 
@@ -251,12 +253,18 @@ fn kills_at_random_moments_leave_no_trace() {
             args.push("--resume");
         }
         let mut command = rmbench(dir.path(), &args);
+        let said = File::create(dir.path().join(format!("{}.{resume}.stderr", out.replace('/', "-")))).unwrap();
         // Threads that wait for each other take ten times as long beside other tests.
-        command.env("OMP_NUM_THREADS", "1").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+        command.env("OMP_NUM_THREADS", "1").stdout(Stdio::null()).stderr(said).spawn().unwrap()
+    };
+    let ends = |out: &str, resume: bool| {
+        let status = start(out, resume).wait().unwrap();
+        let said = std::fs::read_to_string(dir.path().join(format!("{}.{resume}.stderr", out.replace('/', "-"))));
+        assert!(status.success(), "{out}, resumed {resume}: {status}: {}", said.unwrap());
     };
     let began = Instant::now();
     // The run's record has the directory's name: it is the same for all.
-    assert!(start("whole/run", false).wait().unwrap().success());
+    ends("whole/run", false);
     let duration = began.elapsed();
     let expected = promised(&dir.path().join("whole/run"));
     assert!(expected.contains_key("adapter_model.safetensors"));
@@ -279,7 +287,10 @@ fn kills_at_random_moments_leave_no_trace() {
         let died = !process.wait().unwrap().success();
         let steps = n_lines();
         while_training += u64::from(died && (1..n_steps).contains(&steps));
-        assert!(start(&out, true).wait().unwrap().success(), "point {point}");
+        ends(&out, true);
+        if asked.is_some() {
+            eprintln!("point {point}: killed at {steps} of {n_steps} steps, resumed to the end");
+        }
         let found = promised(&dir.path().join(&out));
         assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>(), "point {point}");
         for (name, bytes) in &expected {
@@ -288,4 +299,76 @@ fn kills_at_random_moments_leave_no_trace() {
         std::fs::remove_dir_all(dir.path().join(&out)).unwrap();
     }
     assert!(while_training >= kills / 2, "only {while_training} of {kills} kills fell between the first and last step");
+}
+
+/// A disk that is full while a checkpoint is written (a limit on the size of files stands in for it): the run ends
+/// with an error that names the file, leaves nothing half-written, and goes on when there is room.
+#[test]
+fn a_checkpoint_that_cannot_be_written_is_no_loss() {
+    let dir = tempfile::tempdir().unwrap();
+    write_pairs(&dir.path().join("a.jsonl"), 60, "a");
+    let base = fixture("llama").to_string_lossy().into_owned();
+    let args = |out: &str| -> Vec<String> {
+        let sets = ["max-steps=6", "batch-size=6", "save-every=3", "keep-checkpoints=0", "tensorboard=false"];
+        let mut args: Vec<String> =
+            ["train", "--model", &base, "--data", "a.jsonl", "--out", out].map(str::to_owned).into();
+        sets.iter().for_each(|set| args.extend(["--set".to_owned(), (*set).to_owned()]));
+        args
+    };
+    let run = |args: &[String]| rmbench(dir.path(), &args.iter().map(String::as_str).collect::<Vec<_>>()).output();
+    assert!(run(&args("whole/run")).unwrap().status.success());
+    // The moments are the largest file of a checkpoint, and the first that does not fit.
+    let weights = std::fs::metadata(dir.path().join("whole/run/model.safetensors")).unwrap().len();
+    let limit = format!("trap '' XFSZ; ulimit -f {}; exec \"$@\"", weights.div_ceil(1024) + 1);
+    let limited = Command::new("bash")
+        .args(["-c", &limit, "bash", env!("CARGO_BIN_EXE_rmbench")])
+        .args(args("full/run"))
+        .current_dir(dir.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&limited.stderr).into_owned();
+    assert!(!limited.status.success() && said.contains("optimizer.safetensors"), "{said}");
+    let full = dir.path().join("full/run");
+    assert_eq!(std::fs::read_dir(full.join("checkpoints")).unwrap().count(), 0);
+    let mut again = args("full/run");
+    again.push("--resume".to_owned());
+    let resumed = run(&again).unwrap();
+    assert!(resumed.status.success(), "{}", String::from_utf8_lossy(&resumed.stderr));
+    assert!(promised(&full) == promised(&dir.path().join("whole/run")));
+}
+
+/// One directory, two processes: the second is told, and the first one's files are left alone.
+#[test]
+fn a_directory_in_use_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    write_pairs(&dir.path().join("a.jsonl"), 60, "a");
+    let base = fixture("llama").to_string_lossy().into_owned();
+    let _mine = claim(&dir.path().join("out")).unwrap();
+    let args = ["train", "--model", &base, "--data", "a.jsonl", "--out", "out", "--set", "max-steps=2"];
+    let output = rmbench(dir.path(), &args).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && said.contains("another process is training in `out`"), "{said}");
+    assert_eq!(std::fs::read_dir(dir.path().join("out")).unwrap().count(), 0);
+}
+
+/// Killed before its first step, then started again on other data: the tokenizer that lies there is not taken.
+#[test]
+fn a_tokenizer_of_other_data_is_not_taken() {
+    let dir = tempfile::tempdir().unwrap();
+    write_pairs(&dir.path().join("a.jsonl"), 60, "a");
+    write_pairs(&dir.path().join("b.jsonl"), 60, "quite other words");
+    let train = |data: &str, out: &str| {
+        let args = ["train", "--model", "init:tiny", "--data", data, "--out", out, "--set", "max-steps=2"];
+        succeed(dir.path(), &[&args[..], &["--set", "pretraining.epochs=0"]].concat());
+        std::fs::read(dir.path().join(out).join("tokenizer.json")).unwrap()
+    };
+    let (of_a, of_b) = (train("a.jsonl", "a"), train("b.jsonl", "b"));
+    assert!(of_a != of_b);
+    let left = dir.path().join("left/tokenizer");
+    std::fs::create_dir_all(&left).unwrap();
+    for entry in std::fs::read_dir(dir.path().join("a/tokenizer")).unwrap() {
+        let path = entry.unwrap().path();
+        std::fs::copy(&path, left.join(path.file_name().unwrap())).unwrap();
+    }
+    assert!(train("b.jsonl", "left") == of_b);
 }

@@ -12,7 +12,7 @@ use rmbench::reward::artifact;
 use rmbench::reward::network::MissingHead;
 use rmbench::train::begin::begin;
 use rmbench::train::frozen::FrozenTrunk;
-use rmbench::train::{TrainError, TrainJob, TrainOutcome, TrainSettings, Trainable};
+use rmbench::train::{TrainError, TrainJob, TrainOutcome, TrainSettings, Trainable, personal};
 use tch::{Device, Kind, Tensor};
 
 use crate::artifact::{comparisons, tiny};
@@ -33,7 +33,7 @@ fn settings(model: &Path, more: &str) -> TrainSettings {
 }
 
 fn frozen(settings: &TrainSettings, pairs: &[Comparison], cache: &Path, out: &Path) -> Result<FrozenTrunk, TrainError> {
-    FrozenTrunk::new(begin(settings, pairs, Vec::new(), out, &mut Silent)?.trainable, cache)
+    FrozenTrunk::new(begin(settings, pairs, Vec::new(), out, &mut Silent)?.trainable, cache, &settings.groups)
 }
 
 fn train<M: Trainable>(model: &M, settings: &TrainSettings, pairs: &[Comparison], out: &Path) -> TrainOutcome {
@@ -155,5 +155,91 @@ fn other_heads_are_trained_on_features_too() {
         let own = tch::no_grad(|| model.rewards(&encoded.iter().collect::<Vec<_>>(), None).unwrap());
         let own = Vec::<f64>::try_from(&own.to_kind(Kind::Double)).unwrap();
         assert_close(name, &rewards(&out, &pairs), &own, 1e-5);
+    }
+}
+
+/// ArmoRM's second stage: attributes that stay as they are, and a gate that learns from preferences, by the prompt, which of
+/// them count. Here prompts in one script want the first attribute and all others the second.
+#[test]
+fn a_gate_is_trained_on_features() {
+    let root = tempfile::tempdir().unwrap();
+    let root = root.path();
+    let base = root.join("base");
+    artifact::save(&base, &tiny(root), root, None, None).unwrap();
+    let mut tensors = Checkpoint::open_dir(&base).unwrap().take_all().unwrap();
+    tch::manual_seed(5);
+    let attributes_2d = Tensor::randn([2, tensors["score.weight"].size()[1]], (Kind::Float, Device::Cpu)) * 0.3;
+    tensors.insert("score.weight".to_owned(), attributes_2d.shallow_clone());
+    weights::write(&base.join("model.safetensors"), tensors.iter().map(|(n, t)| (n.as_str(), t))).unwrap();
+    let more = "[reward]\nhead = 'gated'\npooling = 'mask-last'\ngate-pattern = '<|assistant|>'\n\
+                gate-temperature = 1.0\n[[groups]]\npattern = '^score'\nfrozen = true";
+    let mut settings = settings(&base, more);
+    settings.max_steps = Some(150);
+    // Who is chosen is what the prompt's own attribute says.
+    let mut pairs = pairs(90);
+    let open = |pairs: &[Comparison]| frozen(&settings, pairs, &root.join("cache"), &root.join("gate")).unwrap();
+    let wants_first = |pair: &Comparison| pair.prompt.plain_text().is_ascii();
+    let seen = open(&pairs).encode(&pairs).unwrap();
+    for (pair, features) in pairs.iter_mut().zip(seen) {
+        let width = features.rows[0].len() / 2;
+        let at = |row: &[f32]| {
+            let values = Tensor::from_slice(&row[..width]).unsqueeze(1);
+            let both = attributes_2d.matmul(&values);
+            both.double_value(&[i64::from(!wants_first(pair)), 0])
+        };
+        if at(&features.rows[0]) < at(&features.rows[1]) {
+            std::mem::swap(&mut pair.chosen, &mut pair.rejected);
+        }
+    }
+    let model = open(&pairs);
+    let accuracy = |model: &FrozenTrunk| {
+        let encoded = model.encode(&pairs).unwrap();
+        let rewards = tch::no_grad(|| model.rewards(&encoded.iter().collect::<Vec<_>>(), None).unwrap());
+        let rewards = Vec::<f64>::try_from(&rewards.to_kind(Kind::Double)).unwrap();
+        let right = rewards.chunks(2).filter(|pair| pair[0] > pair[1]).count();
+        (right as f64 / pairs.len() as f64, rewards)
+    };
+    // The gate begins even: both attributes count by half.
+    let (before, _) = accuracy(&model);
+    train(&model, &settings, &pairs, &root.join("gate"));
+    let (after, own) = accuracy(&model);
+    assert!(after > 0.95 && before < after - 0.1, "{before} and {after}");
+    let saved = Checkpoint::open_dir(&root.join("gate")).unwrap().take_all().unwrap();
+    assert!(saved["score.weight"].equal(&attributes_2d), "the attributes were trained");
+    // What was trained on features is what is scored from texts.
+    assert_close("gate", &rewards(&root.join("gate"), &pairs), &own, 1e-5);
+}
+
+/// Two users who want opposite things of the same responses, on kept features: vectors beside the head tell them apart, and each
+/// user's checkpoint has that user's rewards.
+#[test]
+fn vectors_of_users_are_trained_on_features() {
+    let root = tempfile::tempdir().unwrap();
+    let root = root.path();
+    let base = root.join("base");
+    artifact::save(&base, &tiny(root), root, None, None).unwrap();
+    let pairs = pairs(24);
+    let mut data = Vec::new();
+    for pair in &pairs {
+        let of = |name: &str| {
+            let mut own = pair.clone();
+            own.id = format!("{}-{name}", pair.id).into();
+            own.evidence.user = Some(name.into());
+            own
+        };
+        let mut ben = of("ben");
+        std::mem::swap(&mut ben.chosen, &mut ben.rejected);
+        data.extend([of("anna"), ben]);
+    }
+    let mut settings = settings(&base, "[objective]\nname = 'individual'\nlr = 0.05\nrank = 8");
+    settings.max_steps = Some(200);
+    let out = root.join("users");
+    let model = frozen(&settings, &data, &root.join("cache"), &out).unwrap();
+    train(&model, &settings, &data, &out);
+    for (user, wants) in [("anna", 1.0), ("ben", -1.0)] {
+        let own = root.join(user);
+        personal::write(&out, user, &own).unwrap();
+        let right = rewards(&own, &pairs).chunks(2).filter(|pair| wants * (pair[0] - pair[1]) > 0.0).count();
+        assert!(right >= 21, "{user}: {right} of 24");
     }
 }

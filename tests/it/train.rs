@@ -15,6 +15,7 @@ use rmbench::progress::{Progress, Silent};
 use rmbench::provenance::RunInfo;
 use rmbench::random;
 use rmbench::reward::RewardError;
+use rmbench::train::directory::claim;
 use rmbench::train::settings::{EvalOverlap, FinalModel, OverLength};
 use rmbench::train::{PairSize, TrainError, TrainJob, TrainOutcome, TrainSettings, TrainSummary, Trainable};
 use serde_json::Value;
@@ -288,6 +289,20 @@ fn a_run_that_lacks_only_its_model_is_completed() {
     assert!(promised(&out) == expected);
 }
 
+/// Killed after its last file was written, while its checkpoints were taken away.
+#[test]
+fn a_complete_run_is_cleared_of_what_was_on_its_way_out() {
+    let (train, eval, dir) = (pairs(30, "t"), pairs(20, "e"), tempfile::tempdir().unwrap());
+    let out = dir.path().join("run");
+    let run = Run { settings: settings("keep-checkpoints = 0"), train: &train, eval: &eval, out: &out };
+    run.whole();
+    let expected = promised(&out);
+    std::fs::create_dir_all(out.join("checkpoints/.part-old-step-00000003")).unwrap();
+    std::fs::write(out.join("checkpoints/.part-old-step-00000003/optimizer.safetensors"), b"half").unwrap();
+    assert!(matches!(run.start(&Toy::new(), true, &mut Silent).unwrap(), TrainOutcome::AlreadyComplete));
+    assert!(promised(&out) == expected && !out.join("checkpoints").exists());
+}
+
 const CHILD_OUT: &str = "RMBENCH_TEST_CHILD_OUT";
 
 /// The run that [`kill_minus_nine_at_any_moment`] starts in processes of its own and kills.
@@ -297,6 +312,7 @@ fn child_of_the_kill_test() {
     let (train, eval) = (pairs(30, "t"), pairs(20, "e"));
     let settings = settings("epochs = 6.0\neval-every = 3\nsave-every = 1\nema-decay = 0.9\n[dropout]\nhidden = 0.1");
     let run = Run { settings, train: &train, eval: &eval, out: Path::new(&out) };
+    let _mine = claim(run.out).unwrap();
     run.start(&Toy::new(), true, &mut Silent).unwrap();
 }
 

@@ -16,6 +16,9 @@ pub struct FeaturesArgs {
     /// The Parquet file to write
     #[arg(long, value_name = "FILE.parquet", value_hint = ValueHint::FilePath)]
     pub out: PathBuf,
+    /// A key of [text] or [reward] as in `rmbench score`, for example reward.pooling=mean; repeatable
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
     /// cpu, cuda, cuda:N, or auto (a GPU where there is one)
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub device: String,

@@ -3,15 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float32Builder, ListBuilder, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, Float32Builder, Float64Array, ListBuilder, RecordBatch, StringArray};
 use parquet::arrow::ArrowWriter;
 
 use super::store::FeatureError;
 use crate::files;
 use crate::preference::Comparison;
 
-/// Columns `id`, `source_id`, `language`, `subset`, `user_id`, `chosen_embedding` and `rejected_embedding`, each side
-/// a list of vectors; no text leaves the data they were computed from.
+/// Columns `id`, `source_id`, `language`, `subset`, `category`, `margin`, `user_id`, `chosen_embedding` and
+/// `rejected_embedding`, each side a list of vectors; no text leaves the data they were computed from.
 pub fn write(path: &Path, comparisons: &[Comparison], rows: &[Vec<Vec<f32>>]) -> Result<(), FeatureError> {
     let broken =
         |problem: &dyn std::fmt::Display| FeatureError::Broken { path: path.to_owned(), problem: problem.to_string() };
@@ -30,11 +30,13 @@ pub fn write(path: &Path, comparisons: &[Comparison], rows: &[Vec<Vec<f32>>]) ->
         }
     }
     let [mut chosen, mut rejected] = sides;
-    let columns: [(&str, ArrayRef); 7] = [
+    let columns: [(&str, ArrayRef); 9] = [
         ("id", texts(&|c| Some(c.id.to_string()))),
         ("source_id", texts(&|c| Some(c.source.to_string()))),
         ("language", texts(&|c| Some(c.lang.code().to_owned()))),
         ("subset", texts(&|c| Some(c.subset.to_string()))),
+        ("category", texts(&|c| c.category.as_ref().map(ToString::to_string))),
+        ("margin", Arc::new(comparisons.iter().map(|c| c.margin).collect::<Float64Array>())),
         ("user_id", texts(&|c| c.evidence.user.as_ref().map(ToString::to_string))),
         ("chosen_embedding", Arc::new(chosen.finish())),
         ("rejected_embedding", Arc::new(rejected.finish())),

@@ -1,5 +1,8 @@
 //! Attributes weighted per prompt: reward = Σ_o g_o(p) · (T·a(h))_o.
 //!
+//! A model with a head of attributes (`regression_layer`, or `score` as `rmbench train` with objective `mse` leaves it)
+//! and no gate gets one drawn: two layers, the last of them zero, so that training begins at the attributes' mean.
+//!
 //! a(h) are attributes of the pooled state h (the mean over quantiles where there are several of each),
 //! T an optional matrix that takes one attribute out of others, g = s · softmax(MLP(p) / τ) the gate, p
 //! the state where the tokens that end the prompt begin.
@@ -15,6 +18,7 @@ use super::HeadError;
 use super::kind::Found;
 use super::stack::{Layer, Stack, indices, linear, rows};
 use crate::backbone::config::ModelType;
+use crate::backbone::layers::Linear;
 use crate::backbone::params::{Init, ParamSource};
 
 /// What gate and attributes make of each other.
@@ -34,19 +38,18 @@ impl Gate {
     pub fn new(found: &Found, options: &RewardOptions, source: &mut ParamSource) -> Result<(Stack, Self), HeadError> {
         let wrong = |problem: String| Err(HeadError::Gate { problem });
         let width = found.config.hidden;
-        let outputs = match rows(source, "regression_layer") {
-            Some(outputs) => outputs,
-            None => return wrong("the checkpoint has no tensor `regression_layer.weight`".to_owned()),
+        let named = ["regression_layer", "score"].map(|name| rows(source, name).map(|rows| (name, rows)));
+        let Some((name, outputs)) = named.into_iter().flatten().next() else {
+            let problem = "the checkpoint has no tensor `regression_layer.weight`, and no attributes in `score.weight`";
+            return wrong(problem.to_owned());
         };
-        let Some(objectives) =
-            indices(source, "gating.layers").last().and_then(|i| rows(source, &format!("gating.layers.{i}")))
-        else {
-            return wrong("the checkpoint has no tensor `gating.layers.0.weight`".to_owned());
-        };
+        let stored = indices(source, "gating.layers").last().and_then(|i| rows(source, &format!("gating.layers.{i}")));
+        let objectives = stored.unwrap_or(outputs);
+        if stored.is_none() && outputs < 2 {
+            return wrong(format!("`{name}.weight` has one row; a gate weighs several attributes against each other"));
+        }
         if objectives < 1 || outputs % objectives != 0 {
-            return wrong(format!(
-                "{outputs} rows of `regression_layer.weight` do not divide into {objectives} attributes"
-            ));
+            return wrong(format!("{outputs} rows of `{name}.weight` do not divide into {objectives} attributes"));
         }
         let quantiles = outputs / objectives;
         for (key, value) in [("num_objectives", objectives), ("num_quantiles", quantiles)] {
@@ -55,13 +58,24 @@ impl Gate {
                 return wrong(format!("config.json says `{key}` {stated}, the tensors have {value}"));
             }
         }
-        let attributes = Stack(vec![Layer::Linear(linear(source, "regression_layer", outputs, width, Init::Zeros)?)]);
+        let attributes = Stack(vec![Layer::Linear(linear(source, name, outputs, width, Init::Zeros)?)]);
         let transform = match source.stored_shape("reward_transform_matrix") {
             Some(_) => Some(source.take_head("reward_transform_matrix", &[objectives; 2], Init::Zeros)?),
             None => None,
         };
+        let layers = match stored {
+            Some(_) => Stack::sequence(source, "gating.layers", width, Tensor::relu)?,
+            None => {
+                let inner = Init::Normal(found.config.initializer_range);
+                Stack(vec![
+                    Layer::Linear(Linear::head(source, "gating.layers.0", width, width, true, inner)?),
+                    Layer::Pointwise(Tensor::relu),
+                    Layer::Linear(Linear::head(source, "gating.layers.1", objectives, width, true, Init::Zeros)?),
+                ])
+            }
+        };
         let gate = Self {
-            layers: Stack::sequence(source, "gating.layers", width, Tensor::relu)?,
+            layers,
             temperature: temperature(found, options)?,
             scale: source.take_head("gating.logit_scale", &[1], Init::Ones)?,
             objectives,

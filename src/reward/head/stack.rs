@@ -59,25 +59,35 @@ impl BatchNorm {
     }
 }
 
+fn through(layers: &[Layer], x: &Tensor) -> Tensor {
+    layers.iter().fold(x.shallow_clone(), |x, layer| match layer {
+        Layer::Linear(linear) => linear.forward(&x),
+        Layer::Weight(weight) => x.linear::<Tensor>(&weight.to_kind(x.kind()), None),
+        Layer::Pointwise(function) => function(&x),
+        Layer::Activation(act) => activate(*act, &x),
+        Layer::LayerNorm(norm) => norm.forward(&x),
+        Layer::BatchNorm(norm) => norm.forward(&x),
+        Layer::SoftCap(cap) => (x / *cap).tanh() * *cap,
+        Layer::Distance(point) => {
+            let kind = x.kind();
+            -((x - point.to_kind(kind)).square().sum_dim_intlist(1, true, kind) + NO_SLOPE).sqrt()
+        }
+    })
+}
+
 /// Layers in order.
 pub(super) struct Stack(pub Vec<Layer>);
 
 impl Stack {
     /// [n, in] → [n, out], in the kind of `x`.
     pub fn forward(&self, x: &Tensor) -> Tensor {
-        self.0.iter().fold(x.shallow_clone(), |x, layer| match layer {
-            Layer::Linear(linear) => linear.forward(&x),
-            Layer::Weight(weight) => x.linear::<Tensor>(&weight.to_kind(x.kind()), None),
-            Layer::Pointwise(function) => function(&x),
-            Layer::Activation(act) => activate(*act, &x),
-            Layer::LayerNorm(norm) => norm.forward(&x),
-            Layer::BatchNorm(norm) => norm.forward(&x),
-            Layer::SoftCap(cap) => (x / *cap).tanh() * *cap,
-            Layer::Distance(point) => {
-                let kind = x.kind();
-                -((x - point.to_kind(kind)).square().sum_dim_intlist(1, true, kind) + NO_SLOPE).sqrt()
-            }
-        })
+        through(&self.0, x)
+    }
+
+    /// What the last layer with weights is given.
+    pub fn before_last(&self, x: &Tensor) -> Tensor {
+        let last = self.0.iter().rposition(|layer| matches!(layer, Layer::Linear(_) | Layer::Weight(_)));
+        through(&self.0[..last.unwrap_or(0)], x)
     }
 
     /// Linear layers `NAME.i` for every i the checkpoint has, `between` after each but the last; batch

@@ -89,3 +89,50 @@ impl Balance {
         json!({ "group_weights": self.weights })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lang::Lang;
+    use crate::objective::Label;
+    use crate::train::PairSize;
+    use crate::train::companion::tests::{numbers, reference};
+
+    /// `tests/reference/companions.py`: λ is the exact minimum, and the weighted mean over the step is T·Σ λ_t·L_t, in value
+    /// and gradient.
+    #[test]
+    fn weights_and_the_loss_of_a_step_are_the_references() {
+        let all = &reference()["balance"];
+        let names: Vec<&str> = all["groups"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+        let pair = |(i, name): (usize, &&str)| TrainPair {
+            id: format!("i{i}").into(),
+            source: format!("i{i}").into(),
+            subset: (*name).into(),
+            lang: Lang::ENGLISH,
+            row: i as u64,
+            label: Label::pair(None),
+            weight: 1.0,
+            size: PairSize::default(),
+            encoded: (),
+            at: i,
+        };
+        let pairs: Vec<TrainPair<()>> = names.iter().enumerate().map(pair).collect();
+        let mut balance = Balance::new(More::default(), &pairs).unwrap();
+        let gradients = all["gradients"].as_object().unwrap();
+        balance.weigh(gradients.iter().map(|(name, gradient)| (name.clone(), numbers(gradient))).collect());
+        let close = |what: &str, found: f64, expected: f64| {
+            assert!((found - expected).abs() <= 1e-9, "{what}: {found} not {expected}");
+        };
+        let groups = all["names"].as_array().unwrap().iter().map(|name| name.as_str().unwrap());
+        groups.zip(numbers(&all["lambda"])).for_each(|(name, weight)| close(name, balance.weights[name], weight));
+        let factors = balance.factors(&pairs.iter().collect::<Vec<_>>());
+        let n = pairs.len() as f64;
+        let losses = numbers(&all["losses"]);
+        let step = factors.iter().zip(losses).map(|(factor, loss)| factor * loss).sum::<f64>() / n;
+        close("loss", step, all["loss"].as_f64().unwrap());
+        for (k, expected) in numbers(&all["by_w"]).into_iter().enumerate() {
+            let of_pairs = all["pair_gradients"].as_array().unwrap().iter().map(|g| numbers(g)[k]);
+            close("gradient", factors.iter().zip(of_pairs).map(|(factor, g)| factor * g).sum::<f64>() / n, expected);
+        }
+    }
+}

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use rand::RngExt;
 use serde_json::{Value, json};
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 use super::mlp::Mlp;
 use crate::lang::LangSet;
@@ -18,6 +18,8 @@ use crate::train::error::TrainError;
 use crate::train::optimizer::{AdamW, AdamWSettings, Group};
 use crate::train::prepare::TrainPair;
 
+/// A root has no derivative at 0. Below the last digit of a double beside a slope of 1e-2.
+const NO_SLOPE: f64 = 1e-20;
 /// Widths of the hidden layers.
 const HIDDEN: [i64; 2] = [256, 128];
 
@@ -167,16 +169,61 @@ pub(super) fn penalised(mlp: &Mlp, points_nd: &Tensor) -> Tensor {
     let values = mlp.forward(&points_nd).sum(points_nd.kind());
     let mut gradients = Tensor::run_backward(&[values], &[&points_nd], true, true);
     let gradient_nd = gradients.remove(0);
-    // The root has no derivative at 0.
-    let norm_n = (gradient_nd.square().sum_dim_intlist(1, false, Kind::Float) + 1e-12).sqrt();
-    (norm_n - 1.0).square().mean(Kind::Float)
+    let kind = gradient_nd.kind();
+    let norm_n = (gradient_nd.square().sum_dim_intlist(1, false, kind) + NO_SLOPE).sqrt();
+    (norm_n - 1.0).square().mean(kind)
 }
 
 #[cfg(test)]
 mod tests {
-    use tch::Device;
+    use tch::{Device, Kind};
 
     use super::*;
+    use crate::train::companion::tests::{matrix, numbers, reference};
+
+    /// `tests/reference/companions.py`: values and gradients in f64.
+    #[test]
+    fn term_and_penalty_are_the_references() {
+        let all = &reference()["critic"];
+        let mut mlp = Mlp::new(&[4, 6, 5, 1], 3, Device::Cpu);
+        for (name, param) in &mut mlp.params {
+            let shape = param.size();
+            *param = Tensor::from_slice(&numbers(&all["params"][name])).view(&shape[..]).set_requires_grad(true);
+        }
+        let close = |what: &str, found: &Tensor, expected: &[f64]| {
+            let found = Vec::<f64>::try_from(found.detach().reshape([-1])).unwrap();
+            assert_eq!(found.len(), expected.len(), "{what}");
+            for (a, b) in found.iter().zip(expected) {
+                assert!((a - b).abs() <= 1e-9, "{what}: {a} not {b}");
+            }
+        };
+        let penalty = penalised(&mlp, &matrix(&all["points"]));
+        close("penalty", &penalty, &numbers(&all["penalty"]));
+        penalty.backward();
+        for (name, param) in &mlp.params {
+            match all["by_params"][name].is_null() {
+                true => assert!(!param.grad().defined() || param.grad().abs().max().double_value(&[]) == 0.0),
+                false => close(name, &param.grad(), &numbers(&all["by_params"][name])),
+            }
+        }
+        let optimizer = AdamW::new([], |_| Group::default(), AdamWSettings::default()).unwrap();
+        let settings = Dial { weight: all["weight"].as_f64().unwrap(), ..Dial::default() };
+        let sources = LangSet::parse("eng_Latn").unwrap();
+        let mut critic = Critic { settings, seed: 1, sources, network: Some((mlp, optimizer)), distance: None };
+        let of_source: Vec<bool> = all["sources"].as_array().unwrap().iter().map(|s| s.as_bool().unwrap()).collect();
+        let states = matrix(&all["states"]).set_requires_grad(true);
+        // In two micro-batches: the parts add up to the step's term.
+        let whole = of_source.iter().filter(|s| **s).count();
+        let counts = [whole, of_source.len() - whole];
+        let part = |critic: &mut Critic, from: i64, n: i64| {
+            let rows = from as usize..(from + n) as usize;
+            critic.term(&states.narrow(0, from, n), &of_source[rows], counts).unwrap()
+        };
+        let term = part(&mut critic, 0, 2) + part(&mut critic, 2, 3);
+        close("term", &term, &numbers(&all["term"]));
+        term.backward();
+        close("by states", &states.grad(), &numbers(&all["by_states"]));
+    }
 
     /// f(x) = w·x has the same gradient everywhere: the penalty is (‖w‖ − 1)², its derivative by w
     /// 2(‖w‖ − 1)·w/‖w‖.

@@ -139,3 +139,36 @@ pub fn difference(tensors: &BTreeMap<String, Tensor>, user: &str) -> Result<Tens
         _ => Err(users()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::companion::tests::{matrix, numbers, reference};
+
+    /// `tests/reference/companions.py`: values and gradients in f64.
+    #[test]
+    fn rewards_of_users_are_the_references() {
+        let all = &reference()["users"];
+        let params = Params::from([
+            (PROJECTION.to_owned(), matrix(&all["projection"]).set_requires_grad(true)),
+            (VECTORS.to_owned(), matrix(&all["vectors"]).set_requires_grad(true)),
+        ]);
+        let optimizer = AdamW::new([], |_| Group::default(), AdamWSettings::default()).unwrap();
+        let names = vec!["a".into(), "b".into(), "c".into()];
+        let learnt = Some((params.iter().map(|(name, t)| (name.clone(), t.shallow_clone())).collect(), optimizer));
+        let mut users = Users { settings: Individual::default(), seed: 0, names, learnt };
+        let rows: Vec<Option<i64>> = all["rows"].as_array().unwrap().iter().map(Value::as_i64).collect();
+        let extra = users.extra(&matrix(&all["states"]), &rows).unwrap();
+        (&extra * Tensor::from_slice(&numbers(&all["weights"]))).sum(Kind::Double).backward();
+        for (what, found) in [
+            ("extra", extra.detach()),
+            ("by_projection", params[PROJECTION].grad()),
+            ("by_vectors", params[VECTORS].grad()),
+        ] {
+            let found = Vec::<f64>::try_from(found.reshape([-1])).unwrap();
+            let expected = numbers(&all[what]);
+            assert_eq!(found.len(), expected.len());
+            assert!(found.iter().zip(&expected).all(|(a, b)| (a - b).abs() <= 1e-9), "{what}: {found:?} {expected:?}");
+        }
+    }
+}
