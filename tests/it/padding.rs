@@ -127,12 +127,12 @@ fn a_trained_head_goes_on_reading_where_it_learnt_to() {
 
 #[test]
 fn heads_that_cannot_be_trained_are_refused() {
-    let (_, model) = assembled("armorm");
+    let (_, model) = assembled("urm");
     write_pairs(model.path());
     let model_dir = model.path().to_string_lossy().into_owned();
     let mut args = TRAIN;
     args[2] = &model_dir;
     let (code, text) = talk(model.path(), &args);
     assert_eq!(code, Some(2));
-    assert!(text.contains("the head gate over 19 attributes can be scored with, not trained"), "{text}");
+    assert!(text.contains("can be scored with, not trained"), "{text}");
 }

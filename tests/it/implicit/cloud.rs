@@ -8,6 +8,7 @@ use rmbench::backbone::weights::{self, Checkpoint};
 use rmbench::objective::Objective;
 use rmbench::objective::language_model::Every;
 use rmbench::reward::artifact::ProvenanceCard;
+use rmbench::reward::network::Rest;
 use rmbench::reward::options::{HeadKind, RewardOptions};
 use rmbench::text::encode::Encoded;
 use rmbench::train::scalar::ScalarTrainable;
@@ -90,6 +91,7 @@ fn losses_and_gradients_of_critiques_are_pytorchs() {
         let loss = preference + lm * Objective::named("cloud").unwrap().lm_weight();
         close(loss.double_value(&[]), expected["loss"].as_f64().unwrap(), "the loss");
         loss.backward();
+        given.rest.into_iter().for_each(Rest::backward);
         let params = trainable.params();
         let gradients = expected["gradients"].as_object().unwrap();
         assert_eq!(params.len(), gradients.len(), "{name}");
