@@ -66,7 +66,9 @@ def main():
             output_dir=directory, per_device_train_batch_size=args.batch, max_steps=args.steps, max_length=None,
             learning_rate=1e-5, warmup_steps=0, weight_decay=0.01, max_grad_norm=1.0, bf16=False, use_cpu=True,
             gradient_checkpointing=False, logging_steps=1, report_to=[], save_strategy="no", disable_tqdm=True,
-            train_sampling_strategy=args.order, length_column_name="length", seed=7)
+            train_sampling_strategy=args.order, length_column_name="length", seed=7,
+            # Or the column of lengths is gone before the sampler asks for it.
+            remove_unused_columns=False)
         trainer = Counting(model=model, args=config, train_dataset=Dataset.from_list(rows), processing_class=tokenizer,
                            callbacks=[clock])
         lengths = [max(len(row["chosen_ids"]), len(row["rejected_ids"])) for row in trainer.train_dataset]
