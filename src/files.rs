@@ -34,6 +34,12 @@ pub fn read_bytes(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).map_err(|e| FileError::new("read", path, e))
 }
 
+/// Where an existing file or directory lies, from the root.
+pub fn whole_path(path: &Path) -> Result<String> {
+    let whole = path.canonicalize().map_err(|e| FileError::new("find", path, e))?;
+    Ok(whole.to_string_lossy().into_owned())
+}
+
 /// Creates a directory and its parents; an existing one is fine.
 pub fn create_dir(path: &Path) -> Result<()> {
     fs::create_dir_all(path).map_err(|e| FileError::new("create directory", path, e))

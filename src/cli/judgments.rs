@@ -45,12 +45,6 @@ pub fn run(args: &JudgmentsArgs, message: &mut Message) -> anyhow::Result<Outcom
         for comparison in reader::open(&path, &options)? {
             let comparison = comparison?;
             n_items += 1;
-            if protocol.reads_head() {
-                let own = sampled.get(&key(&comparison)).map_or(&[][..], Vec::as_slice);
-                judged += u64::from(!own.is_empty());
-                pairs.extend(teaching::critiques(asking, &comparison, &Extras::default(), own)?);
-                continue;
-            }
             if args.from.is_empty() {
                 pairs.extend(teaching::written(asking, &comparison, &Extras::default(), args.critiques)?);
                 continue;
@@ -58,6 +52,10 @@ pub fn run(args: &JudgmentsArgs, message: &mut Message) -> anyhow::Result<Outcom
             let key = key(&comparison);
             let Some(own) = sampled.get(&key) else { continue };
             judged += 1;
+            if protocol.reads_head() {
+                pairs.extend(teaching::critiques(asking, &comparison, &Extras::default(), own)?);
+                continue;
+            }
             let both = [own.as_slice(), hinted.get(&key).map_or(&[][..], Vec::as_slice)];
             let found = teaching::couples(asking, &comparison, &Extras::default(), both, Couples::default())?;
             one_sided += found.one_sided as u64;

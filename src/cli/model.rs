@@ -6,7 +6,7 @@ use super::message::Message;
 use super::{Outcome, heads};
 use crate::backbone::lora::{Task, adapter};
 use crate::device;
-use crate::files::FileError;
+use crate::files;
 use crate::progress::Progress;
 use crate::reward::artifact::{self, RewardCard};
 use crate::reward::implicit::{BASE_REFERENCE, ImplicitCard};
@@ -65,9 +65,7 @@ fn language_model(parts: &ModelParts) -> anyhow::Result<Option<RewardCard>> {
         && implicit.reference.as_deref() == Some(BASE_REFERENCE)
     {
         // What was merged is no adapter any more: its base goes by its place.
-        let dir = &parts.checkpoint;
-        let whole = dir.canonicalize().map_err(|e| FileError::new("find", dir, e))?;
-        implicit.reference = Some(whole.to_string_lossy().into_owned());
+        implicit.reference = Some(files::whole_path(&parts.checkpoint)?);
     }
     Ok(Some(card))
 }

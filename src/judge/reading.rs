@@ -103,12 +103,16 @@ fn of_first_token(reply: &Reply, protocol: &Protocol, grammar: &Grammar<'_>) -> 
 
 /// The verdict that probabilities are: of yes, or of the response with the highest one.
 fn by_probability(probabilities: Vec<f64>, meaning: &Meaning) -> Understood {
-    let best = probabilities.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let mut of_best = probabilities.iter().enumerate().filter(|(_, p)| **p == best).map(|(place, _)| place);
-    let verdict = match (is_yes_no(meaning), of_best.next(), of_best.next()) {
-        (true, ..) => Verdict::Rating(best),
-        (false, Some(place), None) => Verdict::Pick { place, strength: None },
-        _ => Verdict::Tie,
+    let verdict = match (meaning, probabilities.as_slice()) {
+        (Meaning::YesNo, [yes, ..]) => Verdict::Rating(*yes),
+        (_, all) => {
+            let best = all.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let mut of_best = all.iter().enumerate().filter(|(_, p)| **p == best).map(|(place, _)| place);
+            match (of_best.next(), of_best.next()) {
+                (Some(place), None) => Verdict::Pick { place, strength: None },
+                _ => Verdict::Tie,
+            }
+        }
     };
     Understood { probabilities: Some(probabilities), ..Understood::of(verdict) }
 }

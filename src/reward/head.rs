@@ -144,12 +144,8 @@ impl Head {
                     }
                     _ => (format!("{}pooler.dense", config.model_type.prefix()), Activation::Tanh),
                 };
-                let stack = Stack(vec![
-                    Layer::Linear(Linear::head(source, &dense, width, width, true, inner)?),
-                    Layer::Activation(act),
-                    Layer::Linear(Linear::head(source, "classifier", labels, width, true, last)?),
-                ]);
-                (stack, labels)
+                let (names, sizes) = ([&*dense, "classifier"], [width, labels]);
+                (Stack::of_two(source, names, Layer::Activation(act), sizes, [inner, last])?, labels)
             }
             HeadKind::Prediction => {
                 let Family::ModernBert(modern) = &config.family else {
@@ -166,23 +162,15 @@ impl Head {
             }
             HeadKind::Classification => {
                 let labels = labels_of(source, "classifier.out_proj");
-                let stack = Stack(vec![
-                    Layer::Linear(Linear::head(source, "classifier.dense", width, width, true, inner)?),
-                    Layer::Pointwise(Tensor::tanh),
-                    Layer::Linear(Linear::head(source, "classifier.out_proj", labels, width, true, last)?),
-                ]);
-                (stack, labels)
+                let names = ["classifier.dense", "classifier.out_proj"];
+                (Stack::of_two(source, names, Layer::Pointwise(Tensor::tanh), [width, labels], [inner, last])?, labels)
             }
             HeadKind::VocabularyLogit { id } => (vocabulary::logit(&found, *id, source)?, 1),
             HeadKind::Vocabulary => (Stack(Vec::new()), 1),
             HeadKind::Critique => {
-                let (dense, out) = (format!("{}.dense", kind::CRITIQUE), format!("{}.out_proj", kind::CRITIQUE));
-                let stack = Stack(vec![
-                    Layer::Linear(Linear::head(source, &dense, width, width, true, inner)?),
-                    Layer::Pointwise(Tensor::tanh),
-                    Layer::Linear(Linear::head(source, &out, 1, width, true, last)?),
-                ]);
-                (stack, 1)
+                let names = ["dense", "out_proj"].map(|layer| format!("{}.{layer}", kind::CRITIQUE));
+                let (names, tanh) = (names.each_ref().map(String::as_str), Layer::Pointwise(Tensor::tanh));
+                (Stack::of_two(source, names, tanh, [width, 1], [inner, last])?, 1)
             }
             HeadKind::Gated => {
                 let (stack, gate) = Gate::new(&found, options, source)?;

@@ -16,6 +16,7 @@ use rmbench::train::{TrainError, TrainJob, TrainOutcome, TrainSettings, Trainabl
 use tch::{Device, Kind, Tensor};
 
 use crate::artifact::{comparisons, tiny};
+use crate::objectives::runs::of_two_users;
 
 fn pairs(n: usize) -> Vec<Comparison> {
     let mut pairs = comparisons(n);
@@ -219,18 +220,7 @@ fn vectors_of_users_are_trained_on_features() {
     let base = root.join("base");
     artifact::save(&base, &tiny(root), root, None, None).unwrap();
     let pairs = pairs(24);
-    let mut data = Vec::new();
-    for pair in &pairs {
-        let of = |name: &str| {
-            let mut own = pair.clone();
-            own.id = format!("{}-{name}", pair.id).into();
-            own.evidence.user = Some(name.into());
-            own
-        };
-        let mut ben = of("ben");
-        std::mem::swap(&mut ben.chosen, &mut ben.rejected);
-        data.extend([of("anna"), ben]);
-    }
+    let data = of_two_users(&pairs);
     let mut settings = settings(&base, "[objective]\nname = 'individual'\nlr = 0.05\nrank = 8");
     settings.max_steps = Some(200);
     let out = root.join("users");

@@ -3,7 +3,7 @@
 //! over the table, so that an objective cannot be added without it.
 
 mod policies;
-mod runs;
+pub mod runs;
 
 use std::collections::BTreeSet;
 

@@ -18,7 +18,6 @@ use super::HeadError;
 use super::kind::Found;
 use super::stack::{Layer, Stack, indices, linear, rows};
 use crate::backbone::config::ModelType;
-use crate::backbone::layers::Linear;
 use crate::backbone::params::{Init, ParamSource};
 
 /// What gate and attributes make of each other.
@@ -66,12 +65,9 @@ impl Gate {
         let layers = match stored {
             Some(_) => Stack::sequence(source, "gating.layers", width, Tensor::relu)?,
             None => {
-                let inner = Init::Normal(found.config.initializer_range);
-                Stack(vec![
-                    Layer::Linear(Linear::head(source, "gating.layers.0", width, width, true, inner)?),
-                    Layer::Pointwise(Tensor::relu),
-                    Layer::Linear(Linear::head(source, "gating.layers.1", objectives, width, true, Init::Zeros)?),
-                ])
+                let names = ["gating.layers.0", "gating.layers.1"];
+                let inits = [Init::Normal(found.config.initializer_range), Init::Zeros];
+                Stack::of_two(source, names, Layer::Pointwise(Tensor::relu), [width, objectives], inits)?
             }
         };
         let gate = Self {

@@ -125,12 +125,23 @@ impl Stack {
         source: &mut ParamSource,
         name: &str,
     ) -> Result<Self, ParamError> {
-        let inner = Init::Normal(config.initializer_range);
-        let (width, last) = (config.hidden, init.of(config));
+        let inits = [Init::Normal(config.initializer_range), init.of(config)];
+        let names = [&*format!("{name}.0"), &*format!("{name}.2")];
+        Self::of_two(source, names, Layer::Pointwise(Tensor::relu), [config.hidden, 1], inits)
+    }
+
+    /// Two linear layers with biases: [n, width] → `between` → [n, labels].
+    pub fn of_two(
+        source: &mut ParamSource,
+        [inner, outer]: [&str; 2],
+        between: Layer,
+        [width, labels]: [i64; 2],
+        [init_inner, init_outer]: [Init; 2],
+    ) -> Result<Self, ParamError> {
         Ok(Self(vec![
-            Layer::Linear(Linear::head(source, &format!("{name}.0"), width, width, true, inner)?),
-            Layer::Pointwise(Tensor::relu),
-            Layer::Linear(Linear::head(source, &format!("{name}.2"), 1, width, true, last)?),
+            Layer::Linear(Linear::head(source, inner, width, width, true, init_inner)?),
+            between,
+            Layer::Linear(Linear::head(source, outer, labels, width, true, init_outer)?),
         ]))
     }
 }

@@ -3,7 +3,7 @@
 use tch::{Device, Kind};
 
 use crate::backbone::lora::{Adapter, AdapterUse, Task};
-use crate::files::FileError;
+use crate::files;
 use crate::hub::name::MODEL_PREFIX;
 use crate::progress::Progress;
 use crate::reward::artifact::{self, ArtifactError};
@@ -82,7 +82,5 @@ pub fn base_name(parts: &ModelParts, settings: &TrainSettings) -> Result<String,
     if let Some(name) = spec.and_then(|spec| spec.strip_prefix(MODEL_PREFIX)) {
         return Ok(name.split('@').next().unwrap_or(name).to_owned());
     }
-    let dir = &parts.checkpoint;
-    let whole = dir.canonicalize().map_err(|e| FileError::new("find", dir, e))?;
-    Ok(whole.to_string_lossy().into_owned())
+    Ok(files::whole_path(&parts.checkpoint)?)
 }

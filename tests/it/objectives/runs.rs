@@ -253,23 +253,27 @@ fn what_is_missing_is_refused_before_the_first_step() {
     }
 }
 
+/// Every pair as Anna's, and the other way round as Ben's.
+pub fn of_two_users(pairs: &[Comparison]) -> Vec<Comparison> {
+    let both = |pair: &Comparison| {
+        let [anna, mut ben] = ["anna", "ben"].map(|name| {
+            let mut own = pair.clone();
+            own.id = format!("{}-{name}", pair.id).into();
+            own.evidence.user = Some(name.into());
+            own
+        });
+        std::mem::swap(&mut ben.chosen, &mut ben.rejected);
+        [anna, ben]
+    };
+    pairs.iter().flat_map(both).collect()
+}
+
 /// Two users who want opposite things of the same pairs: no common reward can serve both, vectors do, and each
 /// user's checkpoint has that user's rewards.
 #[test]
 fn users_with_opposite_preferences_are_told_apart() {
     let Some(pairs) = pairs() else { return };
-    let mut data = Vec::new();
-    for pair in &pairs[..24] {
-        let of = |name: &str| {
-            let mut own = pair.clone();
-            own.id = format!("{}-{name}", pair.id).into();
-            own.evidence.user = Some(name.into());
-            own
-        };
-        let mut ben = of("ben");
-        std::mem::swap(&mut ben.chosen, &mut ben.rejected);
-        data.extend([of("anna"), ben]);
-    }
+    let data = of_two_users(&pairs[..24]);
     let accuracy = |name: &str, out: &Path| {
         let mut settings = settings(name, "");
         settings.max_steps = Some(60);
