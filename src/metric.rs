@@ -11,7 +11,6 @@ pub mod bootstrap;
 pub mod cochran;
 pub mod design;
 pub mod estimate;
-pub mod gamma;
 pub mod interval;
 pub mod linkage;
 pub mod mcnemar;
@@ -26,7 +25,6 @@ pub mod resample;
 pub mod sheet;
 pub mod spread;
 pub mod stuart_maxwell;
-pub mod student;
 pub mod style;
 
 pub use estimate::{Estimate, Interval};
@@ -35,5 +33,8 @@ pub use rmbench_contributions::{
     Group, MAX_WIDTH, METRICS, Metric, accuracy, calibration, graded, judgment, length, log_loss, margin, outcome,
     parts_of, score_of, style_matrix, ties, two_orders,
 };
-pub use rmbench_estimators::{agreement, auroc, comparable, correlation, irt, lasso, logistic, mahalanobis, selective};
+pub use rmbench_estimators::{
+    agreement, auroc, comparable, correlation, gamma, irt, lasso, logistic, mahalanobis, normal, replicates, selective,
+    student,
+};
 pub use rmbench_resampling::columns;

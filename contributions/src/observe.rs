@@ -114,3 +114,28 @@ pub fn cross(rows: &[u8], columns: &[u8], table: &mut [f64; 9]) {
         }
     }
 }
+
+/// (cluster, 3 · label here + label there) of clusters with exactly one labelled unit on both sides.
+pub fn paired_labels(
+    here: &[Unit],
+    labels_here: &[u8],
+    there: &[Unit],
+    labels_there: &[u8],
+    n_clusters: usize,
+) -> Vec<(u32, u8)> {
+    const SEVERAL: u8 = NO_LABEL - 1;
+    let by_cluster = |units: &[Unit], labels: &[u8]| {
+        let mut found = vec![NO_LABEL; n_clusters];
+        for (unit, label) in units.iter().zip(labels).filter(|(_, label)| **label != NO_LABEL) {
+            let place = &mut found[unit.cluster as usize];
+            *place = if *place == NO_LABEL { *label } else { SEVERAL };
+        }
+        found
+    };
+    let (here, there) = (by_cluster(here, labels_here), by_cluster(there, labels_there));
+    let pairs = here.into_iter().zip(there).enumerate();
+    pairs
+        .filter(|(_, (a, b))| *a < SEVERAL && *b < SEVERAL)
+        .map(|(cluster, (a, b))| (cluster as u32, 3 * a + b))
+        .collect()
+}

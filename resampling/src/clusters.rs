@@ -3,7 +3,6 @@
 use std::ops::Range;
 
 use crate::LANES;
-use crate::random::Stream;
 
 /// The jackknife leaves out clusters one by one up to so many, groups of them beyond: its variance by stratum needs no more.
 const MAX_GROUPS: usize = 1024;
@@ -15,17 +14,6 @@ pub struct Clusters {
     strata: Vec<Vec<u32>>,
     /// What the jackknife leaves out at a time: a stratum and places in it, stratum by stratum.
     groups: Vec<(usize, Range<usize>)>,
-}
-
-/// How a replicate weighs clusters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scheme {
-    /// n − 1 draws with replacement from the n clusters of each stratum, each drawn one weighing
-    /// n/(n − 1): then the variance over replicates is the unbiased one, also in small strata (Rao and Wu
-    /// 1988). A stratum of one cluster keeps it and adds no variance.
-    Bootstrap { key: [u64; 4] },
-    /// Replicate r leaves group r out; the others of its stratum take over its weight.
-    Jackknife,
 }
 
 impl Clusters {
@@ -76,58 +64,16 @@ impl Clusters {
         &self.strata
     }
 
-    /// How often a bootstrap replicate draws each cluster.
-    pub fn draw(&self, key: [u64; 4], replicate: u64) -> Vec<u32> {
-        let mut counts = vec![0; self.n];
-        self.draws(key, replicate, |cluster, _| counts[cluster as usize] += 1);
-        counts
-    }
-
-    /// What a bootstrap replicate weighs each cluster, as in [`Scheme::Bootstrap`].
-    pub fn weighed(&self, key: [u64; 4], replicate: u64) -> Vec<f32> {
-        let mut weights = vec![0.0; self.n];
-        self.draws(key, replicate, |cluster, weight| weights[cluster as usize] += weight);
-        weights
-    }
-
-    /// Calls `drawn` with every cluster drawn and what a draw weighs.
-    #[inline]
-    fn draws(&self, key: [u64; 4], replicate: u64, mut drawn: impl FnMut(u32, f32)) {
-        let mut stream = Stream::new(key, replicate);
-        for stratum in &self.strata {
-            let n = stratum.len() as u32;
-            if n == 1 {
-                drawn(stratum[0], 1.0);
-                continue;
-            }
-            let weight = n as f32 / (n - 1) as f32;
-            for _ in 1..n {
-                drawn(stratum[stream.below(n) as usize], weight);
-            }
-        }
-    }
-
-    /// Weights of replicates `first..first + LANES`, those below `n`: a row of lanes per cluster.
-    pub fn weights(&self, scheme: Scheme, first: usize, n: usize, out: &mut Vec<[f32; LANES]>) {
+    /// Weights of the jackknife's replicates `first..first + LANES`, those there are: a row of lanes per cluster. Replicate r
+    /// leaves group r out; the others of its stratum take over its weight.
+    pub fn jackknife(&self, first: usize, out: &mut Vec<[f32; LANES]>) {
         out.clear();
-        let lanes = LANES.min(n - first);
-        match scheme {
-            Scheme::Bootstrap { key } => {
-                out.resize(self.n, [0.0; LANES]);
-                (0..lanes).for_each(|lane| {
-                    let replicate = (first + lane) as u64;
-                    self.draws(key, replicate, |cluster, weight| out[cluster as usize][lane] += weight);
-                });
-            }
-            Scheme::Jackknife => {
-                out.resize(self.n, [1.0; LANES]);
-                for (lane, (stratum, left_out)) in self.groups[first..first + lanes].iter().enumerate() {
-                    let stratum = &self.strata[*stratum];
-                    let share = stratum.len() as f32 / (stratum.len() - left_out.len()) as f32;
-                    for (place, cluster) in stratum.iter().enumerate() {
-                        out[*cluster as usize][lane] = if left_out.contains(&place) { 0.0 } else { share };
-                    }
-                }
+        out.resize(self.n, [1.0; LANES]);
+        for (lane, (stratum, left_out)) in self.groups[first..].iter().take(LANES).enumerate() {
+            let stratum = &self.strata[*stratum];
+            let share = stratum.len() as f32 / (stratum.len() - left_out.len()) as f32;
+            for (place, cluster) in stratum.iter().enumerate() {
+                out[*cluster as usize][lane] = if left_out.contains(&place) { 0.0 } else { share };
             }
         }
     }
@@ -168,12 +114,10 @@ mod tests {
     fn every_stratum_keeps_its_weight() {
         let clusters = clusters();
         let mut weights = Vec::new();
-        for scheme in [Scheme::Bootstrap { key: [1, 2, 3, 4] }, Scheme::Jackknife] {
-            clusters.weights(scheme, 0, 7, &mut weights);
-            for lane in 0..6 {
-                let sum = |of: std::ops::Range<usize>| weights[of].iter().map(|row| row[lane]).sum::<f32>();
-                assert!((sum(0..3) - 3.0).abs() < 1e-6 && (sum(3..6) - 3.0).abs() < 1e-6, "{scheme:?}");
-            }
+        clusters.jackknife(0, &mut weights);
+        for lane in 0..6 {
+            let sum = |of: std::ops::Range<usize>| weights[of].iter().map(|row| row[lane]).sum::<f32>();
+            assert!((sum(0..3) - 3.0).abs() < 1e-6 && (sum(3..6) - 3.0).abs() < 1e-6);
         }
         assert_eq!(weights[4][4], 0.0);
         assert_eq!((weights[3][4], weights[5][4]), (1.5, 1.5));
@@ -184,14 +128,5 @@ mod tests {
         let by_stratum: Vec<_> = some.groups_by_stratum().collect();
         assert_eq!(by_stratum, [(10, 0..10), (100, 10..60)], "the small stratum is kept whole");
         assert_eq!(some.clone().grouped(1).n_groups(), 4, "two of each at least");
-        assert_eq!(clusters.draw([1, 2, 3, 4], 9).iter().sum::<u32>(), 2 + 2 + 1);
-    }
-
-    #[test]
-    fn draws_are_functions_of_key_and_number() {
-        let clusters = clusters();
-        assert_eq!(clusters.draw([1; 4], 3), clusters.draw([1; 4], 3));
-        let others: Vec<Vec<u32>> = (0..20).map(|r| clusters.draw([1; 4], r)).collect();
-        assert!(others.iter().any(|other| *other != others[0]));
     }
 }

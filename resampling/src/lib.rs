@@ -6,11 +6,13 @@
 //! columns and programs, and nothing of benchmarks.
 //!
 //! In order of use: [`columns`] holds what clusters add to sums, [`program`] what is computed from the
-//! sums, [`clusters`] draws weights, [`resample`] multiplies and evaluates, [`summary`] reads replicates,
-//! [`stepdown`] tests families of them.
+//! sums, [`clusters`] says what is drawn, [`draws`] draws it, [`resample`] multiplies and evaluates, [`summary`] reads replicates,
+//! [`stepdown`] tests families of them, [`best`] counts who is first.
 
+pub mod best;
 pub mod clusters;
 pub mod columns;
+pub mod draws;
 mod product;
 pub mod program;
 pub mod random;
@@ -20,3 +22,6 @@ pub mod summary;
 
 /// Replicates computed together, one per lane of a vector register.
 pub const LANES: usize = 32;
+
+/// A row of lanes per cluster, or per sum.
+pub type Block = Vec<[f32; LANES]>;

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::LANES;
+use std::collections::HashMap;
+
 use crate::columns::{ColumnId, Columns};
 use crate::product::Matrix;
+use crate::{Block, LANES};
 
 /// A pure function of sums; NaN where it is undefined.
 pub type Function = Arc<dyn Fn(&[f64]) -> f64 + Send + Sync>;
@@ -39,6 +41,23 @@ impl Op {
     fn width(&self) -> usize {
         if let Op::Function { width, .. } = self { *width } else { 0 }
     }
+
+    /// At how many places it adds columns up.
+    fn places(&self) -> usize {
+        if let Op::Ratio(_) = self { 2 } else { self.width() }
+    }
+
+    /// The columns that are added up at a place.
+    fn added_at(&self, place: usize) -> impl Iterator<Item = u32> + '_ {
+        let (ratio, function) = match self {
+            Op::Ratio(cells) => (cells.as_slice(), None),
+            Op::Function { width, columns, .. } => (&[][..], Some((*width, columns))),
+            _ => (&[][..], None),
+        };
+        let of_ratio = ratio.iter().map(move |cell| cell[place]);
+        of_ratio
+            .chain(function.into_iter().flat_map(move |(width, all)| all.iter().skip(place).step_by(width)).copied())
+    }
 }
 
 /// Numbers that are evaluated together, one after the other, on many sets of sums.
@@ -54,7 +73,14 @@ impl Program {
     /// `columns` are the columns that the operations number; `wanted` the places of operations whose values
     /// are kept.
     pub fn new(all: &Columns, columns: &[ColumnId], ops: Vec<Op>, wanted: Vec<u32>) -> Self {
-        Self { matrix: Matrix::new(all, columns), ..Self::of_totals(all, columns, ops, wanted) }
+        let mut ops = ops;
+        let ratios = ops.iter().filter_map(|op| if let Op::Ratio(cells) = op { Some(cells) } else { None });
+        let shares: Vec<[u32; 2]> = ratios.flatten().copied().collect();
+        let (sums, n_sums) = merged(&mut ops, columns.len());
+        let mut program = Self::of_totals(all, &[], ops, wanted);
+        program.totals = vec![0.0; n_sums];
+        columns.iter().zip(&sums).for_each(|(id, sum)| program.totals[*sum as usize] += all.totals()[*id as usize]);
+        Self { matrix: Matrix::new(all, columns, &sums, n_sums, &shares), ..program }
     }
 
     /// The same for [`points`](Self::points) alone, which need no columns: these are not copied.
@@ -77,12 +103,15 @@ impl Program {
         self.wanted.iter().map(|place| values[*place as usize][0]).collect()
     }
 
-    /// Multiplies and evaluates; `kept` gets a row of lanes per wanted number.
-    pub(crate) fn replicates(&self, weights: &[[f32; LANES]], buffers: &mut Buffers, kept: &mut Vec<[f64; LANES]>) {
+    /// Multiplies and evaluates; by block of weights a row of lanes per wanted number.
+    pub(crate) fn replicates(&self, weights: &[Block], buffers: &mut Buffers) -> Vec<Vec<[f64; LANES]>> {
+        buffers.sums.resize(weights.len(), Vec::new());
         self.matrix.multiply(weights, &mut buffers.sums);
-        self.evaluate(&buffers.sums, &mut buffers.values);
-        kept.clear();
-        kept.extend(self.wanted.iter().map(|place| buffers.values[*place as usize]));
+        let kept = |sums: &Block| {
+            self.evaluate(sums, &mut buffers.values);
+            self.wanted.iter().map(|place| buffers.values[*place as usize]).collect()
+        };
+        buffers.sums.iter().map(kept).collect()
     }
 
     fn evaluate<S: Copy + Into<f64>, const N: usize>(&self, sums: &[[S; N]], values: &mut Vec<[f64; N]>) {
@@ -164,10 +193,64 @@ impl Program {
     }
 }
 
+/// Columns that are only ever added together become one sum: operations are rewritten to name sums; returned are the sum of
+/// each of `n` columns and how many sums there are.
+///
+/// Columns part where an operation adds one and not the other, at another place or another number of times: those that are
+/// left together are added alike everywhere. An operation that adds more sums at one place than at another gets the last
+/// sum there, which stays empty.
+fn merged(ops: &mut [Op], n: usize) -> (Vec<u32>, usize) {
+    let mut class = vec![0u32; n];
+    let mut n_classes = 1u32;
+    // By class before: the class of those that are added here (once more).
+    let mut parted: HashMap<u32, u32> = HashMap::new();
+    for op in ops.iter() {
+        for place in 0..op.places() {
+            parted.clear();
+            for column in op.added_at(place) {
+                let class = &mut class[column as usize];
+                *class = *parted.entry(*class).or_insert_with(|| {
+                    n_classes += 1;
+                    n_classes - 1
+                });
+            }
+        }
+    }
+    // Classes that have members, numbered by their first columns.
+    let mut first: HashMap<u32, (u32, u32)> = HashMap::new();
+    let mut sums = Vec::with_capacity(n);
+    for (column, class) in (0..).zip(&class) {
+        let next = first.len() as u32;
+        sums.push(first.entry(*class).or_insert((column, next)).1);
+    }
+    let empty = first.len() as u32;
+    for op in ops.iter_mut() {
+        // A class is added wherever its first column is.
+        let of_place = |place: usize| -> Vec<u32> {
+            let firsts = op.added_at(place).filter(|column| first[&class[*column as usize]].0 == *column);
+            firsts.map(|column| sums[column as usize]).collect()
+        };
+        let places: Vec<Vec<u32>> = (0..op.places()).map(of_place).collect();
+        let longest = places.iter().map(Vec::len).max().unwrap_or(0);
+        let sum = |cell: usize, place: usize| places[place].get(cell).copied().unwrap_or(empty);
+        match op {
+            Op::Ratio(cells) => *cells = (0..longest).map(|cell| [sum(cell, 0), sum(cell, 1)]).collect(),
+            Op::Function { width, columns, .. } => {
+                *columns = (0..longest)
+                    .flat_map(|cell| (0..*width).map(move |place| (cell, place)))
+                    .map(|(cell, place)| sum(cell, place))
+                    .collect();
+            }
+            _ => {}
+        }
+    }
+    (sums, empty as usize + 1)
+}
+
 /// Memory that a thread uses again for every block.
 #[derive(Default)]
 pub(crate) struct Buffers {
-    sums: Vec<[f32; LANES]>,
+    sums: Vec<Block>,
     values: Vec<[f64; LANES]>,
 }
 
@@ -208,5 +291,34 @@ mod tests {
         assert_eq!(points[8..10], [5.0, 3.0]);
         assert_eq!(points[15], -1.0);
         assert!(points[10..15].iter().chain(&points[16..]).all(|x| x.is_nan()));
+    }
+
+    /// Two cells pooled and alone, a column twice in one sum, sums of different numbers of columns.
+    #[test]
+    fn what_is_only_added_together_is_one_sum() {
+        let mut columns = Columns::default();
+        let ids: Vec<ColumnId> = (0..8).map(|at| columns.insert(&[(at, 1.0 + f64::from(at))])).collect();
+        let difference: Function = Arc::new(|sums| sums[0] - 10.0 * sums[1]);
+        let ops = vec![
+            Op::Ratio(vec![[0, 1], [2, 3], [4, 3]]),
+            Op::Ratio(vec![[0, 1]]),
+            Op::Function { function: difference, width: 2, columns: vec![5, 6, 7, 6] },
+        ];
+        let mut rewritten = ops.clone();
+        let (sums, n) = merged(&mut rewritten, 8);
+        // 2 and 4 are one sum, 5 and 7 another; 3 and 6 are added twice.
+        assert_eq!((sums, n), (vec![0, 1, 2, 3, 2, 4, 5, 4], 7));
+        let Op::Ratio(cells) = &rewritten[0] else { unreachable!() };
+        assert_eq!(cells, &[[0, 1], [2, 3], [6, 3]]);
+        let Op::Function { columns: of_function, .. } = &rewritten[2] else { unreachable!() };
+        assert_eq!(of_function, &[4, 5, 6, 5]);
+        let whole = Program::of_totals(&columns, &ids, ops.clone(), vec![0, 1, 2]).points();
+        assert_eq!(whole, [(1.0 + 3.0 + 5.0) / (2.0 + 4.0 + 4.0), 0.5, 6.0 + 8.0 - 10.0 * 14.0]);
+        let program = Program::new(&columns, &ids, ops, vec![0, 1, 2]);
+        assert_eq!(program.points(), whole);
+        let weights = vec![vec![[1.0; LANES]; 8], vec![[2.0; LANES]; 8]];
+        let found = program.replicates(&weights, &mut Buffers::default());
+        assert_eq!(found[0].iter().map(|row| row[5]).collect::<Vec<_>>(), whole);
+        assert_eq!(found[1].iter().map(|row| row[5]).collect::<Vec<_>>(), [whole[0], whole[1], 2.0 * whole[2]]);
     }
 }

@@ -3,8 +3,12 @@
 use rayon::prelude::*;
 
 use crate::LANES;
-use crate::clusters::{Clusters, Scheme};
+use crate::clusters::Clusters;
+use crate::draws::Draws;
 use crate::program::{Buffers, Program};
+
+/// Blocks that a thread multiplies side by side.
+const TOGETHER: usize = 4;
 
 /// How far each replicate of each number lies from the number itself, NaN where it is undefined.
 ///
@@ -32,31 +36,40 @@ impl Replicates {
     }
 }
 
-/// Evaluates a program on `n` resamples (for the jackknife: one per cluster); `done(k)` is called after k
+/// How replicates weigh clusters.
+#[derive(Debug, Clone, Copy)]
+pub enum Scheme<'a> {
+    Bootstrap(&'a Draws),
+    Jackknife(&'a Clusters),
+}
+
+impl Scheme<'_> {
+    fn weights(self, first: usize, out: &mut Vec<[f32; LANES]>) {
+        match self {
+            Scheme::Bootstrap(draws) => draws.weights(first, out),
+            Scheme::Jackknife(clusters) => clusters.jackknife(first, out),
+        }
+    }
+}
+
+/// Evaluates a program on `n` resamples (for the jackknife: one per group); `done(k)` is called after k
 /// more of them. The result depends on neither threads nor, but for its length, on `n`.
-pub fn resample(
-    program: &Program,
-    clusters: &Clusters,
-    scheme: Scheme,
-    n: usize,
-    done: &mut dyn FnMut(u64),
-) -> Replicates {
+pub fn resample(program: &Program, scheme: Scheme<'_>, n: usize, done: &mut dyn FnMut(u64)) -> Replicates {
     let points = program.points();
     let mut deviations = vec![f32::NAN; program.n_wanted() * n];
     let starts: Vec<usize> = (0..n).step_by(LANES).collect();
     // A few blocks at a time, so that progress can be told from this thread and blocks need little memory.
-    for blocks in starts.chunks(4 * rayon::current_num_threads().max(1)) {
+    for blocks in starts.chunks(2 * TOGETHER * rayon::current_num_threads().max(1)) {
         let computed: Vec<Vec<[f64; LANES]>> = blocks
-            .par_iter()
+            .par_chunks(TOGETHER)
             .map_init(
-                || (Buffers::default(), Vec::new()),
-                |(buffers, weights), first| {
-                    clusters.weights(scheme, *first, n, weights);
-                    let mut kept = Vec::new();
-                    program.replicates(weights, buffers, &mut kept);
-                    kept
+                || (Buffers::default(), vec![Vec::new(); TOGETHER]),
+                |(buffers, weights), starts| {
+                    starts.iter().zip(weights.iter_mut()).for_each(|(first, weights)| scheme.weights(*first, weights));
+                    program.replicates(&weights[..starts.len()], buffers)
                 },
             )
+            .flatten_iter()
             .collect();
         let first = blocks[0];
         let width = (n - first).min(blocks.len() * LANES);

@@ -1,5 +1,7 @@
 //! What replicates of one number say.
 
+use std::borrow::Cow;
+
 use crate::clusters::Clusters;
 
 /// Share of replicates that may be undefined before they say nothing.
@@ -10,67 +12,122 @@ pub fn differences(a: &[f32], b: &[f32]) -> Vec<f32> {
     a.iter().zip(b).map(|(a, b)| a - b).collect()
 }
 
-/// Replicates of one number, those that are defined, as deviations from it.
-#[derive(Debug, Clone)]
-pub struct Summary {
-    deviations: Vec<f32>,
-    /// Standard deviation (n − 1) around their mean.
-    pub sd: f64,
-    /// Share below the number itself, half of those that equal it included.
-    pub below: f64,
+/// Partial sums that do not wait for each other; their number is part of the result's last bits.
+const APART: usize = 16;
+/// Fewer values than this are searched as a whole for an order statistic.
+const MANY: usize = 2_000;
+/// Otherwise one in so many tells where to search.
+const SAMPLED: usize = 16;
+
+/// Σ term(x), the same on every processor.
+#[inline]
+fn sum(values: &[f32], term: impl Fn(f64) -> f64) -> f64 {
+    let mut sums = [0.0f64; APART];
+    let (chunks, rest) = values.as_chunks::<APART>();
+    for chunk in chunks {
+        for (sum, x) in sums.iter_mut().zip(chunk) {
+            *sum += term(f64::from(*x));
+        }
+    }
+    for (sum, x) in sums.iter_mut().zip(rest) {
+        *sum += term(f64::from(*x));
+    }
+    sums.iter().sum()
 }
 
-impl Summary {
+/// How many values are as asked.
+#[inline]
+fn count(values: &[f32], asked: impl Fn(f32) -> bool) -> usize {
+    // Short sums of narrow numbers fill vector registers.
+    values.chunks(4_096).map(|chunk| chunk.iter().map(|x| u32::from(asked(*x))).sum::<u32>() as usize).sum()
+}
+
+/// Replicates of one number, those that are defined, as deviations from it.
+#[derive(Debug, Clone)]
+pub struct Summary<'a> {
+    deviations: Cow<'a, [f32]>,
+    /// Standard deviation (n − 1) around their mean.
+    pub sd: f64,
+}
+
+impl<'a> Summary<'a> {
     /// `None` where too many replicates are undefined, or where all agree: then resampling says nothing.
-    pub fn new(deviations: &[f32]) -> Option<Self> {
-        let defined: Vec<f32> = deviations.iter().copied().filter(|x| !x.is_nan()).collect();
-        let undefined = (deviations.len() - defined.len()) as f64;
-        if defined.len() < 2 || undefined > MAX_UNDEFINED * deviations.len() as f64 {
+    pub fn new(deviations: &'a [f32]) -> Option<Self> {
+        let undefined = count(deviations, f32::is_nan);
+        let n = deviations.len() - undefined;
+        if n < 2 || undefined as f64 > MAX_UNDEFINED * deviations.len() as f64 {
             return None;
         }
-        let n = defined.len() as f64;
-        let (mut sum, mut squares) = (0.0, 0.0);
-        for x in &defined {
-            sum += f64::from(*x);
-        }
-        let mean = sum / n;
-        for x in &defined {
-            squares += (f64::from(*x) - mean).powi(2);
-        }
-        let sd = (squares / (n - 1.0)).sqrt();
+        let deviations = match undefined {
+            0 => Cow::Borrowed(deviations),
+            _ => deviations.iter().copied().filter(|x| !x.is_nan()).collect(),
+        };
+        let mean = sum(&deviations, |x| x) / n as f64;
+        let squares = sum(&deviations, |x| (x - mean) * (x - mean));
+        let sd = (squares / (n as f64 - 1.0)).sqrt();
+        (sd > 1e-9).then_some(Self { deviations, sd })
+    }
+
+    /// Share below the number itself, half of those that equal it included.
+    pub fn below(&self) -> f64 {
         // Sums are f32: a replicate that equals the number may miss it by rounding.
-        let same = (1e-5 * sd) as f32;
-        if sd.is_nan() || sd <= 1e-9 {
-            return None;
-        }
-        let (mut below, mut equal) = (0usize, 0usize);
-        for x in &defined {
-            below += usize::from(*x < -same);
-            equal += usize::from(x.abs() <= same);
-        }
-        Some(Self { sd, below: (below as f64 + 0.5 * equal as f64) / n, deviations: defined })
+        let same = (1e-5 * self.sd) as f32;
+        let below = count(&self.deviations, |x| x < -same);
+        let equal = count(&self.deviations, |x| x.abs() <= same);
+        (below as f64 + 0.5 * equal as f64) / self.deviations.len() as f64
     }
 
     /// q-quantiles of the deviations, in the order asked, by linear interpolation (Hyndman and Fan's type 7).
-    pub fn quantiles<const K: usize>(&mut self, levels: [f64; K]) -> [f64; K] {
+    pub fn quantiles<const K: usize>(&self, levels: [f64; K]) -> [f64; K] {
         levels.map(|level| self.quantile(level))
     }
 
-    fn quantile(&mut self, level: f64) -> f64 {
+    fn quantile(&self, level: f64) -> f64 {
         let last = self.deviations.len() - 1;
         let at = level.clamp(0.0, 1.0) * last as f64;
         let low = (at.floor() as usize).min(last);
-        let (_, value, above) = self.deviations.select_nth_unstable_by(low, f32::total_cmp);
-        let value = f64::from(*value);
-        let next = above.iter().copied().fold(f32::INFINITY, f32::min);
-        if next.is_finite() { value + (f64::from(next) - value) * (at - low as f64) } else { value }
+        let (value, next) = self.neighbours(low);
+        if next.is_finite() { value + (next - value) * (at - low as f64) } else { value }
+    }
+
+    /// The values of a rank and of the one after it (infinity after the last). A sample says beyond which value the nearer
+    /// tail reaches far enough, and only the tail is searched.
+    fn neighbours(&self, rank: usize) -> (f64, f64) {
+        let n = self.deviations.len();
+        let from_above = rank > n / 2;
+        let needed = if from_above { n - rank } else { (rank + 2).min(n) };
+        let mut tail = self.tail(needed, from_above).unwrap_or_else(|| self.deviations.to_vec());
+        let rank = if from_above { tail.len() - (n - rank) } else { rank };
+        let (_, value, above) = tail.select_nth_unstable_by(rank, f32::total_cmp);
+        (f64::from(*value), f64::from(above.iter().copied().fold(f32::INFINITY, f32::min)))
+    }
+
+    /// At least `needed` of the smallest or largest values, and all as small or large; `None` where the sample misses them.
+    fn tail(&self, needed: usize, from_above: bool) -> Option<Vec<f32>> {
+        let n = self.deviations.len();
+        let mut sample: Vec<f32> = self.deviations.iter().step_by(SAMPLED).copied().collect();
+        let aim = needed * 5 / (4 * SAMPLED) + 8;
+        if n < MANY || aim >= sample.len() {
+            return None;
+        }
+        let place = if from_above { sample.len() - 1 - aim } else { aim };
+        let bound = *sample.select_nth_unstable_by(place, f32::total_cmp).1;
+        let mut tail = vec![0.0; n];
+        let mut kept = 0;
+        // Written always and counted where it is wanted: a branch would often be guessed wrong.
+        for x in self.deviations.iter() {
+            tail[kept] = *x;
+            kept += usize::from(if from_above { *x >= bound } else { *x <= bound });
+        }
+        tail.truncate(kept);
+        (kept >= needed).then_some(tail)
     }
 
     /// Two-sided p of a statistic in standard deviations: how often resampling alone moves the number as far,
     /// the number itself counted in (Davison and Hinkley 1997, section 4.4).
     pub fn p_of(&self, statistic: f64) -> f64 {
         let far = ((statistic.abs() - 1e-5) * self.sd) as f32;
-        let reached = self.deviations.iter().filter(|x| x.abs() >= far).count();
+        let reached = count(&self.deviations, |x| x.abs() >= far);
         (1 + reached) as f64 / (1 + self.deviations.len()) as f64
     }
 }
@@ -93,13 +150,10 @@ impl Jackknife {
         for (n_clusters, range) in clusters.groups_by_stratum().filter(|(_, range)| range.len() > 1) {
             let values = &deviations[range];
             let n = values.len() as f64;
-            let mean = values.iter().map(|x| f64::from(*x)).sum::<f64>() / n;
-            let mut own = 0.0;
-            for value in values {
-                let l = (n - 1.0) * (mean - f64::from(*value)) / n;
-                own += l * l;
-                cubes += l * l * l;
-            }
+            let mean = sum(values, |x| x) / n;
+            let l = |value: f64| (n - 1.0) * (mean - value) / n;
+            let own = sum(values, |x| l(x).powi(2));
+            cubes += sum(values, |x| l(x).powi(3));
             squares += own;
             shares += own * own / (n_clusters as f64 - 1.0);
         }
@@ -114,13 +168,40 @@ mod tests {
 
     #[test]
     fn by_hand() {
-        let mut summary = Summary::new(&[0.0, 3.0, 1.0, 2.0, -1.0]).unwrap();
-        assert_eq!(summary.below, 0.3);
+        let summary = Summary::new(&[0.0, 3.0, 1.0, 2.0, -1.0]).unwrap();
+        assert_eq!(summary.below(), 0.3);
         assert!((summary.sd - 2.5f64.sqrt()).abs() < 1e-12);
         assert_eq!(summary.quantiles([0.0, 0.5, 0.625, 1.0]), [-1.0, 1.0, 1.5, 3.0]);
         // |deviation| ≥ 2: two of five, and the number itself.
         assert_eq!(summary.p_of(2.0 / summary.sd), 3.0 / 6.0);
         assert_eq!(summary.p_of(-9.0), 1.0 / 6.0);
+    }
+
+    /// Skewed, with many equal values, with undefined ones: what a whole sort gives.
+    #[test]
+    fn order_statistics_are_those_of_sorted_values() {
+        let mut state = 7u32;
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / (1 << 24) as f32
+        };
+        let skewed: Vec<f32> = (0..10_000).map(|_| next().powi(8)).collect();
+        let coarse: Vec<f32> = (0..10_000).map(|_| (next() * 7.0).floor()).collect();
+        let rising: Vec<f32> = (0..3_000).map(|i| i as f32).collect();
+        let holes: Vec<f32> = (0..4_000).map(|i| if i % 50 == 0 { f32::NAN } else { next() }).collect();
+        // Every sampled value is large, so the sample misses the small ones.
+        let unlucky: Vec<f32> = (0..4_000).map(|i| if i % SAMPLED == 0 { 9.0 } else { next() }).collect();
+        for values in [skewed, coarse, rising, holes, unlucky] {
+            let summary = Summary::new(&values).unwrap();
+            let mut sorted: Vec<f32> = values.iter().copied().filter(|x| !x.is_nan()).collect();
+            sorted.sort_unstable_by(f32::total_cmp);
+            for level in [0.0, 1e-4, 0.003, 0.025, 0.3, 0.5, 0.51, 0.8, 0.975, 0.9999, 1.0] {
+                let at = level * (sorted.len() - 1) as f64;
+                let (low, high) = (sorted[at.floor() as usize], sorted[at.ceil() as usize]);
+                let exact = f64::from(low) + (f64::from(high) - f64::from(low)) * at.fract();
+                assert!((summary.quantiles([level])[0] - exact).abs() < 1e-12, "{level}");
+            }
+        }
     }
 
     #[test]

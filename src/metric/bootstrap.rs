@@ -15,9 +15,9 @@
 
 use rand::Rng;
 use rayon::prelude::*;
-use rmbench_resampling::LANES;
-use rmbench_resampling::clusters::{Clusters, Scheme};
-use rmbench_resampling::resample::{Replicates, resample};
+use rmbench_resampling::clusters::Clusters;
+use rmbench_resampling::draws::Draws;
+use rmbench_resampling::resample::{Replicates, Scheme, resample};
 use rmbench_resampling::summary::{Jackknife, Summary, differences};
 
 use crate::metric::Interval;
@@ -67,16 +67,19 @@ impl Kept {
         }
     }
 
-    /// How far a number with these replicates lies from 0, in standard errors on the normal scale; NaN
-    /// where resampling says nothing of it.
-    pub fn statistic(&self, point: f64, clusters: &Clusters) -> f64 {
+    /// How far a number with these replicates lies from 0, in standard errors on the normal scale, and the
+    /// standard error; NaN where resampling says nothing of it.
+    pub fn evidence(&self, point: f64, clusters: &Clusters) -> (f64, f64) {
         let found = Summary::new(&self.deviations).zip(Jackknife::new(&self.jackknife, clusters));
-        found.map_or(f64::NAN, |(summary, jackknife)| statistic(point, summary.sd, &jackknife))
+        found.map_or((f64::NAN, f64::NAN), |(summary, jackknife)| {
+            (statistic(point, summary.sd, jackknife.freedom), summary.sd)
+        })
     }
 }
 
-fn statistic(point: f64, error: f64, jackknife: &Jackknife) -> f64 {
-    as_normal(point / error, jackknife.freedom.max(1.0))
+/// How far a number lies from 0, in standard errors on the normal scale.
+pub fn statistic(point: f64, error: f64, freedom: f64) -> f64 {
+    as_normal(point / error, freedom.max(1.0))
 }
 
 /// What was asked of a bootstrap, in the order of asking.
@@ -94,28 +97,31 @@ impl Bootstrap {
         [(); 4].map(|()| stream.next_u64())
     }
 
-    /// What a replicate, by its number, weighs each cluster.
-    pub fn weights(&self) -> impl Fn(u64) -> Vec<f32> + Sync + '_ {
-        let key = self.key();
-        move |r| self.clusters.weighed(key, r)
-    }
-
-    /// The same of [`LANES`] replicates from number `first` on, those below `n`: a row of lanes per cluster.
-    pub fn weights_side_by_side(&self, first: usize, n: usize) -> Vec<[f32; LANES]> {
-        let mut weights = Vec::new();
-        self.clusters.weights(Scheme::Bootstrap { key: self.key() }, first, n, &mut weights);
-        weights
+    /// What the replicates draw, for [`run_on`](Self::run_on) and statistics that see weights themselves.
+    pub fn draws(&self) -> Draws {
+        Draws::new(&self.clusters, self.key(), self.replicates)
     }
 
     /// All replicates of some numbers at once.
     pub fn replicates(&self, sheet: &Sheet, wanted: &[NodeId], done: &mut dyn FnMut(u64)) -> Replicates {
-        let scheme = Scheme::Bootstrap { key: self.key() };
-        resample(&sheet.program(wanted), &self.clusters, scheme, self.replicates, done)
+        resample(&sheet.program(wanted), Scheme::Bootstrap(&self.draws()), self.replicates, done)
     }
 
     /// Spreads of `wanted` numbers and the replicates of `kept` ones. `done(k)` is called after k more of all
     /// replicates, however many rounds they are computed in.
     pub fn run(&self, sheet: &Sheet, wanted: &[NodeId], kept: &[NodeId], done: &mut dyn FnMut(u64)) -> Resampled {
+        self.run_on(&self.draws(), sheet, wanted, kept, done)
+    }
+
+    /// The same with draws that are there already.
+    pub fn run_on(
+        &self,
+        draws: &Draws,
+        sheet: &Sheet,
+        wanted: &[NodeId],
+        kept: &[NodeId],
+        done: &mut dyn FnMut(u64),
+    ) -> Resampled {
         // Numbers in order of writing: neighbours share columns, and a round needs few of all.
         let mut nodes: Vec<NodeId> = wanted.iter().chain(kept).copied().collect();
         nodes.sort_unstable();
@@ -137,21 +143,24 @@ impl Bootstrap {
                 told = computed / n_rounds;
             };
             let program = sheet.program(round);
-            let scheme = Scheme::Bootstrap { key: self.key() };
-            let replicates = resample(&program, &self.clusters, scheme, self.replicates, &mut step);
+            let replicates = resample(&program, Scheme::Bootstrap(draws), self.replicates, &mut step);
             let n_groups = self.clusters.n_groups();
-            let jackknife = resample(&program, &self.clusters, Scheme::Jackknife, n_groups, &mut |_| {});
+            let jackknife = resample(&program, Scheme::Jackknife(&self.clusters), n_groups, &mut |_| {});
             let spread = |(k, node): (usize, &NodeId)| {
                 let asked = wanted_at[*node as usize] != usize::MAX;
                 asked.then(|| self.spread(&replicates, &jackknife, k)).flatten()
             };
-            let spreads: Vec<Option<Spread>> = round.par_iter().enumerate().map(spread).collect();
-            for (k, (node, spread)) in round.iter().zip(spreads).enumerate() {
+            let copy = |(k, node): (usize, &NodeId)| {
+                let asked = kept_at[*node as usize] != usize::MAX;
+                asked.then(|| Kept { deviations: replicates.of(k).to_vec(), jackknife: jackknife.of(k).to_vec() })
+            };
+            let answers: Vec<_> = round.par_iter().enumerate().map(|number| (spread(number), copy(number))).collect();
+            for (node, (spread, kept)) in round.iter().zip(answers) {
                 if let Some(place) = out.spreads.get_mut(wanted_at[*node as usize]) {
                     *place = spread;
                 }
-                if let Some(place) = out.kept.get_mut(kept_at[*node as usize]) {
-                    *place = Kept { deviations: replicates.of(k).to_vec(), jackknife: jackknife.of(k).to_vec() };
+                if let Some((place, kept)) = out.kept.get_mut(kept_at[*node as usize]).zip(kept) {
+                    *place = kept;
                 }
             }
         }
@@ -164,13 +173,13 @@ impl Bootstrap {
 
     fn spread(&self, replicates: &Replicates, jackknife: &Replicates, k: usize) -> Option<Spread> {
         let point = replicates.points()[k];
-        let mut summary = Summary::new(replicates.of(k))?;
+        let summary = Summary::new(replicates.of(k))?;
         let jackknife = Jackknife::new(jackknife.of(k), &self.clusters)?;
         let interval = match self.reading {
-            Reading::Percentile => percentile(point, &mut summary, &jackknife, self.level),
-            Reading::Bca => bca(point, &mut summary, &jackknife, self.level)?,
+            Reading::Percentile => percentile(point, &summary, &jackknife, self.level),
+            Reading::Bca => bca(point, &summary, &jackknife, self.level)?,
         };
-        let p_of_zero = summary.p_of(statistic(point, summary.sd, &jackknife));
+        let p_of_zero = summary.p_of(statistic(point, summary.sd, jackknife.freedom));
         Some(Spread { error: summary.sd, freedom: jackknife.freedom, interval, p_of_zero })
     }
 }
@@ -213,11 +222,12 @@ mod tests {
         let n = 70;
         let bootstrap = bootstrap(clusters, n, 11);
         let replicates = bootstrap.replicates(&sheet, &[mean], &mut |_| {});
+        let draws = bootstrap.draws();
         let mut undefined = 0;
         for (r, found) in replicates.of(0).iter().enumerate() {
             // Directly: the drawn clusters one by one, their rows added up, the formula written out.
             let mut drawn = Vec::new();
-            for (cluster, count) in bootstrap.clusters.draw(bootstrap.key(), r as u64).into_iter().enumerate() {
+            for (cluster, count) in draws.counts(r as u64).into_iter().enumerate() {
                 drawn.extend(std::iter::repeat_n(cluster as u32, count as usize));
             }
             assert_eq!(drawn.iter().filter(|c| **c < 3).count(), 2);

@@ -3,7 +3,7 @@
 use rmbench_resampling::summary::{Jackknife, Summary};
 
 use crate::metric::Interval;
-use crate::metric::gamma::normal_cdf;
+use crate::metric::normal::{normal_cdf, normal_quantile};
 use crate::metric::student::from_normal;
 
 /// The q-quantile of sorted values by linear interpolation (NumPy's default, Hyndman and Fan's type 7).
@@ -43,14 +43,14 @@ fn tails(jackknife: &Jackknife, level: f64) -> [f64; 2] {
 }
 
 /// The middle `level` of a number's replicates, expanded for few degrees of freedom.
-pub fn percentile(point: f64, replicates: &mut Summary, jackknife: &Jackknife, level: f64) -> Interval {
+pub fn percentile(point: f64, replicates: &Summary<'_>, jackknife: &Jackknife, level: f64) -> Interval {
     let [low, high] = replicates.quantiles(tails(jackknife, level).map(normal_cdf));
     Interval { low: point + low, high: point + high, level }
 }
 
 /// The BCa interval, expanded likewise; `None` where the number lies outside all its replicates.
-pub fn bca(point: f64, replicates: &mut Summary, jackknife: &Jackknife, level: f64) -> Option<Interval> {
-    let bias = normal_quantile(replicates.below);
+pub fn bca(point: f64, replicates: &Summary<'_>, jackknife: &Jackknife, level: f64) -> Option<Interval> {
+    let bias = normal_quantile(replicates.below());
     let levels = tails(jackknife, level).map(|tail| {
         let z = bias + tail;
         normal_cdf(bias + z / (1.0 - jackknife.acceleration * z))
@@ -76,49 +76,6 @@ pub fn wilson(share: f64, n: f64, level: f64) -> Option<Interval> {
     let low = if share <= 0.0 { 0.0 } else { (centre - half).max(0.0) };
     let high = if share >= 1.0 { 1.0 } else { (centre + half).min(1.0) };
     Some(Interval { low, high, level })
-}
-
-/// z with Φ(z) = p: Acklam's rational approximation and one step of Halley's method, good to 1e-13.
-pub fn normal_quantile(p: f64) -> f64 {
-    const A: [f64; 6] = [
-        -3.969683028665376e1,
-        2.209460984245205e2,
-        -2.759285104469687e2,
-        1.38357751867269e2,
-        -3.066479806614716e1,
-        2.506628277459239,
-    ];
-    const B: [f64; 5] =
-        [-5.447609879822406e1, 1.615858368580409e2, -1.556989798598866e2, 6.680131188771972e1, -1.328068155288572e1];
-    const C: [f64; 6] = [
-        -7.784894002430293e-3,
-        -3.223964580411365e-1,
-        -2.400758277161838,
-        -2.549732539343734,
-        4.374664141464968,
-        2.938163982698783,
-    ];
-    const D: [f64; 4] = [7.784695709041462e-3, 3.224671290700398e-1, 2.445134137142996, 3.754408661907416];
-    if p <= 0.0 {
-        return f64::NEG_INFINITY;
-    }
-    if p >= 1.0 {
-        return f64::INFINITY;
-    }
-    let horner = |coefficients: &[f64], x: f64| coefficients.iter().fold(0.0, |sum, c| sum * x + c);
-    let tail = |q: f64| horner(&C, q) / (horner(&D, q) * q + 1.0);
-    let guess = if p < 0.02425 {
-        tail((-2.0 * p.ln()).sqrt())
-    } else if p > 1.0 - 0.02425 {
-        -tail((-2.0 * (1.0 - p).ln()).sqrt())
-    } else {
-        let q = p - 0.5;
-        let r = q * q;
-        horner(&A, r) * q / (horner(&B, r) * r + 1.0)
-    };
-    let error = normal_cdf(guess) - p;
-    let step = error * (2.0 * std::f64::consts::PI).sqrt() * (guess * guess / 2.0).exp();
-    guess - step / (1.0 + guess * step / 2.0)
 }
 
 #[cfg(test)]

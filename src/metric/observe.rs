@@ -1,6 +1,6 @@
 //! What each unit of a cell adds to a metric's sums, for one run.
 
-pub use rmbench_contributions::observe::{NO_LABEL, Observed, cross, shared};
+pub use rmbench_contributions::observe::{NO_LABEL, Observed, cross, paired_labels, shared};
 pub use rmbench_contributions::sources::{LOSS, TIE, WIN};
 
 use rayon::prelude::*;

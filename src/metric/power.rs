@@ -1,6 +1,6 @@
 //! What a comparison could have found, and what dependence costs.
 
-use crate::metric::interval::normal_quantile;
+use crate::metric::normal::normal_quantile;
 
 /// Chance of finding a true difference of the minimum detectable size.
 pub const POWER: f64 = 0.8;

@@ -15,41 +15,6 @@ pub fn rank_interval(run: usize, n: usize, better: &Better<'_>) -> (usize, usize
     (1 + above, n - below)
 }
 
-/// Share of replicates in which each run is the best; runs that share the best value share the replicate.
-/// `values[run]` are replicates of the same draws. Replicates in which a run is undefined are left out.
-/// `None` where more than one in twenty is.
-pub fn chance_of_best(values: &[Vec<f64>]) -> Option<Vec<f64>> {
-    let n = values.first()?.len();
-    let mut wins = vec![0.0; values.len()];
-    let mut counted = 0usize;
-    let mut best = Vec::new();
-    for replicate in 0..n {
-        let mut highest = f64::NEG_INFINITY;
-        let mut defined = true;
-        best.clear();
-        for (run, own) in values.iter().enumerate() {
-            let value = own[replicate];
-            defined &= !value.is_nan();
-            // Replicates are f32 deviations: what differs by rounding is equal.
-            if value > highest + 1e-8 {
-                best.clear();
-            }
-            if value >= highest - 1e-8 {
-                best.push(run);
-                highest = highest.max(value);
-            }
-        }
-        if defined {
-            counted += 1;
-            for run in &best {
-                wins[*run] += 1.0 / best.len() as f64;
-            }
-        }
-    }
-    let enough = counted > 0 && (n - counted) as f64 <= rmbench_resampling::summary::MAX_UNDEFINED * n as f64;
-    enough.then(|| wins.into_iter().map(|wins| wins / counted as f64).collect())
-}
-
 /// Tie groups of runs that are given best first: each a list of runs no two of which differ significantly,
 /// none contained in another, ordered by their best member.
 pub fn tie_groups(n: usize, differ: &dyn Fn(usize, usize) -> bool) -> Vec<Vec<usize>> {
@@ -142,13 +107,5 @@ mod tests {
                 assert_eq!(share, !differ(*a, *b), "{pattern:b}");
             }
         }
-    }
-
-    #[test]
-    fn a_shared_best_is_shared() {
-        let values = vec![vec![1.0, 2.0, 3.0, 1.0], vec![1.0, 1.0, 3.0, 4.0], vec![0.0; 4]];
-        assert_eq!(chance_of_best(&values), Some(vec![0.5, 0.5, 0.0]));
-        assert_eq!(chance_of_best(&[vec![f64::NAN, 1.0]]), None);
-        assert_eq!(chance_of_best(&[]), None);
     }
 }

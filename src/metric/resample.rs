@@ -11,6 +11,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use rmbench_resampling::LANES;
 use rmbench_resampling::columns::ColumnId;
+use rmbench_resampling::draws::Draws;
 
 use crate::metric::Interval;
 use crate::metric::bootstrap::Bootstrap;
@@ -38,6 +39,7 @@ type SideBySide<'a> = dyn Fn(&[[f32; LANES]]) -> Vec<[f64; LANES]> + Sync + 'a;
 /// How resampling is done: for one benchmark, by all of its analyses alike.
 pub struct Plan {
     bootstrap: Bootstrap,
+    draws: Draws,
     /// Runs that each analysis looks at.
     n_runs: usize,
     pub seed: u64,
@@ -112,7 +114,7 @@ impl Numbers<'_> {
         let few = bootstrap.clusters.len() < MIN_CLUSTERS;
         let spreads = match few {
             true => vec![None; self.wanted.len()],
-            false => bootstrap.run(&self.sheet, &self.wanted, &[], &mut |_| {}).spreads,
+            false => bootstrap.run_on(&self.plan.draws, &self.sheet, &self.wanted, &[], &mut |_| {}).spreads,
         };
         let found = |(node, spread): (&NodeId, Option<crate::metric::bootstrap::Spread>)| Found {
             point: points[*node as usize],
@@ -135,7 +137,7 @@ impl Answers {
 
 impl Plan {
     pub fn new(bootstrap: Bootstrap, n_runs: usize) -> Self {
-        Self { seed: bootstrap.seed, level: bootstrap.level, n_runs, bootstrap }
+        Self { draws: bootstrap.draws(), seed: bootstrap.seed, level: bootstrap.level, n_runs, bootstrap }
     }
 
     /// Numbers to be declared, of one run or of all together.
@@ -156,7 +158,9 @@ impl Plan {
         let n = self.affordable(steps);
         let of_block = |block: usize| {
             let first = block * LANES;
-            let values = statistic(&self.bootstrap.weights_side_by_side(first, n));
+            let mut weights = Vec::new();
+            self.draws.weights(first, &mut weights);
+            let values = statistic(&weights);
             let row = move |lane: usize| values.iter().map(|value| value[lane]).collect::<Vec<f64>>();
             (0..LANES.min(n - first)).map(row).collect::<Vec<_>>()
         };
@@ -167,11 +171,10 @@ impl Plan {
     /// Evaluates `statistic` on resampled clusters: it fills `width` values, NaN where undefined.
     pub fn run(&self, width: usize, steps: usize, statistic: &(dyn Fn(&[f32], &mut [f64]) + Sync)) -> Resampled {
         let n = self.affordable(steps);
-        let weights_of = self.bootstrap.weights();
         let rows: Vec<Vec<f64>> = (0..n as u64)
             .into_par_iter()
             .map(|replicate| {
-                let weights = weights_of(replicate);
+                let weights = self.draws.weighed(replicate);
                 let mut values = vec![f64::NAN; width];
                 statistic(&weights, &mut values);
                 values

@@ -31,11 +31,13 @@ use crate::benchmark::manifest::Manifest;
 use crate::lang::Lang;
 use crate::metric::Estimate;
 use crate::metric::design::Design;
+use crate::metric::resample::Plan;
 use crate::metric::sheet::NodeId;
 use crate::progress::Progress;
 use crate::provenance::RunInfo;
 use crate::table::item::{ItemTable, Symbol};
 
+use analyses::Context;
 use analysis::Analysis;
 use draft::{Draft, Resolver};
 
@@ -206,9 +208,7 @@ impl Findings {
             warnings: warnings::between_runs(&infos),
         };
         for here in &benchmarks {
-            progress.begin(&format!("resampling {}", here.name), options.replicates as u64, "replicates");
             findings.add(table, here, baseline, options, progress)?;
-            progress.finish();
         }
         describe::order_averages(&mut findings);
         Ok(findings)
@@ -222,6 +222,7 @@ impl Findings {
         options: &FindingOptions,
         progress: &mut dyn Progress,
     ) -> Result<(), FindingError> {
+        progress.begin(&format!("resampling {}", here.name), options.replicates as u64, "replicates");
         let design = Design::new(table, here.symbol, &here.manifest);
         let mut analysis = Analysis::new(table, &design, &here.manifest, here.name, options)?;
         analysis.scores();
@@ -239,14 +240,7 @@ impl Findings {
         self.benchmarks.push(describe::benchmark_info(&analysis, options));
         self.warnings.extend(analysis.warnings());
         self.equality.extend(analysis.tests_of_equality());
-        let of = (here.name, runs.as_slice());
-        let (details, protocols) = rayon::join(
-            || analyses::of_items(&analysis, options),
-            || protocols::protocols(table, &design, &here.manifest, of, options),
-        );
-        self.details.extend(details);
-        self.protocols.extend(protocols);
-        let Analysis { sheet, findings, differences, rankings, .. } = analysis;
+        let Analysis { protocol, sheet, findings, differences, rankings, .. } = analysis;
         let resampled = findings.iter().filter_map(Draft::resampled);
         let resampled = resampled.chain(differences.iter().filter_map(Draft::resampled));
         let resampled = resampled.chain(panel.iter().filter_map(Draft::resampled));
@@ -257,11 +251,32 @@ impl Findings {
         let compared = differences.iter().filter_map(Draft::resampled).filter(is_new);
         let kept = ranked.iter().copied().chain(compared).chain(analyses::nodes(&findings));
         let resolver = Resolver::new(&sheet, &options.bootstrap(&design), resampled, kept, progress);
-        self.details.extend(analyses::of_scores(&findings, &self.runs, &resolver, options));
+        let of_scores = analyses::of_scores(&findings, &self.runs, &resolver, options);
         self.rankings.extend(standing::rankings(&rankings, here.name, &resolver, options.level));
         self.differences.extend(standing::differences(differences, &resolver, options.level));
         self.findings.extend(findings.into_iter().map(|draft| draft::finding(resolver.resolve(draft))));
         self.panel.extend(panel.into_iter().map(|draft| panel::finding(resolver.resolve(draft))));
+        // Replicates of scores need much memory, analyses none of them.
+        drop(resolver);
+        progress.finish();
+
+        progress.begin(&format!("analysing {}", here.name), analyses::N_OF_ITEMS + 1, "analyses");
+        let context = Context {
+            table,
+            design: &design,
+            protocol: &protocol,
+            benchmark: here.name,
+            runs: &runs,
+            plan: Plan::new(options.bootstrap(&design), runs.len()),
+        };
+        let (details, protocols) = analyses::of_items(
+            &context,
+            || protocols::protocols(table, &design, &here.manifest, (here.name, &runs), options),
+            progress,
+        );
+        progress.finish();
+        self.details.extend(details.into_iter().chain(of_scores));
+        self.protocols.extend(protocols);
         Ok(())
     }
 }

@@ -12,7 +12,8 @@ use serde_json::Value;
 use crate::files::{self, FileError};
 use crate::lang::Lang;
 use crate::metric::Interval;
-use crate::metric::interval::{normal_quantile, wilson};
+use crate::metric::interval::wilson;
+use crate::metric::normal::normal_quantile;
 use crate::metric::student;
 use crate::report::findings::{About, Detail};
 

@@ -23,14 +23,17 @@ mod transfer;
 mod transfer_length;
 mod votes;
 
+use std::panic::resume_unwind;
+use std::sync::mpsc::channel;
+
 use rayon::prelude::*;
 
 use crate::metric::Protocol;
 use crate::metric::design::Design;
 use crate::metric::resample::Plan;
 use crate::metric::sheet::NodeId;
+use crate::progress::Progress;
 use crate::provenance::RunInfo;
-use crate::report::findings::analysis::Analysis;
 use crate::report::findings::detail::{About, Detail};
 use crate::report::findings::draft::{Draft, Resolver};
 use crate::report::findings::options::FindingOptions;
@@ -80,19 +83,35 @@ static OF_ITEMS: &[(&str, OfItems)] = &[
     ("studies", studies::studies),
 ];
 
-/// All analyses of one benchmark's items.
-pub fn of_items(analysis: &Analysis<'_>, options: &FindingOptions) -> Vec<Detail> {
-    let context = Context {
-        table: analysis.table,
-        design: analysis.design(),
-        protocol: &analysis.protocol,
-        benchmark: &analysis.benchmark,
-        runs: &analysis.runs,
-        plan: Plan::new(options.bootstrap(analysis.design()), analysis.runs.len()),
+/// How many analyses of items there are.
+pub const N_OF_ITEMS: u64 = OF_ITEMS.len() as u64;
+
+/// All analyses of one benchmark's items, and one more beside them. Side by side: what one does on one thread does not keep
+/// the others waiting. `progress` hears of each that is done.
+pub fn of_items<T: Send>(
+    context: &Context<'_>,
+    beside: impl FnOnce() -> T + Send,
+    progress: &mut dyn Progress,
+) -> (Vec<Detail>, T) {
+    let (done, told) = channel();
+    let analyse = move |of_items: &OfItems| {
+        let details = of_items(context);
+        // Nobody listens only where the receiver's thread has panicked.
+        let _ = done.send(());
+        details
     };
-    // Side by side: what one does on one thread does not keep the others waiting.
-    let found: Vec<Vec<Detail>> = OF_ITEMS.par_iter().map(|(_, of_items)| of_items(&context)).collect();
-    found.into_iter().flatten().collect()
+    std::thread::scope(|scope| {
+        let work = scope.spawn(move || {
+            rayon::join(
+                || OF_ITEMS.par_iter().map(|(_, of_items)| analyse(of_items)).collect::<Vec<Vec<Detail>>>(),
+                beside,
+            )
+        });
+        told.iter().for_each(|()| progress.advance(1));
+        let (details, beside) = work.join().unwrap_or_else(|panic| resume_unwind(panic));
+        progress.advance(1);
+        (details.into_iter().flatten().collect(), beside)
+    })
 }
 
 /// Scores of single languages: what analyses over languages start from.

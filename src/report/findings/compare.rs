@@ -2,8 +2,8 @@
 
 use crate::lang::Lang;
 use crate::metric::agreement::kappa_of_outcomes;
-use crate::metric::design::{Cell, among, clusters_of};
-use crate::metric::observe::NO_LABEL;
+use crate::metric::design::{among, clusters_of};
+use crate::metric::observe::paired_labels;
 use crate::metric::outcome::Evidence;
 use crate::metric::score_of;
 use crate::metric::sheet::Finish;
@@ -169,7 +169,9 @@ impl Analysis<'_> {
                 let (Some(here), Some(there)) = (design.cell(subset, lang), design.english(subset)) else { continue };
                 let label = &self.labels[run];
                 let (cell, other) = (&design.cells[here], &design.cells[there]);
-                for (cluster, kind) in paired_labels(cell, &label[here], other, &label[there], design.n_clusters) {
+                for (cluster, kind) in
+                    paired_labels(&cell.units, &label[here], &other.units, &label[there], design.n_clusters)
+                {
                     kinds[usize::from(kind)].push((cluster, 1.0));
                 }
             }
@@ -185,29 +187,4 @@ impl Analysis<'_> {
             self.findings.push(Draft { of, node, method, n, n_missing: 0, why: None });
         }
     }
-}
-
-/// (cluster, 3 · label here + label in English) of clusters with exactly one labelled unit on both sides.
-fn paired_labels(
-    here: &Cell,
-    labels_here: &[u8],
-    there: &Cell,
-    labels_there: &[u8],
-    n_clusters: usize,
-) -> Vec<(u32, u8)> {
-    const SEVERAL: u8 = NO_LABEL - 1;
-    let by_cluster = |cell: &Cell, labels: &[u8]| {
-        let mut found = vec![NO_LABEL; n_clusters];
-        for (unit, label) in cell.units.iter().zip(labels).filter(|(_, label)| **label != NO_LABEL) {
-            let place = &mut found[unit.cluster as usize];
-            *place = if *place == NO_LABEL { *label } else { SEVERAL };
-        }
-        found
-    };
-    let (here, there) = (by_cluster(here, labels_here), by_cluster(there, labels_there));
-    let pairs = here.into_iter().zip(there).enumerate();
-    pairs
-        .filter(|(_, (a, b))| *a < SEVERAL && *b < SEVERAL)
-        .map(|(cluster, (a, b))| (cluster as u32, 3 * a + b))
-        .collect()
 }

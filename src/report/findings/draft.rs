@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use rmbench_resampling::clusters::Clusters;
+use rmbench_resampling::stepdown::Deviations;
 
 use crate::metric::bootstrap::{Bootstrap, Kept, Spread};
 use crate::metric::interval::wilson;
@@ -57,6 +58,25 @@ pub struct Resolved<T> {
     pub spread: Option<Spread>,
 }
 
+/// Replicates of a number, or of the two whose difference it is.
+#[derive(Clone, Copy)]
+pub struct Replicated<'a> {
+    own: &'a Kept,
+    less: Option<&'a Kept>,
+}
+
+impl<'a> Replicated<'a> {
+    pub fn whole(&self) -> Cow<'a, Kept> {
+        self.less.map_or(Cow::Borrowed(self.own), |less| Cow::Owned(self.own.minus(less)))
+    }
+
+    /// The deviations, computed where they are read.
+    pub fn deviations(&self) -> Deviations<'a> {
+        let own = &self.own.deviations;
+        self.less.map_or(Deviations::Of(own), |less| Deviations::Difference(own, &less.deviations))
+    }
+}
+
 /// Points and intervals of all drafts from one set of replicates.
 pub struct Resolver<'a> {
     sheet: &'a Sheet,
@@ -101,18 +121,18 @@ impl<'a> Resolver<'a> {
     }
 
     /// A number's replicates: kept, or the difference of two kept ones.
-    pub fn replicates(&self, node: NodeId) -> Option<Cow<'_, Kept>> {
-        if let Some(kept) = self.kept.get(&node) {
-            return Some(Cow::Borrowed(kept));
+    pub fn replicates(&self, node: NodeId) -> Option<Replicated<'_>> {
+        if let Some(own) = self.kept.get(&node) {
+            return Some(Replicated { own, less: None });
         }
         let (a, b) = self.sheet.operands(node)?;
-        Some(Cow::Owned(self.kept.get(&a)?.minus(self.kept.get(&b)?)))
+        Some(Replicated { own: self.kept.get(&a)?, less: Some(self.kept.get(&b)?) })
     }
 
     /// A number's point and its value in every replicate, where these were kept.
     pub fn values(&self, node: NodeId) -> Option<(f64, Vec<f32>)> {
         let point = self.points[node as usize]?;
-        let kept = self.replicates(node)?;
+        let kept = self.replicates(node)?.whole();
         Some((point, kept.deviations.iter().map(|x| (point + f64::from(*x)) as f32).collect()))
     }
 

@@ -1,17 +1,17 @@
 //! After resampling: p adjusted within their families, and rankings.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
 use rayon::prelude::*;
-use rmbench_resampling::stepdown::{Member, adjusted};
+use rmbench_resampling::best::{Contender, chance_of_best};
+use rmbench_resampling::stepdown::{Deviations, Member, adjusted};
 
-use crate::metric::bootstrap::Kept;
+use crate::metric::bootstrap::statistic;
 use crate::metric::multiplicity::{benjamini_hochberg, holm};
 use crate::metric::power::minimum_detectable_effect;
-use crate::metric::ranking::{chance_of_best, letters, rank_interval, tie_groups};
+use crate::metric::ranking::{letters, rank_interval, tie_groups};
 use crate::metric::sheet::NodeId;
-use crate::report::findings::draft::{Draft, Resolver};
+use crate::report::findings::draft::{Draft, Replicated, Resolver};
 use crate::report::findings::pairs::RankingDraft;
 use crate::report::findings::{Languages, PairedDifference, Rank, Ranking, Scope};
 
@@ -30,24 +30,27 @@ pub fn differences(drafts: Vec<Draft<PairedDifference>>, resolver: &Resolver<'_>
     let nodes: Vec<Option<NodeId>> = drafts.iter().map(|draft| draft.node).collect();
     let mut families: HashMap<(bool, Option<String>), Vec<usize>> = HashMap::new();
     let mut out: Vec<PairedDifference> = Vec::with_capacity(drafts.len());
+    let mut evidence: Vec<(f64, f64)> = Vec::with_capacity(drafts.len());
     for draft in drafts {
         let resolved = resolver.resolve(draft);
         let mut difference = PairedDifference { estimate: resolved.estimate, why: resolved.why, ..resolved.of };
+        // In families a number is as far from 0 as its own test says.
+        let point = difference.estimate.map_or(f64::NAN, |estimate| estimate.point);
         if let Some(spread) = resolved.spread {
+            evidence.push((statistic(point, spread.error, spread.freedom), spread.error));
             difference.tests.error = Some(spread.error);
             difference.tests.p = Some(spread.p_of_zero);
             difference.tests.detectable = Some(minimum_detectable_effect(spread.error, level));
             families.entry(family(&difference)).or_default().push(out.len());
+        } else {
+            evidence.push((f64::NAN, f64::NAN));
         }
         out.push(difference);
     }
     let adjust = |members: Vec<usize>| {
         let p: Vec<f64> = members.iter().filter_map(|at| out[*at].tests.p).collect();
-        let replicates: Vec<_> =
-            members.iter().map(|at| nodes[*at].and_then(|node| resolver.replicates(node))).collect();
-        let point = |at: &usize| out[*at].estimate.map_or(f64::NAN, |e| e.point);
-        let family = members.iter().zip(&replicates).map(|(at, replicates)| member(point(at), replicates, resolver));
-        let family: Vec<Member<'_>> = family.collect();
+        let replicates = |at: &usize| nodes[*at].and_then(|node| resolver.replicates(node));
+        let family: Vec<Member<'_>> = members.iter().map(|at| member(evidence[*at], replicates(at))).collect();
         (holm(&p), benjamini_hochberg(&p), adjusted(&family), members)
     };
     let found: Vec<_> = families.into_values().collect::<Vec<_>>().into_par_iter().map(adjust).collect();
@@ -64,10 +67,10 @@ pub fn differences(drafts: Vec<Draft<PairedDifference>>, resolver: &Resolver<'_>
 }
 
 /// A number without replicates is no member of its family.
-fn member<'a>(point: f64, replicates: &'a Option<Cow<'_, Kept>>, resolver: &Resolver<'_>) -> Member<'a> {
+fn member((statistic, sd): (f64, f64), replicates: Option<Replicated<'_>>) -> Member<'_> {
     match replicates {
-        Some(kept) => Member { statistic: kept.statistic(point, &resolver.clusters), deviations: &kept.deviations },
-        None => Member { statistic: f64::NAN, deviations: &[] },
+        Some(found) => Member { statistic, sd, deviations: found.deviations() },
+        None => Member { statistic: f64::NAN, sd: f64::NAN, deviations: Deviations::Of(&[]) },
     }
 }
 
@@ -79,10 +82,13 @@ pub fn rankings(drafts: &[RankingDraft], benchmark: &str, resolver: &Resolver<'_
 fn ranking(draft: &RankingDraft, benchmark: &str, resolver: &Resolver<'_>, level: f64) -> Ranking {
     let n = draft.runs.len();
     let nodes: Vec<NodeId> = draft.pairs.iter().filter_map(|(.., node)| *node).collect();
-    let replicates: Vec<_> = nodes.iter().map(|node| resolver.replicates(*node)).collect();
     let points: Vec<f64> = nodes.iter().map(|node| resolver.point(*node).unwrap_or(f64::NAN)).collect();
-    let members: Vec<Member<'_>> =
-        points.iter().zip(&replicates).map(|(point, replicates)| member(*point, replicates, resolver)).collect();
+    let tested = |(node, point): (&NodeId, &f64)| {
+        let replicates = resolver.replicates(*node);
+        let evidence = replicates.map(|found| found.whole().evidence(*point, &resolver.clusters));
+        member(evidence.unwrap_or((f64::NAN, f64::NAN)), replicates)
+    };
+    let members: Vec<Member<'_>> = nodes.par_iter().zip(&points).map(tested).collect();
     // better[a][b]: a is significantly better than b. A pair without a test is not told apart.
     let mut better = vec![vec![false; n]; n];
     for ((i, j, _), (p, point)) in
@@ -97,15 +103,13 @@ fn ranking(draft: &RankingDraft, benchmark: &str, resolver: &Resolver<'_>, level
     let scores: Vec<f64> = draft.runs.iter().map(|(_, node)| resolver.point(*node).unwrap_or(f64::NAN)).collect();
     let mut order: Vec<usize> = (0..n).collect();
     order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
-    let replicates: Option<Vec<Vec<f64>>> = draft
-        .runs
-        .iter()
-        .zip(&scores)
-        .map(|((_, node), score)| {
-            Some(resolver.replicates(*node)?.deviations.iter().map(|d| score + f64::from(*d)).collect())
-        })
-        .collect();
-    let chance = replicates.and_then(|replicates| chance_of_best(&replicates));
+    let replicates: Option<Vec<_>> =
+        draft.runs.iter().map(|(_, node)| Some(resolver.replicates(*node)?.whole())).collect();
+    let chance = replicates.and_then(|replicates| {
+        let with_point = replicates.iter().zip(&scores);
+        let contenders = with_point.map(|(kept, point)| Contender { point: *point, deviations: &kept.deviations });
+        chance_of_best(&contenders.collect::<Vec<_>>())
+    });
     let groups = tie_groups(n, &|a, b| better(order[a], order[b]) || better(order[b], order[a]));
     let letters = letters(n, &groups);
     let ranks = order.iter().zip(letters).map(|(place, letters)| {

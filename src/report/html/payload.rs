@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 
 use super::base64;
 use crate::lang::Lang;
-use crate::metric::interval::normal_quantile;
+use crate::metric::normal::normal_quantile;
 use crate::metric::observe::{LOSS, TIE, WIN, labels_of_items};
 use crate::report::ReportError;
 use crate::report::block::visible;

@@ -4,7 +4,8 @@ use crate::lang::Lang;
 use crate::metric::Interval;
 use crate::metric::interval::quantile;
 use crate::metric::permutation::{eta_squared, label_test};
-use crate::report::findings::analyses::scores::{METRICS, Score, mean, mean_by_replicate, percentiles};
+use crate::metric::replicates::{lowest, lowest_by_replicate, mean, noise, range, range_by_replicate, variance};
+use crate::report::findings::analyses::scores::{METRICS, Score, means, percentiles};
 use crate::report::findings::detail::{About, Detail};
 use crate::report::findings::options::FindingOptions;
 use crate::report::language::DIMENSIONS;
@@ -80,7 +81,7 @@ impl Here<'_> {
                     known.iter().zip(&labels).filter(|(_, l)| **l == group).map(|((lang, _), _)| *lang).collect();
                 let own: Vec<&Score<'_>> = members.iter().flat_map(|lang| of_lang(*lang)).collect();
                 let point = own.iter().map(|score| score.point).sum::<f64>() / own.len() as f64;
-                let means = mean_by_replicate(&own);
+                let means = means(&own);
                 let name = known.iter().zip(&labels).find(|(_, l)| **l == group).map(|((_, name), _)| name.clone());
                 let of = vec![
                     About::name(self.metric),
@@ -114,12 +115,13 @@ impl Here<'_> {
                 continue;
             }
             let (first, points) = (&run[0], run.iter().map(|score| score.point).collect::<Vec<f64>>());
-            let n_replicates = run.iter().map(|score| score.replicates.len()).min().unwrap_or(0);
+            let replicates: Vec<&[f32]> = run.iter().map(|score| score.replicates.as_slice()).collect();
             let n = run.iter().map(|score| score.n).sum();
-            let at = |r: usize| run.iter().map(|score| f64::from(score.replicates[r])).collect::<Vec<f64>>();
-            for (measure, statistic) in [("worst-3", worst as fn(&[f64]) -> f64), ("max-min", range)] {
-                let point = statistic(&points);
-                let resampled: Vec<f64> = (0..n_replicates).map(|r| statistic(&at(r))).collect();
+            let statistics = [
+                ("worst-3", lowest(&points, WORST), lowest_by_replicate(&replicates, WORST)),
+                ("max-min", range(&points), range_by_replicate(&replicates)),
+            ];
+            for (measure, point, resampled) in statistics {
                 let raw = self.detail(Some(first.run), measure, Vec::new());
                 details.push(raw.with(Some(point), None, n).because("biased by noise; see the corrected value"));
                 let corrected = corrected(point, resampled, self.options.level);
@@ -127,13 +129,7 @@ impl Here<'_> {
                 let (point, interval) = corrected.map_or((None, None), |(point, interval)| (Some(point), interval));
                 details.push(detail.with(point, interval, n));
             }
-            // Variance of what resampling adds, with the languages' noise as correlated as it is.
-            let means: Vec<f64> =
-                run.iter().map(|score| mean(score.replicates.iter().map(|x| f64::from(*x)))).collect();
-            let noise = mean((0..n_replicates).map(|r| {
-                let moved: Vec<f64> = at(r).iter().zip(&means).map(|(x, mean)| x - mean).collect();
-                variance(&moved)
-            }));
+            let noise = noise(&replicates);
             let found = variance(&points);
             let sd = self.detail(Some(first.run), "sd", Vec::new());
             details.push(sd.with(Some(found.sqrt()), None, n).because("holds the noise of the items"));
@@ -144,30 +140,13 @@ impl Here<'_> {
     }
 }
 
-fn variance(values: &[f64]) -> f64 {
-    let centre = values.iter().sum::<f64>() / values.len() as f64;
-    values.iter().map(|x| (x - centre).powi(2)).sum::<f64>() / (values.len() as f64 - 1.0)
-}
-
-/// Mean of the lowest [`WORST`].
-fn worst(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_unstable_by(f64::total_cmp);
-    sorted.iter().take(WORST).sum::<f64>() / WORST as f64
-}
-
-fn range(values: &[f64]) -> f64 {
-    let ends = values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(*x), high.max(*x)));
-    ends.1 - ends.0
-}
-
 /// 2 θ − mean(θ*), with the basic interval \[2 θ − q_high, 2 θ − q_low\] (Efron and Tibshirani 1993, ch. 10).
 fn corrected(point: f64, mut resampled: Vec<f64>, level: f64) -> Option<(f64, Option<Interval>)> {
     resampled.retain(|x| !x.is_nan());
     resampled.sort_unstable_by(f64::total_cmp);
     let tail = (1.0 - level) / 2.0;
     let (low, high) = (quantile(&resampled, tail)?, quantile(&resampled, 1.0 - tail)?);
-    let bias = mean(resampled.iter().copied()) - point;
+    let bias = mean(&resampled) - point;
     // Neither a mean of accuracies nor a range is below 0.
     let interval = Interval { low: (2.0 * point - high).max(0.0), high: (2.0 * point - low).max(0.0), level };
     Some(((point - bias).max(0.0), Some(interval)))

@@ -2,8 +2,9 @@
 
 use crate::lang::Lang;
 use crate::metric::Interval;
-use crate::metric::interval::{normal_quantile, wilson};
+use crate::metric::interval::wilson;
 use crate::metric::irt::{Answer, fit, shift};
+use crate::metric::normal::normal_quantile;
 use crate::metric::parallel::Parallel;
 use crate::report::findings::analyses::Context;
 use crate::report::findings::detail::{About, Detail};

@@ -3,6 +3,7 @@
 use crate::lang::Lang;
 use crate::metric::Interval;
 use crate::metric::interval::middle;
+use crate::metric::replicates::mean_by_replicate;
 use crate::report::findings::draft::{Draft, Resolver};
 use crate::report::findings::{Finding, Languages};
 
@@ -32,22 +33,14 @@ pub fn scores<'a>(drafts: impl Iterator<Item = &'a Draft<Finding>>, resolver: &'
     drafts.filter_map(score).collect()
 }
 
-/// The mean of what is defined.
-pub fn mean(values: impl Iterator<Item = f64>) -> f64 {
-    let (sum, n) = values.filter(|x| !x.is_nan()).fold((0.0, 0.0), |(sum, n), x| (sum + x, n + 1.0));
-    sum / n
-}
-
-/// The mean over scores, replicate by replicate.
-pub fn mean_by_replicate(scores: &[&Score<'_>]) -> Vec<f64> {
-    let n = scores.iter().map(|score| score.replicates.len()).min().unwrap_or(0);
-    let at = |r: usize| scores.iter().map(|score| f64::from(score.replicates[r])).sum::<f64>() / scores.len() as f64;
-    (0..n).map(at).collect()
-}
-
 /// The percentile interval; `None` where more than one replicate in twenty is undefined.
 pub fn percentiles(mut values: Vec<f64>, level: f64) -> Option<Interval> {
     let all = values.len();
     values.retain(|x| !x.is_nan());
     (values.len() * 20 >= all * 19).then(|| middle(&mut values, level)).flatten()
+}
+
+/// The mean over scores in each replicate.
+pub fn means(scores: &[&Score<'_>]) -> Vec<f64> {
+    mean_by_replicate(&scores.iter().map(|score| score.replicates.as_slice()).collect::<Vec<_>>())
 }

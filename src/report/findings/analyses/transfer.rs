@@ -6,7 +6,7 @@
 
 use crate::lang::{Lang, LangSet};
 use crate::provenance::RunInfo;
-use crate::report::findings::analyses::scores::{METRICS, Score, mean_by_replicate, percentiles};
+use crate::report::findings::analyses::scores::{METRICS, Score, means, percentiles};
 use crate::report::findings::detail::{About, Detail};
 use crate::report::findings::options::FindingOptions;
 
@@ -49,8 +49,7 @@ pub fn transfer(scores: &[Score<'_>], runs: &[RunInfo], options: &FindingOptions
         }
         let mean = |side: &[&Score<'_>]| side.iter().map(|score| score.point).sum::<f64>() / side.len() as f64;
         let point = mean(&native) - mean(&foreign);
-        let moved: Vec<f64> =
-            mean_by_replicate(&native).iter().zip(mean_by_replicate(&foreign)).map(|(a, b)| a - b).collect();
+        let moved: Vec<f64> = means(&native).iter().zip(means(&foreign)).map(|(a, b)| a - b).collect();
         let n = native.iter().map(|score| score.n).max().unwrap_or(0);
         let interval = percentiles(moved.clone(), options.level);
         let of = vec![About::Lang(*target)];

@@ -1,13 +1,13 @@
 //! How often tests reject what is true.
 
 use rayon::prelude::*;
-use rmbench::metric::bootstrap::{Bootstrap, Kept};
+use rmbench::metric::bootstrap::Bootstrap;
 use rmbench::metric::interval::Reading;
 use rmbench::metric::multiplicity::holm;
 use rmbench::metric::ranking::rank_interval;
 use rmbench::metric::sheet::{NodeId, Sheet};
 use rmbench::metric::{cochran, mcnemar, stuart_maxwell};
-use rmbench_resampling::stepdown::{Member, adjusted};
+use rmbench_resampling::stepdown::{Deviations, Member, adjusted};
 
 use super::sizes;
 use super::world::{Sample, World};
@@ -82,11 +82,13 @@ fn family(world: &World, sample: &Sample, replicates: usize, seed: u64) -> Famil
     let found = bootstrap.run(&sheet, &pairs, &pairs, &mut |_| {});
     let all = sheet.points();
     let points: Vec<f64> = pairs.iter().map(|node| all[*node as usize].unwrap()).collect();
-    let statistic = |(point, kept): (&f64, &Kept)| kept.statistic(*point, &bootstrap.clusters);
-    let statistics = points.iter().zip(&found.kept).map(statistic);
-    let members: Vec<Member<'_>> = statistics
+    let members: Vec<Member<'_>> = points
+        .iter()
         .zip(&found.kept)
-        .map(|(statistic, kept)| Member { statistic, deviations: &kept.deviations })
+        .map(|(point, kept)| {
+            let (statistic, sd) = kept.evidence(*point, &bootstrap.clusters);
+            Member { statistic, sd, deviations: Deviations::Of(&kept.deviations) }
+        })
         .collect();
     let single: Vec<f64> = found.spreads.iter().map(|spread| spread.map_or(1.0, |s| s.p_of_zero)).collect();
     Family {

@@ -1,8 +1,7 @@
 //! A benchmark of which everything is known.
 
 use rmbench::metric::accuracy::ACCURACY;
-use rmbench::metric::gamma::normal_cdf;
-use rmbench::metric::interval::normal_quantile;
+use rmbench::metric::normal::{normal_cdf, normal_quantile};
 use rmbench::metric::sheet::{Finish, NodeId, Sheet};
 use rmbench_resampling::clusters::Clusters;
 

@@ -3,8 +3,8 @@
 //! P(T ≥ t) = ½ I(ν/(ν + t²); ν/2, ½) for t ≥ 0, I the regularised incomplete beta function, by its continued
 //! fraction (Abramowitz and Stegun 1964, 26.7.1 and 26.5.8).
 
-use crate::metric::gamma::{ln_gamma, normal_cdf};
-use crate::metric::interval::normal_quantile;
+use crate::gamma::ln_gamma;
+use crate::normal::{normal_cdf, normal_quantile};
 
 /// Beyond so many degrees of freedom t is the normal to six digits.
 const NORMAL: f64 = 1e7;
