@@ -24,8 +24,13 @@ pub fn interval(i: &Interval, unit: Unit) -> String {
 pub fn with_interval(e: &Estimate, unit: Unit) -> String {
     match &e.interval {
         Some(i) => format!("{} {}", point(e.point, unit), interval(i, unit)),
-        None => format!("{} (no interval)", point(e.point, unit)),
+        None => format!("{} ({})", point(e.point, unit), without_interval(e, unit)),
     }
+}
+
+/// What stands in place of an interval: a difference of exactly nothing needs none.
+pub fn without_interval(e: &Estimate, unit: Unit) -> &'static str {
+    if unit == Unit::Points && e.point == 0.0 { "the same" } else { "no interval" }
 }
 
 /// The symbol to print after a number in running text.
@@ -43,7 +48,7 @@ pub fn in_words(e: &Estimate, unit: Unit) -> String {
     let missing = if e.n_missing > 0 { format!(", {} missing", count(e.n_missing)) } else { String::new() };
     let interval = match &e.interval {
         Some(i) => format!(" {}", interval(i, unit)),
-        None => ", no interval".to_owned(),
+        None => format!(", {}", without_interval(e, unit)),
     };
     format!("{}{}{interval}, n = {}{missing}", point(e.point, unit), symbol(unit), count(e.n))
 }
