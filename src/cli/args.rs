@@ -264,11 +264,17 @@ pub enum DataVerb {
         #[arg(long, value_name = "N", requires = "model")]
         max_length: Option<usize>,
     },
-    /// Count items and lengths per language, category and subset
-    #[command(after_help = "Example:\n  rmbench data stats train.parquet")]
+    /// Count items and lengths per language, category and subset, and lines in the wrong language
+    #[command(after_help = "\
+Examples:
+  rmbench data stats train.parquet
+  rmbench data stats train.parquet --identifier lid.176.ftz")]
     Stats {
         #[command(flatten)]
         data: DataArgs,
+        /// What tells the language of a line: a classifier that fastText wrote, in place of the one built in
+        #[arg(long, value_name = "MODEL", value_hint = ValueHint::FilePath)]
+        identifier: Option<PathBuf>,
     },
     /// Write preference data in another format, with the usual column names
     #[command(after_help = "\

@@ -12,6 +12,7 @@ use super::message::{Message, count};
 use crate::benchmark::columns::ColumnMap;
 use crate::benchmark::reader::{Format, ReadOptions};
 use crate::benchmark::{check, convert, dataset, stats};
+use crate::lang::fasttext::identifier;
 use crate::lang::{Lang, LangSet};
 use crate::preference::Comparison;
 use crate::progress::Progress;
@@ -24,7 +25,7 @@ pub fn run(verb: &DataVerb, message: &mut Message) -> anyhow::Result<Outcome> {
             let lengths = model.as_deref().map(|dir| Lengths::of(dir, *max_length)).transpose()?;
             check_files(data, against.as_deref(), lengths.as_ref(), message)
         }
-        DataVerb::Stats { data } => count_files(data, message),
+        DataVerb::Stats { data, identifier } => count_files(data, identifier.as_deref(), message),
         DataVerb::Convert { data, out } => convert_files(data, out, message),
         DataVerb::Judgments(args) => super::judgments::run(args, message),
         DataVerb::Show(args) => super::show::run(args, message),
@@ -49,10 +50,11 @@ fn check_files(
     Ok(if report.problems().is_empty() { Outcome::Done } else { Outcome::Incomplete })
 }
 
-fn count_files(args: &DataArgs, message: &mut Message) -> anyhow::Result<Outcome> {
+fn count_files(args: &DataArgs, model: Option<&Path>, message: &mut Message) -> anyhow::Result<Outcome> {
     let options = options(args)?;
+    let identifier = identifier(model)?;
     for path in dataset::local(&args.files, message)? {
-        let found = stats::run(&path, &options, message)?;
+        let found = stats::run(&path, &options, identifier.as_ref(), message)?;
         message.data(&found.to_text())?;
     }
     Ok(Outcome::Done)

@@ -10,6 +10,7 @@ use crate::benchmark::reader::ReadError;
 use crate::hub::HubError;
 use crate::judge::JudgeError;
 use crate::lang::LangError;
+use crate::lang::fasttext::FastTextError;
 use crate::report::findings::FindingError;
 use crate::score::ScoreError;
 use crate::study::StudyError;
@@ -41,6 +42,7 @@ fn of_one(error: &(dyn Error + 'static)) -> Option<String> {
         .or_else(|| hint(error, JudgeError::hint))
         .or_else(|| hint(error, FindingError::hint))
         .or_else(|| hint(error, LangError::hint))
+        .or_else(|| hint(error, FastTextError::hint))
         .or_else(|| hint(error, |error: &StudyError| Some(error.hint().to_owned())))
         .or_else(|| hint(error, |error: &TextError| error.hint().map(str::to_owned)))
         .or_else(|| of_torch(error))

@@ -9,6 +9,7 @@ mod calibration;
 mod categories;
 mod comparability;
 mod comparisons;
+mod confusion;
 mod coverage;
 mod details;
 mod dissection;
@@ -59,6 +60,7 @@ pub static SECTIONS: &[(&str, Section)] = &[
     ("Votes and annotators", people::section),
     ("What preferences go by", dissection::section),
     ("Whose answers are preferred", authors::section),
+    ("Language of responses", confusion::section),
     ("Tokens", tokens::section),
     ("Comparability of rewards", comparability::section),
     ("Hidden states", distance::section),

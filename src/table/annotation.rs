@@ -7,6 +7,8 @@ pub mod read;
 
 use std::collections::BTreeMap;
 
+use crate::lang::confusion::Confusion;
+
 /// How many people prefer the chosen response, the rejected one, neither.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Votes {
@@ -67,6 +69,10 @@ pub struct Annotations {
     /// Who wrote responses, and by item which of them the chosen and the rejected ones.
     pub authors: Vec<String>,
     written: BTreeMap<u32, [u32; 2]>,
+    /// What told the languages of responses, where something did.
+    pub identifier: Option<String>,
+    /// By item: whether its chosen and its rejected responses are in its language.
+    confusion: BTreeMap<u32, [Confusion; 2]>,
     /// By item and property: what the chosen response has more of it than the rejected one; NaN where not known.
     differences: BTreeMap<u32, Vec<f64>>,
 }
@@ -112,6 +118,16 @@ impl Annotations {
             known.resize(property + 1, f64::NAN);
         }
         known[property] = difference;
+    }
+
+    /// Whether an item's chosen and rejected responses are in its language.
+    pub fn set_confusion(&mut self, item: u32, sides: [Confusion; 2]) {
+        self.confusion.insert(item, sides);
+    }
+
+    /// `None` where nothing told the language.
+    pub fn confusion(&self, item: usize) -> Option<[Confusion; 2]> {
+        self.confusion.get(&u32::try_from(item).ok()?).copied()
     }
 
     /// Places in [`Annotations::authors`].

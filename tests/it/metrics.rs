@@ -2,6 +2,7 @@
 
 mod analyses;
 mod behaviour;
+mod confusion;
 mod findings;
 mod items;
 mod people;

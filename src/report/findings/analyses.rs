@@ -9,6 +9,7 @@ mod annotators;
 mod authors;
 mod calibration;
 mod comparability;
+mod confusion;
 mod content_blind;
 mod dissection;
 mod distance;
@@ -72,6 +73,7 @@ static OF_ITEMS: &[(&str, OfItems)] = &[
     ("items", items::items),
     ("length in the transfer matrix", transfer_length::transfer_length),
     ("baselines without content", content_blind::content_blind),
+    ("language of responses", confusion::confusion),
     ("votes", votes::votes),
     ("annotators", annotators::annotators),
     ("authors", authors::authors),

@@ -1,0 +1,153 @@
+//! Whether responses are in the language that was asked for, and whether runs prefer those that are (Marchisio et al. 2024;
+//! [`crate::lang::confusion`] says how responses are judged).
+//!
+//! A run is asked about items with all judged responses of one side in the language and all of the other side in another:
+//! mean of 1\[r(right language) > r(wrong language)\], a tie counting half, whichever of the two the data prefer.
+
+use crate::lang::Lang;
+use crate::lang::confusion::Confusion;
+use crate::metric::outcome::{Evidence, Outcome};
+use crate::metric::resample::Number;
+use crate::report::findings::analyses::Context;
+use crate::report::findings::detail::{About, Detail};
+
+pub const ANALYSIS: &str = "confusion";
+
+/// Fewer responses, or items, give no share worth printing.
+const MIN: usize = 20;
+
+const SIDES: [&str; 2] = ["chosen", "rejected"];
+
+/// An item whose responses were judged.
+struct Seen {
+    cluster: u32,
+    lang: Lang,
+    item: usize,
+    sides: [Confusion; 2],
+}
+
+pub fn confusion(context: &Context<'_>) -> Vec<Detail> {
+    let Some(identifier) = &context.table.annotations.identifier else { return Vec::new() };
+    let mut seen = Vec::new();
+    for cell in &context.design.cells {
+        for unit in &cell.units {
+            let judged = unit.items().filter_map(|item| Some((item, context.table.annotations.confusion(item)?)));
+            seen.extend(judged.map(|(item, sides)| Seen { cluster: unit.cluster, lang: cell.lang, item, sides }));
+        }
+    }
+    let (mut responses, mut judged) = (0, 0);
+    for side in seen.iter().flat_map(|seen| &seen.sides) {
+        responses += side.responses;
+        judged += side.judged();
+    }
+    if judged == 0 {
+        return Vec::new();
+    }
+    let share = judged as f64 / responses as f64;
+    let told = context.detail(ANALYSIS, None, "judged", vec![About::name(identifier)]);
+    let mut details = vec![told.with(Some(share), None, responses).because("a count, not an estimate")];
+    details.extend(rates(context, &seen));
+    details.extend(context.by_run(|run| of_run(context, run, &seen)));
+    details
+}
+
+/// Line pass rate, line accuracy and word pass rate by language and side.
+fn rates(context: &Context<'_>, seen: &[Seen]) -> Vec<Detail> {
+    let mut langs: Vec<Lang> = seen.iter().map(|seen| seen.lang).collect();
+    langs.sort_unstable();
+    langs.dedup();
+    let mut numbers = context.plan.numbers();
+    let mut wanted: Vec<(&str, Vec<About>, usize, Option<Number>)> = Vec::new();
+    for lang in langs {
+        for (side, name) in SIDES.into_iter().enumerate() {
+            let own = || seen.iter().filter(|seen| seen.lang == lang).map(|seen| (seen.cluster, &seen.sides[side]));
+            let n: usize = own().map(|(_, side)| side.judged()).sum();
+            let asked: usize = own().map(|(_, side)| side.words().0).sum();
+            let mut column = |of: &dyn Fn(&Confusion) -> usize| numbers.column(own().map(|(c, s)| (c, of(s) as f64)));
+            let (judged, wrong) = (column(&|side| side.judged()), column(&|side| side.wrong()));
+            let (words, english) = (column(&|side| side.words().0), column(&|side| side.words().1));
+            let shares = numbers.column(own().map(|(cluster, side)| (cluster, side.shares())));
+            let none = |sums: &[f64]| (sums[1] > 0.0).then(|| 1.0 - sums[0] / sums[1]);
+            let enough = n >= MIN;
+            let found = [
+                ("line-pass-rate", n, enough.then(|| numbers.function(vec![wrong, judged], none))),
+                ("line-accuracy", n, enough.then(|| numbers.ratio(shares, judged))),
+                ("word-pass-rate", asked, (asked >= MIN).then(|| numbers.function(vec![english, words], none))),
+            ];
+            let of = vec![About::Lang(lang), About::name(name)];
+            wanted.extend(found.map(|(measure, n, number)| (measure, of.clone(), n, number)));
+        }
+    }
+    let answers = numbers.resample();
+    let detail = |(measure, of, n, number): (&str, Vec<About>, usize, Option<Number>)| {
+        let detail = context.detail(ANALYSIS, None, measure, of);
+        match number {
+            Some(number) => detail.found(answers.of(number), n),
+            None if measure == "word-pass-rate" && n == 0 => {
+                detail.because("only asked of Arabic, Hindi, Japanese, Korean, Russian and Chinese")
+            }
+            None => detail.because(format!("not enough data: {n} responses")),
+        }
+    };
+    wanted.into_iter().map(detail).collect()
+}
+
+/// `Some(true)`: the chosen side is the one in the language; `None`: both are, neither is, or nothing can be told.
+fn chosen_is_right(sides: &[Confusion; 2]) -> Option<bool> {
+    let right = |side: &Confusion| side.judged() > 0 && side.wrong() == 0;
+    let wrong = |side: &Confusion| side.judged() > 0 && side.wrong() == side.judged();
+    match sides {
+        [chosen, rejected] if right(chosen) && wrong(rejected) => Some(true),
+        [chosen, rejected] if wrong(chosen) && right(rejected) => Some(false),
+        _ => None,
+    }
+}
+
+fn of_run(context: &Context<'_>, run: usize, seen: &[Seen]) -> Vec<Detail> {
+    let told = seen.iter().filter_map(|seen| {
+        let chosen = chosen_is_right(&seen.sides)?;
+        let credit = match Evidence::Rewards.extremes(&context.table.item(run, seen.item))?.outcome() {
+            Outcome::ChosenWins => f64::from(u8::from(chosen)),
+            Outcome::RejectedWins => f64::from(u8::from(!chosen)),
+            Outcome::Tie => 0.5,
+        };
+        Some((seen, chosen, credit))
+    });
+    let told: Vec<(&Seen, bool, f64)> = told.collect();
+    let mut groups: Vec<(&str, Vec<About>, Vec<(u32, f64)>)> = Vec::new();
+    let mut group = |measure, of, is: &dyn Fn(&Seen, bool) -> bool| {
+        let own = told.iter().filter(|(seen, chosen, _)| is(seen, *chosen));
+        groups.push((measure, of, own.map(|(seen, _, credit)| (seen.cluster, *credit)).collect()));
+    };
+    group("prefers-right-language", Vec::new(), &|_, _| true);
+    group("where-it-is-chosen", Vec::new(), &|_, chosen| chosen);
+    group("where-it-is-rejected", Vec::new(), &|_, chosen| !chosen);
+    let mut langs: Vec<Lang> = told.iter().map(|(seen, ..)| seen.lang).collect();
+    langs.sort_unstable();
+    langs.dedup();
+    for lang in langs {
+        group("prefers-right-language", vec![About::Lang(lang)], &|seen, _| seen.lang == lang);
+    }
+    // A language with few such items has no row.
+    groups.retain(|(_, of, items)| of.is_empty() || items.len() >= MIN);
+    let mut numbers = context.plan.numbers();
+    let mut asked = Vec::new();
+    for (measure, of, items) in groups {
+        let number = (items.len() >= MIN).then(|| {
+            let credit = numbers.insert(&items);
+            let all = numbers.column(items.iter().map(|(cluster, _)| (*cluster, 1.0)));
+            numbers.ratio(credit, all)
+        });
+        asked.push((measure, of, items.len(), number));
+    }
+    let answers = numbers.resample();
+    let detail = |(measure, of, n, number): (&str, Vec<About>, usize, Option<Number>)| {
+        let detail = context.detail(ANALYSIS, Some(run), measure, of);
+        match number {
+            Some(number) => detail.found(answers.of(number), n),
+            None => detail
+                .because(format!("not enough data: {n} items with one side in the language and the other in another")),
+        }
+    };
+    asked.into_iter().map(detail).collect()
+}
