@@ -158,11 +158,14 @@ impl Figure {
 
     /// The element to show in its place on a phone, for plots that can be laid out in so little width.
     pub fn svg_narrow(&self) -> Option<String> {
-        let fits = match &self.plot {
+        self.fits_narrow().then(|| svg::write(self, &self.scene(Frame::NarrowPage), svg::Style::NarrowPage))
+    }
+
+    fn fits_narrow(&self) -> bool {
+        match &self.plot {
             Plot::Dots(_) | Plot::Curves(_) | Plot::Tree(_) => true,
             Plot::Heat(heat) => heat.fits_narrow(),
-        };
-        fits.then(|| svg::write(self, &self.scene(Frame::NarrowPage), svg::Style::NarrowPage))
+        }
     }
 
     /// A whole SVG file.
@@ -177,7 +180,7 @@ impl Figure {
 
     /// The drawing for one column of a paper, for plots that can be laid out in so little width.
     pub fn column(&self) -> Option<Scene> {
-        matches!(self.plot, Plot::Dots(_)).then(|| self.scene(Frame::Column))
+        self.fits_narrow().then(|| self.scene(Frame::Column))
     }
 
     pub fn column_svg(&self, scene: &Scene) -> String {

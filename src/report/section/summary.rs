@@ -49,6 +49,15 @@ fn of_benchmark(findings: &Findings, benchmark: &BenchmarkInfo) -> Vec<Block> {
         value: Cell::Value(top.clone()),
         detail: Inline::new().name(run_name(findings, leader)).text(format!(", {over}")),
     }];
+    figures.extend(lead(findings, benchmark, &order).map(|(second, estimate)| KeyFigure {
+        label: "Lead".into(),
+        value: Cell::Value(points(estimate)),
+        detail: Inline::new().text("over ").name(run_name(findings, second)).text(match estimate.interval {
+            Some(i) if i.low > 0.0 => ": established",
+            Some(_) => ": not established",
+            None => ": too little data to say",
+        }),
+    }));
     let mut sentences = vec![standing(findings, benchmark, &order, (&accuracy, &headline), best)];
 
     sentences.extend(tied(findings, benchmark, &headline));
@@ -74,8 +83,7 @@ fn of_benchmark(findings: &Findings, benchmark: &BenchmarkInfo) -> Vec<Block> {
         .map(|(lang, _)| (*lang, gaps.value(leader, &Scope::Overall, &Languages::One(*lang))))
         .filter_map(|(lang, value)| Some((lang, value.estimate?.point, value)))
         .min_by(|a, b| a.1.total_cmp(&b.1));
-    if let Some((lang, point, value)) = widest.filter(|(_, point, _)| *point < 0.0) {
-        let _ = point;
+    if let Some((lang, _, value)) = widest.filter(|(_, point, _)| *point < 0.0) {
         figures.push(KeyFigure {
             label: "Widest gap to English".into(),
             value: Cell::Value(value),
@@ -108,12 +116,8 @@ fn standing(
         return me.text(" is the only run with a headline number, so there is nothing to compare it with.");
     };
     let other = run_name(findings, second);
-    if let Some((difference, same_way)) = headline_difference(findings, benchmark, leader, second)
-        && let Some(estimate) = difference.estimate
-    {
-        let estimate = if same_way { estimate } else { estimate.reversed() };
-        let shown =
-            Value { unit: Unit::Points, estimate: Some(estimate), why: None, n_ties: 0, n_truncated: 0, show_n: true };
+    if let Some((_, estimate)) = lead(findings, benchmark, order) {
+        let shown = points(estimate);
         let verdict = match estimate.interval {
             None => ": too little data to say whether that is more than chance.",
             Some(i) if i.low > 0.0 => ", paired over the items both scored: the lead is established.",
@@ -129,6 +133,18 @@ fn standing(
         (Some(_), Some(_)) => start.text(". Their intervals do not overlap."),
         _ => start.text(". Without intervals for both, the order is not established."),
     }
+}
+
+/// The second run, and how far the first is ahead of it on the items that both scored.
+fn lead(findings: &Findings, benchmark: &BenchmarkInfo, order: &[usize]) -> Option<(usize, Estimate)> {
+    let [first, second, ..] = order else { return None };
+    let (difference, same_way) = headline_difference(findings, benchmark, *first, *second)?;
+    let estimate = difference.estimate?;
+    Some((*second, if same_way { estimate } else { estimate.reversed() }))
+}
+
+fn points(estimate: Estimate) -> Value {
+    Value { unit: Unit::Points, estimate: Some(estimate), why: None, n_ties: 0, n_truncated: 0, show_n: true }
 }
 
 /// How sure it is that the leader is the best, and who might be as good.
