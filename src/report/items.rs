@@ -140,6 +140,8 @@ pub struct Texts {
     /// What tells the language of a line; without, nobody asks.
     identifier: Option<Box<dyn Identify>>,
     confusion: BTreeMap<usize, [Confusion; 2]>,
+    /// How far apart the data put the two sides, where they say so.
+    margins: BTreeMap<usize, f64>,
 }
 
 impl Texts {
@@ -162,6 +164,7 @@ impl Texts {
             differences: BTreeMap::new(),
             identifier: None,
             confusion: BTreeMap::new(),
+            margins: BTreeMap::new(),
         }
     }
 
@@ -188,6 +191,9 @@ impl Texts {
             return Offer::Differs;
         }
         self.differences.insert(item, differences(comparison));
+        if let Some(margin) = comparison.margin.filter(|margin| margin.is_finite()) {
+            self.margins.insert(item, margin);
+        }
         if let Some(identifier) = self.identifier.as_deref().filter(|identifier| identifier.knows(comparison.lang)) {
             self.confusion.insert(item, confusion(comparison, identifier));
         }
@@ -217,6 +223,11 @@ impl Texts {
         for (item, differences) in &self.differences {
             for (own, property) in &places {
                 annotations.set_difference(*item as u32, *property, differences[*own]);
+            }
+        }
+        for (item, margin) in &self.margins {
+            if annotations.strength(*item).is_none() {
+                annotations.set_strength(*item as u32, *margin);
             }
         }
         annotations.identifier = self.identifier.as_ref().map(|identifier| identifier.name().to_owned());

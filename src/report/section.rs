@@ -7,6 +7,7 @@ mod authors;
 mod baseline;
 mod calibration;
 mod categories;
+mod clarity;
 mod comparability;
 mod comparisons;
 mod confusion;
@@ -57,6 +58,7 @@ pub static SECTIONS: &[(&str, Section)] = &[
     ("Subsets", subsets::section),
     ("Length", length::section),
     ("Calibration", calibration::section),
+    ("Close and clear preferences", clarity::section),
     ("Votes and annotators", people::section),
     ("What preferences go by", dissection::section),
     ("Whose answers are preferred", authors::section),

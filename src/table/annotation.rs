@@ -59,6 +59,8 @@ pub struct AnnotationFile {
 pub struct Annotations {
     pub files: Vec<AnnotationFile>,
     votes: BTreeMap<u32, Votes>,
+    /// By item: how far apart people put its two sides; comparable within a subset.
+    strengths: BTreeMap<u32, f64>,
     /// In order of files and rows.
     pub opinions: Vec<Opinion>,
     pub annotators: Vec<String>,
@@ -80,7 +82,7 @@ pub struct Annotations {
 impl Annotations {
     pub fn is_empty(&self) -> bool {
         let says_nothing = self.opinions.is_empty() && self.properties.is_empty() && self.written.is_empty();
-        self.votes.is_empty() && says_nothing
+        self.votes.is_empty() && self.strengths.is_empty() && says_nothing
     }
 
     /// Adds votes to those that the item has.
@@ -118,6 +120,15 @@ impl Annotations {
             known.resize(property + 1, f64::NAN);
         }
         known[property] = difference;
+    }
+
+    /// How far apart people put an item's sides.
+    pub fn set_strength(&mut self, item: u32, strength: f64) {
+        self.strengths.insert(item, strength);
+    }
+
+    pub fn strength(&self, item: usize) -> Option<f64> {
+        self.strengths.get(&u32::try_from(item).ok()?).copied()
     }
 
     /// Whether an item's chosen and rejected responses are in its language.

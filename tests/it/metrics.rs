@@ -2,6 +2,7 @@
 
 mod analyses;
 mod behaviour;
+mod clarity;
 mod confusion;
 mod findings;
 mod items;

@@ -8,6 +8,7 @@ mod agreement;
 mod annotators;
 mod authors;
 mod calibration;
+mod clarity;
 mod comparability;
 mod confusion;
 mod content_blind;
@@ -74,6 +75,7 @@ static OF_ITEMS: &[(&str, OfItems)] = &[
     ("length in the transfer matrix", transfer_length::transfer_length),
     ("baselines without content", content_blind::content_blind),
     ("language of responses", confusion::confusion),
+    ("clear and close preferences", clarity::clarity),
     ("votes", votes::votes),
     ("annotators", annotators::annotators),
     ("authors", authors::authors),
