@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueHint};
 
+pub use confusion::ConfusionArgs;
 pub use exchange::{ExportArgs, ExportFormat, ImportArgs, ImportKind};
 pub use heads::{AddUserArgs, CpmArgs, FeaturesArgs, OrchestrateArgs, PalArgs};
 pub use judgments::JudgmentsArgs;
@@ -13,6 +14,7 @@ pub use model::{MergeAdapterArgs, MergeArgs, ModelVerb, PersonalArgs};
 pub use report::{ReportArgs, ReportFormat};
 pub use study::StudyArgs;
 
+mod confusion;
 mod exchange;
 mod heads;
 mod judgments;
@@ -276,6 +278,8 @@ Examples:
         #[arg(long, value_name = "MODEL", value_hint = ValueHint::FilePath)]
         identifier: Option<PathBuf>,
     },
+    /// Count completions that are not in the language they should be in
+    Confusion(ConfusionArgs),
     /// Write preference data in another format, with the usual column names
     #[command(after_help = "\
 Examples:

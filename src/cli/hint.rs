@@ -3,6 +3,7 @@
 use std::error::Error;
 
 use super::config::ConfigError;
+use crate::benchmark::confusion::ConfusionError;
 use crate::benchmark::convert::ConvertError;
 use crate::benchmark::fetch::FetchError;
 use crate::benchmark::manifest::ManifestError;
@@ -36,6 +37,7 @@ fn of_one(error: &(dyn Error + 'static)) -> Option<String> {
         .or_else(|| hint(error, ImportError::hint))
         .or_else(|| hint(error, ReadError::hint))
         .or_else(|| hint(error, ConvertError::hint))
+        .or_else(|| hint(error, ConfusionError::hint))
         .or_else(|| hint(error, ManifestError::hint))
         .or_else(|| hint(error, FetchError::hint))
         .or_else(|| hint(error, HubError::hint))
