@@ -86,8 +86,8 @@ impl FastText {
         let input = Matrix::read(&mut bytes, quantised)?;
         let quantised_output = bytes.flag()?;
         let output = Matrix::read(&mut bytes, quantised && quantised_output)?;
-        let rows = if words.is_pruned() { input.rows() } else { words.n_words() + arguments.bucket };
-        if input.rows() != rows || input.width() != arguments.dim {
+        let rows = words.n_rows();
+        if input.rows() < rows || input.width() != arguments.dim {
             return Err(format!("{} × {} numbers for {rows} words and n-grams", input.rows(), input.width()));
         }
         let labels = words.labels();

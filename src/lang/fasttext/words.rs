@@ -58,17 +58,20 @@ impl Words {
         Ok(Self { numbers, n_words, labels, bucket, characters, tokens, kept })
     }
 
-    pub fn n_words(&self) -> usize {
-        self.n_words
-    }
-
     /// Labels and how often each was seen, in order.
     pub fn labels(&self) -> Vec<(String, i64)> {
         self.labels.clone()
     }
 
-    pub fn is_pruned(&self) -> bool {
-        self.kept.is_some()
+    /// Rows that its words and n-grams need.
+    pub fn n_rows(&self) -> usize {
+        let ngrams = match &self.kept {
+            None => self.bucket,
+            Some(kept) => {
+                kept.values().filter_map(|place| usize::try_from(*place).ok()).max().map_or(0, |most| most + 1)
+            }
+        };
+        self.n_words + ngrams
     }
 
     /// Rows of a line's tokens and n-grams, as often as they occur.

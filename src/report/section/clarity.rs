@@ -21,8 +21,9 @@ pub fn section(findings: &Findings) -> Option<Vec<Block>> {
         let details = Details::of(findings, benchmark, ANALYSIS)?;
         let runs = details.runs("clear-less-close", &ranking(findings, benchmark));
         let rows = runs.iter().map(|run| {
-            let of_kind =
-                |(kind, ..)| details.value(Some(*run), "accuracy", &[About::name::<&str>(kind)], Unit::Percent);
+            let of_kind = |(kind, ..): (&str, &str, &str)| {
+                details.value(Some(*run), "accuracy", &[About::name(kind)], Unit::Percent)
+            };
             let mut values: Vec<_> = KINDS.into_iter().map(of_kind).collect();
             values.push(details.value(Some(*run), "clear-less-close", &[], Unit::Points));
             MatrixRow {
