@@ -28,9 +28,14 @@ pub fn with_interval(e: &Estimate, unit: Unit) -> String {
     }
 }
 
-/// What stands in place of an interval: a difference of exactly nothing needs none.
+/// What stands in place of an interval: a difference of nothing, but for rounding, needs none.
 pub fn without_interval(e: &Estimate, unit: Unit) -> &'static str {
-    if unit == Unit::Points && e.point == 0.0 { "the same" } else { "no interval" }
+    if unit == Unit::Points && is_nothing(e) { "the same" } else { "no interval" }
+}
+
+/// A difference that is zero in every resample.
+pub fn is_nothing(e: &Estimate) -> bool {
+    e.interval.is_none() && e.point.abs() < 1e-12
 }
 
 /// The symbol to print after a number in running text.

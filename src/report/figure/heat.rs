@@ -56,11 +56,11 @@ impl Heat {
         let (column, size) = (self.column_width(frame), heading_size(frame));
         let native = self.widest(|l| l.native(frame).map_or(0.0, |(name, _)| width(name, SIZE).min(130.0)));
         let most = match (frame.is_narrow(), self.is_dense()) {
-            (true, _) => 104.0,
+            (true, _) => 118.0,
             (false, true) => 170.0,
             (false, false) => 210.0,
         };
-        let label = self.widest(|l| width(l.shown(frame), SIZE).min(most));
+        let label = self.widest(|l| width(l.shown(frame), label_size(frame)).min(most));
         let label_end = 2.0 + native + if native > 0.0 { 12.0 } else { 0.0 } + label;
         let left = label_end + 12.0;
         let right = left + self.columns.len() as f64 * column;
@@ -118,15 +118,16 @@ impl Heat {
             .columns
             .iter()
             .flat_map(|l| self.heading(l, frame).split_whitespace())
-            .map(|word| width(word, heading_size(frame)) + if self.is_dense() { 5.0 } else { 8.0 })
+            .map(|word| width(word, heading_size(frame)) + if self.is_dense() || frame.is_narrow() { 5.0 } else { 8.0 })
             .fold(0.0, f64::max);
         let value = match (self.unit, self.is_dense()) {
             (Unit::Points, false) => 42.0,
             (_, false) => 39.0,
+            (Unit::Points, true) => 31.0,
             (_, true) => 28.0,
         };
         let most = match self.columns.len() {
-            _ if frame.is_narrow() => 56.0,
+            _ if frame.is_narrow() => 60.0,
             9.. => 64.0,
             _ => 92.0,
         };
@@ -242,10 +243,15 @@ fn heading_size(frame: Frame) -> f64 {
     if frame.is_narrow() { 9.5 } else { SMALL }
 }
 
+fn label_size(frame: Frame) -> f64 {
+    if frame.is_narrow() { SMALL } else { SIZE }
+}
+
 fn row_label(scene: &mut Scene, row: &Label, frame: Frame, (native_end, label_end, room): (f64, f64, f64), y: f64) {
-    let text = fit(row.shown(frame), SIZE, room + 1.0);
+    let size = label_size(frame);
+    let text = fit(row.shown(frame), size, room + 1.0);
     let hover = text.ends_with('…').then(|| row.shown(frame).to_owned());
-    let mut shapes = vec![words(text, (label_end, baseline(y, SIZE)), Anchor::End, SIZE, Ink::Strong)];
+    let mut shapes = vec![words(text, (label_end, baseline(y, size)), Anchor::End, size, Ink::Strong)];
     if let Some((native, lang)) = row.native(frame) {
         shapes.push(Shape::Words {
             text: fit(native, SIZE, 131.0),

@@ -53,9 +53,8 @@ fn of_benchmark(findings: &Findings, benchmark: &BenchmarkInfo, i: usize) -> Opt
     blocks.extend(order(findings, &rows, &runs).map(|text| Block::Bullets(vec![text])));
     let level = number::level(findings.level);
     // What gives every run its own number again needs no row of zeros.
-    let is_same = |scores: &ByRun<'_>| {
-        scores.values().all(|s| !s.own && s.difference.is_some_and(|d| d.point == 0.0 && d.interval.is_none()))
-    };
+    let is_same =
+        |scores: &ByRun<'_>| scores.values().all(|s| !s.own && s.difference.is_some_and(|d| number::is_nothing(&d)));
     let (same, differing): (Vec<_>, Vec<_>) = rows.iter().cloned().partition(|(_, scores)| is_same(scores));
     if !same.is_empty() {
         let names = same.iter().map(|(name, _)| axes.label(name)).collect();

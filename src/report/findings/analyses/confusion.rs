@@ -6,6 +6,8 @@
 
 use crate::lang::Lang;
 use crate::lang::confusion::Confusion;
+use crate::metric::Interval;
+use crate::metric::interval::wilson;
 use crate::metric::outcome::{Evidence, Outcome};
 use crate::metric::resample::Number;
 use crate::report::findings::analyses::Context;
@@ -57,7 +59,8 @@ fn rates(context: &Context<'_>, seen: &[Seen]) -> Vec<Detail> {
     langs.sort_unstable();
     langs.dedup();
     let mut numbers = context.plan.numbers();
-    let mut wanted: Vec<(&str, Vec<About>, usize, Option<Number>)> = Vec::new();
+    // Whether the responses are of as many sources: then their shares have Wilson's interval, like scores.
+    let mut wanted: Vec<(&str, Vec<About>, usize, Option<Number>, bool)> = Vec::new();
     for lang in langs {
         for (side, name) in SIDES.into_iter().enumerate() {
             let own = || seen.iter().filter(|seen| seen.lang == lang).map(|seen| (seen.cluster, &seen.sides[side]));
@@ -75,14 +78,19 @@ fn rates(context: &Context<'_>, seen: &[Seen]) -> Vec<Detail> {
                 ("word-pass-rate", asked, (asked >= MIN).then(|| numbers.function(vec![english, words], none))),
             ];
             let of = vec![About::Lang(lang), About::name(name)];
-            wanted.extend(found.map(|(measure, n, number)| (measure, of.clone(), n, number)));
+            let single = own().all(|(_, side)| side.responses == 1) && is_distinct(own().map(|(cluster, _)| cluster));
+            wanted
+                .extend(found.map(|(measure, n, number)| {
+                    (measure, of.clone(), n, number, single && measure != "line-accuracy")
+                }));
         }
     }
     let answers = numbers.resample();
-    let detail = |(measure, of, n, number): (&str, Vec<About>, usize, Option<Number>)| {
+    let detail = |(measure, of, n, number, single): (&str, Vec<About>, usize, Option<Number>, bool)| {
         let detail = context.detail(ANALYSIS, None, measure, of);
-        match number {
-            Some(number) => detail.found(answers.of(number), n),
+        match number.map(|number| answers.of(number)) {
+            Some(found) if single => detail.with(found.point, share_interval(context, found.point, n), n),
+            Some(found) => detail.found(found, n),
             None if measure == "word-pass-rate" && n == 0 => {
                 detail.because("only asked of Arabic, Hindi, Japanese, Korean, Russian and Chinese")
             }
@@ -90,6 +98,15 @@ fn rates(context: &Context<'_>, seen: &[Seen]) -> Vec<Detail> {
         }
     };
     wanted.into_iter().map(detail).collect()
+}
+
+fn is_distinct(clusters: impl Iterator<Item = u32>) -> bool {
+    let mut seen = std::collections::HashSet::new();
+    clusters.into_iter().all(|cluster| seen.insert(cluster))
+}
+
+fn share_interval(context: &Context<'_>, share: Option<f64>, n: usize) -> Option<Interval> {
+    wilson(share?, n as f64, context.plan.level)
 }
 
 /// `Some(true)`: the chosen side is the one in the language; `None`: both are, neither is, or nothing can be told.
@@ -138,13 +155,16 @@ fn of_run(context: &Context<'_>, run: usize, seen: &[Seen]) -> Vec<Detail> {
             let all = numbers.column(items.iter().map(|(cluster, _)| (*cluster, 1.0)));
             numbers.ratio(credit, all)
         });
-        asked.push((measure, of, items.len(), number));
+        let shares = items.iter().all(|(_, credit)| *credit != 0.5);
+        let single = shares && is_distinct(items.iter().map(|(cluster, _)| *cluster));
+        asked.push((measure, of, items.len(), number, single));
     }
     let answers = numbers.resample();
-    let detail = |(measure, of, n, number): (&str, Vec<About>, usize, Option<Number>)| {
+    let detail = |(measure, of, n, number, single): (&str, Vec<About>, usize, Option<Number>, bool)| {
         let detail = context.detail(ANALYSIS, Some(run), measure, of);
-        match number {
-            Some(number) => detail.found(answers.of(number), n),
+        match number.map(|number| answers.of(number)) {
+            Some(found) if single => detail.with(found.point, share_interval(context, found.point, n), n),
+            Some(found) => detail.found(found, n),
             None => detail
                 .because(format!("not enough data: {n} items with one side in the language and the other in another")),
         }
