@@ -56,7 +56,7 @@ impl Heat {
         let (column, size) = (self.column_width(frame), heading_size(frame));
         let native = self.widest(|l| l.native(frame).map_or(0.0, |(name, _)| width(name, SIZE).min(130.0)));
         let most = match (frame.is_narrow(), self.is_dense()) {
-            (true, _) => 118.0,
+            (true, _) => 126.0,
             (false, true) => 170.0,
             (false, false) => 210.0,
         };

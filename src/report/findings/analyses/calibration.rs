@@ -195,13 +195,14 @@ fn of_run(context: &Context<'_>, run: usize) -> Vec<Detail> {
     details
 }
 
+type OfBins = fn(&Binned) -> Option<f64>;
+
 /// What MORE reports: errors of all languages together over 5, 10 and 20 bins.
 fn by_bins(numbers: &mut Numbers<'_>, groups: &[Group]) -> Vec<(&'static str, u32, Number)> {
     const MOST: usize = 20;
     let pairs: Vec<Pair> = groups.iter().flat_map(|group| &group.pairs).copied().collect();
     let columns: Vec<ColumnId> = bin_terms(&pairs, MOST).iter().map(|terms| numbers.insert(terms)).collect();
-    let measures: [(&str, fn(&Binned) -> Option<f64>); 3] =
-        [("all-ece", Binned::ece), ("all-ace", Binned::ace), ("all-mce", Binned::mce)];
+    let measures: [(&str, OfBins); 3] = [("all-ece", Binned::ece), ("all-ace", Binned::ace), ("all-mce", Binned::mce)];
     let mut found = Vec::new();
     for bins in [5, 10, MOST] {
         for (measure, of) in measures {

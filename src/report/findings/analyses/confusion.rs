@@ -6,10 +6,9 @@
 
 use crate::lang::Lang;
 use crate::lang::confusion::Confusion;
-use crate::metric::Interval;
 use crate::metric::interval::wilson;
 use crate::metric::outcome::{Evidence, Outcome};
-use crate::metric::resample::Number;
+use crate::metric::resample::{Answers, Number};
 use crate::report::findings::analyses::Context;
 use crate::report::findings::detail::{About, Detail};
 
@@ -26,6 +25,37 @@ struct Seen {
     lang: Lang,
     item: usize,
     sides: [Confusion; 2],
+}
+
+/// A number that was asked for, and what it is about.
+struct Asked {
+    measure: &'static str,
+    of: Vec<About>,
+    n: usize,
+    /// `None`: not enough data.
+    number: Option<Number>,
+    /// A share of independent items or responses: then it has Wilson's interval, like scores.
+    single: bool,
+}
+
+impl Asked {
+    fn detail(
+        self,
+        context: &Context<'_>,
+        run: Option<usize>,
+        answers: &Answers,
+        why: &dyn Fn(&str, usize) -> String,
+    ) -> Detail {
+        let detail = context.detail(ANALYSIS, run, self.measure, self.of);
+        match self.number.map(|number| answers.of(number)) {
+            Some(found) if self.single => {
+                let interval = found.point.and_then(|share| wilson(share, self.n as f64, context.plan.level));
+                detail.with(found.point, interval, self.n)
+            }
+            Some(found) => detail.found(found, self.n),
+            None => detail.because(why(self.measure, self.n)),
+        }
+    }
 }
 
 pub fn confusion(context: &Context<'_>) -> Vec<Detail> {
@@ -59,8 +89,7 @@ fn rates(context: &Context<'_>, seen: &[Seen]) -> Vec<Detail> {
     langs.sort_unstable();
     langs.dedup();
     let mut numbers = context.plan.numbers();
-    // Whether the responses are of as many sources: then their shares have Wilson's interval, like scores.
-    let mut wanted: Vec<(&str, Vec<About>, usize, Option<Number>, bool)> = Vec::new();
+    let mut wanted: Vec<Asked> = Vec::new();
     for lang in langs {
         for (side, name) in SIDES.into_iter().enumerate() {
             let own = || seen.iter().filter(|seen| seen.lang == lang).map(|seen| (seen.cluster, &seen.sides[side]));
@@ -79,34 +108,23 @@ fn rates(context: &Context<'_>, seen: &[Seen]) -> Vec<Detail> {
             ];
             let of = vec![About::Lang(lang), About::name(name)];
             let single = own().all(|(_, side)| side.responses == 1) && is_distinct(own().map(|(cluster, _)| cluster));
-            wanted
-                .extend(found.map(|(measure, n, number)| {
-                    (measure, of.clone(), n, number, single && measure != "line-accuracy")
-                }));
+            wanted.extend(found.map(|(measure, n, number)| {
+                let single = single && measure != "line-accuracy";
+                Asked { measure, of: of.clone(), n, number, single }
+            }));
         }
     }
     let answers = numbers.resample();
-    let detail = |(measure, of, n, number, single): (&str, Vec<About>, usize, Option<Number>, bool)| {
-        let detail = context.detail(ANALYSIS, None, measure, of);
-        match number.map(|number| answers.of(number)) {
-            Some(found) if single => detail.with(found.point, share_interval(context, found.point, n), n),
-            Some(found) => detail.found(found, n),
-            None if measure == "word-pass-rate" && n == 0 => {
-                detail.because("only asked of Arabic, Hindi, Japanese, Korean, Russian and Chinese")
-            }
-            None => detail.because(format!("not enough data: {n} responses")),
-        }
+    let why = |measure: &str, n: usize| match (measure, n) {
+        ("word-pass-rate", 0) => "only asked of Arabic, Hindi, Japanese, Korean, Russian and Chinese".to_owned(),
+        _ => format!("not enough data: {n} responses"),
     };
-    wanted.into_iter().map(detail).collect()
+    wanted.into_iter().map(|asked| asked.detail(context, None, &answers, &why)).collect()
 }
 
 fn is_distinct(clusters: impl Iterator<Item = u32>) -> bool {
     let mut seen = std::collections::HashSet::new();
     clusters.into_iter().all(|cluster| seen.insert(cluster))
-}
-
-fn share_interval(context: &Context<'_>, share: Option<f64>, n: usize) -> Option<Interval> {
-    wilson(share?, n as f64, context.plan.level)
 }
 
 /// `Some(true)`: the chosen side is the one in the language; `None`: both are, neither is, or nothing can be told.
@@ -131,10 +149,24 @@ fn of_run(context: &Context<'_>, run: usize, seen: &[Seen]) -> Vec<Detail> {
         Some((seen, chosen, credit))
     });
     let told: Vec<(&Seen, bool, f64)> = told.collect();
-    let mut groups: Vec<(&str, Vec<About>, Vec<(u32, f64)>)> = Vec::new();
-    let mut group = |measure, of, is: &dyn Fn(&Seen, bool) -> bool| {
+    let mut numbers = context.plan.numbers();
+    let mut wanted: Vec<Asked> = Vec::new();
+    let mut group = |measure, of: Vec<About>, is: &dyn Fn(&Seen, bool) -> bool| {
         let own = told.iter().filter(|(seen, chosen, _)| is(seen, *chosen));
-        groups.push((measure, of, own.map(|(seen, _, credit)| (seen.cluster, *credit)).collect()));
+        let items: Vec<(u32, f64)> = own.map(|(seen, _, credit)| (seen.cluster, *credit)).collect();
+        let enough = items.len() >= MIN;
+        // A language with few such items has no row.
+        if !enough && !of.is_empty() {
+            return;
+        }
+        let number = enough.then(|| {
+            let credit = numbers.insert(&items);
+            let all = numbers.column(items.iter().map(|(cluster, _)| (*cluster, 1.0)));
+            numbers.ratio(credit, all)
+        });
+        let shares = items.iter().all(|(_, credit)| *credit != 0.5);
+        let single = shares && is_distinct(items.iter().map(|(cluster, _)| *cluster));
+        wanted.push(Asked { measure, of, n: items.len(), number, single });
     };
     group("prefers-right-language", Vec::new(), &|_, _| true);
     group("where-it-is-chosen", Vec::new(), &|_, chosen| chosen);
@@ -145,29 +177,9 @@ fn of_run(context: &Context<'_>, run: usize, seen: &[Seen]) -> Vec<Detail> {
     for lang in langs {
         group("prefers-right-language", vec![About::Lang(lang)], &|seen, _| seen.lang == lang);
     }
-    // A language with few such items has no row.
-    groups.retain(|(_, of, items)| of.is_empty() || items.len() >= MIN);
-    let mut numbers = context.plan.numbers();
-    let mut asked = Vec::new();
-    for (measure, of, items) in groups {
-        let number = (items.len() >= MIN).then(|| {
-            let credit = numbers.insert(&items);
-            let all = numbers.column(items.iter().map(|(cluster, _)| (*cluster, 1.0)));
-            numbers.ratio(credit, all)
-        });
-        let shares = items.iter().all(|(_, credit)| *credit != 0.5);
-        let single = shares && is_distinct(items.iter().map(|(cluster, _)| *cluster));
-        asked.push((measure, of, items.len(), number, single));
-    }
     let answers = numbers.resample();
-    let detail = |(measure, of, n, number, single): (&str, Vec<About>, usize, Option<Number>, bool)| {
-        let detail = context.detail(ANALYSIS, Some(run), measure, of);
-        match number.map(|number| answers.of(number)) {
-            Some(found) if single => detail.with(found.point, share_interval(context, found.point, n), n),
-            Some(found) => detail.found(found, n),
-            None => detail
-                .because(format!("not enough data: {n} items with one side in the language and the other in another")),
-        }
+    let why = |_: &str, n: usize| {
+        format!("not enough data: {n} items with one side in the language and the other in another")
     };
-    asked.into_iter().map(detail).collect()
+    wanted.into_iter().map(|asked| asked.detail(context, Some(run), &answers, &why)).collect()
 }
