@@ -3,6 +3,7 @@
 pub mod catalog;
 pub mod check;
 pub mod columns;
+pub mod confusion;
 pub mod convert;
 pub mod dataset;
 pub mod fetch;

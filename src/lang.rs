@@ -4,6 +4,7 @@
 //! whatever people write, [`LangSet`] is what `--langs` means.
 
 pub mod confusion;
+pub mod fasttext;
 pub mod identify;
 mod names;
 mod script;

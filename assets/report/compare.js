@@ -101,8 +101,8 @@
       return [make("span", { class: "lang" }, lang.name, " ", native)];
     };
     const order = Array.from(groups.keys()).sort((x, y) => x - y);
-    const caption = make("caption", { id: "compare-caption" }, "A is ", make("bdi", {}, make("strong", {}, runs[a].name)), ", B is ",
-      make("bdi", {}, make("strong", {}, runs[b].name)), ". Differences in percentage points.");
+    const caption = make("caption", { id: "compare-caption" }, make("span", {}, "A is ", make("bdi", {}, make("strong", {}, runs[a].name)), ", B is ",
+      make("bdi", {}, make("strong", {}, runs[b].name)), ". Differences in percentage points."));
     const heads = make("tr", {}, head(by === "lang" ? "Language" : "Subset", false), head("A − B", true, "Paired difference with its interval"),
       head("n", true, "Items for which both runs have an outcome"), head("Both right", true), head("Only A", true), head("Only B", true),
       head("Neither", true));

@@ -17,8 +17,8 @@
     const body = lastBody(table);
     const column = header.cellIndex;
     const numeric = header.classList.contains("num");
-    const first = numeric ? "descending" : "ascending";
-    const second = numeric ? "ascending" : "descending";
+    const first = header.dataset.first ?? (numeric ? "descending" : "ascending");
+    const second = first === "ascending" ? "descending" : "ascending";
     const now = header.getAttribute("aria-sort");
     const next = now === null ? first : now === first ? second : null;
     all("th[aria-sort]", table.tHead).forEach((th) => th.removeAttribute("aria-sort"));

@@ -10,10 +10,11 @@ use crate::{Group, Metric};
 /// Two lengths are alike where they differ by at most this share of the longer one.
 pub const ALIKE: f64 = 0.1;
 
-/// Mean length of chosen and of rejected responses.
+/// Mean length of chosen and of rejected responses; `None` where one is not known, which tables write as 0.
 pub fn lengths(item: &Item<'_>) -> Option<(f64, f64)> {
     let mean = |chars: &[u32]| {
-        (!chars.is_empty()).then(|| chars.iter().map(|c| f64::from(*c)).sum::<f64>() / chars.len() as f64)
+        let known = !chars.is_empty() && chars.iter().all(|c| *c > 0);
+        known.then(|| chars.iter().map(|c| f64::from(*c)).sum::<f64>() / chars.len() as f64)
     };
     Some((mean(item.chosen_chars)?, mean(item.rejected_chars)?))
 }

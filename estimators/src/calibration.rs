@@ -83,6 +83,21 @@ impl Binned {
         Self { bins: sums.chunks_exact(SUMS).map(bin).collect() }
     }
 
+    /// The same with every `k` neighbouring bins as one: edges are closed on the right, so those of fewer bins are among
+    /// those of more.
+    pub fn coarser(&self, k: usize) -> Self {
+        let joined = |own: &[Bin]| {
+            own.iter().fold(Bin::default(), |sum, bin| Bin {
+                n: sum.n + bin.n,
+                p: sum.p + bin.p,
+                y: sum.y + bin.y,
+                pp: sum.pp + bin.pp,
+                py: sum.py + bin.py,
+            })
+        };
+        Self { bins: self.bins.chunks(k.max(1)).map(joined).collect() }
+    }
+
     fn n(&self) -> f64 {
         self.bins.iter().map(|bin| bin.n).sum()
     }
@@ -209,12 +224,12 @@ fn orders(a: f64, margin: f64) -> [(f64, f64); 2] {
     [(sigmoid(a * margin), 1.0), (sigmoid(-a * margin), 0.0)]
 }
 
-/// The sums of [`Binned::from_sums`] at slope 1 over [`BINS`] bins.
-pub fn bin_terms(pairs: &[Pair]) -> Vec<Terms> {
-    let mut sums = vec![Vec::new(); BINS * SUMS];
+/// The sums of [`Binned::from_sums`] at slope 1.
+pub fn bin_terms(pairs: &[Pair], bins: usize) -> Vec<Terms> {
+    let mut sums = vec![Vec::new(); bins * SUMS];
     for (cluster, margin, weight) in pairs {
         for (p, y) in orders(1.0, *margin) {
-            let own = &mut sums[bin(p, BINS) * SUMS..][..SUMS];
+            let own = &mut sums[bin(p, bins) * SUMS..][..SUMS];
             own.iter_mut().zip([1.0, p, y]).for_each(|(sum, value)| sum.push((*cluster, weight * value)));
         }
     }
@@ -292,6 +307,23 @@ mod tests {
         }
         let found = Binned::from_sums(&sums);
         assert_eq!((found.ece(), found.ace(), found.debiased()), (binned.ece(), binned.ace(), binned.debiased()));
+    }
+
+    #[test]
+    fn fewer_bins_are_made_of_more() {
+        let [mut five, mut ten, mut twenty] = [5, 10, 20].map(Binned::new);
+        for i in 0..=40 {
+            // Edges included.
+            for binned in [&mut five, &mut ten, &mut twenty] {
+                binned.add(f64::from(i) / 40.0, 1.0 + f64::from(i % 2));
+            }
+        }
+        for (fewer, k) in [(&five, 4), (&ten, 2), (&twenty, 1)] {
+            let made = twenty.coarser(k);
+            for (a, b) in [(fewer.ece(), made.ece()), (fewer.ace(), made.ace()), (fewer.mce(), made.mce())] {
+                assert!((a.unwrap() - b.unwrap()).abs() < 1e-12, "{k}");
+            }
+        }
     }
 
     #[test]

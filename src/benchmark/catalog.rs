@@ -12,6 +12,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("indopref", include_str!("../../data-manifests/indopref.toml")),
     ("judgebench", include_str!("../../data-manifests/judgebench.toml")),
     ("judgebench-claude", include_str!("../../data-manifests/judgebench-claude.toml")),
+    ("m-arena-hard", include_str!("../../data-manifests/m-arena-hard.toml")),
     ("m-rewardbench", include_str!("../../data-manifests/m-rewardbench.toml")),
     ("m-rewardbench-translation", include_str!("../../data-manifests/m-rewardbench-translation.toml")),
     ("menlo", include_str!("../../data-manifests/menlo.toml")),
@@ -22,6 +23,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("rewardbench", include_str!("../../data-manifests/rewardbench.toml")),
     ("rewardbench-2", include_str!("../../data-manifests/rewardbench-2.toml")),
     ("rm-bench", include_str!("../../data-manifests/rm-bench.toml")),
+    ("wildfeedback", include_str!("../../data-manifests/wildfeedback.toml")),
     (PAIRS, include_str!("../../data-manifests/pairs.toml")),
 ];
 

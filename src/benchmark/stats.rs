@@ -9,7 +9,7 @@ use crate::benchmark::grid::grid;
 use crate::benchmark::reader::{self, ReadCounts, ReadError, ReadOptions};
 use crate::lang::Lang;
 use crate::lang::confusion::{Confusion, judge, looks_english};
-use crate::lang::identify::{BuiltIn, Identify};
+use crate::lang::identify::Identify;
 use crate::preference::Comparison;
 use crate::progress::Progress;
 
@@ -70,7 +70,7 @@ pub struct Rates {
 impl Rates {
     fn of(confusion: &Confusion) -> Option<Self> {
         Some(Self {
-            n: confusion.responses - confusion.skipped,
+            n: confusion.judged(),
             line_pass_rate: confusion.lpr()?,
             line_accuracy: confusion.line_accuracy()?,
             word_pass_rate: confusion.wpr(),
@@ -85,6 +85,8 @@ pub struct Stats {
     /// In order of language, category, subset.
     pub cells: Vec<Cell>,
     pub languages: BTreeMap<Lang, LanguageStats>,
+    /// What told the languages of lines.
+    pub identifier: String,
 }
 
 #[derive(Default)]
@@ -100,7 +102,12 @@ struct Lengths {
 ///
 /// # Errors
 /// As the reader: the first bad row, unless the options skip bad rows.
-pub fn run(path: &Path, options: &ReadOptions, progress: &mut dyn Progress) -> Result<Stats, ReadError> {
+pub fn run(
+    path: &Path,
+    options: &ReadOptions,
+    identifier: &dyn Identify,
+    progress: &mut dyn Progress,
+) -> Result<Stats, ReadError> {
     let mut reader = reader::open(path, options)?;
     let mut cells: BTreeMap<(Lang, Option<String>, String), [u64; 3]> = BTreeMap::new();
     let mut lengths: BTreeMap<Lang, Lengths> = BTreeMap::new();
@@ -114,7 +121,7 @@ pub fn run(path: &Path, options: &ReadOptions, progress: &mut dyn Progress) -> R
         *items += 1;
         *chosen += comparison.chosen.len() as u64;
         *rejected += comparison.rejected.len() as u64;
-        lengths.entry(comparison.lang).or_default().add(&comparison);
+        lengths.entry(comparison.lang).or_default().add(&comparison, identifier);
     }
     progress.finish();
     Ok(Stats {
@@ -132,17 +139,18 @@ pub fn run(path: &Path, options: &ReadOptions, progress: &mut dyn Progress) -> R
             })
             .collect(),
         languages: lengths.into_iter().map(|(lang, lengths)| (lang, lengths.finish())).collect(),
+        identifier: identifier.name().to_owned(),
     })
 }
 
 impl Lengths {
-    fn add(&mut self, comparison: &Comparison) {
+    fn add(&mut self, comparison: &Comparison, identifier: &dyn Identify) {
         let chars = |text: &str| u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
         self.prompt.push(comparison.prompt.0.iter().map(|turn| chars(&turn.content)).fold(0, u32::saturating_add));
         self.chosen.extend(comparison.chosen.iter().map(|response| chars(&response.text)));
         self.rejected.extend(comparison.rejected.iter().map(|response| chars(&response.text)));
-        if BuiltIn.knows(comparison.lang) {
-            let judged = |text: &str| judge(text, comparison.lang, &BuiltIn, &looks_english);
+        if identifier.knows(comparison.lang) {
+            let judged = |text: &str| judge(text, comparison.lang, identifier, &looks_english);
             comparison.chosen.iter().for_each(|response| self.chosen_language.add(judged(&response.text)));
             comparison.rejected.iter().for_each(|response| self.rejected_language.add(judged(&response.text)));
         }
@@ -175,7 +183,7 @@ impl Stats {
             counts.n_skipped(),
             counts.filtered,
             self.lengths(),
-            BuiltIn.name(),
+            self.identifier,
             self.confusion(),
             self.categories(),
             self.subsets()

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueHint};
 
+pub use confusion::ConfusionArgs;
 pub use exchange::{ExportArgs, ExportFormat, ImportArgs, ImportKind};
 pub use heads::{AddUserArgs, CpmArgs, FeaturesArgs, OrchestrateArgs, PalArgs};
 pub use judgments::JudgmentsArgs;
@@ -13,6 +14,7 @@ pub use model::{MergeAdapterArgs, MergeArgs, ModelVerb, PersonalArgs};
 pub use report::{ReportArgs, ReportFormat};
 pub use study::StudyArgs;
 
+mod confusion;
 mod exchange;
 mod heads;
 mod judgments;
@@ -264,12 +266,20 @@ pub enum DataVerb {
         #[arg(long, value_name = "N", requires = "model")]
         max_length: Option<usize>,
     },
-    /// Count items and lengths per language, category and subset
-    #[command(after_help = "Example:\n  rmbench data stats train.parquet")]
+    /// Count items and lengths per language, category and subset, and lines in the wrong language
+    #[command(after_help = "\
+Examples:
+  rmbench data stats train.parquet
+  rmbench data stats train.parquet --identifier lid.176.ftz")]
     Stats {
         #[command(flatten)]
         data: DataArgs,
+        /// What tells the language of a line: a classifier that fastText wrote, in place of the one built in
+        #[arg(long, value_name = "MODEL", value_hint = ValueHint::FilePath)]
+        identifier: Option<PathBuf>,
     },
+    /// Count completions that are not in the language they should be in
+    Confusion(ConfusionArgs),
     /// Write preference data in another format, with the usual column names
     #[command(after_help = "\
 Examples:

@@ -1,17 +1,22 @@
 //! `rmbench data check|stats|convert`; `show`, `fetch` and `judgments` have files of their own.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
 use super::Outcome;
-use super::args::{DataArgs, DataVerb};
+use super::args::{ConfusionArgs, DataArgs, DataVerb};
 use super::hint::CliError;
 use super::message::{Message, count};
 use crate::benchmark::columns::ColumnMap;
+use crate::benchmark::confusion::Completions;
 use crate::benchmark::reader::{Format, ReadOptions};
 use crate::benchmark::{check, convert, dataset, stats};
+use crate::files;
+use crate::lang::confusion::looks_english;
+use crate::lang::fasttext::identifier;
 use crate::lang::{Lang, LangSet};
 use crate::preference::Comparison;
 use crate::progress::Progress;
@@ -24,7 +29,8 @@ pub fn run(verb: &DataVerb, message: &mut Message) -> anyhow::Result<Outcome> {
             let lengths = model.as_deref().map(|dir| Lengths::of(dir, *max_length)).transpose()?;
             check_files(data, against.as_deref(), lengths.as_ref(), message)
         }
-        DataVerb::Stats { data } => count_files(data, message),
+        DataVerb::Stats { data, identifier } => count_files(data, identifier.as_deref(), message),
+        DataVerb::Confusion(args) => count_completions(args, message),
         DataVerb::Convert { data, out } => convert_files(data, out, message),
         DataVerb::Judgments(args) => super::judgments::run(args, message),
         DataVerb::Show(args) => super::show::run(args, message),
@@ -49,12 +55,29 @@ fn check_files(
     Ok(if report.problems().is_empty() { Outcome::Done } else { Outcome::Incomplete })
 }
 
-fn count_files(args: &DataArgs, message: &mut Message) -> anyhow::Result<Outcome> {
+fn count_files(args: &DataArgs, model: Option<&Path>, message: &mut Message) -> anyhow::Result<Outcome> {
     let options = options(args)?;
+    let identifier = identifier(model)?;
     for path in dataset::local(&args.files, message)? {
-        let found = stats::run(&path, &options, message)?;
+        let found = stats::run(&path, &options, identifier.as_ref(), message)?;
         message.data(&found.to_text())?;
     }
+    Ok(Outcome::Done)
+}
+
+fn count_completions(args: &ConfusionArgs, message: &mut Message) -> anyhow::Result<Outcome> {
+    let identifier = identifier(args.identifier.as_deref())?;
+    let words = args.words.as_deref().map(files::read_text).transpose()?;
+    // As the benchmark has it: entries all in small letters, longer than three.
+    let is_entry = |word: &&str| word.chars().count() > 3 && word.chars().all(char::is_lowercase);
+    let words: Option<HashSet<&str>> =
+        words.as_ref().map(|text| text.lines().map(str::trim).filter(is_entry).collect());
+    let is_english = |word: &str| words.as_ref().map_or_else(|| looks_english(word), |words| words.contains(word));
+    let mut all = Completions::default();
+    for path in &args.files {
+        all.add(path, identifier.as_ref(), &is_english, message)?;
+    }
+    message.data(&all.to_text(identifier.name()))?;
     Ok(Outcome::Done)
 }
 

@@ -3,6 +3,7 @@
 use std::error::Error;
 
 use super::config::ConfigError;
+use crate::benchmark::confusion::ConfusionError;
 use crate::benchmark::convert::ConvertError;
 use crate::benchmark::fetch::FetchError;
 use crate::benchmark::manifest::ManifestError;
@@ -10,6 +11,7 @@ use crate::benchmark::reader::ReadError;
 use crate::hub::HubError;
 use crate::judge::JudgeError;
 use crate::lang::LangError;
+use crate::lang::fasttext::FastTextError;
 use crate::report::findings::FindingError;
 use crate::score::ScoreError;
 use crate::study::StudyError;
@@ -35,12 +37,14 @@ fn of_one(error: &(dyn Error + 'static)) -> Option<String> {
         .or_else(|| hint(error, ImportError::hint))
         .or_else(|| hint(error, ReadError::hint))
         .or_else(|| hint(error, ConvertError::hint))
+        .or_else(|| hint(error, ConfusionError::hint))
         .or_else(|| hint(error, ManifestError::hint))
         .or_else(|| hint(error, FetchError::hint))
         .or_else(|| hint(error, HubError::hint))
         .or_else(|| hint(error, JudgeError::hint))
         .or_else(|| hint(error, FindingError::hint))
         .or_else(|| hint(error, LangError::hint))
+        .or_else(|| hint(error, FastTextError::hint))
         .or_else(|| hint(error, |error: &StudyError| Some(error.hint().to_owned())))
         .or_else(|| hint(error, |error: &TextError| error.hint().map(str::to_owned)))
         .or_else(|| of_torch(error))

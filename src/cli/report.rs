@@ -15,6 +15,7 @@ use super::{Outcome, config};
 use crate::benchmark::catalog;
 use crate::benchmark::manifest::{Manifest, TiePolicy};
 use crate::files;
+use crate::lang::fasttext;
 use crate::metric::aggregate::Compat;
 use crate::metric::interval::Reading;
 use crate::progress::Progress;
@@ -49,6 +50,8 @@ pub struct ReportSettings {
     /// Most items in the page's browser; 0 for none.
     pub items: usize,
     pub text_megabytes: f64,
+    /// What tells the language of a line: `built-in`, `none`, or a file that fastText wrote.
+    pub identifier: String,
 }
 
 /// What a report is made from.
@@ -154,7 +157,14 @@ fn texts(
     }
     // Between 0 and 10^9: a whole number of bytes.
     let budget = (megabytes * 1e6) as usize;
-    input.items.map(|given| texts::read(table, given, budget, progress)).transpose()
+    let Some(given) = input.items else { return Ok(None) };
+    let identifier = match settings.identifier.as_str() {
+        "none" => None,
+        "built-in" => Some(fasttext::identifier(None)?),
+        file => Some(fasttext::identifier(Some(Path::new(file)))?),
+    };
+    let texts = Texts::new(table, budget).with_identifier(identifier);
+    Ok(Some(texts::read(table, given, texts, progress)?))
 }
 
 /// Loads and computes; what a reader must know is said.
@@ -238,6 +248,7 @@ fn options(settings: &ReportSettings, baseline: Option<String>) -> FindingOption
         manifests: _,
         items: _,
         text_megabytes: _,
+        identifier: _,
     } = settings.clone();
     FindingOptions { replicates, seed, level, baseline, weights, ties, compat, reading: intervals }
 }

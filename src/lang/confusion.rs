@@ -58,7 +58,7 @@ pub fn judge(
 ) -> Option<Judged> {
     let lines: Vec<String> = lines(response).into_iter().filter(|line| words(line) >= MIN_WORDS).collect();
     let is_right = |line: &&String| {
-        identifier.identify(line).is_some_and(|guess| guess.lang == wanted && guess.probability > SURE)
+        identifier.identify(line).is_some_and(|guess| identifier.same(guess.lang, wanted) && guess.probability > SURE)
     };
     let right = lines.iter().filter(is_right).count();
     let english_word = (right == lines.len() && WITH_WPR.contains(&wanted.code())).then(|| {
@@ -99,17 +99,37 @@ impl Confusion {
         }
     }
 
-    fn judged(&self) -> Option<f64> {
-        Some((self.responses - self.skipped) as f64).filter(|n| *n > 0.0)
+    /// Responses with a line long enough.
+    pub fn judged(&self) -> usize {
+        self.responses - self.skipped
+    }
+
+    /// Of those, the ones with a wrong line.
+    pub fn wrong(&self) -> usize {
+        self.wrong
+    }
+
+    /// Sum over responses of the share of right lines.
+    pub fn shares(&self) -> f64 {
+        self.shares
+    }
+
+    /// Responses that were asked for English words, and those that hold one.
+    pub fn words(&self) -> (usize, usize) {
+        (self.asked, self.with_english)
+    }
+
+    fn n_judged(&self) -> Option<f64> {
+        Some(self.judged() as f64).filter(|n| *n > 0.0)
     }
 
     /// Line pass rate; `None` where every response was skipped (the original says 1).
     pub fn lpr(&self) -> Option<f64> {
-        self.judged().map(|n| 1.0 - self.wrong as f64 / n)
+        self.n_judged().map(|n| 1.0 - self.wrong as f64 / n)
     }
 
     pub fn line_accuracy(&self) -> Option<f64> {
-        self.judged().map(|n| self.shares / n)
+        self.n_judged().map(|n| self.shares / n)
     }
 
     /// Word pass rate; `None` for languages without one.
@@ -123,6 +143,7 @@ mod tests {
     use super::super::identify::{BuiltIn, Guess};
     use super::*;
 
+    #[derive(Debug)]
     struct Says(&'static str, f64);
 
     impl Identify for Says {

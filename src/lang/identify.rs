@@ -3,9 +3,10 @@
 //! The built-in one looks at scripts first. Where several languages share a script, it looks for letters that
 //! only some of them write and for their most frequent short words, as character n-grams with the spaces
 //! around them. It is meant for lines of five words and more, and answers nothing where it has no evidence; a
-//! model like fastText's lid.176 can stand in for it behind the same trait.
+//! model like fastText's lid.176 ([`super::fasttext`]) stands in for it behind the same trait.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::LazyLock;
 
 use super::Lang;
@@ -18,16 +19,22 @@ pub struct Guess {
     pub probability: f64,
 }
 
-pub trait Identify: Sync {
+pub trait Identify: Sync + fmt::Debug {
     /// What reports call it.
     fn name(&self) -> &str;
     /// Whether it can tell this language at all.
     fn knows(&self, lang: Lang) -> bool;
     /// The most probable language of a line; `None` without evidence.
     fn identify(&self, line: &str) -> Option<Guess>;
+
+    /// Whether a guess means the language that is wanted.
+    fn same(&self, guess: Lang, wanted: Lang) -> bool {
+        guess == wanted
+    }
 }
 
 /// The identifier that is built in.
+#[derive(Debug)]
 pub struct BuiltIn;
 
 /// Code, letters that speak for it among its script's languages, and frequent words.

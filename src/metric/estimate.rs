@@ -21,3 +21,23 @@ pub struct Estimate {
     /// Items without one (not scored, no reward).
     pub n_missing: usize,
 }
+
+impl Estimate {
+    /// B − A from A − B.
+    pub fn reversed(self) -> Estimate {
+        let interval = self.interval.map(|i| Interval { low: -i.high, high: -i.low, level: i.level });
+        Estimate { point: -self.point, interval, ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reversed_difference_mirrors_its_interval() {
+        let interval = Some(Interval { low: 0.01, high: 0.03, level: 0.95 });
+        let e = Estimate { point: 0.02, interval, n: 9, n_missing: 0 }.reversed();
+        assert_eq!((e.point, e.interval.unwrap().low, e.interval.unwrap().high), (-0.02, -0.03, -0.01));
+    }
+}

@@ -201,11 +201,13 @@ pub struct Column {
     pub run: Option<usize>,
     /// The n of its values, where they share one and the rows do not.
     pub n: Option<usize>,
+    /// The lowest number is what a reader looks for (p, a rank): sorting begins with it.
+    pub lowest_first: bool,
 }
 
 impl Column {
     pub fn left(title: impl Into<Inline>) -> Self {
-        Self { title: title.into(), about: None, align: Align::Left, run: None, n: None }
+        Self { title: title.into(), about: None, align: Align::Left, run: None, n: None, lowest_first: false }
     }
 
     pub fn right(title: impl Into<Inline>) -> Self {
@@ -214,6 +216,11 @@ impl Column {
 
     pub fn about(mut self, about: impl Into<String>) -> Self {
         self.about = Some(about.into());
+        self
+    }
+
+    pub fn lowest_first(mut self) -> Self {
+        self.lowest_first = true;
         self
     }
 
@@ -233,6 +240,11 @@ impl Column {
 pub enum Cell {
     Text(Inline),
     Count(usize),
+    /// A number that is no estimate (p, a rank), as printed, and what it is sorted by.
+    Number {
+        text: String,
+        key: f64,
+    },
     Value(Value),
     Absent(String),
 }

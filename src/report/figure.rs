@@ -93,6 +93,12 @@ impl Label {
         Self { text: visible(name), stand_in: format!("run {}", run + 1), run: Some(run), lang: None }
     }
 
+    /// The run that the words stand for, so that filters find it.
+    pub fn of_run(mut self, run: usize) -> Self {
+        self.run = Some(run);
+        self
+    }
+
     pub fn lang(lang: Lang) -> Self {
         Self { text: language::name(lang), stand_in: lang.code().to_owned(), run: None, lang: Some(lang) }
     }
@@ -152,8 +158,14 @@ impl Figure {
 
     /// The element to show in its place on a phone, for plots that can be laid out in so little width.
     pub fn svg_narrow(&self) -> Option<String> {
-        matches!(self.plot, Plot::Dots(_) | Plot::Curves(_) | Plot::Tree(_))
-            .then(|| svg::write(self, &self.scene(Frame::NarrowPage), svg::Style::NarrowPage))
+        self.fits_narrow().then(|| svg::write(self, &self.scene(Frame::NarrowPage), svg::Style::NarrowPage))
+    }
+
+    fn fits_narrow(&self) -> bool {
+        match &self.plot {
+            Plot::Dots(_) | Plot::Curves(_) | Plot::Tree(_) => true,
+            Plot::Heat(heat) => heat.fits_narrow(),
+        }
     }
 
     /// A whole SVG file.
@@ -168,7 +180,7 @@ impl Figure {
 
     /// The drawing for one column of a paper, for plots that can be laid out in so little width.
     pub fn column(&self) -> Option<Scene> {
-        matches!(self.plot, Plot::Dots(_)).then(|| self.scene(Frame::Column))
+        self.fits_narrow().then(|| self.scene(Frame::Column))
     }
 
     pub fn column_svg(&self, scene: &Scene) -> String {
@@ -231,6 +243,7 @@ mod tests {
             hover: String::new(),
             run: Some(r),
             lang: langs.get(c).copied(),
+            faint: r % 2 == 1,
         };
         Heat {
             legend: "percent".to_owned(),
@@ -241,6 +254,12 @@ mod tests {
             columns: langs.iter().map(|lang| Label::lang_code(*lang)).collect(),
             cells: (0..rows).map(|r| (0..24).map(|c| cell(r, c)).collect()).collect(),
         }
+    }
+
+    fn few_columns(names: &[&str]) -> Heat {
+        let whole = heat(24, Unit::Percent);
+        let cells = whole.cells.into_iter().map(|row| row.into_iter().take(names.len()).collect()).collect();
+        Heat { columns: names.iter().map(|name| Label::text(name)).collect(), cells, ..whole }
     }
 
     /// Boxes of all words: left, top, right, bottom.
@@ -270,6 +289,7 @@ mod tests {
             Plot::Heat(heat(25, Unit::Percent)),
             Plot::Heat(heat(25, Unit::Points)),
             Plot::Heat(Heat { columns: Vec::new(), cells: Vec::new(), ..heat(25, Unit::Percent) }),
+            Plot::Heat(few_columns(&["Overall", "Chat", "Chat Hard", "Reasoning", "Safety"])),
         ];
         for (i, plot) in plots.into_iter().enumerate() {
             let title = "Accuracy of every run in every language, a benchmark with a name".to_owned();

@@ -7,6 +7,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::lang::Lang;
+use crate::lang::confusion::{Confusion, judge, looks_english};
+use crate::lang::identify::Identify;
 use crate::metric::observe::{NO_LABEL, WIN, labels_of_items};
 use crate::metric::style::{self, COUNT, PROPERTIES};
 use crate::preference::{Comparison, Response};
@@ -100,6 +102,16 @@ fn differences(comparison: &Comparison) -> [f64; COUNT] {
     std::array::from_fn(|at| chosen[at] - rejected[at])
 }
 
+/// Whether the chosen and the rejected responses are in the item's language.
+fn confusion(comparison: &Comparison, identifier: &dyn Identify) -> [Confusion; 2] {
+    [&comparison.chosen, &comparison.rejected].map(|responses| {
+        let mut all = Confusion::default();
+        let judged = |response: &Response| judge(&response.text, comparison.lang, identifier, &looks_english);
+        responses.iter().for_each(|response| all.add(judged(response)));
+        all
+    })
+}
+
 /// What became of an offered text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Offer {
@@ -125,6 +137,11 @@ pub struct Texts {
     pub n_known: usize,
     /// By item: what the chosen responses have more of than the rejected ones, property by property.
     differences: BTreeMap<usize, [f64; COUNT]>,
+    /// What tells the language of a line; without, nobody asks.
+    identifier: Option<Box<dyn Identify>>,
+    confusion: BTreeMap<usize, [Confusion; 2]>,
+    /// How far apart the data put the two sides, where they say so.
+    margins: BTreeMap<usize, f64>,
 }
 
 impl Texts {
@@ -137,7 +154,23 @@ impl Texts {
         let key =
             |(i, key): (usize, &crate::table::item::ItemKey)| ((key.benchmark, key.subset, key.lang, key.item), i);
         let keys = table.items.iter().enumerate().map(key).collect();
-        Self { budget, used: 0, kept: BTreeMap::new(), keys, places, n_known: 0, differences: BTreeMap::new() }
+        Self {
+            budget,
+            used: 0,
+            kept: BTreeMap::new(),
+            keys,
+            places,
+            n_known: 0,
+            differences: BTreeMap::new(),
+            identifier: None,
+            confusion: BTreeMap::new(),
+            margins: BTreeMap::new(),
+        }
+    }
+
+    /// Also asks which responses are in their item's language.
+    pub fn with_identifier(self, identifier: Option<Box<dyn Identify>>) -> Self {
+        Self { identifier, ..self }
     }
 
     /// Takes what `comparison` of `benchmark` says, where the table has that very item: the number of
@@ -158,6 +191,12 @@ impl Texts {
             return Offer::Differs;
         }
         self.differences.insert(item, differences(comparison));
+        if let Some(margin) = comparison.margin.filter(|margin| margin.is_finite()) {
+            self.margins.insert(item, margin);
+        }
+        if let Some(identifier) = self.identifier.as_deref().filter(|identifier| identifier.knows(comparison.lang)) {
+            self.confusion.insert(item, confusion(comparison, identifier));
+        }
         let text = ItemText::of(comparison);
         let bytes = text.bytes();
         if let Some((_, before)) = self.kept.insert(self.places[item], (item, text)) {
@@ -185,6 +224,15 @@ impl Texts {
             for (own, property) in &places {
                 annotations.set_difference(*item as u32, *property, differences[*own]);
             }
+        }
+        for (item, margin) in &self.margins {
+            if annotations.strength(*item).is_none() {
+                annotations.set_strength(*item as u32, *margin);
+            }
+        }
+        annotations.identifier = self.identifier.as_ref().map(|identifier| identifier.name().to_owned());
+        for (item, sides) in &self.confusion {
+            annotations.set_confusion(*item as u32, *sides);
         }
     }
 

@@ -174,12 +174,13 @@ fn cell(cell: &Cell) -> String {
     match cell {
         Cell::Text(text) => inline(text),
         Cell::Count(n) => number::count(*n),
+        Cell::Number { text, .. } => escape(text),
         Cell::Absent(_) | Cell::Value(Value { estimate: None, .. }) => escape(number::ABSENT),
         Cell::Value(Value { estimate: Some(e), unit, show_n, .. }) => {
             let point = escape(&number::point(e.point, *unit));
             let interval = match &e.interval {
                 Some(i) => format!(" {{\\scriptsize {}}}", escape(&number::interval(i, *unit))),
-                None => " {\\scriptsize (no interval)}".to_owned(),
+                None => format!(" {{\\scriptsize ({})}}", number::without_interval(e, *unit)),
             };
             let n = if *show_n { format!(" {{\\scriptsize $n$ = {}}}", number::count(e.n)) } else { String::new() };
             format!("{point}{interval}{n}")

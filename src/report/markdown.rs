@@ -123,6 +123,7 @@ fn cell(cell: &Cell) -> String {
     match cell {
         Cell::Text(text) => inline(text),
         Cell::Count(n) => number::count(*n),
+        Cell::Number { text, .. } => escape(text),
         Cell::Absent(_) => number::ABSENT.to_owned(),
         Cell::Value(Value { estimate: None, .. }) => number::ABSENT.to_owned(),
         Cell::Value(Value { estimate: Some(e), unit, show_n, .. }) => {

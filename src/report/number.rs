@@ -24,8 +24,18 @@ pub fn interval(i: &Interval, unit: Unit) -> String {
 pub fn with_interval(e: &Estimate, unit: Unit) -> String {
     match &e.interval {
         Some(i) => format!("{} {}", point(e.point, unit), interval(i, unit)),
-        None => format!("{} (no interval)", point(e.point, unit)),
+        None => format!("{} ({})", point(e.point, unit), without_interval(e, unit)),
     }
+}
+
+/// What stands in place of an interval: a difference of nothing, but for rounding, needs none.
+pub fn without_interval(e: &Estimate, unit: Unit) -> &'static str {
+    if unit == Unit::Points && is_nothing(e) { "the same" } else { "no interval" }
+}
+
+/// A difference that is zero in every resample.
+pub fn is_nothing(e: &Estimate) -> bool {
+    e.interval.is_none() && e.point.abs() < 1e-12
 }
 
 /// The symbol to print after a number in running text.
@@ -43,7 +53,7 @@ pub fn in_words(e: &Estimate, unit: Unit) -> String {
     let missing = if e.n_missing > 0 { format!(", {} missing", count(e.n_missing)) } else { String::new() };
     let interval = match &e.interval {
         Some(i) => format!(" {}", interval(i, unit)),
-        None => ", no interval".to_owned(),
+        None => format!(", {}", without_interval(e, unit)),
     };
     format!("{}{}{interval}, n = {}{missing}", point(e.point, unit), symbol(unit), count(e.n))
 }

@@ -7,8 +7,10 @@ mod authors;
 mod baseline;
 mod calibration;
 mod categories;
+mod clarity;
 mod comparability;
 mod comparisons;
+mod confusion;
 mod coverage;
 mod details;
 mod dissection;
@@ -56,9 +58,11 @@ pub static SECTIONS: &[(&str, Section)] = &[
     ("Subsets", subsets::section),
     ("Length", length::section),
     ("Calibration", calibration::section),
+    ("Close and clear preferences", clarity::section),
     ("Votes and annotators", people::section),
     ("What preferences go by", dissection::section),
     ("Whose answers are preferred", authors::section),
+    ("Language of responses", confusion::section),
     ("Tokens", tokens::section),
     ("Comparability of rewards", comparability::section),
     ("Hidden states", distance::section),

@@ -43,6 +43,11 @@ impl<'a> Lookup<'a> {
         self.found.is_empty()
     }
 
+    /// Whether nothing has a number.
+    pub fn is_blank(&self) -> bool {
+        self.found.values().all(|finding| finding.estimate.is_none())
+    }
+
     pub fn has(&self, scope: &Scope, languages: &Languages) -> bool {
         self.found.keys().any(|(_, s, l)| *s == scope && *l == languages)
     }

@@ -7,6 +7,8 @@ pub mod read;
 
 use std::collections::BTreeMap;
 
+use crate::lang::confusion::Confusion;
+
 /// How many people prefer the chosen response, the rejected one, neither.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Votes {
@@ -57,6 +59,8 @@ pub struct AnnotationFile {
 pub struct Annotations {
     pub files: Vec<AnnotationFile>,
     votes: BTreeMap<u32, Votes>,
+    /// By item: how far apart people put its two sides; comparable within a subset.
+    strengths: BTreeMap<u32, f64>,
     /// In order of files and rows.
     pub opinions: Vec<Opinion>,
     pub annotators: Vec<String>,
@@ -67,6 +71,10 @@ pub struct Annotations {
     /// Who wrote responses, and by item which of them the chosen and the rejected ones.
     pub authors: Vec<String>,
     written: BTreeMap<u32, [u32; 2]>,
+    /// What told the languages of responses, where something did.
+    pub identifier: Option<String>,
+    /// By item: whether its chosen and its rejected responses are in its language.
+    confusion: BTreeMap<u32, [Confusion; 2]>,
     /// By item and property: what the chosen response has more of it than the rejected one; NaN where not known.
     differences: BTreeMap<u32, Vec<f64>>,
 }
@@ -74,7 +82,7 @@ pub struct Annotations {
 impl Annotations {
     pub fn is_empty(&self) -> bool {
         let says_nothing = self.opinions.is_empty() && self.properties.is_empty() && self.written.is_empty();
-        self.votes.is_empty() && says_nothing
+        self.votes.is_empty() && self.strengths.is_empty() && says_nothing
     }
 
     /// Adds votes to those that the item has.
@@ -112,6 +120,25 @@ impl Annotations {
             known.resize(property + 1, f64::NAN);
         }
         known[property] = difference;
+    }
+
+    /// How far apart people put an item's sides.
+    pub fn set_strength(&mut self, item: u32, strength: f64) {
+        self.strengths.insert(item, strength);
+    }
+
+    pub fn strength(&self, item: usize) -> Option<f64> {
+        self.strengths.get(&u32::try_from(item).ok()?).copied()
+    }
+
+    /// Whether an item's chosen and rejected responses are in its language.
+    pub fn set_confusion(&mut self, item: u32, sides: [Confusion; 2]) {
+        self.confusion.insert(item, sides);
+    }
+
+    /// `None` where nothing told the language.
+    pub fn confusion(&self, item: usize) -> Option<[Confusion; 2]> {
+        self.confusion.get(&u32::try_from(item).ok()?).copied()
     }
 
     /// Places in [`Annotations::authors`].

@@ -47,6 +47,31 @@ test("tables sort by any column, and the third click restores the order", () => 
   assert.equal(await page.getAttribute(`${table} thead th:nth-child(2)`, "aria-sort"), null);
 }));
 
+test("numbers that are no estimates sort as well, the smallest p first", () => using("small", {}, async (page) => {
+  const table = "#comparisons-1-invented-bench";
+  const heading = page.locator(`${table} thead th`, { hasText: /^p$/ });
+  const column = () => page.$$eval(`${table} tbody.rows tr`, (rows) => rows.map((r) => Number(r.cells[3].dataset.v)));
+  const before = await column();
+  assert.ok(before.length > 1 && before.every((p) => p > 0 && p <= 1), before.join());
+  await heading.locator("button").click();
+  assert.equal(await heading.getAttribute("aria-sort"), "ascending");
+  assert.deepEqual(await column(), [...before].sort((a, b) => a - b));
+  await heading.locator("button").click();
+  assert.deepEqual(await column(), [...before].sort((a, b) => b - a));
+}));
+
+test("the caption of a wide table stays while its columns are scrolled", () => using("small", { viewport: { width: 390, height: 844 } }, async (page) => {
+  const frame = page.locator(".table:has(#comparisons-1-invented-bench)");
+  const caption = frame.locator("caption > span");
+  const left = async () => (await caption.boundingBox()).x;
+  const before = await left();
+  const { x, width } = await caption.boundingBox();
+  assert.ok(x >= 0 && x + width <= 390, `${x} + ${width}`);
+  await frame.evaluate((e) => { e.scrollLeft = 200; });
+  assert.ok(await frame.evaluate((e) => e.scrollLeft) > 100);
+  assert.ok(Math.abs(await left() - before) < 2);
+}));
+
 test("the filter hides a language in tables, figures, comparison and items", () => using("small", {}, async (page) => {
   const all = await items(page);
   await page.click(".filter > summary");

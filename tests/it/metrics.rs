@@ -2,6 +2,8 @@
 
 mod analyses;
 mod behaviour;
+mod clarity;
+mod confusion;
 mod findings;
 mod items;
 mod people;

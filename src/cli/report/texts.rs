@@ -12,10 +12,14 @@ use crate::score::settings::{DEFAULTS, ScoreSettings};
 use crate::score::source::{Source, sources};
 use crate::table::item::ItemTable;
 
-/// The texts of a table's items, up to `budget` bytes. `given`: pair files, or directories of benchmark
+/// Fills `texts` with what a table's items say. `given`: pair files, or directories of benchmark
 /// data, in place of those that the runs name; empty for the runs' own.
-pub fn read(table: &ItemTable, given: &[PathBuf], budget: usize, progress: &mut dyn Progress) -> anyhow::Result<Texts> {
-    let mut texts = Texts::new(table, budget);
+pub fn read(
+    table: &ItemTable,
+    given: &[PathBuf],
+    mut texts: Texts,
+    progress: &mut dyn Progress,
+) -> anyhow::Result<Texts> {
     let benchmarks: BTreeSet<&str> = table.items.iter().map(|key| table.symbols.name(key.benchmark)).collect();
     let mut done: BTreeSet<String> = BTreeSet::new();
     let (mut n_differing, mut n_unknown) = (0u64, 0u64);

@@ -36,7 +36,7 @@ impl Curves {
     }
 
     pub fn scene(&self, frame: Frame, title: Option<&str>) -> Scene {
-        let narrow = frame == Frame::NarrowPage;
+        let narrow = frame.is_narrow();
         let mut scene = Scene::new(if narrow { 356.0 } else { 560.0 });
         let mut y = 8.0;
         if let Some(title) = title {

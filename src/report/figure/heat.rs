@@ -37,6 +37,8 @@ pub struct HeatCell {
     pub hover: String,
     pub run: Option<usize>,
     pub lang: Option<Lang>,
+    /// Printed without a colour: there, but not established.
+    pub faint: bool,
 }
 
 const SIZE: f64 = 12.0;
@@ -46,19 +48,26 @@ const GAP: f64 = 2.0;
 const LEGEND: f64 = 180.0;
 /// More columns than this print whole numbers and short codes: the figure must be legible on a page of paper.
 const MANY: usize = 16;
+/// More columns than this do not fit a phone.
+const MOST_NARROW: usize = 6;
 
 impl Heat {
     pub fn scene(&self, frame: Frame, title: Option<&str>) -> Scene {
-        let column = self.column_width(frame);
+        let (column, size) = (self.column_width(frame), heading_size(frame));
         let native = self.widest(|l| l.native(frame).map_or(0.0, |(name, _)| width(name, SIZE).min(130.0)));
-        let most = if self.is_dense() { 170.0 } else { 210.0 };
-        let label = self.widest(|l| width(l.shown(frame), SIZE).min(most));
+        let most = match (frame.is_narrow(), self.is_dense()) {
+            (true, _) => 126.0,
+            (false, true) => 170.0,
+            (false, false) => 210.0,
+        };
+        let label = self.widest(|l| width(l.shown(frame), label_size(frame)).min(most));
         let label_end = 2.0 + native + if native > 0.0 { 12.0 } else { 0.0 } + label;
         let left = label_end + 12.0;
         let right = left + self.columns.len() as f64 * column;
         // Few columns are narrower than what stands above them.
         let named = title.map_or(0.0, |title| (title_width(title) + 8.0).min(760.0));
-        let mut scene = Scene::new((right + 4.0).max(left + LEGEND + 60.0).max(420.0).max(named));
+        let least = if frame.is_narrow() { 0.0 } else { 420.0 };
+        let mut scene = Scene::new((right + 4.0).max(left + LEGEND + 60.0).max(least).max(named));
 
         let mut y = 6.0;
         if let Some(title) = title {
@@ -66,7 +75,7 @@ impl Heat {
             y += 28.0;
         }
         let headers: Vec<Vec<String>> =
-            self.columns.iter().map(|l| wrap(self.heading(l, frame), SMALL, column - 4.0, 3)).collect();
+            self.columns.iter().map(|l| wrap(self.heading(l, frame), size, column - 4.0, 3)).collect();
         let depth = headers.iter().map(Vec::len).max().unwrap_or(0) as f64;
         let top = y + depth * 13.0 + 8.0;
         for (c, lines) in headers.iter().enumerate() {
@@ -74,7 +83,7 @@ impl Heat {
             let shown = self.columns[c].shown(frame);
             let shapes = lines.iter().enumerate().map(|(i, text)| {
                 let up = (lines.len() - 1 - i) as f64 * 13.0;
-                words(text, (x, top - 8.0 - up), Anchor::Middle, SMALL, Ink::Muted)
+                words(text, (x, top - 8.0 - up), Anchor::Middle, size, Ink::Muted)
             });
             let hover = self.columns[c].lang.map(crate::report::language::name).or_else(|| Some(shown.to_owned()));
             scene.groups.push(Group {
@@ -109,15 +118,25 @@ impl Heat {
             .columns
             .iter()
             .flat_map(|l| self.heading(l, frame).split_whitespace())
-            .map(|word| width(word, SMALL) + if self.is_dense() { 5.0 } else { 8.0 })
+            .map(|word| width(word, heading_size(frame)) + if self.is_dense() || frame.is_narrow() { 5.0 } else { 8.0 })
             .fold(0.0, f64::max);
         let value = match (self.unit, self.is_dense()) {
             (Unit::Points, false) => 42.0,
             (_, false) => 39.0,
+            (Unit::Points, true) => 31.0,
             (_, true) => 28.0,
         };
-        let most = if self.columns.len() > 8 { 64.0 } else { 92.0 };
+        let most = match self.columns.len() {
+            _ if frame.is_narrow() => 60.0,
+            9.. => 64.0,
+            _ => 92.0,
+        };
         word.clamp(value, most)
+    }
+
+    /// Whether all of its columns can be seen on a phone at once.
+    pub fn fits_narrow(&self) -> bool {
+        self.columns.len() <= MOST_NARROW
     }
 
     /// Whether there is no room for decimals. Plain numbers would be lost without.
@@ -173,6 +192,9 @@ impl Heat {
     fn cell(&self, cell: &HeatCell, at: (f64, f64), size: (f64, f64), range: (f64, f64)) -> Group {
         let middle = (at.0 + size.0 / 2.0, baseline(at.1 + size.1 / 2.0, SMALL));
         let shapes = match &cell.estimate {
+            Some(e) if cell.faint => {
+                vec![words(self.text(e.point), middle, Anchor::Middle, SMALL, Ink::Muted)]
+            }
             Some(e) => {
                 let fill = self.colour(e.point, range);
                 let text = self.text(e.point);
@@ -217,10 +239,19 @@ pub fn extent(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     })
 }
 
+fn heading_size(frame: Frame) -> f64 {
+    if frame.is_narrow() { 9.5 } else { SMALL }
+}
+
+fn label_size(frame: Frame) -> f64 {
+    if frame.is_narrow() { SMALL } else { SIZE }
+}
+
 fn row_label(scene: &mut Scene, row: &Label, frame: Frame, (native_end, label_end, room): (f64, f64, f64), y: f64) {
-    let text = fit(row.shown(frame), SIZE, room + 1.0);
+    let size = label_size(frame);
+    let text = fit(row.shown(frame), size, room + 1.0);
     let hover = text.ends_with('…').then(|| row.shown(frame).to_owned());
-    let mut shapes = vec![words(text, (label_end, baseline(y, SIZE)), Anchor::End, SIZE, Ink::Strong)];
+    let mut shapes = vec![words(text, (label_end, baseline(y, size)), Anchor::End, size, Ink::Strong)];
     if let Some((native, lang)) = row.native(frame) {
         shapes.push(Shape::Words {
             text: fit(native, SIZE, 131.0),

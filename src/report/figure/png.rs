@@ -58,7 +58,9 @@ type Drawn<'a> = Result<(), DrawingAreaErrorKind<<BitMapBackend<'a> as DrawingBa
 fn draw<'a>(area: &Area<'a>, shape: &Shape) -> Drawn<'a> {
     match shape {
         Shape::Line { from, to, ink, width, dashed } => {
-            let style = colour(*ink).stroke_width((width * SCALE).round().max(1.0) as u32);
+            // Rules are there to be overlooked: plotters makes two pixels look like three.
+            let width = if *ink == Ink::Rule { 1.0 } else { (width * SCALE).round().max(1.0) };
+            let style = colour(*ink).stroke_width(width as u32);
             if !dashed {
                 return area.draw(&PathElement::new(vec![pixel(*from), pixel(*to)], style));
             }

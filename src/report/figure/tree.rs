@@ -33,7 +33,7 @@ const ROW: f64 = 20.0;
 
 impl Tree {
     pub fn scene(&self, frame: Frame, title: Option<&str>) -> Scene {
-        let mut scene = Scene::new(if frame == Frame::NarrowPage { 356.0 } else { WIDTH });
+        let mut scene = Scene::new(if frame.is_narrow() { 356.0 } else { WIDTH });
         let label = self.leaves.iter().map(|l| width(l.shown(frame), SIZE).min(200.0)).fold(0.0, f64::max);
         let mut top = 8.0;
         if let Some(title) = title {

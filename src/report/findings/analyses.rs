@@ -8,7 +8,9 @@ mod agreement;
 mod annotators;
 mod authors;
 mod calibration;
+mod clarity;
 mod comparability;
+mod confusion;
 mod content_blind;
 mod dissection;
 mod distance;
@@ -75,6 +77,8 @@ static OF_ITEMS: &[(&str, OfItems)] = &[
     ("items", items::items),
     ("length in the transfer matrix", transfer_length::transfer_length),
     ("baselines without content", content_blind::content_blind),
+    ("language of responses", confusion::confusion),
+    ("clear and close preferences", clarity::clarity),
     ("votes", votes::votes),
     ("annotators", annotators::annotators),
     ("authors", authors::authors),

@@ -6,6 +6,9 @@ use crate::lang::Lang;
 use crate::report::block::{Inline, Span, Value};
 use crate::report::{language, number};
 
+/// A name no longer than this is not broken into lines.
+const SHORT: usize = 16;
+
 pub fn inline(text: &Inline) -> Markup {
     html! { @for span in &text.0 { (self::span(span)) } }
 }
@@ -15,7 +18,7 @@ fn span(span: &Span) -> Markup {
         @match span {
             Span::Text(text) => (text),
             Span::Strong(text) => strong { (text) },
-            Span::Name(name) => bdi { (name) },
+            Span::Name(name) => bdi.short[name.chars().count() <= SHORT] { (name) },
             Span::Code(code) => code { (code) },
             Span::Lang(lang) => (self::lang(*lang)),
             Span::Value(value) => (self::value(value)),

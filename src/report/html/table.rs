@@ -21,7 +21,7 @@ pub fn table(table: &Table) -> Markup {
     html! {
         div class=(frame) tabindex="0" role="region" aria-labelledby=(caption) {
             table id=(table.id) class=(class) {
-                caption id=(caption) { (inline(&table.caption)) }
+                caption id=(caption) { span { (inline(&table.caption)) } }
                 thead { tr { @for column in &table.columns { (header(column, sortable)) } } }
                 @if !pinned.is_empty() {
                     tbody.pinned { @for row in pinned { (self::row(row, &table.id, &reasons)) } }
@@ -42,8 +42,9 @@ pub fn table(table: &Table) -> Markup {
 fn header(column: &Column, sortable: bool) -> Markup {
     let class = if column.align == Align::Right { "num" } else { "" };
     let run = column.run.map(|run| run.to_string());
+    let first = column.lowest_first.then_some("ascending");
     html! {
-        th scope="col" class=(class) data-run=[run] title=[column.about.as_deref()] {
+        th scope="col" class=(class) data-run=[run] data-first=[first] title=[column.about.as_deref()] {
             @if sortable { button type="button" { span { (inline(&column.title)) } } } @else { (inline(&column.title)) }
             @if let Some(n) = column.n { span.n { "n " (number::count(n)) } }
         }
@@ -65,6 +66,7 @@ fn cell(cell: &Cell, table: &str, reasons: &[&str]) -> Markup {
     let class = if matches!(cell, Cell::Text(_)) { "" } else { "num" };
     let key = match cell {
         Cell::Count(n) => Some(n.to_string()),
+        Cell::Number { key, .. } => Some(key.to_string()),
         Cell::Value(value) => value.estimate.map(|e| e.point.to_string()),
         Cell::Text(_) | Cell::Absent(_) => None,
     };
@@ -90,29 +92,34 @@ fn about(value: &Value) -> Option<String> {
 
 fn content(cell: &Cell, table: &str, reasons: &[&str]) -> Markup {
     let note = cell.reason().and_then(|why| reasons.iter().position(|r| *r == why));
+    let note = html! {
+        @if let Some(i) = note {
+            sup { a href={ "#" (note_id(table, i)) } aria-label={ "note " (letter(i)) } { (letter(i)) } }
+        }
+    };
     html! {
         @match cell {
             Cell::Text(text) => (inline(text)),
             Cell::Count(n) => (number::count(*n)),
-            Cell::Absent(_) => span.absent { (number::ABSENT) },
-            Cell::Value(value) => (self::value(value)),
-        }
-        @if let Some(i) = note {
-            sup { a href={ "#" (note_id(table, i)) } aria-label={ "note " (letter(i)) } { (letter(i)) } }
+            Cell::Number { text, .. } => (text),
+            Cell::Absent(_) => { span.absent { (number::ABSENT) } (note) },
+            Cell::Value(value) => (self::value(value, &note)),
         }
     }
 }
 
-fn value(value: &Value) -> Markup {
-    let Some(estimate) = &value.estimate else { return html! { span.absent { (number::ABSENT) } } };
+/// The letter of a note stands in the line of the interval, which may be one of its own.
+fn value(value: &Value, note: &Markup) -> Markup {
+    let Some(estimate) = &value.estimate else { return html! { span.absent { (number::ABSENT) } (note) } };
     html! {
         span.point { (number::point(estimate.point, value.unit)) }
         " "
         span.interval {
             @match &estimate.interval {
                 Some(interval) => (number::interval(interval, value.unit)),
-                None => "no interval",
+                None => (number::without_interval(estimate, value.unit)),
             }
+            (note)
         }
         @if value.show_n { " " span.n { "n " (number::count(estimate.n)) } }
     }
@@ -127,7 +134,7 @@ pub fn key_value(cell: &Cell) -> Markup {
                 dd.interval {
                     @match &estimate.interval {
                         Some(interval) => (number::interval(interval, *unit)),
-                        None => "no interval",
+                        None => (number::without_interval(estimate, *unit)),
                     }
                     ", n = " (number::count(estimate.n))
                 }

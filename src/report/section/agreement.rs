@@ -134,10 +134,16 @@ fn heat(
         let what = format!("{} and {}", language::name(a), language::name(b));
         let of = [About::Lang(a.min(b)), About::Lang(a.max(b))];
         if a == b {
-            return HeatCell { estimate: None, hover: language::name(a), run: None, lang: Some(a) };
+            return HeatCell { estimate: None, hover: language::name(a), run: None, lang: Some(a), faint: false };
         }
         let value = details.value(Some(run), "kappa", &of, Unit::Plain);
-        HeatCell { hover: matrix::hover(&what, &value), estimate: value.estimate, run: None, lang: Some(a) }
+        HeatCell {
+            hover: matrix::hover(&what, &value),
+            estimate: value.estimate,
+            run: None,
+            lang: Some(a),
+            faint: false,
+        }
     };
     Figure {
         id: benchmark_id("agreement", benchmark, i),

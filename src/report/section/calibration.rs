@@ -3,7 +3,7 @@
 use super::details::{self, Details, Shown, lang};
 use super::matrix::{self, MatrixRow};
 use super::{benchmark_id, per_benchmark};
-use crate::report::block::{Block, Inline, Value, visible};
+use crate::report::block::{Block, Column, Inline, Value, visible};
 use crate::report::figure::{Curve, Curves, Figure, Label, Plot};
 use crate::report::findings::{About, BenchmarkInfo, Findings, Languages, Scope};
 use crate::report::measure::Unit;
@@ -21,7 +21,7 @@ const SCORES: [Shown; 3] = [
     ("ece", "ECE", "Expected calibration error, 10 bins; above 0 by noise alone where items are few", Unit::Percent),
 ];
 
-const OF_LANGUAGE: [Shown; 8] = [
+const OF_LANGUAGE: [Shown; 9] = [
     (
         "debiased-error",
         "Debiased error",
@@ -41,6 +41,7 @@ const OF_LANGUAGE: [Shown; 8] = [
         "Calibration error with the temperature that fits the reference language",
         Unit::Percent,
     ),
+    ("ace", "ACE", "Mean over bins that are not empty, each counting once", Unit::Percent),
     ("mce", "MCE", "The bin that is furthest off", Unit::Percent),
     ("elo-per-unit", "Elo per unit", "Elo difference that one unit of reward stands for", Unit::Plain),
     ("reliability", "Reliability", "The part of the Brier score that miscalibration costs", Unit::Plain),
@@ -66,6 +67,7 @@ pub fn section(findings: &Findings) -> Option<Vec<Block>> {
         if let Some(figure) = selective(findings, benchmark, i, &details, &order) {
             blocks.push(figure.into());
         }
+        blocks.extend(by_bins(findings, benchmark, i, &details, &order));
         for run in details.runs("slope", &order) {
             blocks.push(by_language(findings, benchmark, i, &details, run));
         }
@@ -163,6 +165,51 @@ fn selective(
             diagonal: false,
         }),
     })
+}
+
+/// Errors over several numbers of bins, since no number of bins is the right one.
+fn by_bins(
+    findings: &Findings,
+    benchmark: &BenchmarkInfo,
+    i: usize,
+    details: &Details<'_>,
+    order: &[usize],
+) -> Option<Block> {
+    const COLUMNS: [(&str, u32, &str); 9] = [
+        ("all-ece", 5, "ECE, 5 bins"),
+        ("all-ece", 10, "10"),
+        ("all-ece", 20, "20"),
+        ("all-ace", 5, "ACE, 5 bins"),
+        ("all-ace", 10, "10"),
+        ("all-ace", 20, "20"),
+        ("all-mce", 5, "MCE, 5 bins"),
+        ("all-mce", 10, "10"),
+        ("all-mce", 20, "20"),
+    ];
+    let rows: Vec<MatrixRow> = details
+        .runs("all-ece", order)
+        .into_iter()
+        .map(|run| MatrixRow {
+            label: Inline::new().name(run_name(findings, run)),
+            lang: None,
+            run: Some(run),
+            pinned: false,
+            values: COLUMNS
+                .map(|(measure, bins, _)| details.value(Some(run), measure, &[About::Place(bins)], Unit::Percent))
+                .into(),
+        })
+        .collect();
+    if rows.is_empty() {
+        return None;
+    }
+    let columns = COLUMNS.map(|(_, bins, title)| Column::right(title).about(format!("{bins} bins of equal width")));
+    let caption = format!(
+        "Calibration errors of all languages together over 5, 10 and 20 bins, in percent with {}.",
+        details::intervals(findings)
+    );
+    let id = benchmark_id("calibration-bins", benchmark, i);
+    let table = matrix::table(id, caption.into(), "Run", columns.into(), rows);
+    Some(Block::Fold { summary: "Errors by the number of bins".into(), blocks: vec![table.into()], open: false })
 }
 
 fn coverage_table(

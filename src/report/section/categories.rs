@@ -74,7 +74,13 @@ fn figure(
     let cell = |lang: Lang, scope: &Scope| {
         let value = accuracy.value(run, scope, &Languages::One(lang));
         let what = format!("{}, {}", language::name(lang), scope_name(scope));
-        HeatCell { hover: matrix::hover(&what, &value), estimate: value.estimate, run: None, lang: Some(lang) }
+        HeatCell {
+            hover: matrix::hover(&what, &value),
+            estimate: value.estimate,
+            run: None,
+            lang: Some(lang),
+            faint: false,
+        }
     };
     let cells = langs.iter().map(|lang| scopes.iter().map(|scope| cell(*lang, scope)).collect());
     let name = run_name(findings, run);

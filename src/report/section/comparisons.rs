@@ -1,7 +1,9 @@
 //! Pairs of runs: differences, tests, what could have been found; leaders by language; tests of equality.
 
-use super::{benchmark_id, per_benchmark};
+use super::details::p_value;
+use super::{benchmark_id, matrix, per_benchmark};
 use crate::report::block::{Block, Cell, Column, Inline, Row, Table, Value, visible};
+use crate::report::figure::{Figure, Heat, HeatCell, Label, Plot, Ramp};
 use crate::report::findings::{
     BenchmarkInfo, ChiSquare, EqualityTest, Findings, Languages, PairedDifference, Ranking, Scope,
 };
@@ -11,6 +13,10 @@ use crate::report::select::{headline, ranking, run_name};
 
 /// More rows than this are shown on demand.
 const MOST_OPEN: usize = 30;
+/// Runs of which a map says more than the table.
+const FEWEST_MAPPED: usize = 4;
+/// Runs that a map has room for.
+const MOST_MAPPED: usize = 40;
 /// More runs than this are counted instead of named.
 const MOST_NAMED: usize = 4;
 
@@ -50,10 +56,70 @@ fn pairs(findings: &Findings, benchmark: &BenchmarkInfo, i: usize, blocks: &mut 
         )
         .into(),
     ));
+    let tested: Vec<usize> =
+        order.iter().copied().filter(|run| here.iter().any(|d| d.run == *run || d.baseline == *run)).collect();
+    if (FEWEST_MAPPED..=MOST_MAPPED).contains(&tested.len()) {
+        blocks.push(map(findings, benchmark, i, &tested, &here).into());
+    }
     let caption = format!("Differences in percentage points with {} % intervals.", number::level(findings.level));
     let id = benchmark_id("comparisons", benchmark, i);
     let title = counted(here.len(), "pair of runs");
     fold(blocks, title, table(findings, id, caption, &here, false));
+}
+
+/// Every run against every other: who is ahead, by how much, and where that is established.
+fn map(
+    findings: &Findings,
+    benchmark: &BenchmarkInfo,
+    i: usize,
+    runs: &[usize],
+    differences: &[&PairedDifference],
+) -> Figure {
+    let between = |a: usize, b: usize| {
+        differences.iter().find_map(|d| match (d.run, d.baseline) {
+            pair if pair == (a, b) => Some((d.estimate?, *d)),
+            pair if pair == (b, a) => Some((d.estimate?.reversed(), *d)),
+            _ => None,
+        })
+    };
+    let cell = |a: usize, b: usize| {
+        let what = format!("{} against {}", run_name(findings, a), run_name(findings, b));
+        let found = between(a, b);
+        let p = found.and_then(|(_, d)| d.tests.p_romano_wolf);
+        let (estimate, why) = (found.map(|(estimate, _)| estimate), "not compared");
+        let value = Value { estimate, ..Value::absent(Unit::Points, why) };
+        let mut hover = if a == b { visible(&run_name(findings, a)) } else { matrix::hover(&what, &value) };
+        if let Some(p) = p {
+            hover.push_str(&format!(", {} (Romano-Wolf)", p_value(p)));
+        }
+        HeatCell { estimate, hover, run: Some(a), lang: None, faint: p.is_none_or(|p| p >= 1.0 - findings.level) }
+    };
+    let label =
+        |(place, run): (usize, &usize)| Label::run(*run, &format!("{}  {}", place + 1, run_name(findings, *run)));
+    let number = |(place, run): (usize, &usize)| Label::text(&(place + 1).to_string()).of_run(*run);
+    Figure {
+        id: benchmark_id("pairs", benchmark, i),
+        title: visible(&format!("Every run against every other, {}", benchmark.title)),
+        caption: format!(
+            "The run of the row minus the run of the column, percentage points. Coloured where the difference is \
+             established (Romano-Wolf over all pairs, {} %).",
+            number::level(1.0 - findings.level)
+        )
+        .into(),
+        alt: format!(
+            "Paired differences of {} runs in the order of the leaderboard; the table has the numbers.",
+            runs.len()
+        ),
+        plot: Plot::Heat(Heat {
+            legend: "points".to_owned(),
+            unit: Unit::Points,
+            ramp: Ramp::Diverging,
+            range: None,
+            rows: runs.iter().enumerate().map(label).collect(),
+            columns: runs.iter().enumerate().map(number).collect(),
+            cells: runs.iter().map(|a| runs.iter().map(|b| cell(*a, *b)).collect()).collect(),
+        }),
+    }
 }
 
 fn explanation(findings: &Findings, family: usize) -> String {
@@ -89,7 +155,15 @@ pub fn p_text(p: f64) -> String {
 }
 
 fn p_cell(p: Option<f64>) -> Cell {
-    p.map_or_else(|| Cell::Absent("not enough data for this test".to_owned()), |p| Inline::from(p_text(p)).into())
+    p.map_or_else(
+        || Cell::Absent("not enough data for this test".to_owned()),
+        |p| Cell::Number { text: p_text(p), key: p },
+    )
+}
+
+/// A share that is no estimate, in percent.
+pub fn percent_cell(share: f64) -> Cell {
+    Cell::Number { text: number::point(share, Unit::Percent), key: share }
 }
 
 /// A row per difference; tests of the items themselves where some row has them.
@@ -105,18 +179,19 @@ pub fn table(
     let mut columns = vec![Column::left(if by_language { "Language" } else { "Run" })];
     columns.push(Column::left(if by_language { "Run" } else { "Against" }));
     columns.push(Column::right("Difference").about("Accuracy of the run minus accuracy of the other"));
-    columns.push(Column::right("p").about("Paired cluster bootstrap, two-sided"));
-    columns.push(Column::right("Romano-Wolf").about("p adjusted by step-down over the same replicates"));
-    columns.push(Column::right("Holm").about("p adjusted for the chance of any false finding"));
-    columns.push(Column::right("Benjamini-Hochberg").about("p adjusted for the share of false findings"));
+    let p = |title: &str| Column::right(title).lowest_first();
+    columns.push(p("p").about("Paired cluster bootstrap, two-sided"));
+    columns.push(p("Romano-Wolf").about("p adjusted by step-down over the same replicates"));
+    columns.push(p("Holm").about("p adjusted for the chance of any false finding"));
+    columns.push(p("Benjamini-Hochberg").about("p adjusted for the share of false findings"));
     columns.push(Column::right("Detectable").about("Minimum detectable effect in points, power 80 %"));
     if has_tables {
         columns.push(Column::right("Only one right").about("Items only the run : only the other gets right"));
-        columns.push(Column::right("McNemar").about("Exact p, each item counting once"));
-        columns.push(Column::right("McNemar, mid-p"));
+        columns.push(p("McNemar").about("Exact p, each item counting once"));
+        columns.push(p("McNemar, mid-p"));
     }
     if has_ties {
-        columns.push(Column::right("Stuart-Maxwell").about("p with ties as an outcome of their own"));
+        columns.push(p("Stuart-Maxwell").about("p with ties as an outcome of their own"));
     }
     let rows = differences.iter().map(|d| {
         let run = Inline::new().name(run_name(findings, d.run));
@@ -133,16 +208,16 @@ pub fn table(
             Value { estimate: d.estimate, why: d.why.as_deref().map(visible), ..Value::absent(Unit::Points, "") };
         cells.push(value.into());
         cells.extend([d.tests.p, d.tests.p_romano_wolf, d.tests.p_holm, d.tests.p_bh].map(p_cell));
-        cells.push(d.tests.detectable.map_or_else(
-            || Cell::Absent("not enough data for this test".to_owned()),
-            |effect| Inline::from(number::point(effect, Unit::Percent)).into(),
-        ));
+        cells.push(
+            d.tests.detectable.map_or_else(|| Cell::Absent("not enough data for this test".to_owned()), percent_cell),
+        );
         if has_tables {
-            let counts = d.tests.mcnemar.map(|m| {
-                format!("{} : {}", number::count(m.only_run as usize), number::count(m.only_baseline as usize))
+            let counts = d.tests.mcnemar.map(|m| Cell::Number {
+                text: format!("{} : {}", number::count(m.only_run as usize), number::count(m.only_baseline as usize)),
+                key: m.only_run as f64 - m.only_baseline as f64,
             });
             let none = || Cell::Absent("items of several languages, or not right or wrong".to_owned());
-            cells.push(counts.map_or_else(none, |text| Inline::from(text).into()));
+            cells.push(counts.unwrap_or_else(none));
             cells.push(d.tests.mcnemar.map_or_else(none, |m| p_cell(Some(m.exact_p))));
             cells.push(d.tests.mcnemar.map_or_else(none, |m| p_cell(Some(m.mid_p))));
         }
@@ -174,10 +249,7 @@ fn leaders(findings: &Findings, benchmark: &BenchmarkInfo, i: usize, blocks: &mu
             n if n > MOST_NAMED => Inline::from(format!("{n} runs")),
             _ => Inline::new().list(tied),
         };
-        let best = first.chance_of_best.map_or_else(
-            || Cell::Absent("not enough data".to_owned()),
-            |chance| Inline::from(number::point(chance, Unit::Percent)).into(),
-        );
+        let best = first.chance_of_best.map_or_else(|| Cell::Absent("not enough data".to_owned()), percent_cell);
         let cells = vec![
             label.into(),
             Inline::new().name(run_name(findings, first.run)).into(),
@@ -220,15 +292,18 @@ fn equality(findings: &Findings, benchmark: &BenchmarkInfo, i: usize, blocks: &m
             (None, _) => (Inline::from("runs are equally good"), None),
         };
         let why = || Cell::Absent(test.why.clone().unwrap_or_else(|| "not enough data".to_owned()));
-        let cell = |text: &dyn Fn(&ChiSquare) -> String| match &test.found {
-            Some(found) => Inline::from(text(found)).into(),
+        let cell = |number: &dyn Fn(&ChiSquare) -> (String, f64)| match &test.found {
+            Some(found) => {
+                let (text, key) = number(found);
+                Cell::Number { text, key }
+            }
             None => why(),
         };
         let cells = vec![
             label.into(),
-            cell(&|found| format!("{:.1}", found.statistic)),
-            cell(&|found| found.df.to_string()),
-            cell(&|found| p_text(found.p)),
+            cell(&|found| (format!("{:.1}", found.statistic), found.statistic)),
+            cell(&|found| (found.df.to_string(), found.df as f64)),
+            cell(&|found| (p_text(found.p), found.p)),
             Cell::Count(test.n),
         ];
         Row { cells, lang, run: test.run, pinned: false }
@@ -237,7 +312,7 @@ fn equality(findings: &Findings, benchmark: &BenchmarkInfo, i: usize, blocks: &m
         Column::left("What is tested"),
         Column::right("Q").about("Cochran's Q"),
         Column::right("Degrees of freedom"),
-        Column::right("p"),
+        Column::right("p").lowest_first(),
         Column::right("n").about("Items with an outcome in all of them"),
     ];
     let table = Table {

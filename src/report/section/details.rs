@@ -91,7 +91,8 @@ pub fn place(detail: &Detail, at: usize) -> Option<u32> {
 
 /// p as it is printed: never 0.
 pub fn p_value(p: f64) -> String {
-    if p < 0.001 { "p < 0.001".to_owned() } else { format!("p = {p:.3}") }
+    // No line breaks inside.
+    if p < 0.001 { "p\u{a0}<\u{a0}0.001".to_owned() } else { format!("p\u{a0}=\u{a0}{p:.3}") }
 }
 
 /// A measure as a column: its id, title, explanation and unit.

@@ -159,7 +159,7 @@ fn similarity(
         let value = found.unwrap_or_else(|| Value::absent(Unit::Plain, "the same"));
         let names = [a, b].map(|judge| judge.map_or_else(|| "people".to_owned(), |run| run_name(findings, run)));
         let hover = matrix::hover(&format!("{} and {}", names[0], names[1]), &value);
-        HeatCell { estimate: value.estimate, hover, run: a, lang: None }
+        HeatCell { estimate: value.estimate, hover, run: a, lang: None, faint: false }
     };
     let label = |judge: &Judge| match judge {
         None => Label::text("people"),

@@ -19,6 +19,9 @@ const COLUMNS: [Shown; 2] = [
     ),
 ];
 
+const WEIGHT: [Shown; 1] =
+    [("learned-weight", "Weight", "Of margins in units of their own spread; mean over five folds", Unit::Plain)];
+
 const METHODS: [(&str, &str); 5] = [
     ("mean", "Mean reward"),
     ("worst-case", "Lowest reward"),
@@ -38,18 +41,14 @@ pub fn section(findings: &Findings) -> Option<Vec<Block>> {
         );
         let id = benchmark_id("ensembles", benchmark, i);
         let mut blocks: Vec<Block> = vec![details::table(id, caption.into(), "Ensemble", &COLUMNS, rows.into()).into()];
-        let weights: Vec<Inline> = details
-            .runs("learned-weight", &ranking(findings, benchmark))
-            .into_iter()
-            .filter_map(|run| {
-                let weight = details.point(Some(run), "learned-weight", &[])?;
-                Some(Inline::new().name(run_name(findings, run)).text(format!(" {weight:.2}")))
-            })
-            .collect();
-        if !weights.is_empty() {
-            blocks.push(Block::Paragraph(
-                Inline::new().text("Learned weights, mean over five folds: ").list(weights).text("."),
-            ));
+        let weighed = details.runs("learned-weight", &ranking(findings, benchmark));
+        if !weighed.is_empty() {
+            let row =
+                |run| details::row(&details, Some(run), &[], Inline::new().name(run_name(findings, run)), &WEIGHT);
+            let id = benchmark_id("ensemble-weights", benchmark, i);
+            let caption = "What each run's margins count in the learned ensemble.".into();
+            let table = details::table(id, caption, "Run", &WEIGHT, weighed.into_iter().map(row).collect());
+            blocks.push(Block::Fold { summary: "Learned weights".into(), blocks: vec![table.into()], open: false });
         }
         Some(blocks)
     })

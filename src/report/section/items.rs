@@ -36,7 +36,7 @@ pub fn section(findings: &Findings) -> Option<Vec<Block>> {
             .measured("difficulty-shift")
             .filter_map(|d| {
                 let (lang, subset, item) = (lang(d, 0)?, name(d, 1)?, name(d, 2)?);
-                let label = Inline::new().lang(lang).text(", ").name(subset).text(": ").code(item);
+                let label = Inline::new().code(item).text(", ").name(subset).text(", ").lang(lang);
                 Some(details::row(&details, None, &d.of, label, &OF_ITEM))
             })
             .collect();

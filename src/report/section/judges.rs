@@ -46,7 +46,7 @@ fn totals(findings: &Findings, benchmark: &BenchmarkInfo, i: usize, here: &[&Jud
             tokens(totals, totals.prompt_tokens),
             tokens(totals, totals.reply_tokens),
             match totals.money {
-                Some(money) => Cell::Text(Inline::new().text(format!("{money:.4}"))),
+                Some(money) => Cell::Number { text: format!("{money:.4}"), key: money },
                 None => Cell::Absent("no price was given for every reply".to_owned()),
             },
         ],

@@ -122,7 +122,14 @@ impl Context<'_> {
         let cell = |run: usize, lang: crate::lang::Lang| {
             let value = self.lookup.value(run, &Scope::Overall, &Languages::One(lang));
             let what = format!("{}, {}", run_name(self.findings, run), language::name(lang));
-            HeatCell { hover: matrix::hover(&what, &value), estimate: value.estimate, run: Some(run), lang: Some(lang) }
+            let zero = value.estimate.and_then(|e| e.interval).is_none_or(|i| i.low <= 0.0 && i.high >= 0.0);
+            HeatCell {
+                hover: matrix::hover(&what, &value),
+                estimate: value.estimate,
+                run: Some(run),
+                lang: Some(lang),
+                faint: unit == Unit::Points && zero,
+            }
         };
         let cells = self.runs.iter().map(|run| self.langs.iter().map(|lang| cell(*run, *lang)).collect());
         let (ramp, legend) = match unit {
@@ -132,9 +139,11 @@ impl Context<'_> {
         Figure {
             id: benchmark_id(id, self.benchmark, self.i),
             title: visible(&format!("{title}, {}", self.benchmark.title)),
-            caption:
-                "Points only, without decimals where there are many languages; intervals are in the table and on hover."
-                    .into(),
+            caption: format!(
+                "Points only, without decimals where there are many languages; intervals are in the table and on hover.{}",
+                if unit == Unit::Points { " Without colour where the interval holds zero." } else { "" }
+            )
+            .into(),
             alt: format!(
                 "{} runs by {} languages; the table below has the numbers.",
                 self.runs.len(),

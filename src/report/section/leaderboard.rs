@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::comparisons::counted;
+use super::comparisons::{counted, percent_cell};
 use super::{benchmark_id, matrix, per_benchmark};
 use crate::lang::Lang;
 use crate::provenance::RunInfo;
@@ -215,7 +215,7 @@ pub fn ranking_of<'a>(findings: &'a Findings, benchmark: &BenchmarkInfo, languag
 fn rank_columns(findings: &Findings, ranking: &Ranking) -> [Column; 3] {
     let level = number::level(findings.level);
     [
-        Column::right("Rank").about(format!(
+        Column::right("Rank").lowest_first().about(format!(
             "Ranks the run may have, {level} %: all of them hold together ({}, Romano-Wolf)",
             counted(ranking.pairs, "pair")
         )),
@@ -228,8 +228,10 @@ fn rank_cells(ranking: &Ranking, run: usize) -> [Cell; 3] {
     let none = || Cell::Absent("not enough data for a rank".to_owned());
     let Some(rank) = ranking.ranks.iter().find(|rank| rank.run == run) else { return [none(), none(), none()] };
     let range = if rank.low == rank.high { rank.low.to_string() } else { format!("{}–{}", rank.low, rank.high) };
-    let best = rank.chance_of_best.map_or_else(none, |p| Inline::from(number::point(p, Unit::Percent)).into());
-    [Inline::from(range).into(), best, Inline::from(rank.groups.join(" ")).into()]
+    let best = rank.chance_of_best.map_or_else(none, percent_cell);
+    // By the best rank, then by the worst.
+    let key = rank.low as f64 + rank.high as f64 / 1e6;
+    [Cell::Number { text: range, key }, best, Inline::from(rank.groups.join(" ")).into()]
 }
 
 fn title(languages: &Languages) -> Inline {

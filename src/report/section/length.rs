@@ -41,7 +41,10 @@ pub fn section(findings: &Findings) -> Option<Vec<Block>> {
         let order = ranking(findings, benchmark);
         let details = Details::of(findings, benchmark, ANALYSIS);
         let mut blocks = Vec::new();
-        if !Lookup::of(findings, &benchmark.name, "accuracy-length-balanced").is_empty() {
+        // Without lengths there is nothing to say, however many items there are.
+        if !Lookup::of(findings, &benchmark.name, "accuracy-length-matched").is_blank()
+            || !Lookup::of(findings, &benchmark.name, "accuracy-length-balanced").is_blank()
+        {
             blocks.push(Block::Paragraph(
                 "A model that likes long answers looks good where the longer answer happens to be the better one. If \
                  the two accuracies differ much, the model follows length; the balanced and the controlled accuracy \
@@ -154,7 +157,8 @@ fn baselines(
             let scope = Scope::Subset(subset.clone());
             let value = |lookup: &Lookup<'_>| Value { unit: Unit::Percent, ..lookup.value(best, &scope, headline) };
             let values: Vec<Value> = lookups.iter().map(value).collect();
-            let known = values.iter().any(|value| value.estimate.is_some());
+            // The run itself stands beside what length gives, not alone.
+            let known = values.iter().take(columns.len() - 1).any(|value| value.estimate.is_some());
             known.then(|| MatrixRow { label: Inline::new().name(subset), lang: None, run: None, pinned: false, values })
         })
         .collect();

@@ -7,12 +7,12 @@ use super::{benchmark_id, per_benchmark};
 use crate::report::block::{Block, Column, Inline, Value};
 use crate::report::findings::{BenchmarkInfo, Finding, Findings, Languages, Scope};
 use crate::report::measure::{ACCURACY, GAP, LONGEST, OF_JUDGES, OF_VERDICTS, Unit, measure};
-use crate::report::select::run_name;
+use crate::report::select::{ranking, run_name};
 
 pub fn section(findings: &Findings) -> Option<Vec<Block>> {
     per_benchmark(findings, |benchmark, i| {
         let groups = groups(findings, benchmark);
-        let folds = (0..findings.runs.len()).filter_map(|run| {
+        let folds = ranking(findings, benchmark).into_iter().filter_map(|run| {
             let tables: Vec<Block> = groups
                 .iter()
                 .enumerate()

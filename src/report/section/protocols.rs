@@ -52,9 +52,18 @@ fn of_benchmark(findings: &Findings, benchmark: &BenchmarkInfo, i: usize) -> Opt
     )];
     blocks.extend(order(findings, &rows, &runs).map(|text| Block::Bullets(vec![text])));
     let level = number::level(findings.level);
+    // What gives every run its own number again needs no row of zeros.
+    let is_same =
+        |scores: &ByRun<'_>| scores.values().all(|s| !s.own && s.difference.is_some_and(|d| number::is_nothing(&d)));
+    let (same, differing): (Vec<_>, Vec<_>) = rows.iter().cloned().partition(|(_, scores)| is_same(scores));
+    if !same.is_empty() {
+        let names = same.iter().map(|(name, _)| axes.label(name)).collect();
+        let text = Inline::new().text("Exactly the benchmark's own scores come out under: ");
+        blocks.push(Block::Paragraph(text.list(names).text(".")));
+    }
     let distance = table(
         findings,
-        (&rows, &runs, &axes),
+        (&differing, &runs, &axes),
         benchmark_id("protocol-distance", benchmark, i),
         format!(
             "Score minus the score under the benchmark's own protocol, percentage points, with {level} % intervals; the benchmark's own protocol with its score in percent."
@@ -74,7 +83,9 @@ fn of_benchmark(findings: &Findings, benchmark: &BenchmarkInfo, i: usize) -> Opt
         format!("Score in percent under every protocol, with {level} % intervals."),
         |score| shown(score, score.estimate, Unit::Percent),
     );
-    blocks.push(distance.into());
+    if differing.len() > 1 {
+        blocks.push(distance.into());
+    }
     blocks.push(Block::Fold {
         summary: "Scores under every protocol".into(),
         blocks: vec![scores.into()],
@@ -122,10 +133,13 @@ fn order(findings: &Findings, rows: &[(&ProtocolName, ByRun<'_>)], runs: &[usize
     let changed = others.iter().filter(|order| **order != own).count();
     let leaders = others.iter().filter(|order| order.first() != own.first()).count();
     let name = |run: &usize| Inline::new().name(run_name(findings, *run));
-    let text = Inline::new().text(format!(
-        "Runs stand in another order under {changed} of the {} protocols that score all of them",
-        others.len()
-    ));
+    let text = Inline::new().text(match changed {
+        0 => format!("Runs stand in the same order under all {} protocols that score all of them", others.len()),
+        _ => format!(
+            "Runs stand in another order under {changed} of the {} protocols that score all of them",
+            others.len()
+        ),
+    });
     Some(match (leaders, own.first()) {
         (0, Some(first)) => text.text("; ").list(vec![name(first)]).text(" leads under every one."),
         (n, _) => text.text(format!("; another run leads under {n}.")),

@@ -2,12 +2,15 @@
 
 use crate::report::block::{Block, Inline, visible};
 use crate::report::findings::Findings;
-use crate::report::select::run_name;
+use crate::report::select::{ranking, run_name};
 
 pub fn section(findings: &Findings) -> Option<Vec<Block>> {
     let several = findings.runs.len() > 1;
     let mut blocks = Vec::new();
-    for (i, run) in findings.runs.iter().enumerate() {
+    // As on the first leaderboard, then those that are on none.
+    let mut order = findings.benchmarks.first().map(|benchmark| ranking(findings, benchmark)).unwrap_or_default();
+    order.extend((0..findings.runs.len()).filter(|run| !order.contains(run)).collect::<Vec<_>>());
+    for (i, run) in order.into_iter().map(|i| (i, &findings.runs[i])) {
         let name = |text: &str| Inline::new().name(text);
         let mut entries: Vec<(Inline, Inline)> = vec![
             ("Model".into(), Inline::new().code(&run.model).text(", ").name(&run.kind)),
@@ -16,9 +19,12 @@ pub fn section(findings: &Findings) -> Option<Vec<Block>> {
         if let Some(libtorch) = &run.libtorch {
             entries.push(("libtorch".into(), name(libtorch)));
         }
-        let threads = if run.threads == 1 { "1 thread".to_owned() } else { format!("{} threads", run.threads) };
-        entries.push(("Device".into(), name(&run.device).text(", ").name(&run.dtype).text(format!(", {threads}"))));
-        entries.push(("Seed".into(), run.seed.to_string().into()));
+        // What another program scored says neither.
+        if run.kind != "imported" {
+            let threads = if run.threads == 1 { "1 thread".to_owned() } else { format!("{} threads", run.threads) };
+            entries.push(("Device".into(), name(&run.device).text(", ").name(&run.dtype).text(format!(", {threads}"))));
+            entries.push(("Seed".into(), run.seed.to_string().into()));
+        }
         for (role, digest) in &run.digests {
             entries.push((Inline::new().text("SHA-256 of ").name(role), Inline::new().code(digest)));
         }

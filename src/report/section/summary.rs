@@ -49,6 +49,15 @@ fn of_benchmark(findings: &Findings, benchmark: &BenchmarkInfo) -> Vec<Block> {
         value: Cell::Value(top.clone()),
         detail: Inline::new().name(run_name(findings, leader)).text(format!(", {over}")),
     }];
+    figures.extend(lead(findings, benchmark, &order).map(|(second, estimate)| KeyFigure {
+        label: "Lead".into(),
+        value: Cell::Value(points(estimate)),
+        detail: Inline::new().text("over ").name(run_name(findings, second)).text(match estimate.interval {
+            Some(i) if i.low > 0.0 => ": established",
+            Some(_) => ": not established",
+            None => ": too little data to say",
+        }),
+    }));
     let mut sentences = vec![standing(findings, benchmark, &order, (&accuracy, &headline), best)];
 
     sentences.extend(tied(findings, benchmark, &headline));
@@ -66,14 +75,15 @@ fn of_benchmark(findings: &Findings, benchmark: &BenchmarkInfo) -> Vec<Block> {
         });
         sentences.push(weakest(findings, leader, &scored));
     }
+    sentences.extend(weakest_part(findings, benchmark, leader, (&accuracy, &headline)));
+    sentences.extend(lowest_cell(findings, benchmark, leader, &accuracy));
     let gaps = Lookup::of(findings, &benchmark.name, GAP);
     let widest = scored
         .iter()
         .map(|(lang, _)| (*lang, gaps.value(leader, &Scope::Overall, &Languages::One(*lang))))
         .filter_map(|(lang, value)| Some((lang, value.estimate?.point, value)))
         .min_by(|a, b| a.1.total_cmp(&b.1));
-    if let Some((lang, point, value)) = widest.filter(|(_, point, _)| *point < 0.0) {
-        let _ = point;
+    if let Some((lang, _, value)) = widest.filter(|(_, point, _)| *point < 0.0) {
         figures.push(KeyFigure {
             label: "Widest gap to English".into(),
             value: Cell::Value(value),
@@ -106,12 +116,8 @@ fn standing(
         return me.text(" is the only run with a headline number, so there is nothing to compare it with.");
     };
     let other = run_name(findings, second);
-    if let Some((difference, same_way)) = headline_difference(findings, benchmark, leader, second)
-        && let Some(estimate) = difference.estimate
-    {
-        let estimate = if same_way { estimate } else { reversed(estimate) };
-        let shown =
-            Value { unit: Unit::Points, estimate: Some(estimate), why: None, n_ties: 0, n_truncated: 0, show_n: true };
+    if let Some((_, estimate)) = lead(findings, benchmark, order) {
+        let shown = points(estimate);
         let verdict = match estimate.interval {
             None => ": too little data to say whether that is more than chance.",
             Some(i) if i.low > 0.0 => ", paired over the items both scored: the lead is established.",
@@ -127,6 +133,18 @@ fn standing(
         (Some(_), Some(_)) => start.text(". Their intervals do not overlap."),
         _ => start.text(". Without intervals for both, the order is not established."),
     }
+}
+
+/// The second run, and how far the first is ahead of it on the items that both scored.
+fn lead(findings: &Findings, benchmark: &BenchmarkInfo, order: &[usize]) -> Option<(usize, Estimate)> {
+    let [first, second, ..] = order else { return None };
+    let (difference, same_way) = headline_difference(findings, benchmark, *first, *second)?;
+    let estimate = difference.estimate?;
+    Some((*second, if same_way { estimate } else { estimate.reversed() }))
+}
+
+fn points(estimate: Estimate) -> Value {
+    Value { unit: Unit::Points, estimate: Some(estimate), why: None, n_ties: 0, n_truncated: 0, show_n: true }
 }
 
 /// How sure it is that the leader is the best, and who might be as good.
@@ -159,6 +177,58 @@ fn weakest(findings: &Findings, leader: usize, scored: &[(Lang, Value)]) -> Inli
         .text(": ")
         .list(named.collect())
         .text(".")
+}
+
+/// The lowest and the highest category of the leader; of subsets where the benchmark has no categories.
+fn weakest_part(
+    findings: &Findings,
+    benchmark: &BenchmarkInfo,
+    leader: usize,
+    (accuracy, headline): (&Lookup<'_>, &Languages),
+) -> Option<Inline> {
+    let categories: Vec<Scope> = benchmark.categories.iter().cloned().map(Scope::Category).collect();
+    let subsets: Vec<Scope> = benchmark.subsets.iter().map(|(name, _)| Scope::Subset(name.clone())).collect();
+    let (parts, word) = if categories.len() > 1 { (categories, "category") } else { (subsets, "subset") };
+    let mut scored: Vec<(&str, Value)> = parts
+        .iter()
+        .map(|scope| (part_name(scope), accuracy.value(leader, scope, headline)))
+        .filter(|(_, value)| value.estimate.is_some())
+        .collect();
+    scored.sort_by(|a, b| point(&a.1).total_cmp(&point(&b.1)));
+    let [(low, lowest), .., (high, highest)] = scored.as_slice() else { return None };
+    let text = Inline::new().text(format!("Weakest {word} of ")).name(run_name(findings, leader)).text(": ").name(low);
+    let text = text.text(" (").value(lowest.clone()).text("); strongest: ").name(high);
+    Some(text.text(" (").value(highest.clone()).text(")."))
+}
+
+/// Where a category and a language together go worst. Of many cells one is lowest by chance: it says of how many.
+fn lowest_cell(findings: &Findings, benchmark: &BenchmarkInfo, leader: usize, accuracy: &Lookup<'_>) -> Option<Inline> {
+    if benchmark.categories.len() < 2 || benchmark.langs.len() < 2 {
+        return None;
+    }
+    let cells = benchmark.categories.iter().flat_map(|category| {
+        let scope = Scope::Category(category.clone());
+        let of_lang = move |lang: &Lang| (category, *lang, accuracy.value(leader, &scope, &Languages::One(*lang)));
+        benchmark.langs.iter().map(of_lang).filter(|(.., value)| value.estimate.is_some())
+    });
+    let cells: Vec<(&String, Lang, Value)> = cells.collect();
+    let (category, lang, value) = cells.iter().min_by(|a, b| point(&a.2).total_cmp(&point(&b.2)))?;
+    (cells.len() > 2).then(|| {
+        let text = Inline::new().text(format!("Lowest of the {} cells of language and category of ", cells.len()));
+        let text = text.name(run_name(findings, leader)).text(": ").lang(*lang).text(", ").name(category);
+        text.text(" (").value(value.clone()).text(").")
+    })
+}
+
+fn part_name(scope: &Scope) -> &str {
+    match scope {
+        Scope::Subset(name) | Scope::Category(name) => name,
+        Scope::Overall => "overall",
+    }
+}
+
+fn point(value: &Value) -> f64 {
+    value.estimate.map_or(f64::NAN, |e| e.point)
 }
 
 /// Languages in which chance is inside the interval, and those in which the run is worse than chance.
@@ -204,22 +274,9 @@ fn overlap(a: Interval, b: Interval) -> bool {
     a.low <= b.high && b.low <= a.high
 }
 
-/// B − A from A − B.
-fn reversed(e: Estimate) -> Estimate {
-    let interval = e.interval.map(|i| Interval { low: -i.high, high: -i.low, level: i.level });
-    Estimate { point: -e.point, interval, ..e }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_reversed_difference_mirrors_its_interval() {
-        let interval = Some(Interval { low: 0.01, high: 0.03, level: 0.95 });
-        let e = reversed(Estimate { point: 0.02, interval, n: 9, n_missing: 0 });
-        assert_eq!((e.point, e.interval.unwrap().low, e.interval.unwrap().high), (-0.02, -0.03, -0.01));
-    }
 
     #[test]
     fn touching_intervals_overlap() {

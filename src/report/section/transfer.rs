@@ -80,7 +80,13 @@ fn heat(
         let of = [About::Lang(source), About::Lang(target)];
         let value = details.value(Some(run), "accuracy", &of, Unit::Percent);
         let what = format!("trained on {}, tested on {}", language::name(source), language::name(target));
-        HeatCell { hover: matrix::hover(&what, &value), estimate: value.estimate, run: Some(run), lang: Some(target) }
+        HeatCell {
+            hover: matrix::hover(&what, &value),
+            estimate: value.estimate,
+            run: Some(run),
+            lang: Some(target),
+            faint: false,
+        }
     };
     let label = |run: usize, source: Lang| {
         Label::run(run, &format!("{} ({})", language::name(source), run_name(findings, run)))

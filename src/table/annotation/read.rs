@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `votes-chosen`, `votes-rejected`, `votes-tie` (may be absent) | how many people preferred which |
 //! | `annotator`, `prefers`, `group` (may be absent) | one person's opinion: `chosen`, `rejected`, `tie`, or a number that is above 0, below 0 or 0 |
+//! | `margin` | how far apart people put the two sides, in the unit of its subset |
 //! | `chosen-model`, `rejected-model` | who wrote the responses of each side |
 //! | `chosen.NAME`, `rejected.NAME` | a property of both responses: a number or truth value, or a list with one per response (then their mean) |
 //!
@@ -42,7 +43,7 @@ impl AnnotationError {
             AnnotationError::File(_) => None,
             AnnotationError::Columns { .. } => Some(
                 "columns are id, language, subset, benchmark; votes-chosen and votes-rejected; annotator and prefers; \
-                 chosen-model and rejected-model; chosen.NAME and rejected.NAME"
+                 margin; chosen-model and rejected-model; chosen.NAME and rejected.NAME"
                     .to_owned(),
             ),
             AnnotationError::Row { .. } => Some("correct the row, or leave it out".to_owned()),
@@ -61,6 +62,7 @@ struct Columns {
     lang: Option<usize>,
     votes: Option<(usize, usize, Option<usize>)>,
     opinion: Option<(usize, usize, Option<usize>)>,
+    margin: Option<usize>,
     authors: Option<(usize, usize)>,
     /// Name, column of the chosen and of the rejected response.
     properties: Vec<(String, usize, usize)>,
@@ -93,11 +95,12 @@ impl Columns {
             };
             properties.push((property.to_owned(), at, rejected));
         }
-        if votes.is_none() && opinion.is_none() && authors.is_none() && properties.is_empty() {
+        let margin = find(&["margin"]);
+        if votes.is_none() && opinion.is_none() && margin.is_none() && authors.is_none() && properties.is_empty() {
             return Err(wrong("says nothing of the items".to_owned()));
         }
         let (benchmark, subset, lang) = (find(&["benchmark"]), find(&["subset"]), find(&["language", "lang"]));
-        Ok(Columns { id, benchmark, subset, lang, votes, opinion, authors, properties })
+        Ok(Columns { id, benchmark, subset, lang, votes, opinion, margin, authors, properties })
     }
 }
 
@@ -187,6 +190,11 @@ impl Reader<'_> {
             let (path, column) = (path.to_owned(), column.to_owned());
             AnnotationError::Row { path, row, column, problem }
         };
+        if let Some(column) = columns.margin
+            && let Some(margin) = records.number(column)?.filter(|margin| margin.is_finite())
+        {
+            items.iter().for_each(|item| self.found.set_strength(*item, margin));
+        }
         if let Some((chosen, rejected, neither)) = columns.votes {
             let mut count = |column: Option<usize>| -> Result<f64, AnnotationError> {
                 let Some(column) = column else { return Ok(0.0) };

@@ -4,6 +4,7 @@ use rmbench::benchmark::check::{self, ProblemKind};
 use rmbench::benchmark::reader::ReadOptions;
 use rmbench::benchmark::stats;
 use rmbench::lang::Lang;
+use rmbench::lang::identify::BuiltIn;
 use rmbench::progress::Silent;
 use serde_json::{Value, json};
 
@@ -119,7 +120,7 @@ fn stats_count_by_language_category_and_subset() {
         with(row("2", "de", "Pppp", "a", "d"), "B"),
         with(row("1", "fr", "P", "a", "d"), "A"),
     ]);
-    let stats = stats::run(&file.path, &ReadOptions::default(), &mut Silent).unwrap();
+    let stats = stats::run(&file.path, &ReadOptions::default(), &BuiltIn, &mut Silent).unwrap();
     let cells: Vec<_> = stats
         .cells
         .iter()

@@ -7,6 +7,7 @@ use rmbench::benchmark::check::{self, LanguageReport, ProblemKind};
 use rmbench::benchmark::reader::{self, ReadCounts, ReadOptions, Shape};
 use rmbench::benchmark::{convert, stats};
 use rmbench::lang::LangSet;
+use rmbench::lang::identify::BuiltIn;
 use rmbench::preference::Comparison;
 use rmbench::progress::Silent;
 
@@ -125,7 +126,7 @@ fn a_file_leaks_into_itself_entirely() {
 #[test]
 fn counts_by_category_add_up() {
     let Some(bench) = data("bench.parquet") else { return };
-    let stats = stats::run(&bench, &ReadOptions::default(), &mut Silent).unwrap();
+    let stats = stats::run(&bench, &ReadOptions::default(), &BuiltIn, &mut Silent).unwrap();
     let of = |name: &str| {
         let cells = stats.cells.iter().filter(|cell| cell.category.as_deref() == Some(name));
         cells.map(|cell| cell.items).sum::<u64>()

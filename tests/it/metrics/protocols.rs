@@ -194,6 +194,28 @@ fn axes_on_which_nothing_differs_are_left_out() {
     assert_eq!(matrix(&rows, SMALL).len(), 3 * 2, "without ties the tie policies agree");
 }
 
+/// An arena has no gold: (wins + ½ ties) / prompts, German (2 + ½)/4, Turkish (1 + 0)/2, and the mean of the two.
+#[test]
+fn an_arena_gives_win_rates() {
+    let manifest = catalog::find("m-arena-hard").unwrap();
+    let fought = [("deu_Latn", "1", 1.0), ("deu_Latn", "2", 0.5), ("deu_Latn", "3", 0.0), ("deu_Latn", "4", -1.0)];
+    let fought = fought.into_iter().chain([("tur_Latn", "1", 0.25), ("tur_Latn", "2", -2.0)]);
+    let rows: Vec<Row> =
+        fought.map(|(lang, id, margin)| Row::pair("m-arena-hard", "all", lang, id, &[(margin, 0.0)])).collect();
+    let findings = Findings::compute(&table(&rows), &|_| Some(manifest.clone()), &options(), &mut Silent).unwrap();
+    let rate = |languages: Languages| {
+        let is = |f: &&rmbench::report::findings::Finding| {
+            f.metric == "accuracy" && f.scope == Scope::Overall && f.languages == languages
+        };
+        let found = findings.findings.iter().find(is).unwrap().estimate.unwrap();
+        (found.point, found.n)
+    };
+    assert_eq!(rate(Languages::One(Lang::from_code("deu_Latn").unwrap())), (0.625, 4));
+    assert_eq!(rate(Languages::One(Lang::from_code("tur_Latn").unwrap())), (0.5, 2));
+    assert_eq!(rate(Languages::Average("macro".into())), (0.5625, 6));
+    assert_eq!(findings.benchmarks[0].averages, ["macro", "micro"]);
+}
+
 /// Translations under their own weights against RewardBench's own score: all its items, its weights.
 #[test]
 fn the_gap_to_published_english() {

@@ -93,7 +93,7 @@ struct Columns {
 }
 
 fn binned(numbers: &mut Numbers<'_>, pairs: &[Pair]) -> Vec<ColumnId> {
-    bin_terms(pairs).iter().map(|terms| numbers.insert(terms)).collect()
+    bin_terms(pairs, BINS).iter().map(|terms| numbers.insert(terms)).collect()
 }
 
 fn fitted(numbers: &mut Numbers<'_>, pairs: &[Pair]) -> Option<Fit> {
@@ -163,6 +163,7 @@ fn of_run(context: &Context<'_>, run: usize) -> Vec<Detail> {
     let declared: Vec<[Option<Number>; MEASURES.len()]> =
         groups.iter().zip(&columns).map(|(group, own)| of_group(&mut numbers, group, own, reference)).collect();
     let curves = curves(&mut numbers, &groups, &columns, at);
+    let by_bins = by_bins(&mut numbers, &groups);
     let answers = numbers.resample();
     let interval = declared[at][SLOPE].and_then(|slope| answers.of(slope).interval);
     let steady = interval.is_some_and(|interval| interval.low > 0.0);
@@ -186,7 +187,30 @@ fn of_run(context: &Context<'_>, run: usize) -> Vec<Detail> {
     let of = vec![groups[at].about.clone()];
     details.push(context.detail(ANALYSIS, Some(run), "reference", of).with(Some(1.0), None, groups[at].n));
     details.extend(reliability(context, run, &curves, &answers));
+    let n = groups.iter().map(|group| group.n).sum();
+    for (measure, bins, number) in by_bins {
+        let detail = context.detail(ANALYSIS, Some(run), measure, vec![About::Place(bins)]);
+        details.push(detail.found(answers.of(number), n));
+    }
     details
+}
+
+type OfBins = fn(&Binned) -> Option<f64>;
+
+/// What MORE reports: errors of all languages together over 5, 10 and 20 bins.
+fn by_bins(numbers: &mut Numbers<'_>, groups: &[Group]) -> Vec<(&'static str, u32, Number)> {
+    const MOST: usize = 20;
+    let pairs: Vec<Pair> = groups.iter().flat_map(|group| &group.pairs).copied().collect();
+    let columns: Vec<ColumnId> = bin_terms(&pairs, MOST).iter().map(|terms| numbers.insert(terms)).collect();
+    let measures: [(&str, OfBins); 3] = [("all-ece", Binned::ece), ("all-ace", Binned::ace), ("all-mce", Binned::mce)];
+    let mut found = Vec::new();
+    for bins in [5, 10, MOST] {
+        for (measure, of) in measures {
+            let made = move |sums: &[f64]| of(&Binned::from_sums(sums).coarser(MOST / bins));
+            found.push((measure, bins as u32, numbers.function(columns.clone(), made)));
+        }
+    }
+    found
 }
 
 /// A reliability curve: p̄ and ȳ of each bin of confidence (p ≥ ½).
