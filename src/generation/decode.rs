@@ -300,7 +300,7 @@ impl<'a> Decoding<'a> {
     fn finish_of(&self, sequence: &mut Sequence, id: u32) -> Option<Finish> {
         let task = &self.tasks[sequence.task];
         let pipeline = &self.writer.model.text;
-        let is_end = self.writer.ends.holds(id);
+        let is_end = self.writer.ends.holds(id) || task.ends.contains(&id);
         let is_last = is_end || sequence.tokens.len() >= task.most;
         let mut added = if is_end { String::new() } else { sequence.text.push(id, pipeline) };
         if is_last {
