@@ -62,7 +62,7 @@ pub enum Finish {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Token {
     pub id: u32,
-    /// log p before temperature and cuts.
+    /// log p before penalties, temperature and cuts.
     pub log_prob: f64,
     /// What it adds to the text; characters of several tokens come with the last of them.
     pub text: String,

@@ -37,6 +37,8 @@ struct Body {
     top_p: f64,
     /// vLLM writes −1 for all.
     top_k: Option<i64>,
+    #[serde(default = "one")]
+    repetition_penalty: f64,
     stop: Option<Stop>,
     #[serde(default)]
     seed: u64,
@@ -254,6 +256,7 @@ impl LocalJudge {
             temperature: body.temperature,
             top_k: body.top_k.and_then(|k| usize::try_from(k).ok()).filter(|k| *k > 0),
             top_p: body.top_p,
+            repetition_penalty: body.repetition_penalty,
             seed: body.seed,
             key: String::new(),
         };

@@ -59,6 +59,9 @@ pub struct Ask {
     /// Not every server knows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub top_k: Option<u32>,
+    /// Of tokens that question or reply have already. Not every server knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repetition_penalty: Option<f64>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stop: Vec<String>,
     /// The verdict is read from probabilities, so they are asked for.

@@ -52,6 +52,9 @@ impl Request {
         if let Some(top_k) = ask.top_k {
             put("top_k", json!(top_k));
         }
+        if let Some(penalty) = ask.repetition_penalty {
+            put("repetition_penalty", json!(penalty));
+        }
         if !ask.stop.is_empty() {
             put("stop", json!(ask.stop));
         }

@@ -4,7 +4,7 @@ Writes tests/fixtures/cloud_wrapped/: config.json that names the model inside (`
 shape, tensors below `reward_base_model.` and `reward_head.` in two files with an index, the tokenizer; and `expected.json`:
 for invented questions and answers the greedy critique that goes on in the user's last turn, what the head reads at that
 turn's end, and, with fixed critiques, the same. The order of things is that of zankner/CLoud@fac417e, `cloud/model.py`
-(`predict_reward`, "teacher"), without its repetition penalty; the words are ours.
+(`predict_reward`, "teacher"); the words are ours.
 
     python tests/reference/cloud_wrapped.py
 """
@@ -90,7 +90,7 @@ def main():
         ids = tokenizer(begin, add_special_tokens=False)["input_ids"]
         with torch.no_grad():
             whole = wrapped.reward_base_model.generate(
-                torch.tensor([ids]), max_new_tokens=MOST, do_sample=False, eos_token_id=end, pad_token_id=end)[0].tolist()
+                torch.tensor([ids]), max_new_tokens=MOST, do_sample=False, repetition_penalty=1.01, eos_token_id=end, pad_token_id=end)[0].tolist()
         critique = tokenizer.decode([token for token in whole[len(ids) :] if token != end]).strip()
         closed = lambda text: tokenizer(begin + text + TURN_END, add_special_tokens=False)["input_ids"]
         rows.append({"question": question, "answer": answer, "prompt_tokens": len(ids), "critique": critique,

@@ -54,10 +54,10 @@ impl Step<'_> {
             most: model.most(judge),
             sampling: Sampling {
                 temperature: judge.temperature,
-                top_k: None,
                 top_p: judge.top_p,
                 seed: self.settings.seed,
                 key: format!("{}\u{0}{}\u{0}{place}", self.t, asked.id),
+                ..Sampling::default()
             },
             ..Task::default()
         };

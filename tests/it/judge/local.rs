@@ -234,3 +234,26 @@ fn a_protocol_says_what_replies_begin_with() {
         rows(dir.path(), "sampled").iter().map(|row| row.judgment.picked).collect();
     assert_eq!(picked.len(), 2, "both letters are drawn");
 }
+
+/// The system turn of the settings stands before a judge's question as it stands before pairs in training; a protocol's own
+/// system turn stays.
+#[test]
+fn the_settings_system_turn_is_asked_too() {
+    let dir = tempfile::tempdir().unwrap();
+    model(&dir.path().join("judge"));
+    write_pairs(&dir.path().join("pairs.jsonl"), 1);
+    let tokens = |protocol: &str, out: &str, more: &[&str]| -> Vec<u32> {
+        let most = [&["--set", "judge.max-tokens=1"][..], more].concat();
+        let code = if protocol == "yes-no" { 0 } else { 1 };
+        said(&mut judge(dir.path(), protocol, "c", out, &most), code);
+        rows(dir.path(), out).iter().map(|row| row.judgment.prompt_tokens.unwrap()).collect()
+    };
+    let system = ["--set", "text.system='Be fair and say little.'"];
+    let (plain, with) = (tokens("yes-no", "plain", &[]), tokens("yes-no", "with", &system));
+    assert!(plain.iter().zip(&with).all(|(plain, with)| with > plain), "{plain:?} {with:?}");
+    assert_eq!(
+        tokens("pairwise", "own", &[]),
+        tokens("pairwise", "own-with", &system),
+        "it has a system turn of its own"
+    );
+}

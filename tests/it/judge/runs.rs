@@ -114,15 +114,37 @@ fn a_report_has_judged_runs_beside_scalar_ones() {
     let interval = &consistency["interval"];
     assert!(interval["low"].as_f64().unwrap() < 0.8 && interval["high"].as_f64().unwrap() > 0.8, "{interval}");
     assert_eq!(of("picks-first", "arb_Arab")["point"].as_f64(), Some(0.6));
+    let bias = of("position-bias", "arb_Arab");
+    assert!((bias["point"].as_f64().unwrap() - 0.1).abs() < 1e-12, "{bias}");
+    assert!(
+        bias["interval"]["low"].as_f64().unwrap() > 0.0,
+        "16 of 80 are decided by the place, all of them for the first"
+    );
     let totals = &findings["judges"][0];
     assert_eq!((totals["judgments"].as_u64(), totals["unparsed"].as_u64()), (Some(240), Some(2)));
     let money = totals["money"].as_f64().unwrap();
     let (tokens_in, tokens_out) = (totals["prompt_tokens"].as_f64().unwrap(), totals["reply_tokens"].as_f64().unwrap());
     assert!((money - (tokens_in + 2.0 * tokens_out) / 1e6).abs() < 1e-12);
     let page = fs::read_to_string(dir.path().join("report/report.md")).unwrap();
-    for text in ["Judges", "Picks the first", "Same in every order", "mock:length", "invented-judge, pairwise"] {
+    for text in [
+        "Judges",
+        "Picks the first",
+        "Same in every order",
+        "mock:length",
+        "invented-judge, pairwise",
+        ": position bias +",
+        "established towards the first response in 3 of 3 languages",
+        "Left out, since no judgment is of the kind: Ties, Refused, Errors.",
+    ] {
         assert!(page.contains(text), "{text}");
     }
+    assert!(
+        dir.path()
+            .join("report/figures")
+            .read_dir()
+            .unwrap()
+            .any(|entry| { entry.unwrap().file_name().to_string_lossy().starts_with("position-bias") })
+    );
     assert!(fs::read_to_string(dir.path().join("report/report.html")).unwrap().contains("Same in every order"));
     // RewardBench's policy: what has no verdict counts one half, with ties at one half.
     let policy = ["--set", "unresolved=tie", "--set", "ties=half"];
