@@ -1,8 +1,9 @@
 //! From logits to the next token.
 //!
-//! In transformers' order: tokens that were there before made less likely; divided by the temperature; all but the k largest cut off; then, from the most probable
-//! one on, as many kept as it takes for their mass before the last of them to reach p (arXiv 1904.09751). The draw is
-//! the inverse of the distribution function at a uniform number that is a function of (seed, key, place).
+//! In transformers' order: tokens that were there before made less likely; divided by the temperature; all but the k
+//! largest cut off; then, from the most probable one on, as many kept as it takes for their mass before the last of them
+//! to reach p (arXiv 1904.09751). The draw is the inverse of the distribution function at a uniform number that is a
+//! function of (seed, key, place).
 
 use std::collections::BTreeSet;
 

@@ -293,8 +293,7 @@ impl Judge {
                         let (question, comparison) = (&questions[*i], items[questions[*i].item].0);
                         let request = self.request(desk.name(), comparison, question, round);
                         let protocol = protocol(question);
-                        let words = self.words(protocol, comparison.lang);
-                        Request { words, first: protocol.ask.first.clone(), reward: protocol.reads_head(), ..request }
+                        request.of_this_machine(protocol, self.words(protocol, comparison.lang))
                     };
                     desk.obtain(&open.iter().map(request).collect::<Vec<_>>(), done)?
                 }

@@ -105,6 +105,14 @@ impl Request {
         }
     }
 
+    /// The same for a model of this machine: what servers have no or other fields for.
+    pub fn of_this_machine(mut self, protocol: &Protocol, words: Vec<String>) -> Self {
+        if let (false, Some(body)) = (protocol.ask.first.is_empty(), self.body.as_object_mut()) {
+            body.shift_remove("logit_bias");
+        }
+        Self { words, first: protocol.ask.first.clone(), reward: protocol.reads_head(), ..self }
+    }
+
     /// SHA-256 of address and body: requests that differ in anything have different keys.
     pub fn key(&self, url: &str) -> String {
         files::sha256(format!("{url}{}\n{}", self.path, self.body).as_bytes())
