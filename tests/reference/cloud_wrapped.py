@@ -62,7 +62,7 @@ def model(tokenizer):
             text = tokenizer.decode([token])
             if not (text.isascii() and text.isprintable()) or token in tokenizer.all_special_ids:
                 rows[token] = 0
-        rows[tokenizer.convert_tokens_to_ids(TURN_END)] = rows.abs().amax(0) * 0.2
+        rows[tokenizer.convert_tokens_to_ids(TURN_END)] = rows[tokenizer.convert_tokens_to_ids("V")] * 1.05
     return wrapped.eval()
 
 
@@ -81,7 +81,7 @@ def main():
         if (ROOT / "policy" / name).is_file():
             shutil.copy(ROOT / "policy" / name, OUT / name)
     end = tokenizer.convert_tokens_to_ids(TURN_END)
-    texts = [text for _, text in SENTENCES if text.isascii() and "<" not in text and "[" not in text]
+    texts = [text for _, text in SENTENCES if "<" not in text and "[" not in text]
     rows = []
     for i in range(0, len(texts) - 2, 3):
         question, answer, fixed = texts[i : i + 3]

@@ -101,7 +101,7 @@ impl Triple {
         let gap_n = Tensor::stack(&gaps, 0);
         let x_n = &gap_n * self.beta - self.gamma;
         let losses_n = match self.link {
-            Link::Hinge => (1.0 - x_n).relu(),
+            Link::Hinge => (-x_n + 1.0).relu(),
             Link::Square => (gap_n - 0.5 / self.beta).square(),
             _ => cost_of(&x_n) * (1.0 - self.label_smoothing) + cost_of(&-x_n) * self.label_smoothing,
         };
