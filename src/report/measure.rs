@@ -22,32 +22,6 @@ pub const LONGEST: &str = "longest-wins";
 /// How much more often than by chance the response shown first is picked.
 pub const POSITION: &str = "position-bias";
 
-/// What is said of judges, in the order of their table.
-pub const OF_JUDGES: [&str; 10] = [
-    "accuracy-lowest",
-    "accuracy-highest",
-    "picks-first",
-    POSITION,
-    "order-consistency",
-    "judged-ties",
-    "unparsed",
-    "refused",
-    "judge-errors",
-    "tokens-per-judgment",
-];
-
-/// What is said of their probabilities, of panels, and of grades and languages.
-pub const OF_VERDICTS: [&str; 8] = [
-    "verdict-confidence",
-    "verdict-overconfidence",
-    "verdict-brier",
-    "yes-bias",
-    "panel-agreement",
-    "panel-kappa",
-    "grade-inflation",
-    "prompt-language-effect",
-];
-
 #[derive(Debug)]
 pub struct Measure {
     pub id: &'static str,

@@ -6,9 +6,35 @@ use super::matrix::{self, MatrixRow};
 use super::{benchmark_id, per_benchmark, position};
 use crate::report::block::{Block, Cell, Column, Inline, Row, Table, Value};
 use crate::report::findings::{BenchmarkInfo, Finding, Findings, JudgeTotals, Languages, Scope};
-use crate::report::measure::{OF_JUDGES, OF_VERDICTS, Unit, measure};
+use crate::report::measure::{POSITION, Unit, measure};
 use crate::report::number;
 use crate::report::select::{Lookup, run_name};
+
+/// What is said of judges, in the order of their table.
+pub(super) const OF_JUDGES: [&str; 10] = [
+    "accuracy-lowest",
+    "accuracy-highest",
+    "picks-first",
+    POSITION,
+    "order-consistency",
+    "judged-ties",
+    "unparsed",
+    "refused",
+    "judge-errors",
+    "tokens-per-judgment",
+];
+
+/// What is said of their probabilities, of panels, and of grades and languages.
+pub(super) const OF_VERDICTS: [&str; 8] = [
+    "verdict-confidence",
+    "verdict-overconfidence",
+    "verdict-brier",
+    "yes-bias",
+    "panel-agreement",
+    "panel-kappa",
+    "grade-inflation",
+    "prompt-language-effect",
+];
 
 pub fn section(findings: &Findings) -> Option<Vec<Block>> {
     per_benchmark(findings, |benchmark, i| {

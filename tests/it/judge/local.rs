@@ -194,18 +194,19 @@ place = "first-word"
 meaning = { letter = {} }
 "#;
 
-/// A model that would write anything writes one of the words that a reply may begin with: the more probable one.
+/// Replies begin with one of the words that they may begin with: the only one, or the more probable one.
 #[test]
 fn a_protocol_says_what_replies_begin_with() {
     let dir = tempfile::tempdir().unwrap();
     model(&dir.path().join("judge"));
     write_pairs(&dir.path().join("pairs.jsonl"), 10);
-    let free = LETTER.replace("first = [\"A\", \"B\"]\n", "");
-    for (name, text) in [("letter.toml", LETTER), ("free.toml", free.as_str())] {
-        fs::write(dir.path().join(name), text).unwrap();
+    fs::write(dir.path().join("letter.toml"), LETTER).unwrap();
+    for (place, letter) in ["A", "B"].into_iter().enumerate() {
+        let only = LETTER.replace("first = [\"A\", \"B\"]", &format!("first = [{letter:?}]"));
+        fs::write(dir.path().join("only.toml"), only).unwrap();
+        said(&mut judge(dir.path(), "only.toml", "c", letter, &[]), 0);
+        assert!(rows(dir.path(), letter).iter().all(|row| row.judgment.picked == Some(place as u16)), "{letter}");
     }
-    said(&mut judge(dir.path(), "free.toml", "c", "free", &[]), 1);
-    assert!(rows(dir.path(), "free").iter().all(|row| row.judgment.outcome == Outcome::Unparsed));
     said(&mut judge(dir.path(), "letter.toml", "c", "held", &[]), 0);
     let held = rows(dir.path(), "held");
     assert!(held.len() == 60 && held.iter().all(|row| row.judgment.outcome == Outcome::Verdict));
