@@ -261,6 +261,7 @@ impl Findings {
         self.rankings.extend(standing::rankings(&rankings, here.name, &resolver, options.level));
         self.differences.extend(standing::differences(differences, &resolver, options.level));
         self.findings.extend(findings.into_iter().map(|draft| draft::finding(resolver.resolve(draft))));
+        judges::lend_intervals(&mut self.findings);
         self.panel.extend(panel.into_iter().map(|draft| panel::finding(resolver.resolve(draft))));
         Ok(())
     }

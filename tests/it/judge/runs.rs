@@ -230,6 +230,31 @@ fn panels_and_what_is_refused() {
     }
 }
 
+/// A judge that picks the first response every time: resampling sees no spread, and the bias has an interval all the same.
+#[test]
+fn a_bias_without_exception_has_an_interval() {
+    let dir = tempfile::tempdir().unwrap();
+    write_pairs(&dir.path().join("pairs.jsonl"), 20);
+    let server = ChatServer::start();
+    server.say("Question", "[[A]]");
+    succeeds(&mut judge(dir.path(), &server, "c", "judged", &[]));
+    succeeds(&mut rmbench(dir.path(), &["report", "judged", "--out", "report", "--format", "md,json"]));
+    let text = fs::read_to_string(dir.path().join("report/findings.json")).unwrap();
+    let findings: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let of = |metric: &str| {
+        let mut list = findings["findings"].as_array().unwrap().iter();
+        let is_it = |f: &&serde_json::Value| f["metric"] == metric && f["languages"]["name"] == "arb_Arab";
+        list.find(is_it).unwrap()["estimate"].clone()
+    };
+    let (share, bias) = (of("picks-first"), of("position-bias"));
+    assert_eq!((share["point"].as_f64(), bias["point"].as_f64()), (Some(1.0), Some(0.5)));
+    for end in ["low", "high"] {
+        let [share, bias] = [&share, &bias].map(|estimate| estimate["interval"][end].as_f64().unwrap());
+        assert!((share - 0.5 - bias).abs() < 1e-12, "{share} {bias}");
+    }
+    assert!(bias["interval"]["low"].as_f64().unwrap() > 0.2, "{bias}");
+}
+
 /// A protocol with a follow-up asks once more, and columns of the data reach the prompt.
 #[test]
 fn follow_ups_and_columns() {
