@@ -43,6 +43,10 @@ install: setup
 judge-demo TRANSFORMERS="transformers" OUT="judge-demo": build
     python="$(dirname "$(command -v {{TRANSFORMERS}})")/python"; "$python" tools/judge_end_to_end.py --rmbench target/debug/rmbench --transformers "$(command -v {{TRANSFORMERS}})" --out {{OUT}}
 
+# A reward model of each kind, tiny, on one benchmark and in one report. PYTHON has torch and transformers.
+three-kinds TRAIN BENCH OUT="three-kinds" PYTHON="python3": build
+    PYTHON={{PYTHON}} tools/three_kinds.sh {{TRAIN}} {{BENCH}} {{OUT}}
+
 # Eighteen real scorers in one go: the metrics of WMT23, imported and reported. DATA has their scores and the pairs scored.
 wmt-report DATA OUT="wmt23": build
     target/debug/rmbench import table {{DATA}}/wmt23_qe_scores.parquet --items {{DATA}}/bench.parquet {{DATA}}/translation_wmt.parquet --benchmark wmt23 --out {{OUT}}/runs

@@ -39,6 +39,8 @@ pub struct Task {
     pub first: Vec<u32>,
     /// Texts that end the reply; they are no part of it.
     pub stop: Vec<String>,
+    /// Tokens that end it beside the model's own.
+    pub ends: Vec<u32>,
     /// So many most probable tokens are kept of every place.
     pub alternatives: usize,
     /// Texts whose log-probabilities after the prompt are wanted.
@@ -60,7 +62,7 @@ pub enum Finish {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Token {
     pub id: u32,
-    /// log p before temperature and cuts.
+    /// log p before penalties, temperature and cuts.
     pub log_prob: f64,
     /// What it adds to the text; characters of several tokens come with the last of them.
     pub text: String,

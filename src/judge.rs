@@ -11,6 +11,7 @@ pub mod desk;
 pub mod endpoint;
 pub mod engine;
 mod error;
+mod fit;
 pub mod form;
 pub mod grammar;
 pub mod local;
@@ -84,6 +85,8 @@ pub struct Judgment {
     pub strength: Option<u8>,
     /// Of a single response.
     pub rating: Option<f64>,
+    /// Of each response in `shown`, beside or instead of a verdict (MENLO, HelpSteer3).
+    pub grades: Option<Vec<f64>>,
     /// Of each response in `shown` to be the best; of a single one to be called good.
     pub probabilities: Option<Vec<f64>>,
     pub reply: Option<String>,
@@ -99,4 +102,30 @@ pub struct Judgment {
     pub reply_tokens: Option<u32>,
     /// Money, by the prices in the settings; what a replayed reply cost when it was bought.
     pub cost: Option<f64>,
+}
+
+#[cfg(test)]
+impl Judgment {
+    /// With nothing beside its verdict.
+    pub fn bare(judge: &str, shown: &[u16], outcome: Outcome, picked: Option<u16>) -> Self {
+        Self {
+            judge: judge.into(),
+            shown: shown.to_vec(),
+            sample: 0,
+            outcome,
+            picked,
+            strength: None,
+            rating: None,
+            grades: None,
+            probabilities: None,
+            reply: None,
+            reasoning: None,
+            why: None,
+            finish: None,
+            asks: 1,
+            prompt_tokens: None,
+            reply_tokens: None,
+            cost: None,
+        }
+    }
 }

@@ -34,6 +34,8 @@ pub mod preset;
 pub mod scalar;
 #[cfg(feature = "torch")]
 pub mod workers;
+#[cfg(feature = "torch")]
+pub mod wrapped;
 
 use crate::preference::Comparison;
 use crate::table::implicit::LogProbs;

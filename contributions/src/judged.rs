@@ -13,6 +13,8 @@ pub struct JudgeCounts {
     /// Verdicts that pick one of several responses, and those that pick the one shown first.
     pub picks: u32,
     pub first: u32,
+    /// What of these would be the first without position bias: Σ 1 / responses shown.
+    pub first_expected: f64,
     /// Sets of responses judged in several orders, all of them decided; those with one answer.
     pub reordered: u32,
     pub consistent: u32,
@@ -32,6 +34,9 @@ pub struct JudgeCounts {
     pub yes_excess: f64,
     /// Single responses rated on a scale.
     pub rated: u32,
+    /// Grades of responses shown together that have a gold grade, and Σ (grade − gold grade).
+    pub graded: u32,
+    pub grade_excess: f64,
     /// Verdicts of several judges on one question: pairs of judges, those that agree, and votes for a chosen response,
     /// a rejected one, neither.
     pub panel_pairs: u32,

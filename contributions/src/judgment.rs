@@ -1,6 +1,7 @@
 //! What judgments say of the judge, as shares of sums over items: position, consistency, failures, cost.
 //!
-//! * picks-first = Σ verdicts for the response shown first / Σ verdicts; the order is balanced, so 1/2 is no bias.
+//! * picks-first = Σ verdicts for the response shown first / Σ verdicts; position-bias = the same less Σ 1/shown / Σ verdicts,
+//!   what there would be without bias, since orders are balanced (1/2 of pairs).
 //! * order-consistency = Σ sets with one answer in all orders / Σ sets judged in several orders (JudgeBench's
 //!   inconsistency is its complement).
 //! * accuracy-lowest and -highest: accuracy with every judgment without a verdict wrong, or right.
@@ -9,7 +10,7 @@
 //! * yes-bias = Σ (p of yes − 1 where yes is right) / Σ; of pairs, where yes is right half the time, 0 is no bias.
 //! * panel-kappa: Fleiss' κ = (P − Σ s²)/(1 − Σ s²), P the share of pairs of judges that agree on a question, s the
 //!   shares of votes for a chosen response, a rejected one, neither.
-//! * grade-inflation = Σ (rating − gold grade) / Σ graded responses.
+//! * grade-inflation = Σ (rating − gold grade) / Σ graded responses; of responses graded two at a time each order counts.
 //!
 //! Items that were not judged contribute nothing.
 
@@ -31,6 +32,11 @@ pub static PICKS_FIRST: Share = Share {
     id: "picks-first",
     about: "Share of verdicts that pick the response shown first; without position bias one half of pairs.",
     of: |counts| (f64::from(counts.first), f64::from(counts.picks)),
+};
+pub static POSITION: Share = Share {
+    id: "position-bias",
+    about: "Share of verdicts that pick the response shown first, less what there would be without position bias (one half of pairs).",
+    of: |counts| (f64::from(counts.first) - counts.first_expected, f64::from(counts.picks)),
 };
 pub static CONSISTENT: Share = Share {
     id: "order-consistency",
@@ -90,10 +96,11 @@ pub static AGREEMENT: Share = Share {
 };
 
 /// All of them, bounds of accuracy first.
-pub static ALL: [&dyn Metric; 16] = [
+pub static ALL: [&dyn Metric; 17] = [
     &LOWEST,
     &HIGHEST,
     &PICKS_FIRST,
+    &POSITION,
     &CONSISTENT,
     &TIES,
     &UNPARSED,
@@ -110,7 +117,7 @@ pub static ALL: [&dyn Metric; 16] = [
 ];
 
 /// Those that are no shares: they may be below 0.
-pub const SIGNED: [&str; 4] = ["verdict-overconfidence", "yes-bias", "panel-kappa", "grade-inflation"];
+pub const SIGNED: [&str; 5] = ["position-bias", "verdict-overconfidence", "yes-bias", "panel-kappa", "grade-inflation"];
 
 impl Metric for Share {
     fn id(&self) -> &'static str {
@@ -200,7 +207,14 @@ impl Metric for Inflation {
     fn contribute(&self, group: &Group<'_>, _: &Protocol, sums: &mut [f64]) -> bool {
         let mut any = false;
         for item in group.items() {
-            if item.judged.is_none_or(|judged| judged.counts.rated == 0) {
+            let Some(counts) = item.judged.map(|judged| judged.counts) else { continue };
+            if counts.graded > 0 {
+                sums[0] += counts.grade_excess;
+                sums[1] += f64::from(counts.graded);
+                any = true;
+                continue;
+            }
+            if counts.rated == 0 {
                 continue;
             }
             let rewards = item.chosen.iter().chain(item.rejected);
@@ -287,8 +301,8 @@ mod tests {
         };
         let judged = Judged {
             counts: vec![
-                JudgeCounts { first: 1, reordered: 1, consistent: 1, ..both(2) },
-                JudgeCounts { first: 1, unparsed: 1, ..both(1) },
+                JudgeCounts { first: 1, first_expected: 1.0, reordered: 1, consistent: 1, ..both(2) },
+                JudgeCounts { first: 1, first_expected: 0.5, unparsed: 1, ..both(1) },
             ],
             worst: vec![Some(1.0), Some(0.0), Some(0.5), Some(0.5)],
             best: vec![Some(1.0), Some(0.0), Some(1.0), Some(0.0)],
@@ -314,6 +328,7 @@ mod tests {
             metric.finish(&sums)
         };
         assert_eq!(value(&PICKS_FIRST), Some(2.0 / 3.0));
+        assert_eq!(value(&POSITION), Some(0.5 / 3.0), "two of three, where one and a half would be no bias");
         assert_eq!(value(&CONSISTENT), Some(1.0));
         assert_eq!(value(&UNPARSED), Some(0.25));
         assert_eq!(value(&TOKENS), Some(20.0));

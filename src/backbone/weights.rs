@@ -170,16 +170,32 @@ impl Checkpoint {
 
     /// A further file, whose tensors are called `prefix` and their name in it.
     pub fn add_file_under(&mut self, path: &Path, prefix: &str) -> Result<(), WeightsError> {
-        let file = WeightFile::open(path)?.under(prefix);
+        self.add(WeightFile::open(path)?.under(prefix))
+    }
+
+    fn add(&mut self, file: WeightFile) -> Result<(), WeightsError> {
         for name in file.names() {
             if let Some(&other) = self.owner.get(name) {
                 let (name, first) = (name.to_owned(), self.files[other].path().to_owned());
-                return Err(WeightsError::Duplicate { name, first, second: path.to_owned() });
+                return Err(WeightsError::Duplicate { name, first, second: file.path().to_owned() });
             }
             self.owner.insert(name.to_owned(), self.files.len());
         }
         self.files.push(file);
         Ok(())
+    }
+
+    /// The same where names that begin with `prefix` are called by what follows it, if there are any.
+    ///
+    /// # Errors
+    /// Two tensors would have one name.
+    pub fn unwrapped(self, prefix: &str) -> Result<Self, WeightsError> {
+        if !self.names().any(|name| name.starts_with(prefix)) {
+            return Ok(self);
+        }
+        let mut checkpoint = Self { place: self.place, files: Vec::new(), owner: BTreeMap::new() };
+        self.files.into_iter().try_for_each(|file| checkpoint.add(file.without(prefix)?))?;
+        Ok(checkpoint)
     }
 
     /// Tensors of these names count as taken.

@@ -65,14 +65,21 @@ pub fn run(args: &JudgmentsArgs, message: &mut Message) -> anyhow::Result<Outcom
     if pairs.is_empty() {
         let (problem, hint) = match args.from.is_empty() {
             true => ("there is nothing to write: the files hold no items".to_owned(), "see `rmbench data stats`"),
-            false => (
-                format!(
-                    "there is nothing to write: of {} items {} were judged, none rightly and wrongly",
-                    count(n_items),
-                    count(judged)
-                ),
-                "judge these files with the same protocol and seed, --set judge.samples=8 --set judge.temperature=1.0",
-            ),
+            false => {
+                let (lacks, hint) = match protocol.reads_head() {
+                    true => (
+                        "none has critiques of a chosen and of a rejected response",
+                        "judge these files with the same protocol and seed; replies must be kept (judge.keep-replies)",
+                    ),
+                    false => (
+                        "none rightly and wrongly",
+                        "judge these files with the same protocol and seed, --set judge.samples=8 --set \
+                         judge.temperature=1.0",
+                    ),
+                };
+                let judged = count(judged);
+                (format!("there is nothing to write: of {} items {judged} were judged, {lacks}", count(n_items)), hint)
+            }
         };
         return Err(CliError::new(problem, hint).into());
     }

@@ -258,10 +258,13 @@ impl<'a> Decoding<'a> {
                 continue;
             }
             let allowed = if place == 0 { task.first.as_slice() } else { &[] };
-            let id = if task.sampling.is_greedy() && allowed.is_empty() {
+            let id = if task.sampling.is_greedy() && allowed.is_empty() && !task.sampling.penalises() {
                 best[at] as u32
             } else {
-                let row = floats(&logits_nv.get(at as i64))?;
+                let mut row = floats(&logits_nv.get(at as i64))?;
+                if task.sampling.penalises() {
+                    task.sampling.penalise(&mut row, &sequence.ids);
+                }
                 task.sampling.choose(&row, allowed, place).ok_or_else(|| problem("no token is allowed"))?
             };
             ids_of_places.push(id);
@@ -300,7 +303,7 @@ impl<'a> Decoding<'a> {
     fn finish_of(&self, sequence: &mut Sequence, id: u32) -> Option<Finish> {
         let task = &self.tasks[sequence.task];
         let pipeline = &self.writer.model.text;
-        let is_end = self.writer.ends.holds(id);
+        let is_end = self.writer.ends.holds(id) || task.ends.contains(&id);
         let is_last = is_end || sequence.tokens.len() >= task.most;
         let mut added = if is_end { String::new() } else { sequence.text.push(id, pipeline) };
         if is_last {

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::backbone::config;
 use crate::reward::artifact::GENERATION_FILE;
 use crate::reward::network::{NetworkError, read_json};
+use crate::reward::wrapped;
 use crate::text::encode::TextPipeline;
 
 /// Ids that end a reply.
@@ -21,7 +22,7 @@ impl Ends {
             found = ids(read_json(&of_generation)?.get("eos_token_id"));
         }
         if found.is_empty() {
-            let whole = read_json(&dir.join("config.json"))?;
+            let whole = wrapped::config(dir)?;
             found = ids(config::text_part(&whole)?.get("eos_token_id"));
         }
         if found.is_empty() {

@@ -10,6 +10,7 @@ use crate::judge::local::{Respond, Take};
 use crate::judge::wire::{self, Reply, Request};
 use crate::preference::{Comparison, Conversation, Message};
 use crate::reward::workers;
+use crate::text::encode::Encoded;
 use crate::text::question::Question;
 
 /// A language model that judges.
@@ -36,6 +37,8 @@ struct Body {
     top_p: f64,
     /// vLLM writes −1 for all.
     top_k: Option<i64>,
+    #[serde(default = "one")]
+    repetition_penalty: f64,
     stop: Option<Stop>,
     #[serde(default)]
     seed: u64,
@@ -44,6 +47,11 @@ struct Body {
     top_logprobs: Option<usize>,
     #[serde(rename = "stream", default)]
     _stream: bool,
+    /// The reply goes on in the last turn.
+    #[serde(default)]
+    continue_final_message: bool,
+    #[serde(rename = "add_generation_prompt")]
+    _add_generation_prompt: Option<bool>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -70,6 +78,14 @@ struct Asked {
     words: Vec<String>,
     /// The question's turns, where it came as a chat.
     messages: Option<Vec<Message>>,
+    /// The question, where the reply goes on in its last turn.
+    open: Option<Question>,
+}
+
+impl Asked {
+    fn refused(why: String, n_prompt: usize) -> Self {
+        Self { task: Err(why), n_prompt, words: Vec::new(), messages: None, open: None }
+    }
 }
 
 /// A model that several threads compute with.
@@ -143,16 +159,26 @@ impl LocalJudge {
     fn read_critiques(&self, group: &[Request], asked: &[Asked], replies: &mut [Reply]) -> Result<(), JudgeError> {
         let wants = |at: &usize| group[*at].reward && replies[*at].rejected.is_none();
         let wanted: Vec<usize> = (0..replies.len()).filter(wants).collect();
-        let comparison = |at: &usize| {
-            // Rendered anew as a finished turn, as in training: a reply's own tokens may end without closing it.
+        let text = &self.writer.model.text;
+        // Rendered anew as a finished turn, as in training: a reply's own tokens may end without closing it.
+        let encoded = |at: &usize| -> Result<Encoded, JudgeError> {
+            let reply = &replies[*at].text;
+            if let Some(question) = &asked[*at].open {
+                let ids = text.closed_ids(question, reply).map_err(|e| self.problem(e))?;
+                let is_cut = text.settings().max_length.is_some_and(|limit| ids.len() > limit);
+                return Ok(Encoded { sequences: vec![ids], truncated: vec![is_cut], ..Encoded::default() });
+            }
             let messages = asked[*at].messages.clone().ok_or_else(|| JudgeError::Setting {
                 key: "judge.api",
                 problem: "a reward head reads the turns of a chat; set it to chat".to_owned(),
             })?;
-            Ok(Comparison::of_reply(Conversation(messages), replies[*at].text.clone()))
+            text.encode(&Comparison::of_reply(Conversation(messages), reply.clone())).map_err(|e| self.problem(e))
         };
-        let comparisons = wanted.iter().map(comparison).collect::<Result<Vec<_>, JudgeError>>()?;
-        let rewards = self.writer.model.rewards_of_replies(&comparisons).map_err(|e| self.problem(e))?;
+        let encoded = wanted.iter().map(encoded).collect::<Result<Vec<_>, JudgeError>>()?;
+        // What is cut has no reward, and may be longer than the model takes.
+        let (whole, wanted): (Vec<Encoded>, Vec<usize>) =
+            encoded.into_iter().zip(wanted).filter(|(encoded, _)| !encoded.truncated.contains(&true)).unzip();
+        let rewards = self.writer.model.rewards_of_replies(&whole).map_err(|e| self.problem(e))?;
         for (at, reward) in wanted.into_iter().zip(rewards) {
             replies[at].reward = reward.map(f64::from);
         }
@@ -165,26 +191,31 @@ impl LocalJudge {
             problem: format!("a model on this machine takes no such request: {e}"),
         })?;
         let pipeline = &self.writer.model.text;
+        let is_open = body.continue_final_message && body.messages.is_some();
         let question = match (&body.messages, &body.prompt) {
+            (Some(messages), _) if is_open => pipeline.open_question(&Conversation(messages.clone())),
             (Some(messages), _) => pipeline.question(&Conversation(messages.clone())),
             (None, Some(prompt)) => pipeline.plain_question(prompt.clone()),
             (None, None) => return Err(self.problem("the request has neither messages nor a prompt")),
         };
         Ok(match question {
-            Err(message) => Asked { task: Err(message), n_prompt: 0, words: Vec::new(), messages: None },
-            Ok(question) => Asked { messages: body.messages.clone(), ..self.task(&question, &body, &request.words) },
+            Err(message) => Asked::refused(message, 0),
+            Ok(question) => {
+                let asked = self.task(&question, &body, request);
+                Asked { messages: body.messages, open: is_open.then_some(question), ..asked }
+            }
         })
     }
 
-    fn task(&self, question: &Question, body: &Body, words: &[String]) -> Asked {
+    fn task(&self, question: &Question, body: &Body, request: &Request) -> Asked {
         let n_prompt = question.ids.len();
-        let refused = |message: String| Asked { task: Err(message), n_prompt, words: Vec::new(), messages: None };
+        let refused = |message: String| Asked::refused(message, n_prompt);
         let limit = self.writer.model.network.config.max_length.map_or(usize::MAX, |limit| limit.max(0) as usize);
         if n_prompt == 0 || n_prompt >= limit {
             return refused(format!("the question has {n_prompt} tokens, the model takes from 1 to {}", limit - 1));
         }
         let (mut kept, mut continuations): (Vec<String>, Vec<Vec<u32>>) = (Vec::new(), Vec::new());
-        for word in words {
+        for word in &request.words {
             match self.writer.model.text.answer_ids(question, word) {
                 Ok(ids) if !ids.is_empty() && n_prompt + ids.len() <= limit => {
                     kept.push(word.clone());
@@ -203,6 +234,14 @@ impl LocalJudge {
             !(0..continuations.len()).any(|other| other != *at && is_begun(other))
         };
         let first: Vec<usize> = (0..continuations.len()).filter(begins).collect();
+        let mut allowed = Vec::with_capacity(request.first.len());
+        for word in &request.first {
+            match self.writer.model.text.answer_ids(question, word) {
+                Ok(ids) if ids.is_empty() => return refused(format!("the tokenizer has no token for `{word}`")),
+                Ok(ids) => allowed.extend(ids.first()),
+                Err(message) => return refused(message),
+            }
+        }
         let alternatives = match &body.logprobs {
             Some(Value::Bool(true)) => body.top_logprobs.unwrap_or(0).max(1),
             Some(Value::Number(n)) => n.as_u64().unwrap_or(0) as usize,
@@ -217,6 +256,7 @@ impl LocalJudge {
             temperature: body.temperature,
             top_k: body.top_k.and_then(|k| usize::try_from(k).ok()).filter(|k| *k > 0),
             top_p: body.top_p,
+            repetition_penalty: body.repetition_penalty,
             seed: body.seed,
             key: String::new(),
         };
@@ -224,13 +264,14 @@ impl LocalJudge {
             prompt: question.ids.clone(),
             most: body.max_tokens.min(limit - n_prompt),
             sampling,
-            first: Vec::new(),
+            first: allowed,
             stop,
+            ends: self.writer.model.text.closing_ids(question),
             alternatives,
             continuations: first.iter().map(|at| continuations[*at].clone()).collect(),
         };
         let words = first.iter().map(|at| kept[*at].clone()).collect();
-        Asked { task: Ok(task), n_prompt, words, messages: None }
+        Asked { task: Ok(task), n_prompt, words, messages: None, open: None }
     }
 
     fn reply(&self, asked: &Asked, task: &Task, written: &Written) -> Reply {

@@ -1,8 +1,11 @@
 //! From logits to the next token.
 //!
-//! In transformers' order: divided by the temperature; all but the k largest cut off; then, from the most probable
-//! one on, as many kept as it takes for their mass before the last of them to reach p (arXiv 1904.09751). The draw is
-//! the inverse of the distribution function at a uniform number that is a function of (seed, key, place).
+//! In transformers' order: tokens that were there before made less likely; divided by the temperature; all but the k
+//! largest cut off; then, from the most probable one on, as many kept as it takes for their mass before the last of them
+//! to reach p (arXiv 1904.09751). The draw is the inverse of the distribution function at a uniform number that is a
+//! function of (seed, key, place).
+
+use std::collections::BTreeSet;
 
 use crate::random;
 
@@ -14,6 +17,9 @@ pub struct Sampling {
     pub top_k: Option<usize>,
     /// 1: everything.
     pub top_p: f64,
+    /// What logits of tokens that the prompt or the reply has already are divided by, or multiplied with below 0 (arXiv
+    /// 1909.05858, as transformers has it); 1: nothing.
+    pub repetition_penalty: f64,
     pub seed: u64,
     /// Names what is written, so that its draws are its own.
     pub key: String,
@@ -21,7 +27,7 @@ pub struct Sampling {
 
 impl Default for Sampling {
     fn default() -> Self {
-        Self { temperature: 0.0, top_k: None, top_p: 1.0, seed: 0, key: String::new() }
+        Self { temperature: 0.0, top_k: None, top_p: 1.0, repetition_penalty: 1.0, seed: 0, key: String::new() }
     }
 }
 
@@ -32,14 +38,32 @@ impl Sampling {
 
     /// What is wrong with it.
     pub fn problem(&self) -> Option<String> {
-        let Self { temperature, top_k, top_p, .. } = self;
+        let Self { temperature, top_k, top_p, repetition_penalty, .. } = self;
         if !(*temperature >= 0.0 && temperature.is_finite()) {
             return Some(format!("temperature {temperature} should be at least 0"));
         }
         if !(*top_p > 0.0 && *top_p <= 1.0) {
             return Some(format!("top-p {top_p} should be above 0 and at most 1"));
         }
+        if !(*repetition_penalty > 0.0 && repetition_penalty.is_finite()) {
+            return Some(format!("repetition-penalty {repetition_penalty} should be above 0"));
+        }
         (*top_k == Some(0)).then(|| "top-k 0 leaves nothing to choose from".to_owned())
+    }
+
+    /// Whether what a sequence holds changes its next token's logits.
+    pub fn penalises(&self) -> bool {
+        self.repetition_penalty != 1.0
+    }
+
+    /// Logits with what the sequence `seen` takes off them.
+    pub fn penalise(&self, logits: &mut [f32], seen: &[u32]) {
+        let penalty = self.repetition_penalty as f32;
+        for id in seen.iter().collect::<BTreeSet<_>>() {
+            if let Some(x) = logits.get_mut(*id as usize) {
+                *x = if *x < 0.0 { *x * penalty } else { *x / penalty };
+            }
+        }
     }
 
     /// The token at a place of the reply, one of `allowed` where there are any.
@@ -237,6 +261,17 @@ mod tests {
             + 1;
         assert_eq!(kept.len(), n);
         assert!((kept.iter().map(|(_, p)| p).sum::<f64>() - 1.0).abs() < 1e-9);
+    }
+
+    /// Each token once, however often it was seen.
+    #[test]
+    fn repetition_by_hand() {
+        let two = Sampling { repetition_penalty: 2.0, ..Sampling::default() };
+        let mut logits = [3.0, -1.0, 2.0, 0.5];
+        two.penalise(&mut logits, &[0, 1, 0, 9]);
+        assert_eq!(logits, [1.5, -2.0, 2.0, 0.5]);
+        assert!(two.penalises() && !Sampling::default().penalises());
+        assert!(Sampling { repetition_penalty: 0.0, ..two }.problem().is_some());
     }
 
     #[test]

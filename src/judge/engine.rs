@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::budget::{Budget, Cost};
 use super::desk::{Obtained, Tally};
+use super::fit;
 use super::grammar::{Meaning, Place, words_of};
 use super::local::Open;
 use super::member::{Member, Who, member};
@@ -75,7 +76,7 @@ impl Judge {
         let name = settings.protocol.as_deref().unwrap_or_default();
         let protocol = Protocol::find(name)?;
         let of_subset = |(subset, name): (&String, &String)| Ok((subset.clone(), Protocol::find(name)?));
-        let by_subset = settings.subsets.iter().map(of_subset).collect::<Result<_, JudgeError>>()?;
+        let by_subset = settings.subsets.iter().map(of_subset).collect::<Result<BTreeMap<_, _>, JudgeError>>()?;
         let mut members: Vec<Member> = Vec::new();
         for spec in specs {
             let member = member(spec, settings, endpoint, seed, local)?;
@@ -86,11 +87,7 @@ impl Judge {
             members.push(member);
         }
         let budget = Budget::new(endpoint.budget_tokens, endpoint.budget_money);
-        let priced = |member: &Member| !matches!(&member.who, Who::Endpoint(desk) if desk.prices().is_none());
-        if endpoint.budget_money.is_some() && !members.iter().all(priced) {
-            let problem = "needs the prices of every judge in `judge.prices`".to_owned();
-            return Err(JudgeError::Setting { key: "endpoint.budget-money", problem });
-        }
+        fit::check(&members, std::iter::once(&protocol).chain(by_subset.values()), settings, endpoint)?;
         Ok(Self {
             protocol,
             by_subset,
@@ -296,8 +293,7 @@ impl Judge {
                         let (question, comparison) = (&questions[*i], items[questions[*i].item].0);
                         let request = self.request(desk.name(), comparison, question, round);
                         let protocol = protocol(question);
-                        let words = self.words(protocol, comparison.lang);
-                        Request { words, reward: protocol.reads_head(), ..request }
+                        request.of_this_machine(protocol, self.words(protocol, comparison.lang))
                     };
                     desk.obtain(&open.iter().map(request).collect::<Vec<_>>(), done)?
                 }
@@ -364,6 +360,7 @@ impl Judge {
             picked: understood.picked.map(|place| place as u16),
             strength: understood.strength,
             rating: understood.rating,
+            grades: understood.grades.map(Vec::from),
             probabilities: understood.probabilities,
             reply: Some(reply.text).filter(|text| keeps && !text.is_empty()),
             reasoning: reply.reasoning.filter(|_| keeps),

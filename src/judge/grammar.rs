@@ -330,11 +330,11 @@ fn ends_last_line(plain: &Plain, answer: Range<usize>, found: &[(&Verdict, &Rang
 }
 
 impl Grammar<'_> {
-    /// The two ratings of a reply whose verdict they are.
-    pub fn grades(&self, reply: &str) -> Option<[f64; 2]> {
+    /// The two ratings that the verdict of a reply was read from.
+    pub fn grades(&self, reply: &str, reading: &Reading) -> Option<[f64; 2]> {
         let Meaning::Grades { min, max } = *self.meaning else { return None };
-        let Reading::Verdict { at, .. } = self.read(reply) else { return None };
-        let text: String = Plain::of(reply.get(at)?).chars.into_iter().collect();
+        let Reading::Verdict { at, .. } = reading else { return None };
+        let text: String = Plain::of(reply.get(at.clone())?).chars.into_iter().collect();
         grades(&text, Scale { min: f64::from(min), max: f64::from(max) })
     }
 }

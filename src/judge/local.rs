@@ -98,7 +98,8 @@ impl LocalDesk {
 
     fn key(&self, request: &Request) -> String {
         let reward = if request.reward { "reward\n" } else { "" };
-        request.key(&format!("{}\n{:?}\n{reward}", self.model.identity(), request.words))
+        let first = if request.first.is_empty() { String::new() } else { format!("first {:?}\n", request.first) };
+        request.key(&format!("{}\n{:?}\n{reward}{first}", self.model.identity(), request.words))
     }
 
     /// Where a model takes no question at all, the questions are at fault, and so is every further one.
@@ -146,7 +147,15 @@ mod tests {
 
     fn request(number: usize) -> Request {
         let body = serde_json::json!({"messages": [number]});
-        Request { path: "/chat/completions", body, n_bytes: 1, max_tokens: 1, words: Vec::new(), reward: false }
+        Request {
+            path: "/chat/completions",
+            body,
+            n_bytes: 1,
+            max_tokens: 1,
+            words: Vec::new(),
+            first: Vec::new(),
+            reward: false,
+        }
     }
 
     #[test]

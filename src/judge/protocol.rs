@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::JudgeError;
 use super::grammar::rewardbench::Parser;
-use super::grammar::{Grammar, Meaning, Place};
+use super::grammar::{Grammar, Meaning, Place, Reading};
 use super::order::Orders;
 use crate::files;
 use crate::lang::Lang;
@@ -59,11 +59,24 @@ pub struct Ask {
     /// Not every server knows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub top_k: Option<u32>,
+    /// Of tokens that question or reply have already. Not every server knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repetition_penalty: Option<f64>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stop: Vec<String>,
     /// The verdict is read from probabilities, so they are asked for.
     #[serde(default)]
     pub log_probs: bool,
+    /// The reply's first token is that of one of these words, whatever else the model would rather write.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub first: Vec<String>,
+    /// The reply goes on in the last message instead of answering it (CLoud).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub goes_on: bool,
+}
+
+fn is_false(given: &bool) -> bool {
+    !given
 }
 
 /// One message of the question.
@@ -113,6 +126,7 @@ const BUILT_IN: &[(&str, &str)] = built_in![
     "answer-tag",
     "atla",
     "checklist",
+    "cloud",
     "con-j",
     "critique",
     "genrm",
@@ -200,6 +214,9 @@ impl Protocol {
         if self.message.last().is_none_or(|message| message.role != Role::User) {
             return Err("the last message must be the user's".to_owned());
         }
+        if self.ask.first.iter().any(|word| word.trim().is_empty()) {
+            return Err("`ask.first` holds an empty word".to_owned());
+        }
         if !self.phrases.is_empty() {
             let english = self.phrases.get(Lang::ENGLISH.code()).ok_or("`phrases` lacks eng_Latn")?;
             for (code, phrases) in &self.phrases {
@@ -218,11 +235,14 @@ impl Protocol {
         Grammar { place: &self.verdict.place, meaning: &self.verdict.meaning, n_shown: self.shows, lang }
     }
 
-    /// The ratings that a reply gives the two responses, where the protocol asks for them.
-    pub fn grades(&self, lang: Lang, reply: &str) -> Option<[f64; 2]> {
+    /// The ratings that a reply gives the two responses, where the protocol asks for them. `reading`: of its verdict.
+    pub fn grades(&self, lang: Lang, reply: &str, reading: &Reading) -> Option<[f64; 2]> {
         match &self.verdict.grades {
-            Some(GradesForm { place, meaning }) => Grammar { place, meaning, n_shown: self.shows, lang }.grades(reply),
-            None => self.grammar(lang).grades(reply),
+            Some(GradesForm { place, meaning }) => {
+                let beside = Grammar { place, meaning, n_shown: self.shows, lang };
+                beside.grades(reply, &beside.read(reply))
+            }
+            None => self.grammar(lang).grades(reply, reading),
         }
     }
 
@@ -234,6 +254,16 @@ impl Protocol {
     /// Whether the verdict is what the judge's own reward head says of its reply.
     pub fn reads_head(&self) -> bool {
         matches!(self.verdict.place, Place::Head)
+    }
+
+    /// Refuses to teach a protocol whose replies are no turns of their own.
+    pub fn must_answer(&self) -> Result<(), JudgeError> {
+        let problem = "replies go on in the last message, and what is trained answers it; take a protocol whose replies are \
+                       turns of their own, such as critique";
+        match self.ask.goes_on {
+            true => Err(JudgeError::Protocol { origin: self.name.clone(), problem: problem.to_owned() }),
+            false => Ok(()),
+        }
     }
 
     /// Whether each response is judged on its own.

@@ -15,6 +15,7 @@ pub struct Understood {
     pub picked: Option<usize>,
     pub strength: Option<u8>,
     pub rating: Option<f64>,
+    pub grades: Option<[f64; 2]>,
     pub probabilities: Option<Vec<f64>>,
     pub why: Option<String>,
 }
@@ -62,7 +63,9 @@ pub fn understand(reply: &Reply, protocol: &Protocol, lang: Lang, parser: Parser
     if let Some(probabilities) = of_first_token(reply, protocol, &grammar) {
         return by_probability(probabilities, &protocol.verdict.meaning);
     }
-    match grammar.read(&reply.text) {
+    let reading = grammar.read(&reply.text);
+    let grades = if protocol.asks_for_grades() { protocol.grades(lang, &reply.text, &reading) } else { None };
+    match reading {
         Reading::Verdict { verdict, at } => {
             let probabilities = token_at(&reply.tokens, &reply.text, at.start)
                 .filter(|_| matches!(verdict, Verdict::Pick { .. }) || is_yes_no(&protocol.verdict.meaning))
@@ -72,7 +75,7 @@ pub fn understand(reply: &Reply, protocol: &Protocol, lang: Lang, parser: Parser
                 Some(probabilities) if is_yes_no(&protocol.verdict.meaning) => {
                     by_probability(probabilities, &protocol.verdict.meaning)
                 }
-                probabilities => Understood { probabilities, ..Understood::of(verdict) },
+                probabilities => Understood { probabilities, grades, ..Understood::of(verdict) },
             }
         }
         Reading::Refused => Understood::nothing(Outcome::Refused, "the judge declines"),

@@ -57,6 +57,9 @@ pub struct JudgeSettings {
     pub rubric_column: Option<String>,
     /// Fields of the request that the server does not know.
     pub omit: Vec<String>,
+    /// Token ids of the words that a protocol allows a reply to begin with, by a server's tokenizer.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub first_tokens: BTreeMap<String, Vec<u32>>,
     /// Protocols of subsets that are judged another way.
     #[serde(default)]
     pub subsets: BTreeMap<String, String>,
@@ -90,13 +93,16 @@ pub enum ParserChoice {
     Rewardbench,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdicts {
     /// One vote per verdict.
+    #[default]
     Hard,
     /// The probability of each response, where the server gives probabilities.
     Soft,
+    /// The grades of both responses, by protocols that ask for them.
+    Grades,
 }
 
 impl JudgeSettings {

@@ -55,6 +55,7 @@ pub fn questions(
     comparison: &Comparison,
     extras: &Extras,
 ) -> Result<Vec<(Vec<usize>, Conversation)>, JudgeError> {
+    asking.protocol.must_answer()?;
     let mut all = Vec::new();
     let failed = |problem| JudgeError::Item {
         item: comparison.id.to_string(),
@@ -268,8 +269,6 @@ pub fn hint(protocol: &Protocol, shown: &[usize], n_chosen: usize, right: bool) 
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::lang::Lang;
 
@@ -348,24 +347,8 @@ mod tests {
     }
 
     fn judgment(shown: [u16; 2], picked: Option<u16>, reply: &str) -> Judgment {
-        Judgment {
-            judge: Arc::from("j"),
-            shown: shown.to_vec(),
-            sample: 0,
-            outcome: if picked.is_some() { Outcome::Verdict } else { Outcome::Unparsed },
-            picked,
-            strength: None,
-            rating: None,
-            probabilities: None,
-            reply: Some(reply.to_owned()),
-            reasoning: None,
-            why: None,
-            finish: None,
-            asks: 1,
-            prompt_tokens: None,
-            reply_tokens: None,
-            cost: None,
-        }
+        let outcome = if picked.is_some() { Outcome::Verdict } else { Outcome::Unparsed };
+        Judgment { reply: Some(reply.to_owned()), ..Judgment::bare("j", &shown, outcome, picked) }
     }
 
     /// Of one order: two right, two wrong, one without a verdict: right and wrong once each, then right without verdict

@@ -65,7 +65,9 @@ pub struct Answer {
 
 impl Answer {
     pub fn read(protocol: &Protocol, lang: Lang, reply: &str) -> Self {
-        Self { reading: protocol.grammar(lang).read(reply), grades: protocol.grades(lang, reply) }
+        let reading = protocol.grammar(lang).read(reply);
+        let grades = protocol.grades(lang, reply, &reading);
+        Self { reading, grades }
     }
 }
 

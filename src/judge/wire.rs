@@ -19,6 +19,8 @@ pub struct Request {
     /// Words whose probabilities as an answer are wanted. No field of the protocol that servers speak: a model on
     /// this machine gives them whole, a server gives the most probable tokens.
     pub words: Vec<String>,
+    /// Words that the reply begins with one of. For a server they are a field of the body.
+    pub first: Vec<String>,
     /// Whether what the model's own reward head says of the reply is wanted: of a model on this machine.
     pub reward: bool,
 }
@@ -50,6 +52,9 @@ impl Request {
         if let Some(top_k) = ask.top_k {
             put("top_k", json!(top_k));
         }
+        if let Some(penalty) = ask.repetition_penalty {
+            put("repetition_penalty", json!(penalty));
+        }
         if !ask.stop.is_empty() {
             put("stop", json!(ask.stop));
         }
@@ -65,6 +70,22 @@ impl Request {
                 }
             }
         }
+        if ask.goes_on {
+            // As vLLM and SGLang call it; others refuse what they do not know.
+            put("continue_final_message", json!(true));
+            put("add_generation_prompt", json!(false));
+        }
+        // Only a reply of one token is constrained by a bias, which holds for all of them.
+        let bias: Map<String, Value> = ask
+            .first
+            .iter()
+            .flat_map(|word| settings.first_tokens.get(word))
+            .flatten()
+            .map(|id| (id.to_string(), json!(100)))
+            .collect();
+        if !bias.is_empty() && max_tokens == 1 {
+            put("logit_bias", Value::Object(bias));
+        }
         put("stream", json!(false));
         for (key, value) in &settings.extra {
             put(key, serde_json::to_value(value).unwrap_or_default());
@@ -73,7 +94,23 @@ impl Request {
             body.shift_remove(key);
         }
         let n_bytes = messages.iter().map(|message| message.content.len() + 64).sum();
-        Self { path, body: Value::Object(body), n_bytes, max_tokens, words: Vec::new(), reward: false }
+        Self {
+            path,
+            body: Value::Object(body),
+            n_bytes,
+            max_tokens,
+            words: Vec::new(),
+            first: Vec::new(),
+            reward: false,
+        }
+    }
+
+    /// The same for a model of this machine: what servers have no or other fields for.
+    pub fn of_this_machine(mut self, protocol: &Protocol, words: Vec<String>) -> Self {
+        if let (false, Some(body)) = (protocol.ask.first.is_empty(), self.body.as_object_mut()) {
+            body.shift_remove("logit_bias");
+        }
+        Self { words, first: protocol.ask.first.clone(), reward: protocol.reads_head(), ..self }
     }
 
     /// SHA-256 of address and body: requests that differ in anything have different keys.

@@ -255,6 +255,7 @@ impl Findings {
         self.rankings.extend(standing::rankings(&rankings, here.name, &resolver, options.level));
         self.differences.extend(standing::differences(differences, &resolver, options.level));
         self.findings.extend(findings.into_iter().map(|draft| draft::finding(resolver.resolve(draft))));
+        judges::lend_intervals(&mut self.findings);
         self.panel.extend(panel.into_iter().map(|draft| panel::finding(resolver.resolve(draft))));
         // Replicates of scores need much memory, analyses none of them.
         drop(resolver);

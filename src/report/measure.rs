@@ -9,6 +9,8 @@ pub enum Unit {
     Points,
     /// Shown as it is, three decimals.
     Plain,
+    /// Things that are counted: whole, or with one decimal where they are few.
+    Count,
 }
 
 pub const ACCURACY: &str = "accuracy";
@@ -17,30 +19,8 @@ pub const GAP: &str = "gap-to-english";
 /// Accuracy of preferring the longest response: what a model that saw no content would get.
 pub const LONGEST: &str = "longest-wins";
 
-/// What is said of judges, in the order of their table.
-pub const OF_JUDGES: [&str; 9] = [
-    "accuracy-lowest",
-    "accuracy-highest",
-    "picks-first",
-    "order-consistency",
-    "judged-ties",
-    "unparsed",
-    "refused",
-    "judge-errors",
-    "tokens-per-judgment",
-];
-
-/// What is said of their probabilities, of panels, and of grades and languages.
-pub const OF_VERDICTS: [&str; 8] = [
-    "verdict-confidence",
-    "verdict-overconfidence",
-    "verdict-brier",
-    "yes-bias",
-    "panel-agreement",
-    "panel-kappa",
-    "grade-inflation",
-    "prompt-language-effect",
-];
+/// How much more often than by chance the response shown first is picked.
+pub const POSITION: &str = "position-bias";
 
 #[derive(Debug)]
 pub struct Measure {
@@ -288,6 +268,12 @@ pub static MEASURES: &[Measure] = &[
         about: "Share of verdicts that pick the response shown first; without position bias 50 % of pairs.",
     },
     Measure {
+        id: POSITION,
+        title: "Position bias",
+        unit: Unit::Points,
+        about: "Share of verdicts that pick the response shown first, less what there would be without bias (one half of pairs), in points.",
+    },
+    Measure {
         id: "order-consistency",
         title: "Same in every order",
         unit: Unit::Percent,
@@ -315,7 +301,7 @@ pub static MEASURES: &[Measure] = &[
     Measure {
         id: "tokens-per-judgment",
         title: "Tokens",
-        unit: Unit::Plain,
+        unit: Unit::Count,
         about: "Mean tokens of prompt and reply per judgment, where the server counts them.",
     },
     Measure {

@@ -12,6 +12,8 @@ pub fn point(x: f64, unit: Unit) -> String {
         Unit::Percent => signed(x * 100.0, 1, false),
         Unit::Points => signed(x * 100.0, 1, true),
         Unit::Plain => signed(x, 3, false),
+        Unit::Count if x >= 99.95 => count(x.round() as usize),
+        Unit::Count => signed(x, 1, false),
     }
 }
 
@@ -43,7 +45,7 @@ pub fn symbol(unit: Unit) -> &'static str {
     match unit {
         Unit::Percent => " %",
         Unit::Points => " points",
-        Unit::Plain => "",
+        Unit::Plain | Unit::Count => "",
     }
 }
 
@@ -99,6 +101,7 @@ mod tests {
         assert_eq!(point(-0.0004, Unit::Points), "0.0");
         assert_eq!(point(0.678, Unit::Percent), "67.8");
         assert_eq!(point(-0.0001, Unit::Plain), "0.000");
+        assert_eq!([12.34, 99.97, 1007.75].map(|n| point(n, Unit::Count)), ["12.3", "100", "1,008"]);
     }
 
     #[test]

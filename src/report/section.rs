@@ -28,6 +28,7 @@ mod measures;
 mod method;
 mod panel;
 mod people;
+mod position;
 mod protocols;
 mod provenance;
 mod studies;

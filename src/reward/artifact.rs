@@ -17,6 +17,7 @@ use super::network::{Loading, MissingHead, Network, NetworkError};
 use super::options::{HeadKind, RewardOptions};
 use super::parts::{ModelParts, PartsError};
 use super::scalar::{ScalarModel, TOKEN_BUDGET};
+use super::wrapped;
 use crate::backbone::config::BackboneConfig;
 use crate::backbone::lora::adapter::AdapterError;
 use crate::backbone::lora::{Adapter, AdapterUse};
@@ -175,7 +176,7 @@ fn assembled(dir: &Path, network: Network, text: TextPipeline) -> Result<ScalarM
 pub fn text_settings(dir: &Path) -> Result<TextSettings, ArtifactError> {
     let path = dir.join("config.json");
     let wrong = |problem: String| ArtifactError::Wrong { path: path.clone(), problem };
-    let config: Value = serde_json::from_str(&files::read_text(&path)?).map_err(|e| wrong(e.to_string()))?;
+    let config = wrapped::config(dir)?;
     let config = BackboneConfig::parse(&config).map_err(|e| wrong(e.to_string()))?;
     let of_model = read_card(dir)?.map(|card| card.text).unwrap_or_default();
     Ok(within(&of_model, config.max_length))

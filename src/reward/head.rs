@@ -28,6 +28,7 @@ use crate::backbone::vocabulary::OutputLayer;
 use crate::text::pooling::Pooling;
 
 pub use error::HeadError;
+pub use kind::has_critics_head;
 pub use pool::HeadStates;
 
 use distribution::Bins;

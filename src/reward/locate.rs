@@ -36,6 +36,13 @@ pub fn directory(spec: &str, progress: &mut dyn Progress) -> Result<PathBuf, Loc
     }
 }
 
+/// One file of a model on the hub, ORG/NAME[@REVISION]. Where the cache lacks it, it alone is downloaded.
+pub fn file(name: &str, file: &str, progress: &mut dyn Progress) -> Result<PathBuf, LocateError> {
+    let (hub, repository) = (Hub::from_env()?, Repository::model(name)?);
+    let view = hub.look(&repository, progress)?;
+    Ok(hub.bring(&repository, &view, &[file.to_owned()], progress)?.join(file))
+}
+
 /// The commit of a directory that is a snapshot in the hub's cache.
 pub fn commit(dir: &Path) -> Option<String> {
     let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());

@@ -3,7 +3,7 @@
 mod training;
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
@@ -11,7 +11,9 @@ use tch::{Device, Kind, Tensor};
 use super::RewardError;
 use super::adapted;
 use super::head::{Head, HeadError, HeadInit, HeadStates};
+use super::locate::LocateError;
 use super::options::{KNOWN, RewardOptions};
+use super::wrapped;
 use crate::backbone::config::{self, BackboneConfig, ConfigError, Family};
 use crate::backbone::lora::{Adapter, LoraConfig};
 use crate::backbone::params::{ParamError, ParamSource, Params};
@@ -28,6 +30,13 @@ pub enum NetworkError {
     File(#[from] FileError),
     #[error("`{path}`: {source}")]
     Json { path: String, source: serde_json::Error },
+    #[error("`{}/config.json` names the model that it is around, `{inside}`, and nothing of its shape", dir.display())]
+    Inside {
+        dir: PathBuf,
+        inside: String,
+        #[source]
+        source: Box<LocateError>,
+    },
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error(transparent)]
@@ -60,6 +69,9 @@ impl NetworkError {
             }
             NetworkError::NoHead { .. } => "if one of these tensors is the head, say so in rmbench.toml beside it",
             NetworkError::Json { .. } => "the file is not whole: copy it again from where the model is from",
+            NetworkError::Inside { .. } => {
+                "put the keys of that model's config.json into this one, or make its name there a directory that has it"
+            }
             NetworkError::File(_) => "a model directory has config.json, model.safetensors and tokenizer.json",
             NetworkError::Head(_) | NetworkError::Adapter(_) => return None,
         })
@@ -140,7 +152,7 @@ impl Network {
         options: &RewardOptions,
     ) -> Result<Self, NetworkError> {
         let Loading { device, weights, compute, missing } = loading;
-        let config_json = read_json(&dir.join("config.json"))?;
+        let config_json = wrapped::config(dir)?;
         let mut config = BackboneConfig::parse(&config_json)?;
         let mut config_json = config::text_part(&config_json)?.into_owned();
         let adapter = adapter.map(|adapter| adapter.within(config.model_type.prefix()));
@@ -151,7 +163,7 @@ impl Network {
             MissingHead::Refuse => (HeadInit::Zero, 0),
             MissingHead::Draw { init, seed } => (init, seed),
         };
-        let mut checkpoint = Checkpoint::open_dir(dir)?;
+        let mut checkpoint = Checkpoint::open_dir(dir)?.unwrapped(wrapped::PREFIX)?;
         for (file, prefix) in HEAD_FILES {
             let file = dir.join(file);
             if file.is_file() {

@@ -90,14 +90,14 @@ impl ScalarModel {
         *self.network.head().kind() == HeadKind::Critique
     }
 
-    /// The reward of each reply to its question, on this thread; `None` where the two are cut at the model's length.
-    pub fn rewards_of_replies(&self, replies: &[Comparison]) -> Result<Vec<Option<f32>>, RewardError> {
-        let encoded = self.text.encode_all(replies)?;
+    /// The reward of each reply at the end of its question, on this thread; `None` where the two are cut at the model's
+    /// length.
+    pub fn rewards_of_replies(&self, encoded: &[Encoded]) -> Result<Vec<Option<f32>>, RewardError> {
         let costs: Vec<usize> = encoded.iter().map(|encoded| cost(encoded, self.network.sharing())).collect();
-        let mut rewards = vec![None; replies.len()];
+        let mut rewards = vec![None; encoded.len()];
         for piece in plan(&costs, self.token_budget, usize::MAX) {
             let members: Vec<(usize, &Encoded)> = piece.iter().map(|&at| (at, &encoded[at])).collect();
-            let batch = self.token_batch(&members).map_err(|error| error.among(replies))?;
+            let batch = self.token_batch(&members)?;
             for ((at, _), reward) in batch.owners.iter().zip(floats(&self.network.rewards(&batch)?)?) {
                 let whole = !encoded[*at].truncated.contains(&true);
                 rewards[*at] = Some(reward).filter(|reward| whole && reward.is_finite());

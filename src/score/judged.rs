@@ -8,6 +8,7 @@ use super::plan::Planned;
 use super::source::SourceFile;
 use crate::benchmark::reader::TextColumns;
 use crate::files;
+use crate::judge::settings::Verdicts;
 use crate::judge::{Extras, Judgment};
 use crate::preference::Comparison;
 use crate::provenance::RunInfo;
@@ -36,8 +37,8 @@ pub fn rows(planned: &Planned, comparisons: &[Comparison], judgments: &[Vec<Judg
 }
 
 /// The rewards that judgments come to. The tokens are those of the longest question about the response.
-pub fn scores(comparisons: &[Comparison], judgments: &[Vec<Judgment>], soft: bool) -> Vec<Vec<ResponseScore>> {
-    let lowering = Lowering { soft, unresolved: Unresolved::Missing };
+pub fn scores(comparisons: &[Comparison], judgments: &[Vec<Judgment>], verdicts: Verdicts) -> Vec<Vec<ResponseScore>> {
+    let lowering = Lowering { verdicts, unresolved: Unresolved::Missing };
     let of = |(comparison, judgments): (&Comparison, &Vec<Judgment>)| {
         let all: Vec<&Judgment> = judgments.iter().collect();
         let rewards = rewards(&all, comparison.chosen.len(), comparison.rejected.len(), lowering);

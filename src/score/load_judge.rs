@@ -13,6 +13,7 @@ use crate::generation::{Capacity, Writer};
 use crate::progress::Progress;
 use crate::provenance::RunInfo;
 use crate::reward::artifact;
+use crate::reward::head::has_critics_head;
 use crate::reward::network::{Loading, MissingHead};
 use crate::reward::options::{HeadKind, RewardOptions};
 use crate::reward::parts::ModelParts;
@@ -30,10 +31,11 @@ pub fn open(
     let loading = Loading { device: on, weights: compute, compute, missing: MissingHead::Refuse };
     let card = parts.card().map_err(|e| failed(spec, e.hint().unwrap_or_default(), e))?;
     // A head that reads critiques stands beside the output layer that writes them.
-    let options = match card.and_then(|card| card.reward.head) {
-        Some(HeadKind::Critique) => RewardOptions::default(),
-        _ => artifact::as_policy(),
+    let is_critic = match card.and_then(|card| card.reward.head) {
+        Some(head) => head == HeadKind::Critique,
+        None => has_critics_head(&parts.checkpoint).map_err(|e| failed(spec, e.hint().unwrap_or_default(), e))?,
     };
+    let options = if is_critic { RewardOptions::default() } else { artifact::as_policy() };
     let model = artifact::load_parts(&parts, AdapterUse::Merged, loading, &settings.text, &options)
         .map_err(|e| failed(spec, e.hint().unwrap_or_default(), e))?;
     let ends = Ends::of(&parts.checkpoint, &model.text).map_err(|e| failed(spec, e.hint().unwrap_or_default(), e))?;

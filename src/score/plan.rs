@@ -25,7 +25,7 @@ pub struct Plan {
     /// Columns of the data that a judge reads beside prompt and responses.
     pub judge_columns: [Option<String>; 3],
     /// Whether a judge's rewards are probabilities.
-    pub soft: bool,
+    pub verdicts: Verdicts,
     /// Provenance of the run to be.
     pub info: RunInfo,
     pub checks: Vec<Check>,
@@ -119,8 +119,8 @@ impl Plan {
         checks.push(out_check(out, &info, resume));
         let (limit, shard_size) = (settings.limit, settings.shard_size);
         let judge_columns = settings.judge.columns().map(|column| column.map(str::to_owned));
-        let soft = settings.judge.verdicts == Verdicts::Soft;
-        Ok(Plan { sources: planned, langs, limit, shard_size, judge_columns, soft, info, checks })
+        let verdicts = settings.judge.verdicts;
+        Ok(Plan { sources: planned, langs, limit, shard_size, judge_columns, verdicts, info, checks })
     }
 
     /// The worst verdict of all checks.

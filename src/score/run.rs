@@ -123,7 +123,7 @@ impl Shards<'_> {
                     Evaluation::Judged(judgments) => {
                         let rows = judged::rows(planned, &comparisons, &judgments);
                         write_judgments(&self.out.judgment_shard(&path), &self.plan.info, rows)?;
-                        judged::scores(&comparisons, &judgments, self.plan.soft)
+                        judged::scores(&comparisons, &judgments, self.plan.verdicts)
                     }
                 };
                 write_table(&path, &self.plan.info, &rows(planned, &comparisons, &scores)?)?;

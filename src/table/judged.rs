@@ -7,6 +7,7 @@ use super::TableError;
 use super::item::{ItemTable, Symbol};
 use super::judgment::{JudgmentFile, JudgmentRow, beside};
 use super::votes::{Lowering, Unresolved, pairs, rewards};
+use crate::judge::settings::Verdicts;
 use crate::judge::{Judgment, Outcome, Protocol};
 use crate::lang::Lang;
 
@@ -17,6 +18,7 @@ trait Counting {
     fn of(judgments: &[&Judgment], n_chosen: u16) -> Self;
     fn add_words(&mut self, judgments: &[&Judgment], n_chosen: u16);
     fn add_panel(&mut self, judgments: &[&Judgment], n_chosen: u16);
+    fn add_grades(&mut self, judgments: &[&Judgment], gold: &[u8]);
 }
 
 impl Counting for JudgeCounts {
@@ -37,6 +39,7 @@ impl Counting for JudgeCounts {
             if let Some(picked) = judgment.picked.filter(|_| judgment.shown.len() > 1) {
                 counts.picks += 1;
                 counts.first += u32::from(picked == 0);
+                counts.first_expected += 1.0 / judgment.shown.len() as f64;
             }
             if let (Some(prompt), Some(reply)) = (judgment.prompt_tokens, judgment.reply_tokens) {
                 counts.counted += 1;
@@ -119,6 +122,18 @@ impl Counting for JudgeCounts {
             self.votes.iter_mut().zip(counts).for_each(|(sum, n)| *sum += n);
         }
     }
+
+    /// How far grades of responses that were shown together are from the gold ones (0: none), by response.
+    fn add_grades(&mut self, judgments: &[&Judgment], gold: &[u8]) {
+        for judgment in judgments.iter().filter(|judgment| judgment.outcome.is_decided()) {
+            for (slot, grade) in judgment.shown.iter().zip(judgment.grades.iter().flatten()) {
+                if let Some(gold) = gold.get(usize::from(*slot)).filter(|gold| **gold > 0) {
+                    self.graded += 1;
+                    self.grade_excess += grade - f64::from(*gold);
+                }
+            }
+        }
+    }
 }
 
 /// Adds the judgments that lie beside each run's score table. With `unresolved`, rewards are made anew under that policy;
@@ -137,7 +152,7 @@ pub fn attach(table: &mut ItemTable, paths: &[PathBuf], unresolved: Option<Unres
         if !differences.is_empty() {
             return Err(TableError::MixedProvenance { first: paths[run].clone(), path, differences });
         }
-        let soft = is_soft(&info.settings);
+        let verdicts = verdicts_of(&info.settings);
         let by_head = reads_head(&info.settings);
         let mut by_item: HashMap<usize, Vec<Judgment>> = HashMap::new();
         let items = index(table);
@@ -158,7 +173,7 @@ pub fn attach(table: &mut ItemTable, paths: &[PathBuf], unresolved: Option<Unres
             by_item.entry(item).or_default().push(Judgment { reply: None, reasoning: None, why: None, ..row.judgment });
             Ok(())
         })?;
-        let mut judged = lower(table, run, &by_item, soft, unresolved);
+        let mut judged = lower(table, run, &by_item, verdicts, unresolved);
         if by_head {
             // What a head says is on no scale that grades could be compared with.
             judged.counts.iter_mut().for_each(|counts| counts.rated = 0);
@@ -172,7 +187,7 @@ fn lower(
     table: &mut ItemTable,
     run: usize,
     by_item: &HashMap<usize, Vec<Judgment>>,
-    soft: bool,
+    verdicts: Verdicts,
     unresolved: Option<Unresolved>,
 ) -> Judged {
     let n_slots = table.n_chars.len();
@@ -188,17 +203,24 @@ fn lower(
         let key = table.items[*item];
         let slots = key.offset as usize..key.offset as usize + key.n_responses();
         let of = |unresolved| {
-            rewards(&judgments, usize::from(key.n_chosen), usize::from(key.n_rejected), Lowering { soft, unresolved })
+            rewards(
+                &judgments,
+                usize::from(key.n_chosen),
+                usize::from(key.n_rejected),
+                Lowering { verdicts, unresolved },
+            )
         };
         let votes = |unresolved| {
             let sides = (usize::from(key.n_chosen), usize::from(key.n_rejected));
-            pairs(&judgments, sides.0, sides.1, Lowering { soft, unresolved })
+            pairs(&judgments, sides.0, sides.1, Lowering { verdicts, unresolved })
         };
         let bounds = [unresolved.unwrap_or_default(), Unresolved::Wrong, Unresolved::Right].map(votes);
         if let [Some(scored), Some(worst), Some(best)] = bounds {
             judged.pairs.insert(*item as u32, PairVotes { scored, worst, best });
         }
-        judged.counts[*item] = JudgeCounts::of(&judgments, key.n_chosen);
+        let mut counts = JudgeCounts::of(&judgments, key.n_chosen);
+        counts.add_grades(&judgments, table.grades.get(slots.clone()).unwrap_or_default());
+        judged.counts[*item] = counts;
         judged.worst[slots.clone()].copy_from_slice(&of(Unresolved::Wrong));
         judged.best[slots.clone()].copy_from_slice(&of(Unresolved::Right));
         if let Some(unresolved) = unresolved {
@@ -215,10 +237,11 @@ fn reads_head(settings: &str) -> bool {
     protocol.is_some_and(|name| Protocol::find(name).is_ok_and(|protocol| protocol.reads_head()))
 }
 
-/// Whether a run's settings ask for probabilities instead of verdicts.
-fn is_soft(settings: &str) -> bool {
+/// What of judgments a run's settings make rewards of.
+fn verdicts_of(settings: &str) -> Verdicts {
     let table = settings.parse::<toml::Table>().unwrap_or_default();
-    table.get("judge").and_then(|judge| judge.get("verdicts")).and_then(|value| value.as_str()) == Some("soft")
+    let verdicts = table.get("judge").and_then(|judge| judge.get("verdicts"));
+    verdicts.and_then(|verdicts| verdicts.clone().try_into().ok()).unwrap_or_default()
 }
 
 type Key = (Symbol, Symbol, Lang, Symbol);
@@ -243,22 +266,10 @@ mod tests {
     #[test]
     fn counts_of_one_item() {
         let judgment = |shown: &[u16], outcome, picked| Judgment {
-            judge: "j".into(),
-            shown: shown.to_vec(),
-            sample: 0,
-            outcome,
-            picked,
-            strength: None,
-            rating: None,
-            probabilities: None,
-            reply: None,
-            reasoning: None,
-            why: None,
-            finish: None,
-            asks: 1,
             prompt_tokens: Some(10),
             reply_tokens: Some(2),
             cost: Some(0.5),
+            ..Judgment::bare("j", shown, outcome, picked)
         };
         // The first response shown wins both times: inconsistent. Then a pair of ties, then one undecided.
         let judgments = [
@@ -271,10 +282,25 @@ mod tests {
         ];
         let counts = JudgeCounts::of(&judgments.iter().collect::<Vec<_>>(), 1);
         assert_eq!((counts.judgments, counts.unparsed, counts.ties), (6, 1, 2));
-        assert_eq!((counts.picks, counts.first), (3, 2));
+        assert_eq!((counts.picks, counts.first, counts.first_expected), (3, 2, 1.5));
         assert_eq!((counts.reordered, counts.consistent), (2, 1));
         assert_eq!((counts.prompt_tokens, counts.reply_tokens, counts.money), (60, 12, 3.0));
         assert_eq!((counts.stated, counts.panel_pairs), (0, 0), "no probabilities, one judge");
+    }
+
+    /// Grades 5 and 2 of gold 4 and 2, then 3 and none (a third response has no gold grade): 1 + 0 − 1 over three.
+    #[test]
+    fn grades_beside_gold_ones() {
+        let graded = |shown: &[u16], grades: &[f64]| Judgment {
+            grades: Some(grades.to_vec()),
+            ..Judgment::bare("j", shown, Outcome::Verdict, Some(0))
+        };
+        let all = [graded(&[0, 1], &[5.0, 2.0]), graded(&[2, 0], &[1.0, 3.0])];
+        let mut counts = JudgeCounts::default();
+        counts.add_grades(&all.iter().collect::<Vec<_>>(), &[4, 2, 0]);
+        assert_eq!((counts.graded, counts.grade_excess), (3, 0.0));
+        counts.add_grades(&[&all[0]], &[]);
+        assert_eq!(counts.graded, 3, "without gold grades there is nothing to compare");
     }
 
     /// Of a pair: 0.8 for the chosen response, shown second and picked; 0.6 for the rejected one. Of single responses:
@@ -282,22 +308,9 @@ mod tests {
     #[test]
     fn words_and_panels_by_hand() {
         let judgment = |judge: &str, shown: &[u16], picked, probabilities: &[f64]| Judgment {
-            judge: judge.into(),
-            shown: shown.to_vec(),
-            sample: 0,
-            outcome: Outcome::Verdict,
-            picked,
-            strength: None,
             rating: (shown.len() == 1).then(|| probabilities[0]),
             probabilities: (!probabilities.is_empty()).then(|| probabilities.to_vec()),
-            reply: None,
-            reasoning: None,
-            why: None,
-            finish: None,
-            asks: 1,
-            prompt_tokens: None,
-            reply_tokens: None,
-            cost: None,
+            ..Judgment::bare(judge, shown, Outcome::Verdict, picked)
         };
         let all = [
             judgment("a", &[1, 0], Some(1), &[0.2, 0.8]),

@@ -11,6 +11,7 @@
 //! | picked | u16, nullable | place in `shown` of the response that was picked |
 //! | strength | u8, nullable | how much better, where the form says it; 1 is slightly |
 //! | rating | f64, nullable | of a single response |
+//! | grades | list\<f64\>, nullable | of each response shown, beside the verdict or as the verdict; tables of earlier versions lack it |
 //! | probabilities | list\<f64\>, nullable | of each response shown; of a single one to be called good |
 //! | reply, reasoning, why, finish | utf8, nullable | what the judge wrote; why there is no verdict; how the reply ended |
 //! | asks | u16 | questions it took |
@@ -45,6 +46,9 @@ pub const VERSION_KEY: &str = "rmbench.judgment_table";
 pub const SCHEMA_VERSION: &str = "1";
 /// The table's file name in a run directory.
 pub const FILE_NAME: &str = "judgments.parquet";
+
+/// The column that tables of earlier versions lack.
+const GRADES: &str = "grades";
 
 /// Rows handed to the Parquet writer at once, and per row group: replies are long.
 const ROWS_PER_BATCH: usize = 4_096;
@@ -84,6 +88,7 @@ fn columns() -> Vec<(&'static str, DataType, bool)> {
         ("picked", DataType::UInt16, true),
         ("strength", DataType::UInt8, true),
         ("rating", DataType::Float64, true),
+        (GRADES, list(DataType::Float64), true),
         ("probabilities", list(DataType::Float64), true),
         ("reply", DataType::Utf8, true),
         ("reasoning", DataType::Utf8, true),
@@ -190,12 +195,16 @@ fn batch(rows: &[JudgmentRow]) -> Result<RecordBatch, arrow::error::ArrowError> 
         Arc::new(column.finish())
     };
     let mut shown = ListBuilder::new(UInt16Builder::new());
-    let mut probabilities = ListBuilder::new(Float64Builder::new());
+    let numbers = |value: fn(&Judgment) -> Option<&Vec<f64>>| -> ArrayRef {
+        let mut column = ListBuilder::new(Float64Builder::new());
+        let list =
+            |row: &JudgmentRow| value(&row.judgment).map(|list| list.iter().map(|x| Some(*x)).collect::<Vec<_>>());
+        rows.iter().for_each(|row| column.append_option(list(row)));
+        Arc::new(column.finish())
+    };
     let mut strength = UInt8Builder::new();
     for row in rows {
         shown.append_value(row.judgment.shown.iter().map(|place| Some(*place)));
-        let p = row.judgment.probabilities.as_ref();
-        probabilities.append_option(p.map(|list| list.iter().map(|p| Some(*p))));
         strength.append_option(row.judgment.strength);
     }
     let arrays: Vec<ArrayRef> = vec![
@@ -214,7 +223,8 @@ fn batch(rows: &[JudgmentRow]) -> Result<RecordBatch, arrow::error::ArrowError> 
         small(|row| row.judgment.picked),
         Arc::new(strength.finish()),
         real(|judgment| judgment.rating),
-        Arc::new(probabilities.finish()),
+        numbers(|judgment| judgment.grades.as_ref()),
+        numbers(|judgment| judgment.probabilities.as_ref()),
         long(|judgment| judgment.reply.as_deref()),
         long(|judgment| judgment.reasoning.as_deref()),
         long(|judgment| judgment.why.as_deref()),

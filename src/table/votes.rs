@@ -1,6 +1,7 @@
 //! From judgments to one reward per response, so that every outcome metric works for judges as for scalar models.
 //!
 //! * Responses rated one by one: reward = mean of the ratings (or probabilities).
+//! * Two at a time, both graded, where grades are asked for: reward = mean of the grades.
 //! * Two at a time, chosen against each rejected one: m = mean vote over orders, samples and judges, +1 for the
 //!   chosen response, −1 for the rejected one, 0 for a tie (or 2p − 1). A pair gets ½ ± m/2; of 1 × k the chosen
 //!   response gets ½ and each rejected one ½ − m, so that it is beaten iff its own m > 0.
@@ -11,6 +12,7 @@
 //! With both orders of a pair this is JudgeBench's rule: right with right or with a tie is right, right with wrong is a
 //! tie. In a panel of several judges each has one vote per set of responses: the sign of its own m.
 
+use crate::judge::settings::Verdicts;
 use crate::judge::{Judgment, Outcome};
 
 /// What a judgment without a verdict counts as.
@@ -30,9 +32,15 @@ pub enum Unresolved {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Lowering {
-    /// Probabilities instead of verdicts, where judgments have them.
-    pub soft: bool,
+    /// What of a judgment counts, where it has it.
+    pub verdicts: Verdicts,
     pub unresolved: Unresolved,
+}
+
+impl Lowering {
+    fn is_soft(self) -> bool {
+        self.verdicts == Verdicts::Soft
+    }
 }
 
 /// Rewards by response, chosen first; `None` where nothing was decided. `judgments` are all of one item.
@@ -40,6 +48,7 @@ pub fn rewards(judgments: &[&Judgment], n_chosen: usize, n_rejected: usize, lowe
     let n = n_chosen + n_rejected;
     let Some(first) = judgments.first() else { return vec![None; n] };
     match first.shown.len() {
+        2 if lowering.verdicts == Verdicts::Grades => graded(judgments, n_chosen, n, lowering),
         1 => rated(judgments, n_chosen, n, lowering),
         2 if n_chosen > 1 => vec![None; n],
         2 => compared(judgments, n, lowering),
@@ -48,9 +57,9 @@ pub fn rewards(judgments: &[&Judgment], n_chosen: usize, n_rejected: usize, lowe
 }
 
 /// The m of every pair of a matrix of k × m responses that were judged two at a time, row by row of the chosen ones; NaN
-/// where nothing was decided. `None`: the item was judged otherwise, or has one chosen response.
+/// where nothing was decided. `None`: the item was judged otherwise, has one chosen response, or grades are its rewards.
 pub fn pairs(judgments: &[&Judgment], n_chosen: usize, n_rejected: usize, lowering: Lowering) -> Option<Vec<f32>> {
-    if n_chosen < 2 || judgments.first()?.shown.len() != 2 {
+    if n_chosen < 2 || judgments.first()?.shown.len() != 2 || lowering.verdicts == Verdicts::Grades {
         return None;
     }
     let names = judges(judgments);
@@ -72,14 +81,31 @@ fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
 
 fn rated(judgments: &[&Judgment], n_chosen: usize, n: usize, lowering: Lowering) -> Vec<Option<f32>> {
     let value = |judgment: &Judgment| {
-        let p = judgment.probabilities.as_ref().and_then(|p| p.first()).copied().filter(|_| lowering.soft);
+        let p = judgment.probabilities.as_ref().and_then(|p| p.first()).copied().filter(|_| lowering.is_soft());
         p.or(judgment.rating)
     };
     let of = |slot: usize| {
         let own = judgments.iter().filter(move |judgment| judgment.shown.first() == Some(&(slot as u16)));
         mean(own.filter(|judgment| judgment.outcome.is_decided()).filter_map(|judgment| value(judgment)))
     };
-    let found: Vec<Option<f64>> = (0..n).map(of).collect();
+    with_stand_ins((0..n).map(of).collect(), n_chosen, lowering)
+}
+
+/// Two graded side by side.
+fn graded(judgments: &[&Judgment], n_chosen: usize, n: usize, lowering: Lowering) -> Vec<Option<f32>> {
+    let of = |slot: usize| {
+        let grade = |judgment: &&Judgment| {
+            let at = judgment.shown.iter().position(|shown| usize::from(*shown) == slot)?;
+            judgment.grades.as_ref()?.get(at).copied()
+        };
+        mean(judgments.iter().filter(|judgment| judgment.outcome.is_decided()).filter_map(grade))
+    };
+    with_stand_ins((0..n).map(of).collect(), n_chosen, lowering)
+}
+
+/// Rewards by response, with what the policy says of those that have none.
+fn with_stand_ins(found: Vec<Option<f64>>, n_chosen: usize, lowering: Lowering) -> Vec<Option<f32>> {
+    let n = found.len();
     // One unread rating makes an item undecided: a tie of all, where ties are what it counts as.
     if lowering.unresolved == Unresolved::Tie && found.iter().any(Option::is_none) {
         return vec![Some(0.0); n];
@@ -95,7 +121,7 @@ fn rated(judgments: &[&Judgment], n_chosen: usize, n: usize, lowering: Lowering)
 /// The vote of one judgment of a pair for the response at `slot`, from −1 to 1.
 fn vote(judgment: &Judgment, slot: u16, lowering: Lowering) -> Option<f64> {
     let at = judgment.shown.iter().position(|shown| *shown == slot)?;
-    let p = judgment.probabilities.as_ref().and_then(|p| p.get(at)).filter(|_| lowering.soft);
+    let p = judgment.probabilities.as_ref().and_then(|p| p.get(at)).filter(|_| lowering.is_soft());
     match (judgment.outcome, judgment.picked, p) {
         (Outcome::Verdict, _, Some(p)) => Some(2.0 * p - 1.0),
         (Outcome::Verdict, Some(picked), None) => Some(if usize::from(picked) == at { 1.0 } else { -1.0 }),
@@ -166,7 +192,7 @@ fn ranked(judgments: &[&Judgment], n_chosen: usize, n: usize, lowering: Lowering
     for judgment in judgments {
         let shown = &judgment.shown;
         let share = 1.0 / shown.len() as f64;
-        let p = judgment.probabilities.as_ref().filter(|p| lowering.soft && p.len() == shown.len());
+        let p = judgment.probabilities.as_ref().filter(|p| lowering.is_soft() && p.len() == shown.len());
         let mut add = |slot: usize, weight: f64| {
             if let Some(vote) = votes.get_mut(slot) {
                 *vote += weight;
@@ -194,30 +220,9 @@ fn ranked(judgments: &[&Judgment], n_chosen: usize, n: usize, lowering: Lowering
 mod tests {
     use super::*;
 
-    pub(crate) fn judgment(judge: &str, shown: &[u16], outcome: Outcome, picked: Option<u16>) -> Judgment {
-        Judgment {
-            judge: judge.into(),
-            shown: shown.to_vec(),
-            sample: 0,
-            outcome,
-            picked,
-            strength: None,
-            rating: None,
-            probabilities: None,
-            reply: None,
-            reasoning: None,
-            why: None,
-            finish: None,
-            asks: 1,
-            prompt_tokens: None,
-            reply_tokens: None,
-            cost: None,
-        }
-    }
-
     fn lowered(judgments: &[Judgment], sides: (usize, usize), unresolved: Unresolved) -> Vec<Option<f32>> {
         let judgments: Vec<&Judgment> = judgments.iter().collect();
-        rewards(&judgments, sides.0, sides.1, Lowering { soft: false, unresolved })
+        rewards(&judgments, sides.0, sides.1, Lowering { unresolved, ..Lowering::default() })
     }
 
     /// JudgeBench's rule in six rows. Shown [0, 1] then [1, 0]; c = the chosen response is picked, r = the rejected one.
@@ -234,7 +239,8 @@ mod tests {
     fn two_orders_of_a_pair() {
         let (v, t, u) = (Outcome::Verdict, Outcome::Tie, Outcome::Unparsed);
         let pair = |first: (Outcome, Option<u16>), second: (Outcome, Option<u16>)| {
-            let judgments = [judgment("j", &[0, 1], first.0, first.1), judgment("j", &[1, 0], second.0, second.1)];
+            let judgments =
+                [Judgment::bare("j", &[0, 1], first.0, first.1), Judgment::bare("j", &[1, 0], second.0, second.1)];
             lowered(&judgments, (1, 1), Unresolved::Missing)
         };
         let expected = |m: f32| vec![Some(0.5 + m / 2.0), Some(0.5 - m / 2.0)];
@@ -249,7 +255,7 @@ mod tests {
 
     #[test]
     fn judgments_without_a_verdict_count_as_the_policy_says() {
-        let judgments = [judgment("j", &[0, 1], Outcome::Refused, None)];
+        let judgments = [Judgment::bare("j", &[0, 1], Outcome::Refused, None)];
         let of = |unresolved| lowered(&judgments, (1, 1), unresolved);
         assert_eq!(of(Unresolved::Missing), [None, None]);
         assert_eq!(of(Unresolved::Tie), [Some(0.5), Some(0.5)]);
@@ -263,11 +269,11 @@ mod tests {
     fn a_matrix_has_pairs_and_no_rewards() {
         let v = Outcome::Verdict;
         let judgments = [
-            judgment("j", &[0, 2], v, Some(0)),
-            judgment("j", &[2, 1], v, Some(0)),
-            judgment("j", &[1, 3], v, Some(0)),
-            judgment("j", &[3, 1], Outcome::Tie, None),
-            judgment("j", &[3, 0], v, Some(0)),
+            Judgment::bare("j", &[0, 2], v, Some(0)),
+            Judgment::bare("j", &[2, 1], v, Some(0)),
+            Judgment::bare("j", &[1, 3], v, Some(0)),
+            Judgment::bare("j", &[3, 1], Outcome::Tie, None),
+            Judgment::bare("j", &[3, 0], v, Some(0)),
         ];
         let all: Vec<&Judgment> = judgments.iter().collect();
         let lowering = Lowering::default();
@@ -275,22 +281,46 @@ mod tests {
         assert_eq!(rewards(&all, 2, 2, lowering), [None; 4]);
         assert!(pairs(&all[..2], 2, 2, lowering).unwrap()[1].is_nan(), "not judged");
         assert_eq!(pairs(&all, 1, 3, lowering), None);
-        let ratings = [judgment("j", &[0], v, None)];
+        let ratings = [Judgment::bare("j", &[0], v, None)];
         assert_eq!(pairs(&ratings.iter().collect::<Vec<_>>(), 2, 2, lowering), None);
+    }
+
+    /// 4 and 2, then (shown the other way round) 3 and 3: means 3½ and 2½. Without a verdict there is no reward.
+    #[test]
+    fn grades_of_two_orders() {
+        let v = Outcome::Verdict;
+        let graded = |shown: &[u16], outcome, grades: [f64; 2]| Judgment {
+            grades: Some(grades.to_vec()),
+            ..Judgment::bare("j", shown, outcome, Some(0))
+        };
+        let both = [graded(&[0, 1], v, [4.0, 2.0]), graded(&[1, 0], Outcome::Tie, [3.0, 3.0])];
+        let all: Vec<&Judgment> = both.iter().collect();
+        let of =
+            |all: &[&Judgment], unresolved| rewards(all, 1, 1, Lowering { verdicts: Verdicts::Grades, unresolved });
+        assert_eq!(of(&all, Unresolved::Missing), [Some(3.5), Some(2.5)]);
+        let none = [Judgment::bare("j", &[0, 1], Outcome::Unparsed, None)];
+        let none: Vec<&Judgment> = none.iter().collect();
+        assert_eq!(of(&none, Unresolved::Missing), [None, None]);
+        assert_eq!(of(&none, Unresolved::Wrong), [Some(f32::NEG_INFINITY), Some(f32::INFINITY)]);
+        assert_eq!(rewards(&all, 1, 1, Lowering::default()), [Some(0.75), Some(0.25)], "votes: 1 and a tie");
     }
 
     #[test]
     fn panels_lists_and_ratings() {
         let v = Outcome::Verdict;
         // Two judges for, one against: m = 1/3.
-        let panel = ["a", "b", "c"].map(|name| judgment(name, &[0, 1], v, Some(u16::from(name == "c"))));
+        let panel = ["a", "b", "c"].map(|name| Judgment::bare(name, &[0, 1], v, Some(u16::from(name == "c"))));
         assert_eq!(lowered(&panel, (1, 1), Unresolved::Missing)[0], Some((0.5 + 1.0 / 6.0) as f32));
         // Against one rejected response won, against the other lost.
-        let list = [judgment("a", &[0, 1], v, Some(0)), judgment("a", &[2, 0], v, Some(0))];
+        let list = [Judgment::bare("a", &[0, 1], v, Some(0)), Judgment::bare("a", &[2, 0], v, Some(0))];
         assert_eq!(lowered(&list, (1, 2), Unresolved::Missing), [Some(0.5), Some(-0.5), Some(1.5)]);
-        let best = [judgment("a", &[3, 0, 2, 1], v, Some(1)), judgment("a", &[1, 2, 0, 3], v, Some(0))];
+        let best = [Judgment::bare("a", &[3, 0, 2, 1], v, Some(1)), Judgment::bare("a", &[1, 2, 0, 3], v, Some(0))];
         assert_eq!(lowered(&best, (1, 3), Unresolved::Missing), [Some(0.5), Some(0.5), Some(0.0), Some(0.0)]);
-        let mut ratings = [judgment("a", &[0], v, None), judgment("b", &[0], v, None), judgment("a", &[1], v, None)];
+        let mut ratings = [
+            Judgment::bare("a", &[0], v, None),
+            Judgment::bare("b", &[0], v, None),
+            Judgment::bare("a", &[1], v, None),
+        ];
         (ratings[0].rating, ratings[1].rating, ratings[2].rating) = (Some(8.0), Some(5.0), Some(7.0));
         assert_eq!(lowered(&ratings, (1, 1), Unresolved::Missing), [Some(6.5), Some(7.0)]);
         ratings[2].outcome = Outcome::Unparsed;

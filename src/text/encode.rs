@@ -309,7 +309,7 @@ impl TextPipeline {
     }
 
     /// The conversation with the settings' system turn, where it has none and they say one.
-    fn asked<'a>(&self, conversation: &'a Conversation) -> Cow<'a, Conversation> {
+    pub(super) fn asked<'a>(&self, conversation: &'a Conversation) -> Cow<'a, Conversation> {
         let has_system = conversation.0.first().is_some_and(|turn| turn.role == Role::System);
         match &self.settings.system {
             Some(content) if !has_system => {

@@ -11,6 +11,8 @@ pub struct Question {
     pub ids: Vec<u32>,
     /// Whether the tokenizer puts its special tokens around a text.
     special: bool,
+    /// What closes the turn that a reply goes on in; empty where replies are turns of their own.
+    close: String,
 }
 
 impl TextPipeline {
@@ -21,11 +23,36 @@ impl TextPipeline {
     pub fn question(&self, conversation: &Conversation) -> Result<Question, String> {
         match &self.template {
             Some(template) => {
-                let text = template.render(conversation, None, true).map_err(|e| e.to_string())?;
+                let text = template.render(&self.asked(conversation), None, true).map_err(|e| e.to_string())?;
                 self.question_of(text, false)
             }
             None => self.plain_question(conversation.plain_text()),
         }
+    }
+
+    /// A conversation whose last turn goes on: up to the end of what is said in it.
+    ///
+    /// # Errors
+    /// As [`TextPipeline::question`]; also where the template shows that turn otherwise than it is.
+    pub fn open_question(&self, conversation: &Conversation) -> Result<Question, String> {
+        let Some(template) = &self.template else { return self.plain_question(conversation.plain_text()) };
+        let text = template.render(&self.asked(conversation), None, false).map_err(|e| e.to_string())?;
+        // Templates cut blanks at the ends of turns.
+        let said = conversation.0.last().map_or("", |turn| turn.content.trim());
+        let end = text.rfind(said).filter(|_| !said.is_empty()).map(|at| at + said.len());
+        let end =
+            end.ok_or("the chat template does not show the last turn as it is, so that nothing can go on in it")?;
+        Ok(Question { close: text[end..].to_owned(), ..self.question_of(text[..end].to_owned(), false)? })
+    }
+
+    /// Tokens of the turn's close that are no text: where a reply that goes on in it ends.
+    pub fn closing_ids(&self, question: &Question) -> Vec<u32> {
+        self.ids_of(&question.close).into_iter().filter(|id| self.is_special(*id)).take(1).collect()
+    }
+
+    /// All of an open question's conversation once a reply has gone on in it.
+    pub fn closed_ids(&self, question: &Question, reply: &str) -> Result<Vec<u32>, String> {
+        self.ids_with(&format!("{}{}{}", question.text, reply.trim(), question.close), question.special)
     }
 
     /// A text as it stands.
@@ -36,7 +63,7 @@ impl TextPipeline {
     fn question_of(&self, text: String, special: bool) -> Result<Question, String> {
         let ids = self.ids_with(&text, special)?;
         // Tokenizers of encoders end a text with a token of its own; nothing follows that.
-        Ok(Question { text, ids, special })
+        Ok(Question { text, ids, special, close: String::new() })
     }
 
     /// The tokens that follow the question's where this answer does.

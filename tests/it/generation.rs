@@ -232,7 +232,14 @@ fn cut_distributions_are_transformers() {
 fn draws_depend_on_seed_task_and_place_only() {
     let case = cases().swap_remove(7);
     assert_eq!(case.name, "qwen3");
-    let sampling = |seed, key: &str| Sampling { temperature: 0.9, top_k: Some(50), top_p: 0.95, seed, key: key.into() };
+    let sampling = |seed, key: &str| Sampling {
+        temperature: 0.9,
+        top_k: Some(50),
+        top_p: 0.95,
+        seed,
+        key: key.into(),
+        ..Sampling::default()
+    };
     let drawn = |seed, key: &str| Task { sampling: sampling(seed, key), ..task(&case.prompts[1], 12) };
     let write = |tasks: &[Task]| -> Vec<Vec<u32>> {
         case.writer.write(tasks).unwrap().iter().map(|written| written.ids()).collect()

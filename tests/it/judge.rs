@@ -13,3 +13,5 @@ mod runs;
 mod served;
 mod server;
 mod soft;
+#[cfg(feature = "torch")]
+mod wrapped;

@@ -260,6 +260,9 @@ def write_steps():
 
     tpo({"name": "tpo", "beta": 0.1}, beta=0.1, loss_type="sigmoid")
     tpo({"name": "tpo", "beta": 2.0, "gamma": 0.5, "mean": True}, beta=2.0, loss_type="tpo-l", tpo_l_gamma=0.5)
+    tpo({"name": "tpo", "beta": 0.1, "label-smoothing": 0.1}, beta=0.1, loss_type="sigmoid", label_smoothing=0.1)
+    tpo({"name": "tpo", "beta": 0.1, "link": "hinge"}, beta=0.1, loss_type="hinge")
+    tpo({"name": "tpo", "beta": 0.1, "link": "square", "mean": True}, beta=0.1, loss_type="ipo")
 
     # A new adapter, whose reference is its base; and one that goes on, whose reference is itself as it was.
     for policy in ADAPTERS:

@@ -136,11 +136,13 @@ def add(case, rng):
     # Three responses, and groups.
     ranked = [{"n_chosen": 1, "n_rejected": 2, "ranks": ranks} for ranks in ([0, 1, 2], [1, 0, 2], [2, 1, 0])]
 
-    def triples(score, beta, gamma):
+    def triples(score, beta, gamma, link=None):
+        link = link or (lambda gap: L(beta * gap - gamma))
+
         def losses(x):
             for i, label in enumerate(ranked):
                 g, w, l = (x[3 * i + label["ranks"].index(rank)] for rank in range(3))
-                yield L(beta * (score(w) - score(l)) - gamma) + nll(g)
+                yield link(score(w) - score(l)) + nll(g)
 
         return losses
 
@@ -168,3 +170,10 @@ def add(case, rng):
     pairs({"name": "mpo"}, lambda w, l, _, i: 0.8 * L(x(w, l)) + 0.2 * bco(w, l) + nll(w), [pair | {"threshold": 0.1}] * FOUR)
     pairs({"name": "mpo", "terms": "dpo:0.5,simpo:2", "of": {"simpo": {"gamma": 0.2}}},
           lambda w, l, _, i: 0.5 * L(x(w, l)) + 2 * L(2 * (m(w) - m(l)) - 0.2))
+    # Cases that came later stand at the end, where they move no others.
+    case({"name": "tpo", "beta": 0.05, "link": "hinge", "gamma": 0.3}, ranked, rows(9),
+         triples(lambda s: s[LP], 0.05, 0.3, lambda gap: torch.clamp(1 - (0.05 * gap - 0.3), min=0)))
+    case({"name": "tpo", "beta": 0.05, "link": "square", "mean": True}, ranked, rows(9),
+         triples(m, 0.05, 0.0, lambda gap: (gap - 10) ** 2))
+    case({"name": "tpo", "beta": 0.05, "label-smoothing": 0.2}, ranked, rows(9),
+         triples(lambda s: s[LP], 0.05, 0.0, lambda gap: 0.8 * L(0.05 * gap) + 0.2 * L(-0.05 * gap)))

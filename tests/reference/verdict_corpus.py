@@ -367,6 +367,7 @@ for reply, means in [
 # ------------------------------------------------------------------ a head that reads critiques: no words are its verdict
 for reply in ["A careful answer.", "Yes", "[[A]]", "Rating: 5", ""]:
     case("critique", reply, NONE)
+    case("cloud", reply, NONE)
 
 seen = {}
 for row in CASES:

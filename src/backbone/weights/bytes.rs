@@ -52,6 +52,19 @@ impl WeightFile {
         Self { entries, ..self }
     }
 
+    /// The same where names that begin with `prefix` are called by what follows it.
+    pub fn without(self, prefix: &str) -> Result<Self, WeightsError> {
+        let mut entries = BTreeMap::new();
+        for (name, entry) in self.entries {
+            let short = name.strip_prefix(prefix).unwrap_or(&name).to_owned();
+            if entries.insert(short.clone(), entry).is_some() {
+                let (first, second) = (self.path.clone(), self.path);
+                return Err(WeightsError::Duplicate { name: short, first, second });
+            }
+        }
+        Ok(Self { entries, ..self })
+    }
+
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -185,7 +185,7 @@ pub const POLICIES: &[Spec] = &[
     ),
     row(
         "tpo",
-        "L(beta*(s_w - s_l) - gamma) + nll*NLL(y_gold), s = lp, or m with mean",
+        "L(beta*(s_w - s_l) - gamma) + nll*NLL(y_gold), s = lp, or m with mean; in place of L also hinge and square (link)",
         "three responses with ranks: gold, chosen, rejected; a language model",
         "arXiv 2405.16681",
         || Family::Triple(Triple::default()),

@@ -2,13 +2,14 @@
 //!
 //! | name | loss | from |
 //! |---|---|---|
-//! | `tpo` | L(β·(s_w − s_l) − γ) + nll·NLL(y_gold) of gold, chosen and rejected (ranks 1, 2, 3); s = lp or m | arXiv 2405.16681 |
+//! | `tpo` | f(β·(s_w − s_l) − γ) + nll·NLL(y_gold) of gold, chosen and rejected (ranks 1, 2, 3); s = lp or m; f = L, `hinge` or `square` as in [`contrast`](super::contrast) | arXiv 2405.16681 |
 //! | `ampo` | −log(Σ_good e^s / Σ e^s), s = β·lp + weight·(rating − mean rating) | arXiv 2502.18293 |
 //! | `sft` | NLL(y_w) | |
 
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
+use super::contrast::Link;
 use super::{NllMean, PolicyNeeds, Sequences, Span};
 use crate::objective::{ObjectiveError, Rewards, cost_of, numbers, refuse};
 use crate::table::implicit::{Curve, Normalisation};
@@ -37,11 +38,15 @@ pub struct Triple {
     pub nll_mean: NllMean,
     /// s = m in place of lp.
     pub mean: bool,
+    /// `sigmoid`, `hinge` or `square`.
+    pub link: Link,
+    pub label_smoothing: f64,
 }
 
 impl Default for Triple {
     fn default() -> Self {
-        Self { beta: 0.01, gamma: 0.0, nll: 1.0, nll_mean: NllMean::Response, mean: false }
+        let (link, label_smoothing) = (Link::Sigmoid, 0.0);
+        Self { beta: 0.01, gamma: 0.0, nll: 1.0, nll_mean: NllMean::Response, mean: false, link, label_smoothing }
     }
 }
 
@@ -49,7 +54,9 @@ impl Triple {
     pub fn needs(&self) -> PolicyNeeds {
         let normalisation = if self.mean { Normalisation::Mean } else { Normalisation::Sum };
         let whole_step = self.nll > 0.0 && self.nll_mean == NllMean::Step;
-        PolicyNeeds { whole_step, ..needs(normalisation, self.beta, self.nll_mean) }
+        // (s_w − s_l − 1/(2β))² has no β before its scores.
+        let beta = if self.link == Link::Square { 1.0 } else { self.beta };
+        PolicyNeeds { whole_step, ..needs(normalisation, beta, self.nll_mean) }
     }
 
     pub fn validate(&self, name: &'static str) -> Result<(), ObjectiveError> {
@@ -57,8 +64,23 @@ impl Triple {
             ("beta", self.beta, self.beta > 0.0, "above 0"),
             ("gamma", self.gamma, self.gamma >= 0.0, "at least 0"),
             ("nll", self.nll, self.nll >= 0.0, "at least 0"),
+            (
+                "label-smoothing",
+                self.label_smoothing,
+                (0.0..0.5).contains(&self.label_smoothing),
+                "at least 0 and below 0.5",
+            ),
         ];
-        refuse(name, &checks)
+        refuse(name, &checks)?;
+        let conflict = |problem| Err(ObjectiveError::Conflict { objective: name, problem });
+        match self.link {
+            Link::Exo | Link::Discopop => conflict("link is `sigmoid`, `hinge` or `square`"),
+            Link::Hinge | Link::Square if self.label_smoothing > 0.0 => {
+                conflict("label-smoothing is of the link `sigmoid`")
+            }
+            Link::Square if self.gamma > 0.0 => conflict("gamma is of the links `sigmoid` and `hinge`"),
+            _ => Ok(()),
+        }
     }
 
     pub fn losses(&self, name: &'static str, batch: &Rewards) -> Result<Tensor, ObjectiveError> {
@@ -76,7 +98,13 @@ impl Triple {
             gaps.push(score(chosen) - score(rejected));
             golds.push((start + gold) as i64);
         }
-        let losses_n = cost_of(&(Tensor::stack(&gaps, 0) * self.beta - self.gamma));
+        let gap_n = Tensor::stack(&gaps, 0);
+        let x_n = &gap_n * self.beta - self.gamma;
+        let losses_n = match self.link {
+            Link::Hinge => (-x_n + 1.0).relu(),
+            Link::Square => (gap_n - 0.5 / self.beta).square(),
+            _ => cost_of(&x_n) * (1.0 - self.label_smoothing) + cost_of(&-x_n) * self.label_smoothing,
+        };
         Ok(losses_n + of.nll_of(&golds, Span::Response, self.nll_mean) * self.nll)
     }
 }

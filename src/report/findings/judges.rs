@@ -1,13 +1,16 @@
 //! Findings about judges: position, consistency, failures and cost, by language.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::metric::aggregate::Form;
-use crate::metric::judgment::ALL;
+use crate::metric::judgment::{ALL, PICKS_FIRST, POSITION};
 use crate::metric::observe::observed;
-use crate::report::findings::Scope;
+use crate::metric::{Interval, Metric};
 use crate::report::findings::analysis::{Analysis, Basis, all_columns};
 use crate::report::findings::place::{Gaps, Placed};
+use crate::report::findings::{Finding, Scope};
 use crate::table::item::ItemTable;
 use crate::table::judged::JudgeCounts;
 
@@ -94,6 +97,27 @@ impl Analysis<'_> {
             })
         };
         self.runs.iter().filter_map(|run| of_run(*run)).filter(|totals| totals.judgments > 0).collect()
+    }
+}
+
+/// Where resampling sees no spread, as of a judge that always picks the first response, the interval of that share is
+/// position bias's, too, moved by what there would be without bias.
+pub fn lend_intervals(findings: &mut [Finding]) {
+    let key = |f: &Finding| (f.run, f.benchmark.clone(), f.scope.clone(), f.languages.clone());
+    let shares: HashMap<_, _> = findings
+        .iter()
+        .filter(|f| f.metric == PICKS_FIRST.id())
+        .filter_map(|f| Some((key(f), (f.estimate?, f.why.clone()))))
+        .collect();
+    for finding in findings.iter_mut().filter(|f| f.metric == POSITION.id()) {
+        let Some((share, why)) = shares.get(&key(finding)) else { continue };
+        if let (Some(own), Some(of_share)) = (&mut finding.estimate, share.interval)
+            && own.interval.is_none()
+        {
+            let by = own.point - share.point;
+            own.interval = Some(Interval { low: of_share.low + by, high: of_share.high + by, ..of_share });
+            finding.why.clone_from(why);
+        }
     }
 }
 

@@ -3,12 +3,38 @@
 use super::authors;
 use super::details::Details;
 use super::matrix::{self, MatrixRow};
-use super::{benchmark_id, per_benchmark};
+use super::{benchmark_id, per_benchmark, position};
 use crate::report::block::{Block, Cell, Column, Inline, Row, Table, Value};
-use crate::report::findings::{BenchmarkInfo, Findings, JudgeTotals, Languages, Scope};
-use crate::report::measure::{OF_JUDGES, OF_VERDICTS, Unit, measure};
+use crate::report::findings::{BenchmarkInfo, Finding, Findings, JudgeTotals, Languages, Scope};
+use crate::report::measure::{POSITION, Unit, measure};
 use crate::report::number;
 use crate::report::select::{Lookup, run_name};
+
+/// What is said of judges, in the order of their table.
+pub(super) const OF_JUDGES: [&str; 10] = [
+    "accuracy-lowest",
+    "accuracy-highest",
+    "picks-first",
+    POSITION,
+    "order-consistency",
+    "judged-ties",
+    "unparsed",
+    "refused",
+    "judge-errors",
+    "tokens-per-judgment",
+];
+
+/// What is said of their probabilities, of panels, and of grades and languages.
+pub(super) const OF_VERDICTS: [&str; 8] = [
+    "verdict-confidence",
+    "verdict-overconfidence",
+    "verdict-brier",
+    "yes-bias",
+    "panel-agreement",
+    "panel-kappa",
+    "grade-inflation",
+    "prompt-language-effect",
+];
 
 pub fn section(findings: &Findings) -> Option<Vec<Block>> {
     per_benchmark(findings, |benchmark, i| {
@@ -18,6 +44,7 @@ pub fn section(findings: &Findings) -> Option<Vec<Block>> {
             return None;
         }
         let mut blocks = vec![Block::Table(totals(findings, benchmark, i, &here))];
+        blocks.extend(position::blocks(findings, benchmark, i, &here));
         for judged in here {
             blocks.push(Block::Fold {
                 summary: Inline::new().name(run_name(findings, judged.run)).text(" by language"),
@@ -47,7 +74,7 @@ fn totals(findings: &Findings, benchmark: &BenchmarkInfo, i: usize, here: &[&Jud
             tokens(totals, totals.reply_tokens),
             match totals.money {
                 Some(money) => Cell::Number { text: format!("{money:.4}"), key: money },
-                None => Cell::Absent("no price was given for every reply".to_owned()),
+                None => Cell::Absent("not every reply has a price (judge.prices)".to_owned()),
             },
         ],
         lang: None,
@@ -76,8 +103,15 @@ fn totals(findings: &Findings, benchmark: &BenchmarkInfo, i: usize, here: &[&Jud
 fn tables(findings: &Findings, benchmark: &BenchmarkInfo, i: usize, run: usize) -> Vec<Block> {
     let level = number::level(findings.level);
     let caption = format!("Shares of judgments in percent with {level} % intervals.");
+    let empty = empty(findings, benchmark, run);
+    let shown: Vec<&str> = OF_JUDGES.iter().copied().filter(|id| !empty.contains(id)).collect();
     let mut blocks =
-        vec![Block::Table(by_language(findings, benchmark, (i, run), ("judges-languages", &caption), &OF_JUDGES))];
+        vec![Block::Table(by_language(findings, benchmark, (i, run), ("judges-languages", &caption), &shown))];
+    if !empty.is_empty() {
+        let titles: Vec<&str> = empty.iter().map(|id| measure(id).map_or(*id, |measure| measure.title)).collect();
+        let text = format!("Left out, since no judgment is of the kind: {}.", titles.join(", "));
+        blocks.push(Block::Note(text.into()));
+    }
     let said = |id: &&str| {
         findings
             .findings
@@ -93,6 +127,22 @@ fn tables(findings: &Findings, benchmark: &BenchmarkInfo, i: usize, run: usize) 
     }
     blocks.extend(absent(findings, benchmark, run, &verdicts));
     blocks
+}
+
+/// The columns that would hold the same nothing in every row: kinds of judgments of which there are none, and the bounds of
+/// the accuracy where every judgment has a verdict.
+fn empty(findings: &Findings, benchmark: &BenchmarkInfo, run: usize) -> Vec<&'static str> {
+    let none = |id: &str| {
+        let own = |f: &&Finding| f.metric == id && f.run == run && f.benchmark == benchmark.name;
+        findings.findings.iter().filter(own).all(|f| f.estimate.is_none_or(|estimate| estimate.point == 0.0))
+    };
+    let without_verdict = ["unparsed", "refused", "judge-errors"];
+    let mut found = Vec::new();
+    if without_verdict.into_iter().all(none) {
+        found.extend(["accuracy-lowest", "accuracy-highest"]);
+    }
+    found.extend(std::iter::once("judged-ties").chain(without_verdict).filter(|id| none(id)));
+    found
 }
 
 /// What cannot be said of a judge, and what would be needed for it.

@@ -60,8 +60,11 @@ fn kind(run: &RunInfo) -> String {
     let settings = run.settings.parse::<toml::Table>().unwrap_or_default();
     let of_judge = |key: &str| Some(settings.get("judge")?.get(key)?.as_str()?.to_owned());
     let judge = of_judge("protocol").map(|protocol| {
-        let soft = of_judge("verdicts").as_deref() == Some("soft");
-        let how = if soft { "probabilities of its verdicts" } else { "its verdicts" };
+        let how = match of_judge("verdicts").as_deref() {
+            Some("soft") => "probabilities of its verdicts",
+            Some("grades") => "the grades it gives",
+            _ => "its verdicts",
+        };
         format!("the reward is made of {how} by the protocol `{protocol}`")
     });
     let judge = judge.unwrap_or_else(|| "the reward is made of its verdicts".to_owned());

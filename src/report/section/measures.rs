@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::judges::{OF_JUDGES, OF_VERDICTS};
 use super::matrix::{self, MatrixRow};
 use super::{benchmark_id, per_benchmark};
 use crate::report::block::{Block, Column, Inline, Value};
 use crate::report::findings::{BenchmarkInfo, Finding, Findings, Languages, Scope};
-use crate::report::measure::{ACCURACY, GAP, LONGEST, OF_JUDGES, OF_VERDICTS, Unit, measure};
+use crate::report::measure::{ACCURACY, GAP, LONGEST, Unit, measure};
 use crate::report::select::{ranking, run_name};
 
 pub fn section(findings: &Findings) -> Option<Vec<Block>> {

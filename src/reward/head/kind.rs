@@ -1,11 +1,14 @@
 //! Which head a checkpoint has: named by its tensors and `config.json`, or by the user.
 
+use std::path::Path;
+
 use serde_json::Value;
 
 use super::super::options::HeadKind;
 use super::HeadError;
 use crate::backbone::config::{BackboneConfig, Family, ModelType};
 use crate::backbone::params::ParamSource;
+use crate::backbone::weights::{Checkpoint, WeightsError};
 use crate::text::pooling::Pooling;
 
 /// Linear heads by name: what the checkpoints in use call them.
@@ -15,6 +18,12 @@ const MLP: [&str; 2] = ["score", "v_head.summary"];
 
 /// CLoud's head.
 pub(super) const CRITIQUE: &str = "reward_head";
+
+/// Whether a checkpoint, by the names of its tensors, brings CLoud's head.
+pub fn has_critics_head(dir: &Path) -> Result<bool, WeightsError> {
+    let checkpoint = Checkpoint::open_dir(dir)?;
+    Ok(checkpoint.stored(&format!("{CRITIQUE}.out_proj.weight")).is_some())
+}
 
 /// How the tensors of known heads begin: those of other heads than the one a user names have no use.
 pub(super) fn tensors() -> Vec<String> {

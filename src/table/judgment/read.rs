@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, new_null_array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, UInt8Type, UInt16Type, UInt32Type};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 
-use super::{JudgmentRow, ROWS_PER_BATCH, SCHEMA_VERSION, VERSION_KEY, columns};
+use super::{GRADES, JudgmentRow, ROWS_PER_BATCH, SCHEMA_VERSION, VERSION_KEY, columns};
 use crate::judge::{Judgment, Outcome};
 use crate::lang::Lang;
 use crate::provenance::RunInfo;
@@ -75,6 +75,10 @@ impl<'a> Decoder<'a> {
         let mut arrays = Vec::new();
         for (name, kind, nullable) in columns() {
             let array = batch.column_by_name(name);
+            if array.is_none() && name == GRADES {
+                arrays.push((name, new_null_array(&kind, batch.num_rows())));
+                continue;
+            }
             let array = array.ok_or_else(|| TableError::NoColumn { path: path.to_owned(), column: name })?;
             // Texts are read as plain strings, whatever they are stored as.
             let kind = if matches!(kind, DataType::Dictionary(..)) { DataType::Utf8 } else { kind };
@@ -158,6 +162,11 @@ impl<'a> Decoder<'a> {
             return Err(wrong("shown", format!("the item has no response {place}")));
         }
         let strength = self.array("strength").filter(|array| array.is_valid(row));
+        let numbers = |name| self.list(name, row).map(|list| list.as_primitive::<Float64Type>().values().to_vec());
+        let grades = numbers(GRADES);
+        if grades.as_ref().is_some_and(|grades| grades.len() != shown.len()) {
+            return Err(wrong(GRADES, format!("{} responses were shown", shown.len())));
+        }
         Ok(JudgmentRow {
             benchmark: self.shared("benchmark", row),
             benchmark_version: self.shared("benchmark_version", row),
@@ -175,9 +184,8 @@ impl<'a> Decoder<'a> {
                 picked,
                 strength: strength.map(|array| array.as_primitive::<UInt8Type>().value(row)),
                 rating: self.real("rating", row),
-                probabilities: self
-                    .list("probabilities", row)
-                    .map(|list| list.as_primitive::<Float64Type>().values().to_vec()),
+                grades,
+                probabilities: numbers("probabilities"),
                 reply: owned("reply"),
                 reasoning: owned("reasoning"),
                 why: owned("why"),

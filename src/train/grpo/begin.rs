@@ -6,7 +6,7 @@ use tch::Kind;
 
 use super::model::JudgeModel;
 use super::settings::JudgeTraining;
-use crate::backbone::lora::AdapterUse;
+use crate::backbone::lora::{AdapterUse, Task};
 use crate::generation::ends::Ends;
 use crate::generation::{Capacity, Writer};
 use crate::judge::Protocol;
@@ -15,8 +15,9 @@ use crate::provenance::RunInfo;
 use crate::reward::artifact;
 use crate::reward::network::{Loading, MissingHead};
 use crate::reward::parts::ModelParts;
-use crate::train::begin::{ask_for_gradients, placed};
+use crate::train::begin::{adapter, ask_for_gradients, placed, size_of};
 use crate::train::error::TrainError;
+use crate::train::kept::Kept;
 use crate::train::record::described;
 use crate::train::settings::TrainSettings;
 
@@ -56,19 +57,39 @@ pub fn begin(
     }
     let parts = ModelParts::find(spec, source.base.as_deref(), progress)
         .map_err(|e| TrainError::Begin(format!("{e}; {}", e.hint())))?;
-    let loading = Loading { device: on, weights: Kind::Float, compute, missing: MissingHead::Refuse };
-    let load = || artifact::load_parts(&parts, AdapterUse::Merged, loading, &settings.text(), &artifact::as_policy());
-    let policy = load().map_err(Box::new)?;
-    let reference = if judge.loss.kl > 0.0 { Some(load().map_err(Box::new)?.network) } else { None };
+    let own = artifact::as_policy();
+    let load = |weights| {
+        let loading = Loading { device: on, weights, compute, missing: MissingHead::Refuse };
+        artifact::load_parts(&parts, AdapterUse::Merged, loading, &settings.text(), &own).map_err(Box::new)
+    };
+    let (policy, adapter_base) = match settings.adapter.is_used() {
+        true => {
+            let base = adapter::base_name(&parts, settings)?;
+            let (task, on) = (Task::LanguageModel, (on, compute));
+            (adapter::beside_a_checkpoint(&parts, settings, &own, task, on, progress)?, Some(base))
+        }
+        false => (load(Kind::Float)?, None),
+    };
+    if (Kept { model: &policy, adapter_base: adapter_base.as_deref() }).drops() {
+        let why = "the adapter has `lora_dropout`, and judges sample replies from the model as it is; set it to 0 in its \
+                   adapter_config.json";
+        return Err(TrainError::Settings(why.into()));
+    }
+    // As training began: of a new adapter the base, whose weights are the same pages of its file.
+    let of_reference = if adapter_base.is_some() { compute } else { Kind::Float };
+    let reference = if judge.loss.kl > 0.0 { Some(load(of_reference)?.network) } else { None };
     ask_for_gradients(&policy.network, settings)?;
     let ends = Ends::of(&parts.checkpoint, &policy.text).map_err(|e| TrainError::Begin(e.to_string()))?;
     let n_params = policy.network.n_params();
-    progress.line(&format!("{spec}: {:.2} M parameters", n_params as f64 / 1e6));
+    progress.line(&size_of(spec, &policy.network));
     let mut digests = parts.digests()?;
     digests.insert(format!("protocol/{}", protocol.name), protocol.digest.clone());
     let (run, provenance) = described(settings, n_pairs, data_digests, digests, n_params, "generative", out)?;
     let capacity = Capacity { sequences: 64, tokens: settings.token_budget };
     let writer = Writer { model: policy, ends, capacity };
     let tokenizer_dir = parts.tokenizer().to_owned();
-    Ok(JudgeBeginning { model: JudgeModel { writer, reference, protocol, tokenizer_dir, provenance }, run })
+    Ok(JudgeBeginning {
+        model: JudgeModel { writer, reference, protocol, tokenizer_dir, provenance, adapter_base },
+        run,
+    })
 }

@@ -1,5 +1,6 @@
 //! The judge in training, and the model it began as.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use tch::Tensor;
@@ -8,8 +9,9 @@ use super::settings::JudgeTraining;
 use crate::generation::Writer;
 use crate::judge::Protocol;
 use crate::reward::RewardError;
-use crate::reward::artifact::{self, ProvenanceCard, RewardCard};
+use crate::reward::artifact::{ProvenanceCard, RewardCard};
 use crate::reward::network::Network;
+use crate::train::kept::Kept;
 use crate::train::trainable::Saved;
 
 pub struct JudgeModel {
@@ -20,6 +22,8 @@ pub struct JudgeModel {
     pub protocol: Protocol,
     pub tokenizer_dir: PathBuf,
     pub provenance: ProvenanceCard,
+    /// What an adapter is trained on, as its configuration will call it; `None`: everything is trained.
+    pub adapter_base: Option<String>,
 }
 
 impl JudgeModel {
@@ -37,7 +41,11 @@ impl JudgeModel {
         self.policy().config.max_length.map_or(usize::MAX, |limit| limit.max(0) as usize)
     }
 
-    /// Writes an ordinary language model, with what ends its replies, its tokenizer and `rmbench.toml`.
+    fn kept(&self) -> Kept<'_> {
+        Kept { model: &self.writer.model, adapter_base: self.adapter_base.as_deref() }
+    }
+
+    /// Writes an ordinary language model, or an adapter, with what ends its replies, its tokenizer and `rmbench.toml`.
     pub fn save(&self, dir: &Path) -> Result<(), RewardError> {
         self.write(dir)
     }
@@ -45,12 +53,14 @@ impl JudgeModel {
 
 impl Saved for JudgeModel {
     fn parameters(&self) -> Result<Vec<(&str, &Tensor)>, RewardError> {
-        Ok(self.policy().params().iter().map(|(name, tensor)| (name.as_str(), tensor)).collect())
+        self.kept().parameters()
     }
 
     fn write(&self, dir: &Path) -> Result<(), RewardError> {
-        let card = RewardCard::of_judge("judge-grpo");
-        artifact::save_with(dir, &self.writer.model, &self.tokenizer_dir, card, Some(self.provenance.clone()))
-            .map_err(|e| RewardError::Model(e.to_string()))
+        self.kept().save(dir, &self.tokenizer_dir, RewardCard::of_judge("judge-grpo"), &self.provenance)
+    }
+
+    fn written(&self, dir: &Path) -> Result<BTreeMap<String, Tensor>, RewardError> {
+        self.kept().read(dir)
     }
 }

@@ -54,10 +54,10 @@ impl Step<'_> {
             most: model.most(judge),
             sampling: Sampling {
                 temperature: judge.temperature,
-                top_k: None,
                 top_p: judge.top_p,
                 seed: self.settings.seed,
                 key: format!("{}\u{0}{}\u{0}{place}", self.t, asked.id),
+                ..Sampling::default()
             },
             ..Task::default()
         };
@@ -105,7 +105,7 @@ impl Step<'_> {
             let of_replies = |x: Tensor| x.index_select(0, &Tensor::from_slice(&places).to_device(x.device()));
             let reference = self.model.reference.as_ref().map(|reference| reference.log_probs(&batch, &tokens));
             let reference_n = reference.transpose()?.map(of_replies);
-            let (shared_n, rest) = policy.log_probs_for_training(&batch, &tokens, None, None)?;
+            let (shared_n, rest) = policy.log_probs_for_training(&batch, &tokens, None, self.settings.segment())?;
             let policy_n = of_replies(shared_n);
             let advantages = piece.iter().flat_map(|&i| weights[i].iter().copied());
             let of_tokens: Vec<f64> = advantages

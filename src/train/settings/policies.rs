@@ -51,13 +51,13 @@ impl TrainSettings {
         ]
     }
 
-    fn useless_to_judges(&self) -> [Useless; 17] {
+    fn useless_to_judges(&self) -> [Useless; 16] {
         let default = Self::default();
         let (as_data, alike) = ("asks about each pair as the data have it", "weighs every question alike");
         let whole = "is trained to its last step, and the model of that step is kept";
+        let as_it_is = "samples replies from the model as it is, without dropout";
         [
-            (self.adapter.is_used(), "adapter.method", ALL_PARAMETERS),
-            (self.checkpoint_layers > 0, "checkpoint-layers", ALL_PARAMETERS),
+            (self.adapter.dropout > 0.0, "adapter.dropout", as_it_is),
             (self.sampling != SamplingSettings::default(), "sampling", as_data),
             (self.auxiliary.goals, "auxiliary.goals", as_data),
             (self.source.reference.is_some(), "source.reference", "is held to the model that it begins with"),
@@ -66,7 +66,7 @@ impl TrainSettings {
             (self.patience.is_some(), "patience", whole),
             (self.best_metric != default.best_metric, "best-metric", whole),
             (self.final_model != default.final_model, "final-model", whole),
-            (self.dropout != default.dropout, "dropout", "samples replies from the model as it is, without dropout"),
+            (self.dropout != default.dropout, "dropout", as_it_is),
             (self.length_balance, "length-balance", alike),
             (self.repeat_balance, "repeat-balance", alike),
             (
@@ -132,9 +132,11 @@ mod tests {
         ] {
             assert_eq!(problem(&format!("{text}\n[objective]\nname = 'dpo'")), None, "{key}");
         }
+        for text in ["[adapter]\nmethod = 'lora'", "checkpoint-layers = 1"] {
+            assert_eq!(problem(&format!("{text}\n[judge]\ngroup = 4")), None, "{text}");
+        }
         for (key, text) in [
-            ("adapter.method", "[adapter]\nmethod = 'lora'"),
-            ("checkpoint-layers", "checkpoint-layers = 1"),
+            ("adapter.dropout", "[adapter]\nmethod = 'lora'\ndropout = 0.1"),
             ("sampling", "[sampling]\ntemperature = 0.5"),
             ("auxiliary.goals", "[auxiliary]\ngoals = true"),
             ("objective", "[objective]\nname = 'dpo'"),

@@ -142,7 +142,7 @@ fn ten_steps_are_trls() {
     let batch = steps["batch"].as_u64().unwrap() as usize;
     let (lr, warmup) = (steps["learning_rate"].as_f64().unwrap(), steps["warmup"].as_u64().unwrap() as usize);
     let cases = steps["cases"].as_array().unwrap();
-    assert_eq!(cases.len(), 34);
+    assert_eq!(cases.len(), 37);
     let mut failed = Vec::new();
     for (case, layers) in cases.iter().flat_map(|case| [(case, 0), (case, 1)]) {
         // Gradient checkpointing changes nothing.

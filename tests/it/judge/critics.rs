@@ -121,6 +121,13 @@ fn critiques_and_a_head_that_reads_them_lift_a_judge() {
         assert!(said.contains("600 items have critiques"), "{said}");
     };
     write(&other, "of-other");
+    // Of these items none was judged.
+    let elsewhere =
+        ["data", "judgments", "held-out.jsonl", "--judge", "critique.toml", "--from", "of-other", "--out", "x.parquet"];
+    let output = crate::command::rmbench(dir, &elsewhere).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(said.contains("none has critiques of a chosen and of a rejected response"), "{said}");
     let cloud = ["--objective", "cloud", "--set", "lr=1e-3"];
     train(
         dir,
@@ -181,6 +188,7 @@ fn grades_and_their_order_lift_a_judge() {
     let columns = ["--set", "columns.chosen-grade=good", "--set", "columns.rejected-grade=bad"];
     train(dir, "lot", "graded.jsonl", "grpo", &[&how[..], &columns].concat());
     is_lifted(&judge(dir, "grpo", "grades.toml", "after"));
+    grades_are_in_the_tables(dir, &columns);
     let refused = |data: &str, more: &[&str]| {
         let args = ["train", "--model", "lot", "--data", data, "--out", "x", "--device", "cpu"];
         let output = crate::command::rmbench(dir, &[&args[..], &how, more].concat()).output().unwrap();
@@ -193,6 +201,41 @@ fn grades_and_their_order_lift_a_judge() {
     assert!(said.contains("the protocol `tiny` asks for none"), "{said}");
     let said = refused("graded.jsonl", &["--set", "ema-decay=0.9"]);
     assert!(said.contains("do not set `ema-decay`"), "{said}");
+}
+
+/// Both grades of every judgment in the table; with `judge.verdicts=grades` their means are the rewards. A judge that gives
+/// 2 and 1 where people gave 3 and 1 grades half a point too low.
+fn grades_are_in_the_tables(dir: &Path, columns: &[&str]) {
+    let rows = JudgmentFile::open(&dir.join("after/judgments.parquet")).unwrap().rows().unwrap();
+    for judgment in rows.iter().map(|row| &row.judgment).filter(|judgment| judgment.outcome.is_decided()) {
+        let grades = judgment.grades.as_ref().unwrap();
+        let better = grades[0].total_cmp(&grades[1]);
+        let expected = match judgment.picked {
+            Some(0) => std::cmp::Ordering::Greater,
+            Some(_) => std::cmp::Ordering::Less,
+            None => std::cmp::Ordering::Equal,
+        };
+        assert!(grades.len() == 2 && better == expected, "{judgment:?}");
+    }
+    let held_out = fs::read_to_string(dir.join("held-out.jsonl")).unwrap();
+    let with_grades = |line: &str| line.trim_end_matches('}').to_owned() + ", \"good\": 3, \"bad\": 1}";
+    fs::write(dir.join("held-out.jsonl"), held_out.lines().map(with_grades).collect::<Vec<_>>().join("\n")).unwrap();
+    let how = [&["--judge", "grades.toml", "--set", "judge.verdicts=grades"][..], columns].concat();
+    is_lifted(&score(dir, "grpo", "by-grades", &how));
+    let table = ItemTable::load(&[dir.join("by-grades")]).unwrap();
+    let sums = (0..table.items.len()).map(|at| {
+        let item = table.item(0, at);
+        [item.chosen[0], item.rejected[0]].map(|reward| f64::from(reward.unwrap_or(f32::NAN)))
+    });
+    let sums: Vec<[f64; 2]> = sums.filter(|pair| pair.iter().all(|reward| reward.is_finite())).collect();
+    assert!(sums.len() > 140 && sums.iter().filter(|pair| **pair == [2.0, 1.0]).count() > 120, "{sums:?}");
+    let found = findings(dir, &["by-grades"], "graded");
+    let all = found["findings"].as_array().unwrap();
+    let inflation = all.iter().find(|f| f["metric"] == "grade-inflation" && f["scope"]["of"] == "overall").unwrap();
+    let point = inflation["estimate"]["point"].as_f64().unwrap();
+    let expected =
+        sums.iter().map(|[chosen, rejected]| chosen - 3.0 + rejected - 1.0).sum::<f64>() / 2.0 / sums.len() as f64;
+    assert!((point - expected).abs() < 0.02 && point < -0.3, "{point}, {expected}");
 }
 
 /// One scalar, one implicit and one generative model of the same task in one report, each called what it is.

@@ -251,6 +251,53 @@ fn yes_and_no_lift_a_verifier() {
     is_lifted(&judge(dir, "genrm", "yes.toml", "after"));
 }
 
+const CRITIQUE_FIRST: &str = r#"
+name = "tiny-critique-first"
+title = "Tiny"
+about = "A few words, then yes or no."
+papers = ["ours"]
+shows = 1
+
+[ask]
+max-tokens = 16
+log-probs = true
+
+[[message]]
+role = "user"
+text = "{{ responses[0] }} Good?"
+
+[verdict]
+place = { after = ["So:"] }
+meaning = "yes-no"
+"#;
+
+/// GenRM with a critique first: what is learnt is the critique and the verdict after it, and the reward is the probability of
+/// yes at that place.
+#[test]
+fn a_critique_and_its_verdict_lift_a_verifier() {
+    let place = place();
+    let dir = place.path();
+    fs::write(dir.join("first.toml"), CRITIQUE_FIRST).unwrap();
+    for (from, to) in [("lot.jsonl", "lot-why.jsonl"), ("train.jsonl", "train-why.jsonl")] {
+        let text = fs::read_to_string(dir.join(from)).unwrap();
+        let with_reason = |line: &str| line.trim_end_matches('}').to_owned() + ", \"rationale\": \"gold or lead?\"}";
+        fs::write(dir.join(to), text.lines().map(with_reason).collect::<Vec<_>>().join("\n")).unwrap();
+    }
+    let written = |data: &str, out: &str| {
+        does(dir, &["data", "judgments", data, "--judge", "first.toml", "--critiques", "--out", out]);
+    };
+    written("lot-why.jsonl", "lot.parquet");
+    train(dir, "base", "lot.parquet", "lot", &["--set", "objective.name=sft", "--set", "epochs=3"]);
+    is_by_chance(&judge(dir, "lot", "first.toml", "before"));
+    written("train-why.jsonl", "why.parquet");
+    train(dir, "lot", "why.parquet", "genrm", &["--set", "objective.name=sft", "--set", "epochs=4"]);
+    is_lifted(&judge(dir, "genrm", "first.toml", "after"));
+    let rows = JudgmentFile::open(&dir.join("after/judgments.parquet")).unwrap().rows().unwrap();
+    let critiques = rows.iter().filter_map(|row| row.judgment.reply.as_deref());
+    assert!(critiques.filter(|reply| reply.starts_with("gold or lead? So:")).count() > 280);
+    assert!(rows.iter().filter(|row| row.judgment.probabilities.is_some()).count() > 280, "p(yes) after the critique");
+}
+
 /// Eight judgments of each question at temperature 1, right ones against wrong ones.
 #[test]
 fn couples_of_its_own_judgments_lift_a_judge() {
@@ -282,30 +329,67 @@ fn a_judge_learns_from_what_its_judgments_are_worth() {
     let said = train(dir, "lot", "train.jsonl", "grpo", &[&how[..], &more].concat());
     assert!(said.contains("held-out accuracy") && said.contains("100.0 % parsed"), "{said}");
     is_lifted(&judge(dir, "grpo", "tiny.toml", "after"));
-    goes_on_to_the_same_bytes(dir);
+    goes_on_to_the_same_bytes(dir, "model.safetensors", &[]);
+    let refused = ["train", "--model", "init:tiny", "--data", "train.jsonl", "--out", "x", "--set", "judge.group=4"];
+    let output = rmbench(dir, &refused).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("must be able to write"));
+}
+
+/// An adapter learns beside a frozen base, which is what it is held to; what is saved is PEFT's, judges and goes on.
+#[test]
+fn an_adapter_learns_from_what_its_judgments_are_worth() {
+    let place = place();
+    let dir = place.path();
+    by_lot(dir);
+    let adapter = ["--set", "adapter.method=lora", "--set", "adapter.rank=16", "--set", "checkpoint-layers=1"];
+    let how = ["--set", "judge.protocol=tiny.toml", "--set", "lr=1e-2", "--set", "epochs=4"];
+    let base = fs::read(dir.join("lot/model.safetensors")).unwrap();
+    train(dir, "lot", "train.jsonl", "lora", &[&how[..], &adapter, &["--set", "judge.loss.kl=0.01"]].concat());
+    assert!(fs::read(dir.join("lot/model.safetensors")).unwrap() == base, "the base stays as it is");
+    is_lifted(&judge(dir, "lora", "tiny.toml", "after"));
+    let config: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(dir.join("lora/adapter_config.json")).unwrap()).unwrap();
+    assert_eq!((config["peft_type"].as_str(), config["task_type"].as_str()), (Some("LORA"), Some("CAUSAL_LM")));
+    let steps: Vec<serde_json::Value> = fs::read_to_string(dir.join("lora/steps.jsonl"))
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let distance = |step: usize| steps[step]["distance"].as_f64().unwrap();
+    assert!(
+        distance(0).abs() < 1e-9 && distance(steps.len() - 1) > 1e-3,
+        "{} {}",
+        distance(0),
+        distance(steps.len() - 1)
+    );
+    // A further run begins where the adapter is, and is held to that.
+    let keep = ["--set", "adapter.method=keep", "--set", "max-steps=2", "--set", "judge.protocol=tiny.toml"];
+    train(dir, "lora", "train.jsonl", "further", &keep);
+    let first = fs::read_to_string(dir.join("further/steps.jsonl")).unwrap();
+    let first: serde_json::Value = serde_json::from_str(first.lines().next().unwrap()).unwrap();
+    assert!(first["distance"].as_f64().unwrap() < 1e-9 && first["right"].as_f64().unwrap() > 0.8, "{first}");
+    goes_on_to_the_same_bytes(dir, "adapter_model.safetensors", &adapter);
 }
 
 /// Six steps, and the same from the third on.
-fn goes_on_to_the_same_bytes(dir: &Path) {
+fn goes_on_to_the_same_bytes(dir: &Path, weights: &str, more: &[&str]) {
     let how = ["--set", "judge.protocol=tiny.toml", "--set", "max-steps=6", "--set", "save-every=3"];
-    let how = [&how[..], &["--set", "keep-checkpoints=9", "--set", "batch-size=8"]].concat();
+    let how = [&how[..], &["--set", "keep-checkpoints=9", "--set", "batch-size=8"], more].concat();
     train(dir, "lot", "train.jsonl", "whole", &how);
     let (whole, cut) = (dir.join("whole"), dir.join("cut"));
     let copied = Command::new("cp").arg("-r").args([&whole, &cut]).status().unwrap();
     assert!(copied.success());
-    for name in ["run.json", "model.safetensors", "config.json"] {
+    let beside = if weights == "model.safetensors" { "config.json" } else { "adapter_config.json" };
+    for name in ["run.json", weights, beside] {
         fs::remove_file(cut.join(name)).unwrap();
     }
     fs::remove_dir_all(cut.join("checkpoints/step-00000006")).unwrap();
     let said = train(dir, "lot", "train.jsonl", "cut", &[&how[..], &["--resume"]].concat());
     assert!(said.contains("resuming after step 3"), "{said}");
-    for name in ["model.safetensors", "steps.jsonl"] {
+    for name in [weights, "steps.jsonl"] {
         assert!(fs::read(whole.join(name)).unwrap() == fs::read(cut.join(name)).unwrap(), "{name} differs");
     }
     let again = train(dir, "lot", "train.jsonl", "cut", &[&how[..], &["--resume"]].concat());
     assert!(again.contains("already complete"), "{again}");
-    let refused = ["train", "--model", "init:tiny", "--data", "train.jsonl", "--out", "x", "--set", "judge.group=4"];
-    let output = rmbench(dir, &refused).output().unwrap();
-    assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("must be able to write"));
 }

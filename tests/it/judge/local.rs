@@ -173,3 +173,88 @@ fn what_a_local_judge_cannot_do_is_said() {
     let text = said(&mut judge(dir.path(), "yes-no", "c", "e", &[]), 2);
     assert!(text.contains("it takes no question") && text.contains("the model takes from 1 to 79"), "{text}");
 }
+
+const LETTER: &str = r#"
+name = "letter"
+title = "Letter"
+about = "One letter."
+papers = ["ours"]
+shows = 2
+
+[ask]
+max-tokens = 1
+first = ["A", "B"]
+
+[[message]]
+role = "user"
+text = "A: {{ responses[0] }} B: {{ responses[1] }} Better?"
+
+[verdict]
+place = "first-word"
+meaning = { letter = {} }
+"#;
+
+/// Replies begin with one of the words that they may begin with: the only one, or the more probable one.
+#[test]
+fn a_protocol_says_what_replies_begin_with() {
+    let dir = tempfile::tempdir().unwrap();
+    model(&dir.path().join("judge"));
+    write_pairs(&dir.path().join("pairs.jsonl"), 10);
+    fs::write(dir.path().join("letter.toml"), LETTER).unwrap();
+    for (place, letter) in ["A", "B"].into_iter().enumerate() {
+        let only = LETTER.replace("first = [\"A\", \"B\"]", &format!("first = [{letter:?}]"));
+        fs::write(dir.path().join("only.toml"), only).unwrap();
+        said(&mut judge(dir.path(), "only.toml", "c", letter, &[]), 0);
+        assert!(rows(dir.path(), letter).iter().all(|row| row.judgment.picked == Some(place as u16)), "{letter}");
+    }
+    said(&mut judge(dir.path(), "letter.toml", "c", "held", &[]), 0);
+    let held = rows(dir.path(), "held");
+    assert!(held.len() == 60 && held.iter().all(|row| row.judgment.outcome == Outcome::Verdict));
+    let writer = writer(&dir.path().join("judge"));
+    for row in held.iter().take(6) {
+        let judgment = &row.judgment;
+        let answers = match row.item_id.strip_prefix("item-").unwrap().parse::<usize>().unwrap() {
+            i if i % 5 == 4 => ["a good answer", "another good answer"],
+            i if i % 4 == 3 => ["a poor answer", "a good answer"],
+            _ => ["a good answer", "a poor answer"],
+        };
+        let shown: Vec<&str> = judgment.shown.iter().map(|slot| answers[usize::from(*slot)]).collect();
+        let content = format!("A: {} B: {} Better?", shown[0], shown[1]);
+        let turn = Message { role: Role::User, content };
+        let question = writer.model.text.question(&Conversation(vec![turn])).unwrap();
+        let continuations: Vec<Vec<u32>> =
+            ["A", "B"].iter().map(|word| writer.model.text.answer_ids(&question, word).unwrap()).collect();
+        let task = Task { prompt: question.ids.clone(), continuations, ..Task::default() };
+        let found = writer.write(&[task]).unwrap().remove(0).continuations;
+        assert_eq!(judgment.picked, Some(u16::from(found[1][0] > found[0][0])), "{found:?}");
+    }
+    // Sampled, too.
+    let sampled = ["--set", "judge.temperature=3.0", "--set", "judge.samples=3"];
+    said(&mut judge(dir.path(), "letter.toml", "c", "sampled", &sampled), 0);
+    let picked: std::collections::BTreeSet<_> =
+        rows(dir.path(), "sampled").iter().map(|row| row.judgment.picked).collect();
+    assert_eq!(picked.len(), 2, "both letters are drawn");
+}
+
+/// The system turn of the settings stands before a judge's question as it stands before pairs in training; a protocol's own
+/// system turn stays.
+#[test]
+fn the_settings_system_turn_is_asked_too() {
+    let dir = tempfile::tempdir().unwrap();
+    model(&dir.path().join("judge"));
+    write_pairs(&dir.path().join("pairs.jsonl"), 1);
+    let tokens = |protocol: &str, out: &str, more: &[&str]| -> Vec<u32> {
+        let most = [&["--set", "judge.max-tokens=1"][..], more].concat();
+        let code = if protocol == "yes-no" { 0 } else { 1 };
+        said(&mut judge(dir.path(), protocol, "c", out, &most), code);
+        rows(dir.path(), out).iter().map(|row| row.judgment.prompt_tokens.unwrap()).collect()
+    };
+    let system = ["--set", "text.system='Be fair and say little.'"];
+    let (plain, with) = (tokens("yes-no", "plain", &[]), tokens("yes-no", "with", &system));
+    assert!(plain.iter().zip(&with).all(|(plain, with)| with > plain), "{plain:?} {with:?}");
+    assert_eq!(
+        tokens("pairwise", "own", &[]),
+        tokens("pairwise", "own-with", &system),
+        "it has a system turn of its own"
+    );
+}

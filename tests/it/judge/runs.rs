@@ -114,15 +114,32 @@ fn a_report_has_judged_runs_beside_scalar_ones() {
     let interval = &consistency["interval"];
     assert!(interval["low"].as_f64().unwrap() < 0.8 && interval["high"].as_f64().unwrap() > 0.8, "{interval}");
     assert_eq!(of("picks-first", "arb_Arab")["point"].as_f64(), Some(0.6));
+    let bias = of("position-bias", "arb_Arab");
+    assert!((bias["point"].as_f64().unwrap() - 0.1).abs() < 1e-12, "{bias}");
+    assert!(
+        bias["interval"]["low"].as_f64().unwrap() > 0.0,
+        "16 of 80 are decided by the place, all of them for the first"
+    );
     let totals = &findings["judges"][0];
     assert_eq!((totals["judgments"].as_u64(), totals["unparsed"].as_u64()), (Some(240), Some(2)));
     let money = totals["money"].as_f64().unwrap();
     let (tokens_in, tokens_out) = (totals["prompt_tokens"].as_f64().unwrap(), totals["reply_tokens"].as_f64().unwrap());
     assert!((money - (tokens_in + 2.0 * tokens_out) / 1e6).abs() < 1e-12);
     let page = fs::read_to_string(dir.path().join("report/report.md")).unwrap();
-    for text in ["Judges", "Picks the first", "Same in every order", "mock:length", "invented-judge, pairwise"] {
+    for text in [
+        "Judges",
+        "Picks the first",
+        "Same in every order",
+        "mock:length",
+        "invented-judge, pairwise",
+        ": position bias +",
+        "established towards the first response in 3 of 3 languages",
+        "Left out, since no judgment is of the kind: Ties, Refused, Errors.",
+    ] {
         assert!(page.contains(text), "{text}");
     }
+    let html = fs::read_to_string(dir.path().join("report/report.html")).unwrap();
+    assert!(html.contains("position-bias-1") && html.contains("no bias is established"), "the figure");
     assert!(fs::read_to_string(dir.path().join("report/report.html")).unwrap().contains("Same in every order"));
     // RewardBench's policy: what has no verdict counts one half, with ties at one half.
     let policy = ["--set", "unresolved=tie", "--set", "ties=half"];
@@ -211,6 +228,31 @@ fn panels_and_what_is_refused() {
         assert_eq!(output.status.code(), Some(2));
         assert!(said(&output).contains(expected), "{}", said(&output));
     }
+}
+
+/// A judge that picks the first response every time: resampling sees no spread, and the bias has an interval all the same.
+#[test]
+fn a_bias_without_exception_has_an_interval() {
+    let dir = tempfile::tempdir().unwrap();
+    write_pairs(&dir.path().join("pairs.jsonl"), 20);
+    let server = ChatServer::start();
+    server.say("Question", "[[A]]");
+    succeeds(&mut judge(dir.path(), &server, "c", "judged", &[]));
+    succeeds(&mut rmbench(dir.path(), &["report", "judged", "--out", "report", "--format", "md,json"]));
+    let text = fs::read_to_string(dir.path().join("report/findings.json")).unwrap();
+    let findings: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let of = |metric: &str| {
+        let mut list = findings["findings"].as_array().unwrap().iter();
+        let is_it = |f: &&serde_json::Value| f["metric"] == metric && f["languages"]["name"] == "arb_Arab";
+        list.find(is_it).unwrap()["estimate"].clone()
+    };
+    let (share, bias) = (of("picks-first"), of("position-bias"));
+    assert_eq!((share["point"].as_f64(), bias["point"].as_f64()), (Some(1.0), Some(0.5)));
+    for end in ["low", "high"] {
+        let [share, bias] = [&share, &bias].map(|estimate| estimate["interval"][end].as_f64().unwrap());
+        assert!((share - 0.5 - bias).abs() < 1e-12, "{share} {bias}");
+    }
+    assert!(bias["interval"]["low"].as_f64().unwrap() > 0.2, "{bias}");
 }
 
 /// A protocol with a follow-up asks once more, and columns of the data reach the prompt.

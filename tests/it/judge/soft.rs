@@ -91,3 +91,50 @@ fn yes_and_no_are_weighed_over_both() {
     assert_eq!(rewards(dir.path(), "words", "item-0"), [1.0, 0.0]);
     assert!(rows(dir.path(), "words").iter().all(|row| row.judgment.probabilities.is_none()));
 }
+
+const FIRST: &str = r#"
+name = "first"
+title = "First"
+about = "One letter."
+papers = ["ours"]
+shows = 2
+
+[ask]
+max-tokens = 1
+first = ["A", "B"]
+
+[[message]]
+role = "user"
+text = "A: {{ responses[0] }} B: {{ responses[1] }} Better?"
+
+[verdict]
+place = "first-word"
+meaning = { letter = {} }
+"#;
+
+/// What a reply begins with is a bias of token ids behind a server, for replies of one token; without ids it is refused.
+#[test]
+fn first_tokens_are_a_bias_where_they_are_known() {
+    let dir = tempfile::tempdir().unwrap();
+    write_pairs(&dir.path().join("pairs.jsonl"), 2);
+    std::fs::write(dir.path().join("first.toml"), FIRST).unwrap();
+    let server = ChatServer::start();
+    server.say(r#""logit_bias":{"32":100,"362":100,"33":100}"#, "B");
+    let spec = server.spec();
+    let run = |out: &str, more: &[&str]| {
+        let args = ["score", "--model", spec.as_str(), "--judge", "first.toml", "--pairs", "pairs.jsonl", "--out", out];
+        let output =
+            rmbench(dir.path(), &[&args[..], &["--set", "endpoint.cache=off"], more].concat()).output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let known = ["--set", "judge.first-tokens.A=[32, 362]", "--set", "judge.first-tokens.B=[33]"];
+    let (code, said) = run("known", &known);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(rows(dir.path(), "known").iter().all(|row| row.judgment.picked == Some(1)));
+    let (code, said) = run("unknown", &["--set", "judge.first-tokens.A=[32]"]);
+    assert!(code == Some(2) && said.contains("lacks the token ids of `B`"), "{said}");
+    let (code, said) = run("long", &[&known[..], &["--set", "judge.max-tokens=5"]].concat());
+    assert!(code == Some(2) && said.contains("holds for the whole reply"), "{said}");
+    let (code, said) = run("grades", &[&known[..], &["--set", "judge.verdicts=grades"]].concat());
+    assert!(code == Some(2) && said.contains("asks for none"), "{said}");
+}
