@@ -28,6 +28,7 @@ mod panel;
 mod people;
 mod protocols;
 mod provenance;
+mod reversals;
 mod studies;
 mod subsets;
 mod summary;
@@ -58,6 +59,7 @@ pub static SECTIONS: &[(&str, Section)] = &[
     ("Calibration", calibration::section),
     ("Votes and annotators", people::section),
     ("What preferences go by", dissection::section),
+    ("Criteria that reverse preferences", reversals::section),
     ("Whose answers are preferred", authors::section),
     ("Tokens", tokens::section),
     ("Comparability of rewards", comparability::section),

@@ -85,7 +85,14 @@ fn vectors_of_any_kind_go_the_whole_way() {
     assert!(further > 0.93, "{further}");
     let card = std::fs::read_to_string(dir.join("linear/rmbench.toml")).unwrap();
     assert!(card.contains("kind = \"embedding\"") && card.contains("width = 6"), "{card}");
-    succeeds(dir, &["report", "runs-linear", "runs-mlp", "--out", "report", "--format", "md"]);
+    // A model says which trainings it went through, and so does what is made of its scores.
+    let card = std::fs::read_to_string(dir.join("further/rmbench.toml")).unwrap();
+    assert!(card.contains("[[provenance.stages]]") && card.contains("base = \"init:embeddings\""), "{card}");
+    let run = std::fs::read_to_string(dir.join("further/run.json")).unwrap();
+    assert!(run.contains("bt from init:embeddings, 600 pairs, seed 0"), "{run}");
+    succeeds(dir, &["report", "runs-linear", "runs-mlp", "runs-further", "--out", "report", "--format", "md"]);
+    let markdown = std::fs::read_to_string(dir.join("report/report.md")).unwrap();
+    assert_eq!(markdown.matches("Stage 1 of its training").count(), 1, "{markdown}");
 
     // A model of texts does not take vectors for texts, and says so.
     let output = run(dir, &["score", "--model", "mock:length", "--pairs", "bench.parquet", "--out", "no"]);

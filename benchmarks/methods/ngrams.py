@@ -1,0 +1,78 @@
+"""Real pairs as the character n-grams of each response: a signal of content that needs no model. What is fitted (which n-grams,
+their weights, scales) is fitted on the pairs that are learnt from, and none of it sees which response was chosen.
+
+The pairs of train.parquet are split by source item, all languages of an item on one side: three fifths to learn from, a fifth to
+choose settings on, a fifth that is reported on."""
+
+import hashlib
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from sklearn.feature_extraction.text import HashingVectorizer
+from sklearn.preprocessing import normalize
+
+from vectors import Pairs, scaled, with_column, with_vectors
+
+BUCKETS, WIDTH, GRAMS, CHARACTERS = 2**18, 512, (1, 4), 1500
+COMMON = ["batch-size=128", "keep-checkpoints=0", "tensorboard=false"]
+DEEP = [*COMMON, "reward.head={ mlp = { name = 'score' } }", "head-init=inv-sqrt-d"]
+
+
+def grid(base, lrs, epochs):
+    return [[*base, f"lr={lr}", f"epochs={n}"] for lr in lrs for n in epochs]
+
+
+class Ngrams(Pairs):
+    kind, seeds, first_seed = "ngrams", range(5), 100
+    linear = grid(COMMON, (0.0003, 0.001, 0.003), (2, 6))
+    deep = grid(DEEP, (0.0003, 0.001), (1, 3, 8))
+    candidates = {
+        "robust": deep, "robust linear": linear, "more": [[*o, "batch-size=512"] for o in linear], "margins": linear,
+        "pmp-first": [[*COMMON, "lr=0.001", "epochs=2"]], "dial": deep, "merge": linear,
+        "pmp": [[*COMMON, "batch-size=64", f"lr={lr}", f"max-steps={n}"] for lr in (0.0001, 0.001) for n in (30, 150)],
+    }
+    adapted = [[f"objective.weight={weight}"] for weight in (0.003, 0.03, 0.3)]
+    scales = [0.5, 2.0]
+
+    def __init__(self, bench, data):
+        parts = [bench.path(self.kind, f"{name}.parquet") for name in ("learn", "choose", "report")]
+        if not all(part.exists() for part in parts):
+            for table, part in zip(vectorised(pq.read_table(f"{data}/train.parquet")), parts):
+                pq.write_table(table, part)
+        learn, choose, report = (pq.read_table(part) for part in parts)
+        super().__init__(bench, scaled(learn, learn), scaled(report, learn), scaled(choose, learn))
+        category = self.table["category"]
+        self.grouped = self.write("train-by-category", with_column(self.table, "subset", category))
+
+
+def part_of(source):
+    """0 to learn from, 1 to choose on, 2 to report on."""
+    share = int.from_bytes(hashlib.sha256(f"part {source}".encode()).digest()[:8], "little") / 2**64
+    return int(share >= 0.6) + int(share >= 0.8)
+
+
+def vectorised(pairs):
+    """The three parts with their vectors."""
+    parts = np.array([part_of(source) for source in pairs["id"].to_pylist()])
+    hashing = HashingVectorizer(analyzer="char", ngram_range=GRAMS, n_features=BUCKETS, alternate_sign=False, norm=None)
+    sides = []
+    for side in ("chosen", "rejected"):
+        texts = [text[:CHARACTERS] for text in pairs[side].to_pylist()]
+        counts = hashing.transform(texts)
+        counts.data = 1.0 + np.log(counts.data)
+        sides.append((counts, np.log1p([len(text) for text in pairs[side].to_pylist()])))
+    learn = parts == 0
+    n = 2 * learn.sum()
+    seen = sum(np.asarray((counts[learn] > 0).sum(0)).ravel() for counts, _ in sides)
+    weights = np.log((1.0 + n) / (1.0 + seen)) + 1.0
+    weighed = [normalize(counts.multiply(weights).tocsr()) for counts, _ in sides]
+    # The n-grams in which the two responses of a pair differ most; which of them was chosen does not matter.
+    difference = (weighed[0] - weighed[1])[learn]
+    spread = np.asarray(difference.multiply(difference).sum(0)).ravel()
+    kept = np.sort(np.argsort(-spread, kind="stable")[: WIDTH - 1])
+    dense = [np.column_stack([side[:, kept].toarray(), length]) for side, (_, length) in zip(weighed, sides)]
+    table = pairs.select(["id", "language", "category", "subset", "margin"])
+    table = table.append_column("source_id", pairs["id"]).append_column("user_id", pa.nulls(pairs.num_rows, pa.string()))
+    table = with_vectors(table, *dense)
+    return [table.filter(pa.array(parts == part)) for part in range(3)]
