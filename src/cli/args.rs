@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueHint};
 
 pub use exchange::{ExportArgs, ExportFormat, ImportArgs, ImportKind};
-pub use heads::{AddUserArgs, CpmArgs, FeaturesArgs, OrchestrateArgs, PalArgs};
+pub use heads::{AddUserArgs, CpmArgs, FeaturesArgs, OrchestrateArgs, PalArgs, PromptKind};
 pub use judgments::JudgmentsArgs;
 pub use model::{MergeAdapterArgs, MergeArgs, ModelVerb, PersonalArgs};
 pub use report::{ReportArgs, ReportFormat};

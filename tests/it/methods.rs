@@ -113,6 +113,17 @@ fn merging_and_mixing_are_compared_by_language_and_category() {
     }
     let markdown = std::fs::read_to_string(dir.join("report/report.md")).unwrap();
     assert!(markdown.contains("## Languages and categories") && markdown.contains("clear"), "{markdown}");
+    // Weights that depend on the prompt find the specialist of each language; equal ones cannot.
+    say("model orchestrate runs/de runs/hi --by language,category --out weights.json");
+    let found: Value = serde_json::from_str(&std::fs::read_to_string(dir.join("weights.json")).unwrap()).unwrap();
+    assert_eq!(found["by"], "language and category");
+    for category in ["close", "clear"] {
+        let of_de = |lang: &str| found["weights"][format!("{lang}, {category}")][0].as_f64().unwrap();
+        assert!(of_de("deu_Latn") > of_de("hin_Deva") + 0.05, "{found}");
+    }
+    let accuracy = |at: usize| found["accuracies"][at]["accuracy"]["point"].as_f64().unwrap();
+    assert_eq!(found["accuracies"][0]["of"], "weights by language and category");
+    assert!(accuracy(0) > accuracy(1), "{found}");
 }
 
 /// Responses of two kinds, and criteria that ask for one or the other. The head sees either both, as what a response is worth
