@@ -319,7 +319,7 @@ pub fn trial(pairs: &[FeaturePair], settings: PalSettings, held_out: f64) -> Res
     let seed = settings.seed;
     let is_new = |user: &str| random::uniform(seed, "pal-users", user) < held_out;
     // A source is kept from all: its versions in other languages, or what others said of it, would give it away.
-    let is_kept = |pair: &FeaturePair| random::uniform(seed, "pal-pairs", pair.source.as_str()) < held_out;
+    let is_kept = |pair: &FeaturePair| random::uniform(seed, "pal-pairs", &*pair.source) < held_out;
     let mut train = Vec::new();
     let (mut seen, mut new) = (ByUser::new(), ByUser::new());
     for pair in pairs {
