@@ -11,7 +11,7 @@ use super::advance;
 use super::average::Average;
 use super::checkpoint::{Best, Checkpoints, Contents, TrainerState};
 use super::companion::Companion;
-use super::data::clarity;
+use super::data::clarities;
 use super::donors::Donors;
 use super::error::TrainError;
 use super::evaluation::{Evaluation, evaluate};
@@ -66,8 +66,7 @@ impl<'a, M: Trainable> Engine<'a, M> {
         if !settings.sampling.is_plain() {
             sampler = sampler.mixed(mixture);
         }
-        let clarity = |pair: &TrainPair<M::Encoded>| clarity(pair.label.margin, pair.label.soft()).unwrap_or(0.0);
-        let sampler = sampler.ordered(settings.sampling.order, train.pairs.iter().map(clarity).collect());
+        let sampler = sampler.ordered(settings.sampling.order, clarities(&train.pairs));
         let phases = Phases::of(settings, sampler.steps_per_epoch());
         settings.validate_length(phases.preferences, !eval.pairs.is_empty())?;
         let params = model.params().iter().map(|(name, tensor)| (name.as_str(), tensor));
