@@ -113,6 +113,9 @@ fn merging_and_mixing_are_compared_by_language_and_category() {
     }
     let markdown = std::fs::read_to_string(dir.join("report/report.md")).unwrap();
     assert!(markdown.contains("## Languages and categories") && markdown.contains("clear"), "{markdown}");
+    for words in ["runs/merged less runs/mixed, by language and category", "| Overall | clear | close |"] {
+        assert!(markdown.contains(words), "{words}: {markdown}");
+    }
     // Weights that depend on the prompt find the specialist of each language; equal ones cannot.
     say("model orchestrate runs/de runs/hi --by language,category --out weights.json");
     let found: Value = serde_json::from_str(&std::fs::read_to_string(dir.join("weights.json")).unwrap()).unwrap();
