@@ -2,19 +2,21 @@
 their weights, scales) is fitted on the pairs that are learnt from, and none of it sees which response was chosen.
 
 The pairs of train.parquet are split by source item, all languages of an item on one side: three fifths to learn from, a fifth to
-choose settings on, a fifth that is reported on."""
+choose settings on, a fifth that is reported on. Pairs of translations are left out: their n-grams say nothing of which one is
+better (50 to 53 % on the pairs for choosing)."""
 
 import hashlib
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.preprocessing import normalize
 
 from vectors import Pairs, scaled, with_column, with_vectors
 
-BUCKETS, WIDTH, GRAMS, CHARACTERS = 2**18, 512, (1, 4), 1500
+BUCKETS, WIDTH, GRAMS, CHARACTERS, LEFT_OUT = 2**18, 768, (1, 4), 1500, "Translation"
 COMMON = ["batch-size=128", "keep-checkpoints=0", "tensorboard=false"]
 DEEP = [*COMMON, "reward.head={ mlp = { name = 'score' } }", "head-init=inv-sqrt-d"]
 
@@ -24,15 +26,15 @@ def grid(base, lrs, epochs):
 
 
 class Ngrams(Pairs):
-    kind, seeds, first_seed = "ngrams", range(5), 100
-    linear = grid(COMMON, (0.0003, 0.001, 0.003), (2, 6))
-    deep = grid(DEEP, (0.0003, 0.001), (1, 3, 8))
+    kind, seeds, first_seed = "ngrams", range(3), 100
+    linear = grid(COMMON, (0.0003, 0.001), (2, 6))
+    deep = grid(DEEP, (0.0003, 0.001), (1, 3))
     candidates = {
         "robust": deep, "robust linear": linear, "more": [[*o, "batch-size=512"] for o in linear], "margins": linear,
         "pmp-first": [[*COMMON, "lr=0.001", "epochs=2"]], "dial": deep, "merge": linear,
-        "pmp": [[*COMMON, "batch-size=64", f"lr={lr}", f"max-steps={n}"] for lr in (0.0001, 0.001) for n in (30, 150)],
+        "pmp": [[*COMMON, "batch-size=64", "max-steps=60", f"lr={lr}"] for lr in (0.0001, 0.001)],
     }
-    adapted = [[f"objective.weight={weight}"] for weight in (0.003, 0.03, 0.3)]
+    adapted = [[f"objective.weight={weight}"] for weight in (0.003, 0.03)]
     scales = [0.5, 2.0]
 
     def __init__(self, bench, data):
@@ -54,6 +56,7 @@ def part_of(source):
 
 def vectorised(pairs):
     """The three parts with their vectors."""
+    pairs = pairs.filter(pc.not_equal(pairs["category"], LEFT_OUT))
     parts = np.array([part_of(source) for source in pairs["id"].to_pylist()])
     hashing = HashingVectorizer(analyzer="char", ngram_range=GRAMS, n_features=BUCKETS, alternate_sign=False, norm=None)
     sides = []

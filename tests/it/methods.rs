@@ -113,7 +113,7 @@ fn merging_and_mixing_are_compared_by_language_and_category() {
     }
     let markdown = std::fs::read_to_string(dir.join("report/report.md")).unwrap();
     assert!(markdown.contains("## Languages and categories") && markdown.contains("clear"), "{markdown}");
-    for words in ["runs/merged less runs/mixed, by language and category", "| Overall | clear | close |"] {
+    for words in ["merged less mixed, percentage points", "| Language | Overall | clear | close | n |"] {
         assert!(markdown.contains(words), "{words}: {markdown}");
     }
     // Weights that depend on the prompt find the specialist of each language; equal ones cannot.
