@@ -44,8 +44,7 @@ pub(super) fn beside(
 }
 
 fn named(embedding: Embedding) -> Response {
-    let bytes: Vec<u8> = embedding.0.iter().flat_map(|x| x.to_le_bytes()).collect();
-    let text = format!("vector {}", &files::sha256(&bytes)[..16]);
+    let text = format!("vector {}", &files::sha256(embedding.bytes())[..16]);
     Response { embedding: Some(embedding), ..Response::new(text) }
 }
 
