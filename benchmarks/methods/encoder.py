@@ -16,7 +16,7 @@ class Encoder(Pairs):
         "robust": [[*MLP, "epochs=6"]], "more": [[*HEAD, "batch-size=512"]], "margins": [HEAD], "pmp-first": [HEAD],
         "pmp": [["lr=0.001", "max-steps=100", "batch-size=64"]], "dial": [MLP], "merge": [HEAD],
     }
-    adapted, scales = [["objective.weight=0.1"]], [2.0]
+    adapted, scales, few = [["objective.weight=0.1"]], [2.0], (100, 300, 1000, 3000)
 
     def __init__(self, bench, data, encoder, limits):
         tables = []

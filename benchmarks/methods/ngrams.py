@@ -21,21 +21,21 @@ COMMON = ["batch-size=128", "keep-checkpoints=0", "tensorboard=false"]
 DEEP = [*COMMON, "reward.head={ mlp = { name = 'score' } }", "head-init=inv-sqrt-d"]
 
 
-def grid(base, lrs, epochs):
-    return [[*base, f"lr={lr}", f"epochs={n}"] for lr in lrs for n in epochs]
+def options(base, *settings):
+    return [[*base, f"lr={lr}", f"epochs={n}"] for lr, n in settings]
 
 
 class Ngrams(Pairs):
     kind, seeds, first_seed = "ngrams", range(3), 100
-    linear = grid(COMMON, (0.0003, 0.001), (2, 6))
-    deep = grid(DEEP, (0.0003, 0.001), (1, 3))
+    linear = options(COMMON, (0.0003, 6), (0.001, 2))
+    deep = options(DEEP, (0.0003, 1), (0.0003, 3), (0.001, 1), (0.001, 3))
+    few, scales = (100, 1000), [2.0]
     candidates = {
-        "robust": deep, "robust linear": linear, "more": [[*o, "batch-size=512"] for o in linear], "margins": linear,
-        "pmp-first": [[*COMMON, "lr=0.001", "epochs=2"]], "dial": deep, "merge": linear,
+        "robust": options(DEEP, (0.0003, 1), (0.0003, 3)), "margins": linear, "pmp-first": [[*COMMON, "lr=0.001", "epochs=2"]], "dial": deep,
+        "merge": linear, "more": options([*COMMON, "batch-size=512"], (0.0003, 6), (0.001, 2)),
         "pmp": [[*COMMON, "batch-size=64", "max-steps=60", f"lr={lr}"] for lr in (0.0001, 0.001)],
     }
     adapted = [[f"objective.weight={weight}"] for weight in (0.003, 0.03)]
-    scales = [0.5, 2.0]
 
     def __init__(self, bench, data):
         parts = [bench.path(self.kind, f"{name}.parquet") for name in ("learn", "choose", "report")]

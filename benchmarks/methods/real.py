@@ -20,14 +20,10 @@ def compare(of, names, runs, n=None):
 
 
 def robust(real):
-    """30 % of the labels of real pairs are flipped; a head of two layers can follow them, a linear one less."""
-    flips, result = "sampling.label-noise=0.3", {}
-    methods = {"plain": [[flips]], "robust": [[flips, "objective.name=bt-robust", "objective.flip-rate=0.3"]]}
-    for study in (name for name in ("robust", "robust linear") if name in real.candidates):
-        runs = real.runs(study, methods)
-        for what, of in (("accuracy", credit), ("log loss", log_loss)):
-            result[what + study.removeprefix("robust").replace(" ", ", ")] = compare(mean_of(of), list(methods), runs)
-    return result
+    """30 % of the labels of real pairs are flipped; a head of two layers can follow them."""
+    flips = "sampling.label-noise=0.3"
+    runs = real.runs("robust", {"plain": [[flips]], "robust": [[flips, "objective.name=bt-robust", "objective.flip-rate=0.3"]]})
+    return {what: compare(mean_of(of), list(runs), runs) for what, of in (("accuracy", credit), ("log loss", log_loss))}
 
 
 def more(real):
@@ -76,7 +72,7 @@ def pmp(real):
     first = real.train(real.write("train-noisy", real.table.filter(pa.array(~is_clean))))(
         f"{real.kind}-pmp-noisy", [*real.candidates["pmp-first"][0], "sampling.label-noise=0.3"])
     pool, result = real.table.filter(pa.array(is_clean)), {}
-    for n in (n for n in (100, 300, 1000, 3000) if n <= pool.num_rows):
+    for n in (n for n in real.few if n <= pool.num_rows):
         data = real.write(f"train-clean-{n}", pool.take(rng.permutation(pool.num_rows)[:n]))
         runs = {**real.runs("pmp", {f"directly, {n}": [[]]}, make=real.train(data)),
                 **real.runs("pmp", {f"after pre-training, {n}": [[]]}, make=real.train(data, first))}

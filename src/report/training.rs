@@ -213,7 +213,7 @@ impl Log {
             self.put("shared-share", Vec::new(), (saved, None), computed + shared);
             let padded = sum("tokens_padded");
             if padded > 0.0 {
-                self.put("padding-share", Vec::new(), (Some(1.0 - (computed + shared) / padded), None), padded);
+                self.put("padding-share", Vec::new(), (Some((padded - computed - shared) / padded), None), padded);
             }
         }
         let all: f64 = timed.iter().map(|line| seconds(line)).sum();

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::details::{self, Details, Shown, lang, place};
 use super::matrix::{self, MatrixRow};
 use crate::lang::Lang;
+use crate::metric::Estimate;
 use crate::report::block::{Block, Column, Inline, Table, Value, slug, visible};
 use crate::report::figure::{Curve, Curves, Figure, Heat, HeatCell, Label, Plot, Ramp};
 use crate::report::findings::{About, Findings};
@@ -190,8 +191,11 @@ fn course(details: &Details<'_>, run: &str, id: String, of: &Course) -> Option<F
 const MAPS: [(&str, &str, Unit, &str); 3] = [
     ("accuracy", "Accuracy", Unit::Percent, "percent"),
     ("loss", "Loss", Unit::Plain, "the objective's loss"),
-    ("margin", "Margin", Unit::Plain, "reward of the chosen less that of the rejected response"),
+    ("margin", "Margin", Unit::Plain, "margin of rewards"),
 ];
+
+/// A cell of fewer pairs says nothing of its language.
+const MIN_PAIRS: usize = 10;
 
 /// Languages down, those with most pairs first, steps across; `None` where there is one language.
 fn map(
@@ -208,26 +212,33 @@ fn map(
     let windows = steps(details, BY_LANGUAGE);
     let cell = |lang: Lang, (place, step): (u32, f64)| {
         let value = details.value(None, measure, &[About::Lang(lang), About::Place(place)], unit);
+        let value = match value.estimate {
+            Some(Estimate { n, .. }) if n < MIN_PAIRS => Value::absent(unit, format!("not enough data: {n} pairs")),
+            _ => value,
+        };
         let what = format!("{}, to step {step}", crate::report::language::name(lang));
         HeatCell { hover: matrix::hover(&what, &value), estimate: value.estimate, run: None, lang: Some(lang) }
     };
-    let row = |(_, lang): &(f64, Lang)| windows.iter().map(|window| cell(*lang, *window)).collect();
-    let cells: Vec<Vec<HeatCell>> = langs.iter().map(row).collect();
-    let is_known = cells.iter().flatten().any(|cell| cell.estimate.is_some());
-    (langs.len() > 1 && is_known).then(|| Figure {
+    let row = |lang: Lang| windows.iter().map(|window| cell(lang, *window)).collect::<Vec<HeatCell>>();
+    let rows = langs.into_iter().map(|(_, lang)| (lang, row(lang)));
+    let (langs, cells): (Vec<Lang>, Vec<Vec<HeatCell>>) =
+        rows.filter(|(_, cells)| cells.iter().any(|cell| cell.estimate.is_some())).unzip();
+    (langs.len() > 1).then(|| Figure {
         id,
         title: visible(&format!("{title} by language while {run} was trained")),
-        caption:
+        caption: format!(
             "Of training pairs when they were met, by the last step of each part of the run; languages with most pairs \
-                  first. Intervals and numbers of pairs are on hover and in the files."
-                .into(),
+             first, parts with fewer than {MIN_PAIRS} pairs left out. Intervals and numbers of pairs are on hover and in \
+             the files."
+        )
+        .into(),
         alt: format!("{title} of {} languages over the steps.", langs.len()),
         plot: Plot::Heat(Heat {
             legend: legend.to_owned(),
             unit,
             ramp: Ramp::Sequential,
             range: None,
-            rows: langs.iter().map(|(_, lang)| Label::lang(*lang)).collect(),
+            rows: langs.iter().map(|lang| Label::lang(*lang)).collect(),
             columns: windows.iter().map(|(_, step)| Label::text(&step.to_string())).collect(),
             cells,
         }),
