@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use crate::command::rmbench;
 
-/// Six steps with evaluations on pairs of these languages in turn; the run's directory is `DIR/run`.
-fn train(dir: &Path, langs: &[&str]) {
+/// Six steps of so many pairs, with evaluations, on pairs of these languages in turn; the run's directory is `DIR/run`.
+fn train(dir: &Path, langs: &[&str], batch: usize) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let model = root.join("tests/fixtures/arch/llama").to_string_lossy().into_owned();
     let text = std::fs::read_to_string(root.join("tests/fixtures/trl/pairs.jsonl")).unwrap();
@@ -19,7 +19,8 @@ fn train(dir: &Path, langs: &[&str]) {
     };
     std::fs::write(dir.join("pairs.jsonl"), text.lines().enumerate().map(spoken).collect::<String>()).unwrap();
     let mut args = vec!["train", "--model", &model, "--data", "pairs.jsonl", "--out", "run"];
-    let sets = ["max-steps=6", "batch-size=4", "eval-every=3", "sampling.eval-share=0.1"];
+    let batch = format!("batch-size={batch}");
+    let sets = ["max-steps=6", &batch, "eval-every=3", "sampling.eval-share=0.1"];
     sets.iter().for_each(|set| args.extend(["--set", set]));
     let output = rmbench(dir, &args).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -28,7 +29,7 @@ fn train(dir: &Path, langs: &[&str]) {
 #[test]
 fn a_report_shows_how_a_model_was_trained() {
     let dir = tempfile::tempdir().unwrap();
-    train(dir.path(), &["deu_Latn"]);
+    train(dir.path(), &["deu_Latn"], 4);
     let args = ["report", "--training", "run", "--out", "report", "--format", "html,md,csv"];
     let output = rmbench(dir.path(), &args).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -53,7 +54,7 @@ fn a_report_shows_how_a_model_was_trained() {
 #[test]
 fn languages_are_followed_over_the_steps() {
     let dir = tempfile::tempdir().unwrap();
-    train(dir.path(), &["deu_Latn", "fra_Latn"]);
+    train(dir.path(), &["deu_Latn", "fra_Latn"], 24);
     let output = rmbench(dir.path(), &["report", "--training", "run", "--out", "report", "--format", "html,json"])
         .output()
         .unwrap();
@@ -94,7 +95,7 @@ fn tensorboard_reads_every_number_of_the_logs() {
         return crate::say_skipped("RMBENCH_TEST_PYTHON");
     };
     let (root, dir) = (Path::new(env!("CARGO_MANIFEST_DIR")), tempfile::tempdir().unwrap());
-    train(dir.path(), &["deu_Latn"]);
+    train(dir.path(), &["deu_Latn"], 4);
     let run = dir.path().join("run");
     let script = root.join("tests/reference/reads_tensorboard.py");
     let output = Command::new(python).arg(script).arg(run.join("tensorboard")).output().unwrap();
