@@ -128,7 +128,8 @@ def fitted(real, name, table, k):
 
 
 def accuracies(record, name):
-    as_found = lambda e: {"point": e["point"], "low": e["interval"]["low"], "high": e["interval"]["high"], "n": e["n"]}
+    ends = lambda e: e["interval"] or {"low": float("nan"), "high": float("nan")}
+    as_found = lambda e: {"point": e["point"], "low": ends(e)["low"], "high": ends(e)["high"], "n": e["n"]}
     by_k = {trial["k"]: trial for trial in record["trials"]}
     title = lambda k: f"{k} prototype{'s' if k > 1 else ''}"
     result = {f"accuracy, known {name}": {title(k): as_found(trial["seen"]) for k, trial in sorted(by_k.items()) if trial["seen"]}}
