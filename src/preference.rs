@@ -6,6 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use arrow::datatypes::ToByteSlice;
 use serde::{Deserialize, Serialize};
 
 use crate::lang::Lang;
@@ -70,15 +71,16 @@ impl Conversation {
 pub struct Embedding(pub Arc<[f32]>);
 
 impl Embedding {
-    fn bits(&self) -> impl Iterator<Item = u32> + '_ {
-        self.0.iter().map(|x| x.to_bits())
+    /// Its numbers as they lie in memory. As one piece: there are millions of them.
+    pub fn bytes(&self) -> &[u8] {
+        self.0.as_ref().to_byte_slice()
     }
 }
 
 /// Equal are the same bits.
 impl PartialEq for Embedding {
     fn eq(&self, other: &Self) -> bool {
-        self.bits().eq(other.bits())
+        self.bytes() == other.bytes()
     }
 }
 
@@ -86,7 +88,7 @@ impl Eq for Embedding {}
 
 impl std::hash::Hash for Embedding {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.bits().for_each(|bits| bits.hash(state));
+        self.bytes().hash(state);
     }
 }
 

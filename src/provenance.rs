@@ -35,6 +35,9 @@ pub struct RunInfo {
     /// how large it is (`parameters`). See [`study`](crate::study).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub study: BTreeMap<String, String>,
+    /// Trainings before that one, oldest first, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stages: Vec<String>,
     /// The resolved settings, as TOML.
     pub settings: String,
 }
@@ -56,6 +59,7 @@ impl RunInfo {
             digests: BTreeMap::new(),
             trained_on: None,
             study: BTreeMap::new(),
+            stages: Vec::new(),
             settings: String::new(),
         }
     }

@@ -176,6 +176,8 @@ def wilson(hits, n):
 def words(found, scale=100.0, digits=1):
     """`61.2 [58.0, 64.1]`."""
     number = lambda x: f"{scale * x:.{digits}f}"
+    if not np.isfinite(found["low"]):
+        return f"{number(found['point'])} (too few for an interval)"
     return f"{number(found['point'])} [{number(found['low'])}, {number(found['high'])}]"
 
 

@@ -46,8 +46,9 @@ impl Matrix {
         // By column: its items, and what their credits lack.
         let mut complements: HashMap<u32, (u32, Vec<(u32, f32)>)> = HashMap::new();
         for [credit, items] in shares {
-            if complements.contains_key(credit) || complements.contains_key(items) || kept_at[*credit as usize] != NONE
-            {
+            // Where all items have full credit, the columns are one.
+            let taken = complements.contains_key(credit) || complements.contains_key(items);
+            if credit == items || taken || kept_at[*credit as usize] != NONE {
                 continue;
             }
             if let Some(missing) = missing(column(*credit), column(*items)) {
@@ -175,7 +176,6 @@ impl Matrix {
 fn missing(credits: (&[u32], &[f32]), items: (&[u32], &[f32])) -> Option<Vec<(u32, f32)>> {
     let rising = |clusters: &[u32]| clusters.windows(2).all(|pair| pair[0] < pair[1]);
     let full = credits.1.iter().filter(|value| **value == 1.0).count();
-    // The same column is its own complement: all zeros.
     if items.0.len() - full.min(items.0.len()) >= credits.0.len() || items.1.iter().any(|value| *value != 1.0) {
         return None;
     }
@@ -251,7 +251,7 @@ mod tests {
         let others = columns.insert(&[(1, 1.0), (2, 1.0), (4, 1.0), (7, 1.0)]);
         let chosen = [most, few, items, others];
         let sums = [0, 1, 2, 0];
-        let shares = [[0, 2], [1, 2], [3, 2], [2, 2]];
+        let shares = [[2, 2], [0, 2], [1, 2], [3, 2]];
         let (short, plain) =
             (Matrix::new(&columns, &chosen, &sums, 3, &shares), Matrix::new(&columns, &chosen, &sums, 3, &[]));
         assert_eq!((short.values.len(), plain.values.len()), (2 + 1 + 5 + 4, 4 + 1 + 5 + 4));

@@ -301,7 +301,7 @@ impl ParamSource {
 }
 
 /// The stored tensor has the shape wanted, in an element type that weights may have.
-pub(super) fn fits(name: &str, stored: &Stored, shape: &[i64]) -> Result<(), ParamError> {
+pub fn fits(name: &str, stored: &Stored, shape: &[i64]) -> Result<(), ParamError> {
     let (name, place) = (name.to_owned(), stored.path.clone());
     if stored.shape != shape {
         return Err(ParamError::Shape { name, expected: shape.to_vec(), found: stored.shape.clone(), place });

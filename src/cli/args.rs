@@ -8,7 +8,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueHint};
 
 pub use confusion::ConfusionArgs;
 pub use exchange::{ExportArgs, ExportFormat, ImportArgs, ImportKind};
-pub use heads::{AddUserArgs, CpmArgs, FeaturesArgs, OrchestrateArgs, PalArgs};
+pub use heads::{AddUserArgs, CpmArgs, FeaturesArgs, OrchestrateArgs, PalArgs, PromptKind};
 pub use judgments::JudgmentsArgs;
 pub use model::{MergeAdapterArgs, MergeArgs, ModelVerb, PersonalArgs};
 pub use report::{ReportArgs, ReportFormat};
@@ -121,6 +121,9 @@ pub struct TrainArgs {
     /// Pairs to measure accuracy on while training
     #[arg(long, value_name = "PAIRS", num_args = 1.., value_hint = ValueHint::FilePath)]
     pub eval: Vec<PathBuf>,
+    /// Languages to train on: codes or names separated by commas, sets such as @script:Arab, or all
+    #[arg(long, value_name = "LIST|all")]
+    pub langs: Option<String>,
     /// Train the reward head alone, on the trunk's features, which are computed once and kept in this directory
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub features: Option<PathBuf>,

@@ -66,6 +66,7 @@ fn provenance(base: &str, data: Vec<String>, seed: u64, n_pairs: usize) -> Prove
         pairs: Some(n_pairs as u64),
         parameters: None,
         study: Default::default(),
+        stages: Vec::new(),
     }
 }
 

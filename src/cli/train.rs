@@ -188,6 +188,7 @@ fn flags(args: &TrainArgs) -> Result<Table, CliError> {
         ("reference", &args.reference),
         ("device", &args.device),
         ("dtype", &args.dtype),
+        ("langs", &args.langs),
     ];
     for (key, value) in strings {
         if let Some(value) = value {

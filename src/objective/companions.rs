@@ -143,8 +143,8 @@ pub enum LmText {
     Critiques,
 }
 
-/// L = L_bt + weight·NLL, through the tied embeddings as output layer; of critiques through the model's own (CLoud, arXiv
-/// 2408.11791).
+/// L = L_bt + weight·NLL, through the output layer of the model that training began with (GRM, arXiv 2406.10216), which stays as
+/// it is, or its embeddings; of critiques through the model's own, which is trained and saved (CLoud, arXiv 2408.11791).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct LmBeside {

@@ -1,9 +1,9 @@
-//! Next-token loss on the texts a reward model reads, with tied embeddings as output layer.
+//! Next-token loss on the texts a reward model reads.
 //!
-//! L = −(1/n) Σ log softmax(E·h_t)[y_{t+1}], E the input embeddings. As an auxiliary term it keeps the
-//! trunk a language model while the head learns preferences (the text regularisation of GRM, arXiv
-//! 2406.10216); alone it is the pre-training stage of a model from scratch. The output layer has no
-//! tensors of its own, so the saved checkpoint stays an ordinary sequence classifier.
+//! L = −(1/n) Σ log softmax(E·h_t)[y_{t+1}], E the output layer of the language model that training began with, which stays as
+//! it is, or else the input embeddings. As an auxiliary term it keeps the trunk a language model while the head learns
+//! preferences (the text regularisation of GRM, arXiv 2406.10216); alone it is the pre-training stage of a model from
+//! scratch. The output layer is no parameter of the reward model, so the saved checkpoint stays an ordinary sequence classifier.
 
 use tch::Tensor;
 
@@ -87,12 +87,12 @@ impl NextTokens {
     }
 }
 
-/// Sum of −log p over the predictions, on the graph, at least in f32. hidden [t, d], embeddings [v, d].
+/// Sum of −log p over the predictions, on the graph, at least in f32. hidden [t, d].
 ///
 /// Divide by the number of predictions of the whole step (not of the micro-batch) for the mean.
-pub fn next_token_loss(hidden_td: &Tensor, embeddings_vd: &Tensor, next: &NextTokens) -> Tensor {
+pub fn next_token_loss(hidden_td: &Tensor, output: &OutputLayer, next: &NextTokens) -> Tensor {
     let rows = Tensor::from_slice(&next.rows).to_device(hidden_td.device());
-    let log_probs_n = OutputLayer::tied(embeddings_vd).log_probs(&hidden_td.index_select(0, &rows), &next.ids);
+    let log_probs_n = output.log_probs(&hidden_td.index_select(0, &rows), &next.ids);
     -log_probs_n.sum(log_probs_n.kind())
 }
 
@@ -157,7 +157,7 @@ mod tests {
         let next = NextTokens::of(&tree(), |_| true);
         let hidden = Tensor::zeros([5, 4], (Kind::Float, tch::Device::Cpu));
         let embeddings = Tensor::randn([10, 4], (Kind::Float, tch::Device::Cpu));
-        let loss = next_token_loss(&hidden, &embeddings, &next).double_value(&[]);
+        let loss = next_token_loss(&hidden, &OutputLayer::tied(&embeddings), &next).double_value(&[]);
         assert!((loss - 4.0 * 10f64.ln()).abs() < 1e-5, "{loss}");
     }
 }

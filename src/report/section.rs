@@ -31,6 +31,7 @@ mod people;
 mod position;
 mod protocols;
 mod provenance;
+mod reversals;
 mod studies;
 mod subsets;
 mod summary;
@@ -62,6 +63,7 @@ pub static SECTIONS: &[(&str, Section)] = &[
     ("Close and clear preferences", clarity::section),
     ("Votes and annotators", people::section),
     ("What preferences go by", dissection::section),
+    ("Criteria that reverse preferences", reversals::section),
     ("Whose answers are preferred", authors::section),
     ("Language of responses", confusion::section),
     ("Tokens", tokens::section),

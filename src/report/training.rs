@@ -1,8 +1,8 @@
 //! What the logs of a training run say, as numbers of an analysis: learning by language over the steps, what became
 //! of the pairs, and the speed.
 //!
-//! Steps are joined into at most [`WINDOWS`] windows, since one step's pairs are few. An accuracy has Wilson's
-//! interval over its pairs; a mean (loss, margin, speed) has Student's over the means of its steps.
+//! Steps are joined into at most [`WINDOWS`] windows, by language into [`LANGUAGE_WINDOWS`], since one step's pairs are few.
+//! An accuracy has Wilson's interval over its pairs; a mean (loss, margin, speed) has Student's over the means of its steps.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -20,6 +20,8 @@ use crate::report::findings::{About, Detail};
 pub const ANALYSIS: &str = "training";
 /// Points of a curve over the steps.
 pub const WINDOWS: usize = 20;
+/// Points of each language.
+pub const LANGUAGE_WINDOWS: usize = 10;
 
 #[derive(Debug, thiserror::Error)]
 pub enum TrainingLogError {
@@ -136,29 +138,32 @@ impl Log {
     }
 
     fn learning(&mut self, steps: &[Value]) {
-        let windows = WINDOWS.min(steps.len());
-        let mut whole: BTreeMap<Lang, Sums> = BTreeMap::new();
-        for window in 0..windows {
-            let [from, to] = [window, window + 1].map(|border| border * steps.len() / windows);
-            let (mut all, mut by_lang): (Sums, BTreeMap<Lang, Sums>) = Default::default();
-            for line in &steps[from..to] {
-                all.add(line);
-                for (lang, sums) in languages(line) {
-                    by_lang.entry(lang).or_default().add(sums);
-                    whole.entry(lang).or_default().add(sums);
-                }
+        for (place, window) in windows(steps, WINDOWS) {
+            self.put_last_step("last-step", &place, window);
+            let mut all = Sums::default();
+            window.iter().for_each(|line| all.add(line));
+            self.put_sums("", vec![place], &all);
+        }
+        let mut seen: BTreeMap<Lang, f64> = BTreeMap::new();
+        for (place, window) in windows(steps, LANGUAGE_WINDOWS) {
+            self.put_last_step("language-last-step", &place, window);
+            let mut by_lang: BTreeMap<Lang, Sums> = BTreeMap::new();
+            for (lang, sums) in window.iter().flat_map(languages) {
+                by_lang.entry(lang).or_default().add(sums);
             }
-            let place = About::Place(window as u32);
-            let last = steps[to - 1]["step"].as_f64();
-            self.put("last-step", vec![place.clone()], (last, None), (to - from) as f64);
-            self.put_sums("", vec![place.clone()], &all);
             for (lang, sums) in by_lang {
+                *seen.entry(lang).or_default() += sums.n;
                 self.put_sums("", vec![About::Lang(lang), place.clone()], &sums);
             }
         }
-        for (lang, sums) in whole {
-            self.put("pairs-seen", vec![About::Lang(lang)], (Some(sums.n), None), sums.n);
+        for (lang, n) in seen {
+            self.put("pairs-seen", vec![About::Lang(lang)], (Some(n), None), n);
         }
+    }
+
+    fn put_last_step(&mut self, measure: &str, place: &About, window: &[Value]) {
+        let last = window.last().and_then(|line| line["step"].as_f64());
+        self.put(measure, vec![place.clone()], (last, None), window.len() as f64);
     }
 
     fn evaluations(&mut self, lines: &[Value]) {
@@ -207,10 +212,23 @@ impl Log {
         if computed + shared > 0.0 {
             let saved = Some(shared / (computed + shared));
             self.put("shared-share", Vec::new(), (saved, None), computed + shared);
+            let padded = sum("tokens_padded");
+            if padded > 0.0 {
+                self.put("padding-share", Vec::new(), (Some((padded - computed - shared) / padded), None), padded);
+            }
         }
         let all: f64 = timed.iter().map(|line| seconds(line)).sum();
         self.put("seconds", Vec::new(), (Some(all), None), timed.len() as f64);
     }
+}
+
+/// At most `most` windows of about as many steps, by their places.
+fn windows(steps: &[Value], most: usize) -> impl Iterator<Item = (About, &[Value])> {
+    let n = most.min(steps.len());
+    (0..n).map(move |window| {
+        let [from, to] = [window, window + 1].map(|border| border * steps.len() / n);
+        (About::Place(window as u32), &steps[from..to])
+    })
 }
 
 fn languages(line: &Value) -> impl Iterator<Item = (Lang, &Value)> {
@@ -247,7 +265,7 @@ mod tests {
             );
             format!(
                 "{{\"step\":{step},\"pairs\":4,\"accuracy\":0.5,\"loss\":0.5,\"margin\":1.0,\"tokens\":30,\
-                 \"tokens_shared\":10,\"languages\":{{\"eng_Latn\":{of_lang}}}}}\n"
+                 \"tokens_shared\":10,\"tokens_padded\":50,\"languages\":{{\"eng_Latn\":{of_lang}}}}}\n"
             )
         };
         let text: String = (1..=47).map(line).collect();
@@ -261,9 +279,12 @@ mod tests {
                 .collect::<Vec<_>>()
         };
         assert_eq!(all("accuracy", 1).iter().map(|e| e.n).sum::<usize>(), 47 * 4);
-        assert_eq!(all("accuracy", 2).len(), WINDOWS);
-        assert_eq!(all("last-step", 1).last().unwrap().point, 47.0);
-        assert_eq!(all("shared-share", 0)[0].point, 0.25);
+        assert_eq!((all("accuracy", 1).len(), all("accuracy", 2).len()), (WINDOWS, LANGUAGE_WINDOWS));
+        assert_eq!(all("accuracy", 2).iter().map(|e| e.n).sum::<usize>(), 47 * 4);
+        for measure in ["last-step", "language-last-step"] {
+            assert_eq!(all(measure, 1).last().unwrap().point, 47.0);
+        }
+        assert_eq!((all("shared-share", 0)[0].point, all("padding-share", 0)[0].point), (0.25, 0.2));
         assert_eq!(all("pairs-seen", 1)[0].point, 188.0);
         std::fs::write(dir.path().join("steps.jsonl"), "{\n").unwrap();
         assert!(matches!(details(dir.path(), 0.95), Err(TrainingLogError::Line { line: 1, .. })));

@@ -29,7 +29,7 @@ use crate::text::encode::{TextError, TextPipeline};
 use crate::text::pooling::{Pooling, TokenPattern};
 use crate::text::settings::{TextOverrides, TextSettings};
 
-pub use card::{ModelCard, ProvenanceCard, RewardCard, read_card};
+pub use card::{ModelCard, ProvenanceCard, RewardCard, Stage, read_card};
 pub use drawn::init;
 pub use merged::{MergeCard, MergedModel, Rewards};
 pub use tokenizer::copy_tokenizer;

@@ -36,6 +36,7 @@ use gate::{Gate, OwnWeights};
 use kind::Found;
 use normaliser::{Normaliser, score_type};
 use stack::{Layer, Stack, linear, rows};
+pub(super) use vocabulary::beside;
 
 /// How a freshly drawn head begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]

@@ -10,13 +10,14 @@ use tch::{Device, Kind, Tensor};
 
 use super::RewardError;
 use super::adapted;
-use super::head::{Head, HeadError, HeadInit, HeadStates};
+use super::head::{Head, HeadError, HeadInit, HeadStates, beside};
 use super::locate::LocateError;
 use super::options::{KNOWN, RewardOptions};
 use super::wrapped;
 use crate::backbone::config::{self, BackboneConfig, ConfigError, Family};
 use crate::backbone::lora::{Adapter, LoraConfig};
 use crate::backbone::params::{ParamError, ParamSource, Params};
+use crate::backbone::vocabulary::OutputLayer;
 use crate::backbone::weights::{Checkpoint, WeightsError};
 use crate::backbone::{Backbone, Pass};
 use crate::files::{self, FileError};
@@ -296,8 +297,16 @@ impl Network {
         Ok((rewards, states.tokens.is_none().then_some(states.pooled_nd)))
     }
 
-    /// The input embeddings [v, d], which also serve as output layer of the next-token loss.
-    pub fn embeddings(&self) -> Result<&Tensor, RewardError> {
+    /// The output layer that next-token losses beside a reward read, and its name in the checkpoint that the model was
+    /// loaded from; without one, or in none, the input embeddings.
+    pub fn output_beside(&self, checkpoint: Option<&Path>) -> Result<(OutputLayer, Option<String>), RewardError> {
+        let failed = |e: &dyn std::fmt::Display| RewardError::Model(e.to_string());
+        let checkpoint = checkpoint.map(Checkpoint::open_dir).transpose().map_err(|e| failed(&e))?;
+        beside(&self.config, &self.config_json, self.embeddings()?, checkpoint).map_err(|e| failed(&e))
+    }
+
+    /// The input embeddings [v, d].
+    fn embeddings(&self) -> Result<&Tensor, RewardError> {
         let name = embeddings_name(&self.config);
         self.params.get(&name).ok_or_else(|| RewardError::Model(format!("the model has no tensor `{name}`")))
     }

@@ -83,6 +83,7 @@ pub fn open(
     };
     if let Some(provenance) = card.and_then(|card| card.provenance) {
         info.study = provenance.of_study();
+        info.stages = provenance.earlier();
         info.trained_on = provenance.langs;
     }
     Ok((model, info))
@@ -104,6 +105,7 @@ pub fn embedding(spec: &str, settings: &ScoreSettings) -> Result<Option<(Embeddi
     info.digests = locate::digests(dir)?;
     if let Some(provenance) = artifact::read_card(dir).ok().flatten().and_then(|card| card.provenance) {
         info.study = provenance.of_study();
+        info.stages = provenance.earlier();
         info.trained_on = provenance.langs;
     }
     Ok(Some((model, info)))

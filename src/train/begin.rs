@@ -52,6 +52,7 @@ pub fn begin(
     let (device, compute) = placed(settings)?;
     let mut digests = BTreeMap::new();
     let mut adapter_base = None;
+    let mut checkpoint = None;
     let (model, tokenizer_dir) = match spec.strip_prefix("init:") {
         Some(_) if settings.adapter.is_used() => {
             let why = "an adapter needs a model that was trained; `init:` presets train every parameter";
@@ -78,7 +79,9 @@ pub fn begin(
                 }
                 false => from_checkpoint(&parts, settings, compute, device, progress)?,
             };
-            (model, parts.tokenizer().to_owned())
+            let tokenizer_dir = parts.tokenizer().to_owned();
+            checkpoint = Some(parts.checkpoint);
+            (model, tokenizer_dir)
         }
     };
     // Stand-ins for rejected responses are cut where the prompt ends, and critiques begin there.
@@ -101,6 +104,15 @@ pub fn begin(
     let objective = settings.objective.name().to_owned();
     let mut trainable = ScalarTrainable::new(model, tokenizer_dir, objective, provenance);
     (trainable.adapter_base, trainable.segment) = (adapter_base, settings.segment());
+    let network = &trainable.model.network;
+    if settings.predicts_tokens() && network.shares_prefixes() && network.head().output().is_none() {
+        let (output, name) = network.output_beside(checkpoint.as_deref())?;
+        progress.line(&match name {
+            Some(name) => format!("next-token losses read `{name}` of `{spec}`, which stays as it is"),
+            None => "next-token losses read the embeddings as output layer".to_owned(),
+        });
+        trainable.output = Some(output);
+    }
     Ok(Beginning { trainable, run })
 }
 

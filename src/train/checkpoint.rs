@@ -75,6 +75,33 @@ pub struct Best {
     pub value: f64,
 }
 
+/// What a checkpoint holds beside where the run stands.
+pub struct Contents<'a, M> {
+    pub model: &'a M,
+    pub optimizer: &'a AdamW,
+    /// Where one is kept.
+    pub average: Option<&'a Average>,
+    pub companion: &'a Companion,
+}
+
+impl<M: Saved> Contents<'_, M> {
+    fn write(&self, dir: &Path) -> Result<(), TrainError> {
+        self.model.write(dir)?;
+        let moments = self.optimizer.state();
+        weights::write(&dir.join(OPTIMIZER_FILE), moments.iter().map(|(name, tensor)| (name.as_str(), tensor)))?;
+        if let Some(average) = self.average {
+            let tensors = average.tensors().iter().map(|(name, tensor)| (name.as_str(), tensor));
+            weights::write(&dir.join(AVERAGE_FILE), tensors)?;
+        }
+        let kept = self.companion.tensors();
+        if !kept.is_empty() {
+            let tensors = kept.iter().map(|(name, tensor)| (name.as_str(), tensor));
+            weights::write(&dir.join(OBJECTIVE_FILE), tensors)?;
+        }
+        Ok(())
+    }
+}
+
 /// The `checkpoints` directory of a run.
 #[derive(Debug, Clone)]
 pub struct Checkpoints {
@@ -117,16 +144,9 @@ impl Checkpoints {
 
     /// Writes the checkpoint of `state.step`, atomically and durably. What could not be written to its end, on a
     /// full disk for example, is taken away again.
-    pub fn save<M: Saved>(
-        &self,
-        model: &M,
-        optimizer: &AdamW,
-        average: Option<&Average>,
-        companion: &Companion,
-        state: &TrainerState,
-    ) -> Result<(), TrainError> {
+    pub fn save<M: Saved>(&self, contents: &Contents<'_, M>, state: &TrainerState) -> Result<(), TrainError> {
         let part = self.dir.join(format!("{PART}{:08}", state.step));
-        let written = self.write(&part, model, optimizer, average, companion, state);
+        let written = self.write(&part, contents, state);
         if written.is_err() && part.exists() {
             // The error that counts is the first one.
             let _ = fs::remove_dir_all(&part);
@@ -134,31 +154,12 @@ impl Checkpoints {
         written
     }
 
-    fn write<M: Saved>(
-        &self,
-        part: &Path,
-        model: &M,
-        optimizer: &AdamW,
-        average: Option<&Average>,
-        companion: &Companion,
-        state: &TrainerState,
-    ) -> Result<(), TrainError> {
+    fn write<M: Saved>(&self, part: &Path, contents: &Contents<'_, M>, state: &TrainerState) -> Result<(), TrainError> {
         if part.exists() {
             remove(part)?;
         }
         files::create_dir(part)?;
-        model.write(part)?;
-        let moments = optimizer.state();
-        weights::write(&part.join(OPTIMIZER_FILE), moments.iter().map(|(name, tensor)| (name.as_str(), tensor)))?;
-        if let Some(average) = average {
-            let tensors = average.tensors().iter().map(|(name, tensor)| (name.as_str(), tensor));
-            weights::write(&part.join(AVERAGE_FILE), tensors)?;
-        }
-        let kept = companion.tensors();
-        if !kept.is_empty() {
-            let tensors = kept.iter().map(|(name, tensor)| (name.as_str(), tensor));
-            weights::write(&part.join(OBJECTIVE_FILE), tensors)?;
-        }
+        contents.write(part)?;
         let path = part.join(STATE_FILE);
         let text = toml::to_string(state)
             .map_err(|e| TrainError::Checkpoint { path: path.clone(), problem: e.to_string() })?;

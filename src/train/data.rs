@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::error::TrainError;
 use super::goals;
 use super::overlap::without_overlap;
-use super::prepare::{Prepared, Role, limited, prepare};
+use super::prepare::{Prepared, Role, TrainPair, limited, prepare};
 use super::run::TrainJob;
 use super::settings::Order;
 use super::trainable::Trainable;
@@ -125,8 +125,29 @@ fn told(flipped: &BTreeMap<Lang, usize>, n: usize) -> String {
     format!("labels of {all} of {n} training pairs are flipped on purpose ({})", by_lang.join(", "))
 }
 
+/// The place of each pair among those of its subset by clarity, above 0 and below 1; equals share one. Margins of two subsets
+/// have no unit in common, so that a curriculum takes the clearest of each first.
+pub fn clarities<E>(pairs: &[TrainPair<E>]) -> Vec<f64> {
+    let mut by_subset: BTreeMap<&str, Vec<(f64, usize)>> = BTreeMap::new();
+    for (index, pair) in pairs.iter().enumerate() {
+        let own = clarity(pair.label.margin, pair.label.soft()).unwrap_or(0.0);
+        by_subset.entry(pair.subset.as_str()).or_default().push((own, index));
+    }
+    let mut places = vec![0.0; pairs.len()];
+    for mut own in by_subset.into_values() {
+        own.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        let (n, mut before) = (own.len(), 0);
+        for equals in own.chunk_by(|a, b| a.0 == b.0) {
+            let place = (before as f64 + equals.len() as f64 / 2.0) / n as f64;
+            equals.iter().for_each(|(_, index)| places[*index] = place);
+            before += equals.len();
+        }
+    }
+    places
+}
+
 /// How clear a preference is: the margin, else 2p − 1 of the share of votes or of the probability.
-pub fn clarity(margin: Option<f64>, probability: Option<f64>) -> Option<f64> {
+fn clarity(margin: Option<f64>, probability: Option<f64>) -> Option<f64> {
     margin.map(f64::abs).or_else(|| probability.map(|p| (2.0 * p - 1.0).abs()))
 }
 
@@ -143,5 +164,32 @@ fn refuse_unsized(pairs: &[Comparison]) -> Result<(), TrainError> {
                 format!("`sampling.order` needs margins or votes; item `{id}` ({lang}), row {row}, has neither");
             Err(TrainError::Settings(problem))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::objective::Label;
+    use crate::train::PairSize;
+
+    #[test]
+    fn clarity_is_a_place_within_the_subset() {
+        let pair = |(at, (subset, margin)): (usize, (&str, f64))| TrainPair {
+            id: format!("i{at}").into(),
+            source: format!("i{at}").into(),
+            subset: subset.into(),
+            lang: Lang::ENGLISH,
+            row: at as u64,
+            label: Label::pair(Some(margin)),
+            weight: 1.0,
+            size: PairSize::default(),
+            encoded: (),
+            at,
+        };
+        // Points of a hundred beside grades of five; a side does not matter.
+        let all = [("wmt", 80.0), ("grades", 1.0), ("wmt", 2.0), ("grades", -3.0), ("wmt", 2.0), ("wmt", 30.0)];
+        let pairs: Vec<TrainPair<()>> = all.into_iter().enumerate().map(pair).collect();
+        assert_eq!(clarities(&pairs), [0.875, 0.25, 0.25, 0.75, 0.25, 0.625]);
     }
 }

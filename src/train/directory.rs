@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::checkpoint::{Checkpoints, TrainerState};
 use super::error::TrainError;
+use super::settings::TrainSettings;
 use crate::files::{self, FileError};
 use crate::progress::Progress;
 use crate::provenance::RunInfo;
@@ -47,11 +48,53 @@ pub fn claim(out: &Path) -> Result<Claim, TrainError> {
 
 /// Where a run begins.
 #[derive(Debug)]
-pub enum Start {
+enum Start {
     Fresh,
     Checkpoint(Box<TrainerState>),
     /// The run in this directory is finished.
     Complete,
+}
+
+/// Where a run's steps begin, and what is to be said of it.
+pub struct Opening {
+    pub state: TrainerState,
+    /// The state is a checkpoint's: so are the tensors.
+    pub resumes: bool,
+    pub run: RunInfo,
+}
+
+impl Opening {
+    /// Completes the caller's description of the run and looks at its directory; `None` where the run is finished.
+    pub fn of(
+        settings: &TrainSettings,
+        out: &Path,
+        resume: bool,
+        mut run: RunInfo,
+        progress: &mut dyn Progress,
+    ) -> Result<Option<Self>, TrainError> {
+        run.settings = settings.to_toml()?;
+        run.seed = settings.seed;
+        run.threads = tch::get_num_threads().max(1) as usize;
+        let (state, resumes) = match start(out, resume, &run, progress)? {
+            Start::Complete => {
+                Checkpoints::of(out).rotate(settings.keep_checkpoints, None)?;
+                return Ok(None);
+            }
+            Start::Fresh => (TrainerState::new(settings.lr, &run), false),
+            Start::Checkpoint(state) => (*state, true),
+        };
+        Ok(Some(Self { state, resumes, run }))
+    }
+
+    /// The first files of the run, once nothing stands in its way.
+    pub fn write(&self, out: &Path, progress: &mut dyn Progress) -> Result<(), TrainError> {
+        files::create_dir(out)?;
+        files::write_bytes(&out.join(SETTINGS_FILE), self.run.settings.as_bytes())?;
+        if self.resumes {
+            progress.line(&format!("resuming after step {}", self.state.step));
+        }
+        Ok(())
+    }
 }
 
 /// Refuses a directory that already holds a run or a model.
@@ -64,7 +107,7 @@ pub fn refuse_occupied(out: &Path) -> Result<(), TrainError> {
 
 /// Looks at `out`. Without `resume` it must not hold a run; with it, what is there must have been made
 /// from the same data, settings and model as `run`.
-pub fn start(out: &Path, resume: bool, run: &RunInfo, progress: &mut dyn Progress) -> Result<Start, TrainError> {
+fn start(out: &Path, resume: bool, run: &RunInfo, progress: &mut dyn Progress) -> Result<Start, TrainError> {
     if !resume {
         return refuse_occupied(out).map(|()| Start::Fresh);
     }

@@ -9,9 +9,9 @@ use tch::Tensor;
 
 use super::advance;
 use super::average::Average;
-use super::checkpoint::{Best, Checkpoints, TrainerState};
+use super::checkpoint::{Best, Checkpoints, Contents, TrainerState};
 use super::companion::Companion;
-use super::data::clarity;
+use super::data::clarities;
 use super::donors::Donors;
 use super::error::TrainError;
 use super::evaluation::{Evaluation, evaluate};
@@ -66,8 +66,7 @@ impl<'a, M: Trainable> Engine<'a, M> {
         if !settings.sampling.is_plain() {
             sampler = sampler.mixed(mixture);
         }
-        let clarity = |pair: &TrainPair<M::Encoded>| clarity(pair.label.margin, pair.label.soft()).unwrap_or(0.0);
-        let sampler = sampler.ordered(settings.sampling.order, train.pairs.iter().map(clarity).collect());
+        let sampler = sampler.ordered(settings.sampling.order, clarities(&train.pairs));
         let phases = Phases::of(settings, sampler.steps_per_epoch());
         settings.validate_length(phases.preferences, !eval.pairs.is_empty())?;
         let params = model.params().iter().map(|(name, tensor)| (name.as_str(), tensor));
@@ -226,6 +225,7 @@ impl<'a, M: Trainable> Engine<'a, M> {
         let variance = seen.rewards.iter().map(|r| (r - reward_mean).powi(2)).sum::<f64>() / n;
         let tokens: usize = costs.iter().sum();
         let sequences: usize = sizes.iter().map(|size| size.sequences).sum();
+        let lengths: Vec<usize> = encoded.iter().flat_map(|encoded| self.model.lengths(encoded)).collect();
         let next_token_sum: f64 = next_token_sums.iter().map(|sum| sum.double_value(&[])).sum();
         Ok(StepReport {
             sums,
@@ -239,6 +239,7 @@ impl<'a, M: Trainable> Engine<'a, M> {
             mismatched: drawn.n_stand_ins(),
             tokens,
             tokens_shared: sequences.saturating_sub(tokens),
+            tokens_padded: lengths.iter().max().map(|longest| longest * lengths.len()),
             flop: encoded.iter().filter_map(|encoded| self.model.flop(encoded)).sum(),
             micro_batches: pieces.len(),
             objective: if prefers { self.companion.report() } else { serde_json::Value::Null },
@@ -334,7 +335,13 @@ impl<'a, M: Trainable> Engine<'a, M> {
 
     fn save(&mut self) -> Result<(), TrainError> {
         self.state.logs = self.journal.sync()?;
-        self.checkpoints.save(self.model, &self.optimizer, self.average.as_ref(), &self.companion, &self.state)?;
+        let contents = Contents {
+            model: self.model,
+            optimizer: &self.optimizer,
+            average: self.average.as_ref(),
+            companion: &self.companion,
+        };
+        self.checkpoints.save(&contents, &self.state)?;
         self.checkpoints.rotate(self.settings.keep_checkpoints.max(1), self.state.best.map(|best| best.step))
     }
 

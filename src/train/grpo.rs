@@ -19,9 +19,9 @@ use serde_json::json;
 
 use super::advance;
 use super::average::Average;
-use super::checkpoint::{Checkpoints, TrainerState};
+use super::checkpoint::{Checkpoints, Contents};
 use super::companion::Companion;
-use super::directory::{RUN_FILE, SETTINGS_FILE, Start, start};
+use super::directory::{Opening, RUN_FILE};
 use super::error::TrainError;
 use super::journal::{Journal, Kind};
 use super::optimizer::AdamW;
@@ -29,7 +29,6 @@ use super::phase::Phases;
 use super::run::write_json;
 use super::sampler::Sampler;
 use super::settings::{Groups, TrainSettings};
-use crate::files;
 use crate::progress::Progress;
 use crate::provenance::RunInfo;
 use model::JudgeModel;
@@ -59,20 +58,9 @@ pub struct JudgeJob<'a> {
 /// Trains the policy in place and writes its directory; `None` where `resume` found the run finished.
 pub fn run(model: &JudgeModel, job: JudgeJob, progress: &mut dyn Progress) -> Result<Option<JudgeSummary>, TrainError> {
     let JudgeJob { settings, judge, out, .. } = job;
-    let mut info = job.run.clone();
-    info.settings = settings.to_toml()?;
-    info.seed = settings.seed;
-    info.threads = tch::get_num_threads().max(1) as usize;
-    let (mut state, resumes) = match start(out, job.resume, &info, progress)? {
-        Start::Complete => {
-            Checkpoints::of(out).rotate(settings.keep_checkpoints, None)?;
-            return Ok(None);
-        }
-        Start::Fresh => (TrainerState::new(settings.lr, &info), false),
-        Start::Checkpoint(state) => (*state, true),
-    };
-    files::create_dir(out)?;
-    files::write_bytes(&out.join(SETTINGS_FILE), info.settings.as_bytes())?;
+    let Some(opening) = Opening::of(settings, out, job.resume, job.run.clone(), progress)? else { return Ok(None) };
+    opening.write(out, progress)?;
+    let Opening { mut state, resumes, run: info } = opening;
     let costs = job.train.iter().map(|asked| asked.question.ids.len()).collect();
     let mut sampler = Sampler::new(costs, settings.batch_size, settings.length_window, settings.seed);
     let phases = Phases::of(settings, sampler.steps_per_epoch());
@@ -83,7 +71,6 @@ pub fn run(model: &JudgeModel, job: JudgeJob, progress: &mut dyn Progress) -> Re
     let checkpoints = Checkpoints::of(out);
     if resumes {
         checkpoints.load_tensors(state.step, model, &mut optimizer, None::<&mut Average>, &mut Companion::None)?;
-        progress.line(&format!("resuming after step {}", state.step));
     }
     let mut journal = Journal::open(out, state.logs, settings.tensorboard)?;
     let total = phases.total();
@@ -118,7 +105,8 @@ pub fn run(model: &JudgeModel, job: JudgeJob, progress: &mut dyn Progress) -> Re
         state.finished = is_last;
         if due(settings.save_every) {
             state.logs = journal.sync()?;
-            checkpoints.save(model, &optimizer, None, &Companion::None, &state)?;
+            let contents = Contents { model, optimizer: &optimizer, average: None, companion: &Companion::None };
+            checkpoints.save(&contents, &state)?;
             checkpoints.rotate(settings.keep_checkpoints.max(1), None)?;
         }
     }

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::error::TrainError;
 use super::settings::EvalOverlap;
-use crate::preference::{Comparison, Evidence, Response};
+use crate::preference::{Comparison, Embedding, Evidence, Response};
 use crate::progress::Progress;
 
 type Hash = [u8; 32];
@@ -35,10 +35,9 @@ fn pair_hash(comparison: &Comparison) -> Hash {
 
 /// The text, and the response's own prompt where it has one.
 fn response_hash(response: &Response) -> Hash {
-    let vector: Vec<[u8; 4]> = response.embedding.iter().flat_map(|e| e.0.iter().map(|x| x.to_le_bytes())).collect();
     let own = response.prompt.iter().flat_map(|prompt| &prompt.0);
     let own = own.flat_map(|m| [m.role.as_str().as_bytes(), m.content.as_bytes()]);
-    let vector = vector.iter().map(|bytes| bytes.as_slice());
+    let vector = response.embedding.iter().map(Embedding::bytes);
     hash(std::iter::once(response.text.as_bytes()).chain(own).chain(vector))
 }
 

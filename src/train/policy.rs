@@ -179,6 +179,10 @@ impl Trainable for PolicyTrainable {
         }
     }
 
+    fn lengths(&self, pair: &PolicyPair) -> Vec<usize> {
+        pair.encoded.sequences.iter().map(Vec::len).collect()
+    }
+
     fn drops(&self) -> bool {
         self.kept().drops()
     }

@@ -7,7 +7,7 @@ use super::error::TrainError;
 use super::settings::TrainSettings;
 use crate::device;
 use crate::provenance::{COMMIT, RunInfo, VERSION};
-use crate::reward::artifact::ProvenanceCard;
+use crate::reward::artifact::{self, ModelCard, ProvenanceCard, Stage};
 use crate::reward::options::{HeadKind, RewardOptions};
 
 /// `kind` is the model's, `digests` those of the model that the run begins with.
@@ -23,7 +23,10 @@ pub(super) fn described(
     let source = &settings.source;
     let spec = source.model.as_deref().ok_or_else(|| TrainError::Settings("`source.model` is missing".into()))?;
     let device = device::parse(&source.device).map_err(|e| TrainError::Settings(e.to_string()))?;
+    let card = artifact::read_card(Path::new(spec)).map_err(Box::new)?;
+    let stages = card.map(ModelCard::stages).unwrap_or_default();
     let mut run = RunInfo::of_this_binary(&name_of(out), spec, kind);
+    run.stages = stages.iter().map(Stage::to_string).collect();
     run.libtorch = Some(device::LIBTORCH_VERSION.to_owned());
     run.device = device::name(device);
     run.dtype = source.dtype.clone();
@@ -41,6 +44,7 @@ pub(super) fn described(
         pairs: Some(n_pairs as u64),
         parameters: Some(n_params as u64),
         study: source.study.clone(),
+        stages,
     };
     Ok((run, provenance))
 }

@@ -6,9 +6,9 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::json;
 
-use super::checkpoint::{Best, Checkpoints, TrainerState};
+use super::checkpoint::{Best, Checkpoints};
 use super::data::{Data, data};
-use super::directory::{PAIRS_FILE, RUN_FILE, SETTINGS_FILE, Start, start};
+use super::directory::{Opening, PAIRS_FILE, RUN_FILE};
 use super::engine::Engine;
 use super::error::TrainError;
 use super::evaluation::Evaluation;
@@ -64,22 +64,13 @@ pub enum TrainOutcome {
 pub fn run<M: Trainable>(model: &M, job: TrainJob, progress: &mut dyn Progress) -> Result<TrainOutcome, TrainError> {
     let TrainJob { settings, out, .. } = job;
     settings.validate()?;
-    let run = describe(&job)?;
-    let (state, resumes) = match start(out, job.resume, &run, progress)? {
-        Start::Complete => {
-            Checkpoints::of(out).rotate(settings.keep_checkpoints, None)?;
-            return Ok(TrainOutcome::AlreadyComplete);
-        }
-        Start::Fresh => (TrainerState::new(settings.lr, &run), false),
-        Start::Checkpoint(state) => (*state, true),
+    let Some(opening) = Opening::of(settings, out, job.resume, described(&job), progress)? else {
+        return Ok(TrainOutcome::AlreadyComplete);
     };
     let Data { train, eval, files } = data(model, &job, progress)?;
-    files::create_dir(out)?;
-    files::write_bytes(&out.join(SETTINGS_FILE), run.settings.as_bytes())?;
+    opening.write(out, progress)?;
     write_json(&out.join(PAIRS_FILE), &json!({"training": train.counts, "evaluation": eval.counts}))?;
-    if resumes {
-        progress.line(&format!("resuming after step {}", state.step));
-    }
+    let Opening { state, resumes, run } = opening;
     let mixture = Mixture::new(&train.pairs, &files, &settings.sampling, settings.seed);
     if !settings.sampling.is_plain() {
         progress.line(&mixture.summary());
@@ -106,17 +97,14 @@ pub fn run<M: Trainable>(model: &M, job: TrainJob, progress: &mut dyn Progress) 
     })))
 }
 
-/// Completes the caller's description with what the trainer knows.
-fn describe(job: &TrainJob) -> Result<RunInfo, TrainError> {
+/// The caller's description with what the pairs are.
+fn described(job: &TrainJob) -> RunInfo {
     let mut run = job.run.clone();
-    run.settings = job.settings.to_toml()?;
-    run.seed = job.settings.seed;
-    run.threads = tch::get_num_threads().max(1) as usize;
     run.digests.insert("content/train".into(), digest(job.train));
     if !job.eval.is_empty() {
         run.digests.insert("content/eval".into(), digest(job.eval));
     }
-    Ok(run)
+    run
 }
 
 /// Readable, with a newline at the end.

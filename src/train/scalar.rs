@@ -33,6 +33,8 @@ pub struct ScalarTrainable {
     pub adapter_base: Option<String>,
     /// Gradient checkpointing: how many layers autograd keeps at a time; `None`: all.
     pub segment: Option<usize>,
+    /// What next-token losses beside the reward read.
+    pub output: Option<OutputLayer>,
     arithmetic: Option<Arithmetic>,
 }
 
@@ -40,7 +42,16 @@ impl ScalarTrainable {
     /// A model whose parameters ask for gradients already; all are saved, and autograd keeps all layers.
     pub fn new(model: ScalarModel, tokenizer_dir: PathBuf, objective: String, provenance: ProvenanceCard) -> Self {
         let arithmetic = Arithmetic::of(&model.network);
-        Self { model, tokenizer_dir, objective, provenance, adapter_base: None, segment: None, arithmetic }
+        Self {
+            model,
+            tokenizer_dir,
+            objective,
+            provenance,
+            adapter_base: None,
+            segment: None,
+            output: None,
+            arithmetic,
+        }
     }
 
     fn kept(&self) -> Kept<'_> {
@@ -66,6 +77,10 @@ impl Trainable for ScalarTrainable {
             truncated: encoded.truncated.contains(&true),
             same: matches!(&encoded.sequences[..], [chosen, rejected] if chosen == rejected),
         }
+    }
+
+    fn lengths(&self, encoded: &Encoded) -> Vec<usize> {
+        encoded.sequences.iter().map(Vec::len).collect()
     }
 
     fn flop(&self, encoded: &Encoded) -> Option<f64> {
@@ -110,12 +125,13 @@ impl Trainable for ScalarTrainable {
         let given = network.states_for_training(&batch, dropout, ask.next_token.is_some(), self.segment)?;
         let states = given.states;
         let next_token = match (ask.next_token, &given.hidden_td) {
-            (Some(every), Some(hidden_td)) => Some(match network.head().output() {
-                Some(output) => of_responses(output, hidden_td, &response_tokens(&batch, &members)?),
-                None => {
+            (Some(every), Some(hidden_td)) => Some(match (network.head().output(), &self.output) {
+                (Some(output), _) => of_responses(output, hidden_td, &response_tokens(&batch, &members)?),
+                (None, Some(output)) => {
                     let next = NextTokens::of(&batch, |branch| branch == ask.text).thinned(&batch, every);
-                    next_token_loss(hidden_td, network.embeddings()?, &next)
+                    next_token_loss(hidden_td, output, &next)
                 }
+                (None, None) => return Err(RewardError::Model("no output layer was loaded".into())),
             }),
             _ => None,
         };

@@ -117,6 +117,12 @@ impl TrainSettings {
         toml::to_string(self).map_err(|e| TrainError::Settings(e.to_string()))
     }
 
+    /// Whether some step has a next-token loss.
+    pub fn predicts_tokens(&self) -> bool {
+        let pretrains = self.pretraining.epochs > 0.0 && self.pretraining.lm_weight > 0.0;
+        pretrains || self.auxiliary.lm_weight > 0.0 || self.objective.lm_weight() > 0.0
+    }
+
     pub fn optimizer(&self) -> AdamWSettings {
         AdamWSettings {
             betas: self.betas,

@@ -24,6 +24,8 @@ pub struct StepReport {
     pub mismatched: usize,
     pub tokens: usize,
     pub tokens_shared: usize,
+    /// What a batch of the same sequences would hold, each as long as the longest; `None` where they have no tokens.
+    pub tokens_padded: Option<usize>,
     /// Arithmetic of the step, where the model can say.
     pub flop: f64,
     pub micro_batches: usize,
@@ -56,6 +58,7 @@ impl StepReport {
         put("micro_batches", self.micro_batches.into());
         put("tokens", self.tokens.into());
         put("tokens_shared", self.tokens_shared.into());
+        put("tokens_padded", self.tokens_padded.into());
         let languages = self.languages.iter().map(|(lang, sums)| (lang.code().to_owned(), sums.to_json().into()));
         put("languages", Value::Object(languages.collect()));
         if !self.objective.is_null() {
@@ -174,6 +177,7 @@ mod tests {
             mismatched: 0,
             tokens: 1,
             tokens_shared: 0,
+            tokens_padded: None,
             flop: 0.0,
             micro_batches: 1,
             objective: Value::Null,

@@ -126,6 +126,11 @@ pub trait Trainable {
 
     fn size(&self, encoded: &Self::Encoded) -> PairSize;
 
+    /// Tokens of each of its sequences; empty where it has none.
+    fn lengths(&self, _encoded: &Self::Encoded) -> Vec<usize> {
+        Vec::new()
+    }
+
     /// Multiplications and additions of a pair's forward and backward pass; `None` where the model cannot say.
     fn flop(&self, _encoded: &Self::Encoded) -> Option<f64> {
         None

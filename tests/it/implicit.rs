@@ -4,6 +4,7 @@
 //! Fixtures: `tests/fixtures/implicit`, written by `tests/reference/implicit.py`.
 
 mod adapters;
+mod beside;
 mod cloud;
 mod log_probs;
 mod rewardbench;

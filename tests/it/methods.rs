@@ -113,4 +113,69 @@ fn merging_and_mixing_are_compared_by_language_and_category() {
     }
     let markdown = std::fs::read_to_string(dir.join("report/report.md")).unwrap();
     assert!(markdown.contains("## Languages and categories") && markdown.contains("clear"), "{markdown}");
+    for words in ["merged less mixed, percentage points", "| Language | Overall | clear | close | n |"] {
+        assert!(markdown.contains(words), "{words}: {markdown}");
+    }
+    // Weights that depend on the prompt find the specialist of each language; equal ones cannot.
+    say("model orchestrate runs/de runs/hi --by language,category --out weights.json");
+    let found: Value = serde_json::from_str(&std::fs::read_to_string(dir.join("weights.json")).unwrap()).unwrap();
+    assert_eq!(found["by"], "language and category");
+    for category in ["close", "clear"] {
+        let of_de = |lang: &str| found["weights"][format!("{lang}, {category}")][0].as_f64().unwrap();
+        assert!(of_de("deu_Latn") > of_de("hin_Deva") + 0.05, "{found}");
+    }
+    let accuracy = |at: usize| found["accuracies"][at]["accuracy"]["point"].as_f64().unwrap();
+    assert_eq!(found["accuracies"][0]["of"], "weights by language and category");
+    assert!(accuracy(0) > accuracy(1), "{found}");
+}
+
+/// Responses of two kinds, and criteria that ask for one or the other. The head sees either both, as what a response is worth
+/// under the criteria, or the responses alone.
+#[test]
+fn reversals_tell_who_reads_the_criteria() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path();
+    let row = |i: usize, wanted: usize, reads: bool| {
+        let lang = ["deu_Latn", "hin_Deva"][i % 2];
+        let strength = |kind: usize| 0.5 + random::uniform(7, "strength", format!("{i} {kind}"));
+        let vector = |kind: usize| {
+            let own = if kind == 0 { [strength(0), 0.0] } else { [0.0, strength(1)] };
+            let sign = if wanted == 0 { 1.0 } else { -1.0 };
+            if reads { [sign * own[0], sign * own[1]] } else { own }
+        };
+        // Longer and shorter: responses are told apart by their lengths.
+        let text = |kind: usize| ["a long answer about boats", "bread"][kind];
+        json!({"id": format!("i{i}-{wanted}"), "source_id": format!("i{i}"), "language": lang, "subset": "criteria",
+               "prompt": format!("Prefer kind {wanted}."), "chosen": text(wanted), "rejected": text(1 - wanted),
+               "chosen_embedding": vector(wanted), "rejected_embedding": vector(1 - wanted)})
+        .to_string()
+    };
+    for (name, reads) in [("reads", true), ("blind", false)] {
+        for (part, range) in [("train", 0..200), ("test", 200..300)] {
+            let rows = range.flat_map(|i| [row(i, 0, reads), row(i, 1, reads)]);
+            std::fs::write(dir.join(format!("{name}-{part}.jsonl")), rows.collect::<Vec<_>>().join("\n")).unwrap();
+        }
+        let say = |line: String| succeeds(dir, &line.split_whitespace().collect::<Vec<_>>());
+        say(format!(
+            "train --data {name}-train.jsonl --model init:embeddings --out {name} --set lr=0.05 --set epochs=5"
+        ));
+        say(format!("score --model {name} --pairs {name}-test.jsonl --out runs/{name}"));
+        say(format!("report runs/{name} --out report-{name} --format md,json"));
+        let text = std::fs::read_to_string(dir.join(format!("report-{name}/findings.json"))).unwrap();
+        let found: Value = serde_json::from_str(&text).unwrap();
+        let of = |measure: &str| -> Vec<Value> {
+            let mine = |d: &&Value| d["analysis"] == "reversals" && d["measure"] == measure;
+            found["details"].as_array().unwrap().iter().filter(mine).map(|d| d["estimate"].clone()).collect()
+        };
+        // Together, and in each of the two languages.
+        let (both, single, unmoved) = (of("reversal-accuracy"), of("comparison-accuracy"), of("unmoved"));
+        assert_eq!(both.iter().map(|e| e["n"].as_u64().unwrap()).collect::<Vec<_>>(), [100, 50, 50]);
+        let point = |of: &[Value]| of[0]["point"].as_f64().unwrap();
+        match reads {
+            true => assert!(point(&both) > 0.9 && point(&unmoved) < 0.1, "{both:?} {unmoved:?}"),
+            false => assert_eq!((point(&both), point(&single), point(&unmoved)), (0.0, 0.5, 1.0)),
+        }
+        let markdown = std::fs::read_to_string(dir.join(format!("report-{name}/report.md"))).unwrap();
+        assert!(markdown.contains("## Criteria that reverse preferences"), "{markdown}");
+    }
 }

@@ -102,6 +102,7 @@ fn trainable(dir: &Path, start: &BTreeMap<String, Tensor>, max_length: usize) ->
         pairs: None,
         parameters: None,
         study: Default::default(),
+        stages: Vec::new(),
     };
     ScalarTrainable::new(model, dir.to_owned(), "bt".into(), provenance)
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fs::File;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use arrow::array::{Array, AsArray, RecordBatch};
@@ -129,9 +130,42 @@ impl Rows for ColumnarRows {
         }
     }
 
+    fn vectors(&self, column: usize) -> Option<Vec<&[f32]>> {
+        let position = self.used.binary_search(&column).ok()?;
+        let (values, range) = list(self.batch.as_ref()?.column(position).as_ref(), self.row)?;
+        match values.data_type() {
+            DataType::Float32 => Some(vec![numbers(values, range)?]),
+            _ => range.map(|row| list(values, row).and_then(|(values, range)| numbers(values, range))).collect(),
+        }
+    }
+
     fn total(&self) -> Option<u64> {
         self.total
     }
+}
+
+/// The values that a list's row is a range of.
+fn list(array: &dyn Array, row: usize) -> Option<(&dyn Array, Range<usize>)> {
+    if array.is_null(row) {
+        return None;
+    }
+    if let Some(list) = array.as_list_opt::<i32>() {
+        let ends = list.value_offsets();
+        return Some((list.values().as_ref(), ends[row] as usize..ends[row + 1] as usize));
+    }
+    if let Some(list) = array.as_list_opt::<i64>() {
+        let ends = list.value_offsets();
+        return Some((list.values().as_ref(), ends[row] as usize..ends[row + 1] as usize));
+    }
+    let list = array.as_fixed_size_list_opt()?;
+    let first = list.value_offset_at(row);
+    Some((list.values().as_ref(), first..first + list.value_length() as usize))
+}
+
+/// 32-bit numbers without gaps.
+fn numbers(values: &dyn Array, range: Range<usize>) -> Option<&[f32]> {
+    let values = values.as_primitive_opt::<arrow::datatypes::Float32Type>()?;
+    (values.null_count() == 0).then(|| &values.values()[range])
 }
 
 /// The kind of a column type.

@@ -17,6 +17,11 @@ pub(super) trait Rows: Send {
     fn select(&mut self, used: &[usize]) -> Result<(), ReadError>;
     fn advance(&mut self) -> Result<Advance, ReadError>;
     fn take(&mut self, column: usize) -> Cell<'_>;
+    /// What a list of 32-bit numbers, or a list of such lists, holds, where the file has it as it stands: a cell per number would
+    /// take most of the time of training on vectors. `None`: it has to be taken.
+    fn vectors(&self, _column: usize) -> Option<Vec<&[f32]>> {
+        None
+    }
     /// How many rows there are, where the file says so up front.
     fn total(&self) -> Option<u64>;
 }

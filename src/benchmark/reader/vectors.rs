@@ -44,18 +44,29 @@ pub(super) fn beside(
 }
 
 fn named(embedding: Embedding) -> Response {
-    let bytes: Vec<u8> = embedding.0.iter().flat_map(|x| x.to_le_bytes()).collect();
-    let text = format!("vector {}", &files::sha256(&bytes)[..16]);
+    let text = format!("vector {}", &files::sha256(embedding.bytes())[..16]);
     Response { embedding: Some(embedding), ..Response::new(text) }
 }
 
 /// One vector, or a list of them.
 fn vectors(rows: &mut dyn Rows, layout: &Layout, part: Part) -> Result<Vec<Embedding>, Fault> {
+    let plain = layout.index(part).and_then(|index| rows.vectors(index)).filter(|vectors| !vectors.is_empty());
+    if let Some(vectors) = plain {
+        return vectors.into_iter().map(finite).collect::<Result<_, _>>().map_err(|problem| (part, problem));
+    }
     let all = match cell(rows, layout, part) {
         Cell::List(items) if matches!(items.first(), Some(Cell::List(_))) => items.into_iter().map(vector).collect(),
         one => vector(one).map(|vector| vec![vector]),
     };
     all.map_err(|problem| (part, problem))
+}
+
+fn finite(values: &[f32]) -> Result<Embedding, RowProblem> {
+    match values.iter().find(|x| !x.is_finite()) {
+        _ if values.is_empty() => Err(RowProblem::Empty),
+        Some(x) => Err(Cell::Number((*x).into()).mismatch(EXPECTED)),
+        None => Ok(Embedding(values.into())),
+    }
 }
 
 fn vector(cell: Cell<'_>) -> Result<Embedding, RowProblem> {

@@ -84,13 +84,24 @@ pub struct OrchestrateArgs {
     /// Run directories or score tables of several reward models on the same pairs
     #[arg(value_name = "RUN", required = true, num_args = 2.., value_hint = ValueHint::AnyPath)]
     pub runs: Vec<PathBuf>,
-    /// The JSON file to write: weights by language, and what they gain
+    /// The JSON file to write: the weights, and what they gain
     #[arg(long, value_name = "FILE.json", value_hint = ValueHint::FilePath)]
     pub out: PathBuf,
-    /// Strength of the prior that holds languages' weights together
+    /// What of a prompt the weights depend on
+    #[arg(long, value_name = "WHAT,...", value_delimiter = ',', value_enum, default_value = "language")]
+    pub by: Vec<PromptKind>,
+    /// Strength of the prior that holds the weights of different prompts together
     #[arg(long, value_name = "X", default_value_t = 0.01)]
     pub ridge: f64,
     /// Seed of which source items are fitted to and which measured on
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
+}
+
+/// What is known of a prompt without its text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum PromptKind {
+    Language,
+    Category,
+    Subset,
 }

@@ -36,9 +36,11 @@ pub enum ModelVerb {
     #[command(override_usage = "rmbench model pal --out DIR FILE... [OPTIONS]")]
     #[command(after_help = "Example:\n  rmbench model pal vectors.parquet --k 2,1,4 --out models/pal")]
     Pal(PalArgs),
-    /// Weigh several reward models by language, and say what that gains
+    /// Weigh several reward models by what a prompt is, and say what that gains
     #[command(override_usage = "rmbench model orchestrate RUN RUN... --out FILE.json [OPTIONS]")]
-    #[command(after_help = "Example:\n  rmbench model orchestrate runs/a runs/b runs/c --out weights.json")]
+    #[command(
+        after_help = "Example:\n  rmbench model orchestrate runs/a runs/b runs/c --by language,category --out weights.json"
+    )]
     Orchestrate(OrchestrateArgs),
 }
 

@@ -29,8 +29,8 @@ pub const FITTED: &[Fitted] = &[
     },
     Fitted {
         name: "orchestrator",
-        formula: "-mean of sum over models of softmax(z)_k*log w_k(language), z their scaled rewards of the chosen \
-                  response; the score is sum of w_k*z_k",
+        formula: "-mean of sum over models of softmax(z)_k*log w_k(x), z their scaled rewards of the chosen response, x the \
+                  prompt's language, category or subset; the score is sum of w_k*z_k",
         needs: "score tables of several models on the same pairs",
         paper: "Preference Orchestrator: Prompt-Aware Multi-Objective Alignment for Large Language Models",
         command: "rmbench model orchestrate",

@@ -222,14 +222,14 @@ const REWARDS: &[Spec] = &[
     },
     Spec {
         name: "lm-beside",
-        formula: "L(z) + lm-weight*NLL(prompt, chosen response) through the tied embeddings",
+        formula: "L(z) + lm-weight*NLL(prompt, chosen response) through the base's output layer, or its embeddings",
         needs: "pairs; a causal decoder",
         paper: "GRM, arXiv 2406.10216",
         family: || Family::LmBeside(LmBeside::default()),
     },
     Spec {
         name: "rationale",
-        formula: "L(z) + lm-weight*NLL(prompt, chosen response, rationale) through the tied embeddings",
+        formula: "L(z) + lm-weight*NLL(prompt, chosen response, rationale) through the base's output layer, or its embeddings",
         needs: "pairs with rationale; a causal decoder",
         paper: "arXiv 2407.14477, on rewards",
         family: || Family::LmBeside(LmBeside { text: LmText::Rationale, ..LmBeside::default() }),

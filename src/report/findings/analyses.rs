@@ -18,6 +18,7 @@ mod ensembles;
 mod groups;
 mod items;
 mod length;
+mod reversals;
 mod scores;
 mod studies;
 mod tokens;
@@ -83,6 +84,7 @@ static OF_ITEMS: &[(&str, OfItems)] = &[
     ("annotators", annotators::annotators),
     ("authors", authors::authors),
     ("preference dissection", dissection::dissection),
+    ("reversals", reversals::reversals),
     ("distances of hidden states", distance::distance),
     ("studies", studies::studies),
 ];

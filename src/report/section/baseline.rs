@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::matrix::{self, MatrixRow};
 use super::{benchmark_id, per_benchmark};
 use crate::report::block::{Block, Column, Inline, Table, Value, visible};
-use crate::report::figure::{Dot, DotRow, Dots, Figure, Label, Plot, Reference};
+use crate::report::figure::{Dot, DotRow, Dots, Figure, Heat, HeatCell, Label, Plot, Ramp, Reference};
 use crate::report::findings::{BenchmarkInfo, Findings, Languages, PairedDifference, Scope};
 use crate::report::measure::Unit;
 use crate::report::number;
@@ -13,13 +13,10 @@ use crate::report::select::{headline, ranking, run_name};
 
 pub fn section(findings: &Findings) -> Option<Vec<Block>> {
     per_benchmark(findings, |benchmark, i| {
-        let here: Vec<&PairedDifference> = findings
-            .differences
-            .iter()
-            .filter(|d| d.benchmark == benchmark.name && d.scope == Scope::Overall)
-            .collect();
         let baseline = findings.baseline;
-        let differences: Vec<&PairedDifference> = here.into_iter().filter(|d| d.baseline == baseline).collect();
+        let here = |d: &&PairedDifference| d.benchmark == benchmark.name && d.baseline == baseline;
+        let here: Vec<&PairedDifference> = findings.differences.iter().filter(here).collect();
+        let differences: Vec<&PairedDifference> = here.iter().copied().filter(|d| d.scope == Scope::Overall).collect();
         let mut blocks = Vec::new();
         if !differences.is_empty() {
             blocks.push(Block::Paragraph(
@@ -33,6 +30,8 @@ pub fn section(findings: &Findings) -> Option<Vec<Block>> {
             }
             blocks.push(table(findings, benchmark, i, baseline, &differences).into());
             blocks.extend(tests(findings, benchmark, i, &differences));
+            let runs = runs(findings, benchmark, &differences);
+            blocks.extend(runs.into_iter().filter_map(|run| by_category(findings, benchmark, i, run, &here)));
         }
         (!blocks.is_empty()).then_some(blocks)
     })
@@ -150,4 +149,82 @@ fn table(
         runs.iter().map(|run| Column::right(Inline::new().name(run_name(findings, *run))).of_run(*run)).collect(),
         rows.collect(),
     )
+}
+
+/// Where a run gains and loses on the baseline: by language and category, which averages hide. `None` without categories.
+fn by_category(
+    findings: &Findings,
+    benchmark: &BenchmarkInfo,
+    i: usize,
+    run: usize,
+    differences: &[&PairedDifference],
+) -> Option<Block> {
+    let of = |scope: &Scope, languages: &Languages| {
+        value(differences.iter().find(|d| d.run == run && d.scope == *scope && d.languages == *languages))
+    };
+    let categories: Vec<Scope> = benchmark
+        .categories
+        .iter()
+        .map(|category| Scope::Category(category.clone()))
+        .filter(|scope| differences.iter().any(|d| d.run == run && d.scope == *scope && d.estimate.is_some()))
+        .collect();
+    if categories.is_empty() {
+        return None;
+    }
+    let title = |scope: &Scope| match scope {
+        Scope::Overall => "Overall".to_owned(),
+        Scope::Category(name) | Scope::Subset(name) => visible(name),
+    };
+    let scopes: Vec<Scope> = std::iter::once(Scope::Overall).chain(categories).collect();
+    let averages = benchmark.averages.iter().map(|average| Languages::Average(average.clone()));
+    let all: Vec<Languages> = averages.chain(benchmark.langs.iter().map(|lang| Languages::One(*lang))).collect();
+    let rows = all.iter().map(|languages| {
+        let (label, lang) = match languages {
+            Languages::One(lang) => (Inline::new().lang(*lang), Some(*lang)),
+            Languages::Average(name) => (Inline::new().name(name), None),
+        };
+        let values = scopes.iter().map(|scope| of(scope, languages)).collect();
+        MatrixRow { label, lang, run: Some(run), pinned: lang.is_none(), values }
+    });
+    let id = format!("{}-run-{}", benchmark_id("baseline-categories", benchmark, i), run + 1);
+    let (name, baseline) = (run_name(findings, run), run_name(findings, findings.baseline));
+    let table = matrix::table(
+        id.clone(),
+        Inline::new()
+            .name(&name)
+            .text(" less ")
+            .name(&baseline)
+            .text(format!(", percentage points with {} % intervals.", number::level(findings.level))),
+        "Language",
+        scopes.iter().map(|scope| Column::right(title(scope))).collect(),
+        rows.collect(),
+    );
+    let cell = |lang: crate::lang::Lang, scope: &Scope| {
+        let value = of(scope, &Languages::One(lang));
+        let what = format!("{}, {}", crate::report::language::name(lang), title(scope));
+        HeatCell {
+            hover: matrix::hover(&what, &value),
+            estimate: value.estimate,
+            run: None,
+            lang: Some(lang),
+            faint: false,
+        }
+    };
+    let map = Figure {
+        id: format!("{id}-map"),
+        title: visible(&format!("{name} less {baseline}, by language and category")),
+        caption: "Points only; intervals are in the table and on hover.".into(),
+        alt: format!("Differences in {} languages by {} columns.", benchmark.langs.len(), scopes.len()),
+        plot: Plot::Heat(Heat {
+            legend: "points".to_owned(),
+            unit: Unit::Points,
+            ramp: Ramp::Diverging,
+            range: None,
+            rows: benchmark.langs.iter().map(|lang| Label::lang(*lang)).collect(),
+            columns: scopes.iter().map(|scope| Label::text(&title(scope))).collect(),
+            cells: benchmark.langs.iter().map(|lang| scopes.iter().map(|scope| cell(*lang, scope)).collect()).collect(),
+        }),
+    };
+    let summary = Inline::new().name(&name).text(" by language and category");
+    Some(Block::Fold { summary, blocks: vec![map.into(), table.into()], open: false })
 }

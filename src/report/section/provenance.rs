@@ -25,6 +25,9 @@ pub fn section(findings: &Findings) -> Option<Vec<Block>> {
             entries.push(("Device".into(), name(&run.device).text(", ").name(&run.dtype).text(format!(", {threads}"))));
             entries.push(("Seed".into(), run.seed.to_string().into()));
         }
+        for (number, stage) in run.stages.iter().enumerate() {
+            entries.push((format!("Stage {} of its training", number + 1).into(), name(stage)));
+        }
         for (role, digest) in &run.digests {
             entries.push((Inline::new().text("SHA-256 of ").name(role), Inline::new().code(digest)));
         }

@@ -137,9 +137,51 @@ pub struct ProvenanceCard {
     /// What set the run apart within its study: axis and value.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub study: BTreeMap<String, String>,
+    /// Earlier trainings of the model, oldest first: pre-training on noisy preferences, for example.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stages: Vec<Stage>,
+}
+
+/// One training among several that a model went through.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Stage {
+    /// The model it began with, as the user named it.
+    pub base: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objective: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pairs: Option<u64>,
+    pub seed: u64,
+    /// SHA-256 of its data's files.
+    pub data: Vec<String>,
+}
+
+impl std::fmt::Display for Stage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let objective = self.objective.as_deref().unwrap_or("objective unknown");
+        let pairs = self.pairs.map(|pairs| format!(", {pairs} pairs")).unwrap_or_default();
+        let data: Vec<String> = self.data.iter().map(|digest| digest.chars().take(12).collect()).collect();
+        write!(f, "{objective} from {}{pairs}, seed {}, data {}", self.base, self.seed, data.join(" "))
+    }
+}
+
+impl ModelCard {
+    /// What a further training of this model says of those before it.
+    pub fn stages(self) -> Vec<Stage> {
+        let Some(provenance) = self.provenance else { return Vec::new() };
+        let ProvenanceCard { base, data, seed, pairs, mut stages, .. } = provenance;
+        stages.push(Stage { base, objective: self.reward.objective, pairs, seed, data });
+        stages
+    }
 }
 
 impl ProvenanceCard {
+    /// Earlier trainings, in words.
+    pub fn earlier(&self) -> Vec<String> {
+        self.stages.iter().map(Stage::to_string).collect()
+    }
+
     /// What reports of studies need to know: the axes, and how much and how large.
     pub fn of_study(&self) -> BTreeMap<String, String> {
         let facts = [(study::PAIRS, self.pairs), (study::PARAMETERS, self.parameters)];

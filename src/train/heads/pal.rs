@@ -318,16 +318,15 @@ type ByUser<'a> = BTreeMap<&'a str, Vec<&'a FeaturePair>>;
 pub fn trial(pairs: &[FeaturePair], settings: PalSettings, held_out: f64) -> Result<Trial, TrainError> {
     let seed = settings.seed;
     let is_new = |user: &str| random::uniform(seed, "pal-users", user) < held_out;
-    let is_kept = |pair: &FeaturePair, user: &str| {
-        random::uniform(seed, "pal-pairs", format!("{user}\0{}", pair.source)) < held_out
-    };
+    // A source is kept from all: its versions in other languages, or what others said of it, would give it away.
+    let is_kept = |pair: &FeaturePair| random::uniform(seed, "pal-pairs", &*pair.source) < held_out;
     let mut train = Vec::new();
     let (mut seen, mut new) = (ByUser::new(), ByUser::new());
     for pair in pairs {
         let Some(user) = pair.user.as_deref() else { continue };
         if is_new(user) {
             new.entry(user).or_default().push(pair);
-        } else if is_kept(pair, user) {
+        } else if is_kept(pair) {
             seen.entry(user).or_default().push(pair);
         } else {
             train.push(pair.clone());

@@ -11,7 +11,7 @@ pub enum Order {
     Shuffled,
     /// As the files have them.
     AsGiven,
-    /// A curriculum: from clear preferences to close ones, equals at random.
+    /// A curriculum: from clear preferences to close ones within each subset, equals at random.
     EasyFirst,
     HardFirst,
 }

@@ -1,9 +1,13 @@
 //! Vectors in the data: read, trained on, scored, reported, by the same commands as texts.
 
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float32Builder, ListBuilder, RecordBatch, StringArray};
+use arrow::array::{
+    ArrayRef, FixedSizeListArray, Float32Builder, LargeListArray, ListArray, ListBuilder, RecordBatch, StringArray,
+};
+use arrow::datatypes::{Float32Type, Float64Type};
 use parquet::arrow::ArrowWriter;
 use rmbench::benchmark::reader::{self, ReadOptions};
 use rmbench::lang::Lang;
@@ -42,7 +46,7 @@ pub fn write(path: &Path, rows: std::ops::Range<usize>) {
         ("rejected_embedding", Arc::new(rejected.finish())),
     ];
     let batch = RecordBatch::try_from_iter(columns).unwrap();
-    let mut writer = ArrowWriter::try_new(std::fs::File::create(path).unwrap(), batch.schema(), None).unwrap();
+    let mut writer = ArrowWriter::try_new(File::create(path).unwrap(), batch.schema(), None).unwrap();
     writer.write(&batch).unwrap();
     writer.close().unwrap();
 }
@@ -85,7 +89,14 @@ fn vectors_of_any_kind_go_the_whole_way() {
     assert!(further > 0.93, "{further}");
     let card = std::fs::read_to_string(dir.join("linear/rmbench.toml")).unwrap();
     assert!(card.contains("kind = \"embedding\"") && card.contains("width = 6"), "{card}");
-    succeeds(dir, &["report", "runs-linear", "runs-mlp", "--out", "report", "--format", "md"]);
+    // A model says which trainings it went through, and so does what is made of its scores.
+    let card = std::fs::read_to_string(dir.join("further/rmbench.toml")).unwrap();
+    assert!(card.contains("[[provenance.stages]]") && card.contains("base = \"init:embeddings\""), "{card}");
+    let record = std::fs::read_to_string(dir.join("further/run.json")).unwrap();
+    assert!(record.contains("bt from init:embeddings, 600 pairs, seed 0"), "{record}");
+    succeeds(dir, &["report", "runs-linear", "runs-mlp", "runs-further", "--out", "report", "--format", "md"]);
+    let markdown = std::fs::read_to_string(dir.join("report/report.md")).unwrap();
+    assert_eq!(markdown.matches("Stage 1 of its training").count(), 1, "{markdown}");
 
     // A model of texts does not take vectors for texts, and says so.
     let output = run(dir, &["score", "--model", "mock:length", "--pairs", "bench.parquet", "--out", "no"]);
@@ -124,5 +135,49 @@ fn vectors_are_read_alone_beside_texts_and_in_lists() {
     ] {
         let error = read(row.clone()).unwrap_err();
         assert!(error.contains(says), "{row}: {error}");
+    }
+}
+
+/// Every type of list that a file may have, numbers as they stand in it and others.
+#[test]
+fn vectors_in_parquet_are_read_whatever_the_list() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("pairs.parquet");
+    let options = ReadOptions { embeddings: true, lang: Some(Lang::ENGLISH), ..ReadOptions::default() };
+    let read = |chosen: ArrayRef, rejected: ArrayRef| {
+        let batch =
+            RecordBatch::try_from_iter([("chosen_embedding", chosen), ("rejected_embedding", rejected)]).unwrap();
+        let mut writer = ArrowWriter::try_new(File::create(&path).unwrap(), batch.schema(), None).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+        reader::read_all(&path, &options).map(|(all, _)| all).map_err(|error| error.to_string())
+    };
+    let rows = [[1.5f32, -2.0], [0.25, 8.0], [3.0, 0.5]];
+    let short = || -> ArrayRef {
+        Arc::new(ListArray::from_iter_primitive::<Float32Type, _, _>(rows.map(|row| Some(row.map(Some)))))
+    };
+    let long: ArrayRef =
+        Arc::new(LargeListArray::from_iter_primitive::<Float32Type, _, _>(rows.map(|row| Some(row.map(Some)))));
+    let fixed: ArrayRef =
+        Arc::new(FixedSizeListArray::from_iter_primitive::<Float32Type, _, _>(rows.map(|row| Some(row.map(Some))), 2));
+    let wide: ArrayRef = Arc::new(ListArray::from_iter_primitive::<Float64Type, _, _>(
+        rows.map(|row| Some(row.map(|x| Some(f64::from(x))))),
+    ));
+    for array in [long, fixed, wide] {
+        let pairs = read(short(), array).unwrap();
+        for (pair, expected) in pairs.iter().zip(rows) {
+            for response in pair.responses() {
+                assert_eq!(response.embedding.as_ref().unwrap().0[..], expected);
+            }
+        }
+        assert_eq!(pairs.len(), 3);
+    }
+    let with = |bad: Option<f32>| -> ArrayRef {
+        let rows = [[Some(1.0), Some(2.0)], [Some(1.0), bad]];
+        Arc::new(ListArray::from_iter_primitive::<Float32Type, _, _>(rows.map(Some)))
+    };
+    for bad in [None, Some(f32::NAN), Some(f32::INFINITY)] {
+        let error = read(with(Some(4.0)), with(bad)).unwrap_err();
+        assert!(error.contains("rejected_embedding") && error.contains("row 1"), "{bad:?}: {error}");
     }
 }

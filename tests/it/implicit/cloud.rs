@@ -50,6 +50,7 @@ fn trainable(dir: &Path) -> ScalarTrainable {
         pairs: None,
         parameters: None,
         study: BTreeMap::new(),
+        stages: Vec::new(),
     };
     ScalarTrainable::new(model, dir.to_owned(), "cloud".to_owned(), provenance)
 }
