@@ -36,6 +36,15 @@ pub struct Matrix {
 
 const NONE: u32 = u32::MAX;
 
+/// What a matrix gives for one block of weights.
+#[derive(Debug, Clone, Default)]
+pub struct Sums {
+    /// A column's sum is f32 and the same whatever stands beside it; sums of columns are f64, in which the order of adding
+    /// leaves no trace.
+    pub sums: Vec<[f64; LANES]>,
+    kept: Block,
+}
+
 impl Matrix {
     /// `sums[k]` is the sum to which `chosen[k]` adds, of `n_sums`. `shares` are pairs of places in `chosen`, credits of items
     /// and the items: where most items have full credit, what is missing is multiplied instead.
@@ -54,7 +63,7 @@ impl Matrix {
             if let Some(missing) = missing(column(*credit), column(*items)) {
                 complements.insert(*credit, (*items, missing));
                 if kept_at[*items as usize] == NONE {
-                    kept_at[*items as usize] = (n_sums + n_kept) as u32;
+                    kept_at[*items as usize] = n_kept as u32;
                     n_kept += 1;
                 }
             }
@@ -87,12 +96,13 @@ impl Matrix {
         matrix
     }
 
-    /// `out[sum][lane] = Σ weights[cluster][lane] · value`, for several blocks of weights: entries are read from memory once
-    /// for all of them.
-    pub fn multiply(&self, weights: &[Block], out: &mut [Block]) {
+    /// `out.sums[sum][lane] = Σ weights[cluster][lane] · value`, for several blocks of weights: entries are read from memory
+    /// once for all of them.
+    pub fn multiply(&self, weights: &[Block], out: &mut [Sums]) {
         for out in out.iter_mut() {
-            out.clear();
-            out.resize(self.n_sums + self.n_kept, [0.0; LANES]);
+            out.sums.clear();
+            out.sums.resize(self.n_sums, [0.0; LANES]);
+            out.kept.resize(self.n_kept, [0.0; LANES]);
         }
         let mut first = 0;
         while first < self.places.len() {
@@ -106,7 +116,7 @@ impl Matrix {
         }
     }
 
-    fn multiply_some(&self, columns: Range<usize>, weights: &[[f32; LANES]], out: &mut [[f32; LANES]]) {
+    fn multiply_some(&self, columns: Range<usize>, weights: &[[f32; LANES]], out: &mut Sums) {
         #[cfg(target_arch = "x86_64")]
         {
             if std::is_x86_feature_detected!("avx512f") {
@@ -123,18 +133,18 @@ impl Matrix {
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f")]
-    fn multiply_avx512(&self, columns: Range<usize>, weights: &[[f32; LANES]], out: &mut [[f32; LANES]]) {
+    fn multiply_avx512(&self, columns: Range<usize>, weights: &[[f32; LANES]], out: &mut Sums) {
         self.multiply_here(columns, weights, out);
     }
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2")]
-    fn multiply_avx2(&self, columns: Range<usize>, weights: &[[f32; LANES]], out: &mut [[f32; LANES]]) {
+    fn multiply_avx2(&self, columns: Range<usize>, weights: &[[f32; LANES]], out: &mut Sums) {
         self.multiply_here(columns, weights, out);
     }
 
     #[inline(always)]
-    fn multiply_here(&self, columns: Range<usize>, weights: &[[f32; LANES]], out: &mut [[f32; LANES]]) {
+    fn multiply_here(&self, columns: Range<usize>, weights: &[[f32; LANES]], out: &mut Sums) {
         for column in columns {
             let range = self.starts[column] as usize..self.starts[column + 1] as usize;
             let clusters = &self.clusters[range.clone()];
@@ -155,17 +165,17 @@ impl Matrix {
                 }
             }
             if self.missing_from[column] != NONE {
-                let whole = out[self.missing_from[column] as usize];
+                let whole = &out.kept[self.missing_from[column] as usize];
                 for lane in 0..LANES {
                     sums[lane] = whole[lane] - sums[lane];
                 }
             }
             if self.kept_at[column] != NONE {
-                out[self.kept_at[column] as usize] = sums;
+                out.kept[self.kept_at[column] as usize] = sums;
             }
-            let out = &mut out[self.places[column] as usize];
+            let out = &mut out.sums[self.places[column] as usize];
             for lane in 0..LANES {
-                out[lane] += sums[lane];
+                out[lane] += f64::from(sums[lane]);
             }
         }
     }
@@ -223,21 +233,22 @@ mod tests {
         weights[1][1] = 9.0;
         weights[2][1] = 4.0;
         let matrix = Matrix::new(&columns, &[b, a, c, a], &[0, 1, 2, 0], 4, &[]);
-        let mut outs = [Vec::new(), Vec::new()];
+        let mut outs = [Sums::default(), Sums::default()];
         let doubled = weights.iter().map(|row| row.map(|weight| 2.0 * weight)).collect();
         matrix.multiply(&[weights.clone(), doubled], &mut outs);
-        let [out, twice] = outs;
+        let [out, twice] = outs.map(|out| out.sums);
         assert_eq!([out[1][1], out[0][1], out[3][1]], [4.0, 17.0 + 4.0, 0.0]);
         assert_eq!(twice[2].map(|sum| sum / 2.0), out[2]);
-        let mut plain = vec![[0.0; LANES]; 4];
+        let empty = Sums { sums: vec![[0.0; LANES]; 4], kept: Vec::new() };
+        let mut plain = empty.clone();
         matrix.multiply_here(0..4, &weights, &mut plain);
-        assert_eq!(out, plain);
+        assert_eq!(out, plain.sums);
         #[cfg(target_arch = "x86_64")]
         if std::is_x86_feature_detected!("avx2") {
-            let mut avx2 = vec![[0.0; LANES]; 4];
+            let mut avx2 = empty;
             // SAFETY: asked above.
             unsafe { matrix.multiply_avx2(0..4, &weights, &mut avx2) };
-            assert_eq!(out, avx2);
+            assert_eq!(out, avx2.sums);
         }
     }
 
@@ -256,9 +267,9 @@ mod tests {
             (Matrix::new(&columns, &chosen, &sums, 3, &shares), Matrix::new(&columns, &chosen, &sums, 3, &[]));
         assert_eq!((short.values.len(), plain.values.len()), (2 + 1 + 5 + 4, 4 + 1 + 5 + 4));
         let weights: Vec<[f32; LANES]> = (0..8).map(|c| std::array::from_fn(|lane| (c * lane) as f32 * 0.5)).collect();
-        let (mut a, mut b) = ([Vec::new()], [Vec::new()]);
+        let (mut a, mut b) = ([Sums::default()], [Sums::default()]);
         short.multiply(std::slice::from_ref(&weights), &mut a);
         plain.multiply(std::slice::from_ref(&weights), &mut b);
-        assert_eq!(a[0][..3], b[0][..3]);
+        assert_eq!(a[0].sums, b[0].sums);
     }
 }

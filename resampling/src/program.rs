@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::collections::HashMap;
 
 use crate::columns::{ColumnId, Columns};
-use crate::product::Matrix;
+use crate::product::{Matrix, Sums};
 use crate::{Block, LANES};
 
 /// A pure function of sums; NaN where it is undefined.
@@ -105,16 +105,16 @@ impl Program {
 
     /// Multiplies and evaluates; by block of weights a row of lanes per wanted number.
     pub(crate) fn replicates(&self, weights: &[Block], buffers: &mut Buffers) -> Vec<Vec<[f64; LANES]>> {
-        buffers.sums.resize(weights.len(), Vec::new());
+        buffers.sums.resize(weights.len(), Sums::default());
         self.matrix.multiply(weights, &mut buffers.sums);
-        let kept = |sums: &Block| {
-            self.evaluate(sums, &mut buffers.values);
+        let kept = |of_block: &Sums| {
+            self.evaluate(&of_block.sums, &mut buffers.values);
             self.wanted.iter().map(|place| buffers.values[*place as usize]).collect()
         };
         buffers.sums.iter().map(kept).collect()
     }
 
-    fn evaluate<S: Copy + Into<f64>, const N: usize>(&self, sums: &[[S; N]], values: &mut Vec<[f64; N]>) {
+    fn evaluate<const N: usize>(&self, sums: &[[f64; N]], values: &mut Vec<[f64; N]>) {
         values.clear();
         values.reserve(self.ops.len());
         let mut pooled = vec![[0.0; N]; self.max_width];
@@ -127,8 +127,8 @@ impl Program {
                     for [a, b] in cells {
                         let (a, b) = (&sums[*a as usize], &sums[*b as usize]);
                         for lane in 0..N {
-                            first[lane] += a[lane].into();
-                            second[lane] += b[lane].into();
+                            first[lane] += a[lane];
+                            second[lane] += b[lane];
                         }
                     }
                     // 0/0 is NaN, as undefined numbers are here.
@@ -141,7 +141,7 @@ impl Program {
                         for (total, column) in pooled.iter_mut().zip(cell) {
                             let column = &sums[*column as usize];
                             for lane in 0..N {
-                                total[lane] += column[lane].into();
+                                total[lane] += column[lane];
                             }
                         }
                     }
@@ -250,7 +250,7 @@ fn merged(ops: &mut [Op], n: usize) -> (Vec<u32>, usize) {
 /// Memory that a thread uses again for every block.
 #[derive(Default)]
 pub(crate) struct Buffers {
-    sums: Vec<Block>,
+    sums: Vec<Sums>,
     values: Vec<[f64; LANES]>,
 }
 
