@@ -1,5 +1,7 @@
 //! The analysis of one benchmark: every number into one sheet, one set of replicates for all of them.
 
+use std::collections::HashMap;
+
 use rayon::prelude::*;
 
 use crate::benchmark::manifest::{Manifest, Rule};
@@ -107,6 +109,11 @@ impl<'a> Analysis<'a> {
         let ties = observe(self.table, design, &self.protocol, |_| &TieRate);
         let all = Form::Pooled { subsets: (0..design.subsets.len()).collect(), complete: false };
         let everything = [(Scope::Overall, all)];
+        // Lengths are the same in all runs that scored the same items.
+        let longest_like = |run: usize| self.runs.iter().copied().find(|other| longest[*other] == longest[run]);
+        let longest_like: HashMap<usize, usize> =
+            self.runs.iter().map(|run| (*run, longest_like(*run).unwrap_or(*run))).collect();
+        let mut longest_placed: HashMap<usize, Placed> = HashMap::new();
         for run in self.runs.clone() {
             let scopes = self.layout.scopes.clone();
             let columns = self.columns[run].clone();
@@ -125,16 +132,13 @@ impl<'a> Analysis<'a> {
             for rule in [Rule::StyleMatrix, Rule::Ties, Rule::TwoOrders] {
                 self.parts(run, rule, &columns);
             }
-            let columns = all_columns(design, &longest[run], &mut self.sheet);
-            let placed = self.layout.place(
-                &mut self.sheet,
-                &scopes,
-                &columns,
-                &|rule| score_of(rule, Evidence::Characters),
-                Gaps::Refuse,
-            );
+            let placed = longest_placed.entry(longest_like[&run]).or_insert_with(|| {
+                let columns = all_columns(design, &longest[run], &mut self.sheet);
+                let metric = |rule| score_of(rule, Evidence::Characters);
+                self.layout.place(&mut self.sheet, &scopes, &columns, &metric, Gaps::Refuse)
+            });
             let binary: Vec<bool> = longest[run].iter().map(|o| o.binary).collect();
-            self.draft(run, "longest-wins", &scopes, &placed, &binary, Basis::Outcomes);
+            self.draft(run, "longest-wins", &scopes, placed, &binary, Basis::Outcomes);
 
             let columns = all_columns(design, &ties[run], &mut self.sheet);
             let placed = self.layout.place(&mut self.sheet, &everything, &columns, &|_| &TieRate, Gaps::Refuse);

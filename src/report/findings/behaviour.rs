@@ -1,5 +1,7 @@
 //! Calibration and length as metrics of the same sums and the same replicates as scores.
 
+use std::collections::HashMap;
+
 use rayon::prelude::*;
 
 use crate::benchmark::manifest::Rule;
@@ -12,7 +14,7 @@ use crate::metric::{MAX_WIDTH, Metric};
 use crate::report::findings::Scope;
 use crate::report::findings::analysis::{Analysis, Basis, all_columns};
 use crate::report::findings::draft::Method;
-use crate::report::findings::place::{Gaps, Slot};
+use crate::report::findings::place::{Gaps, Placed, Slot};
 
 /// A function of a metric's sums, and how many items stand behind it.
 type Function = (&'static dyn Metric, fn(&[f64]) -> f64);
@@ -58,20 +60,30 @@ impl Analysis<'_> {
             cells.map(|cell| observed(self.table, run, cell, *sums, &self.protocol)).collect()
         };
         let observed: Vec<Vec<Observed>> = (0..self.table.runs.len()).into_par_iter().map(observe).collect();
-        for run in self.runs.clone() {
+        let runs = self.runs.clone();
+        // What does not depend on rewards is the same in all runs that scored the same items: it is placed once.
+        let first_like =
+            |run: usize| runs.iter().copied().find(|other| observed[*other] == observed[run]).unwrap_or(run);
+        let mut placed_for: HashMap<usize, Vec<Placed>> = HashMap::new();
+        for run in runs.iter().copied() {
             // A scorer without a tokenizer has no tokens, another tool's scores may have no lengths.
             if !observed[run].iter().any(Observed::any) {
                 continue;
             }
-            let columns = all_columns(design, &observed[run], &mut self.sheet);
+            let placed = placed_for.entry(first_like(run)).or_insert_with(|| {
+                let columns = all_columns(design, &observed[run], &mut self.sheet);
+                let place = |(function, _): &Function| {
+                    self.layout.place(&mut self.sheet, scopes, &columns, &|_| *function, Gaps::Refuse)
+                };
+                functions.iter().map(place).collect()
+            });
             let totals: Vec<[f64; MAX_WIDTH]> = observed[run].iter().map(Observed::totals).collect();
             let binary: Vec<bool> = observed[run].iter().map(|o| o.binary).collect();
-            for (function, count) in functions {
+            for ((function, count), placed) in functions.iter().zip(placed) {
                 // Shares of independent items that are right or wrong have Wilson's interval.
                 let binary = if function.ratio().is_some() { binary.as_slice() } else { &[] };
-                let placed = self.layout.place(&mut self.sheet, scopes, &columns, &|_| *function, Gaps::Refuse);
                 let before = self.findings.len();
-                self.draft(run, function.id(), scopes, &placed, binary, Basis::Outcomes);
+                self.draft(run, function.id(), scopes, placed, binary, Basis::Outcomes);
                 let slots = placed.slots.iter().flatten().filter(|slot| !matches!(slot, Slot::Nowhere));
                 for (draft, slot) in self.findings[before..].iter_mut().zip(slots) {
                     let Slot::Number(number) = slot else { continue };
