@@ -77,8 +77,8 @@ impl Draws {
     fn narrow(&self, first: usize) -> Option<Counts> {
         let mut counts = vec![[0u8; LANES]; self.worth.len()];
         let mut fits = true;
-        for lane in 0..LANES {
-            self.draw((first + lane) as u64, |cluster| {
+        for (lane, replicate) in (first..first + LANES).enumerate() {
+            self.draw(replicate as u64, |cluster| {
                 let count = &mut counts[cluster as usize][lane];
                 fits &= *count < u8::MAX;
                 *count = count.wrapping_add(1);
