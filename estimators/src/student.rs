@@ -91,6 +91,19 @@ mod tests {
         }
     }
 
+    /// However far out: never less than what is nearer, never not a number.
+    #[test]
+    fn far_out_is_far() {
+        for freedom in [1.0, 25.0, 700.0, 2_500.0, 1e5, 1e8] {
+            let mut last = 0.0;
+            for at in 1..2_000 {
+                let z = as_normal(0.05 * f64::from(at), freedom);
+                assert!(z >= last - 1e-6, "{freedom} {at}: {z} after {last}");
+                last = z;
+            }
+        }
+    }
+
     #[test]
     fn there_and_back() {
         for freedom in [1.0, 2.5, 22.0, 3_000.0, 1e9] {
