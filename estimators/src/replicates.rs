@@ -41,16 +41,6 @@ pub fn mean_by_replicate(replicates: &[&[f32]]) -> Vec<f64> {
     by_replicate(replicates, &|values| values.iter().sum::<f64>() / values.len() as f64)
 }
 
-/// [`lowest`] in each replicate.
-pub fn lowest_by_replicate(replicates: &[&[f32]], k: usize) -> Vec<f64> {
-    by_replicate(replicates, &|values| lowest(values, k))
-}
-
-/// [`range`] in each replicate.
-pub fn range_by_replicate(replicates: &[&[f32]]) -> Vec<f64> {
-    by_replicate(replicates, &range)
-}
-
 /// The variance over numbers that resampling adds, their noise as correlated as it is: the mean over replicates of the variance of
 /// deviations from the numbers' own means.
 pub fn noise(replicates: &[&[f32]]) -> f64 {
@@ -71,9 +61,9 @@ mod tests {
     #[test]
     fn by_hand() {
         let replicates: [&[f32]; 3] = [&[0.0, 1.0, 2.0], &[4.0, 4.0, 4.0], &[1.0, 3.0, f32::NAN]];
-        assert_eq!(lowest_by_replicate(&replicates[..2], 1), [0.0, 1.0, 2.0]);
+        assert_eq!(by_replicate(&replicates[..2], &|values| lowest(values, 1)), [0.0, 1.0, 2.0]);
         assert_eq!(lowest(&[5.0, 1.0, 3.0], 2), 2.0);
-        assert_eq!(range_by_replicate(&replicates)[..2], [4.0, 3.0]);
+        assert_eq!(by_replicate(&replicates, &range)[..2], [4.0, 3.0]);
         assert_eq!(mean_by_replicate(&replicates[..2]), [2.0, 2.5, 3.0]);
         assert!(mean_by_replicate(&replicates)[2].is_nan());
         // Deviations (−1, 0), (0, 0), (1, 0): variances 0.5, 0, 0.5.

@@ -15,3 +15,28 @@ mod server;
 mod soft;
 #[cfg(feature = "torch")]
 mod wrapped;
+
+/// A pairwise protocol of one letter; `ask` is a line more on how it is asked.
+fn one_letter(ask: &str) -> String {
+    format!(
+        r#"
+name = "letter"
+title = "Letter"
+about = "Two short answers, one letter."
+papers = ["ours"]
+shows = 2
+
+[ask]
+max-tokens = 1
+{ask}
+
+[[message]]
+role = "user"
+text = "A: {{{{ responses[0] }}}} B: {{{{ responses[1] }}}} Better?"
+
+[verdict]
+place = "first-word"
+meaning = {{ letter = {{}} }}
+"#
+    )
+}

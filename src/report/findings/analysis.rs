@@ -82,7 +82,7 @@ impl<'a> Analysis<'a> {
             benchmark: benchmark.to_owned(),
             runs: (0..table.runs.len()).filter(has_row).collect(),
             counts: counts(table, design, &protocol)?,
-            presence: presence(&scores),
+            presence: alike(scores.len(), |a, b| scores[a].iter().zip(&scores[b]).all(|(a, b)| a.present == b.present)),
             labels: (0..table.runs.len())
                 .into_par_iter()
                 .map(|run| design.cells.iter().map(|cell| labels(table, run, cell)).collect())
@@ -110,9 +110,7 @@ impl<'a> Analysis<'a> {
         let all = Form::Pooled { subsets: (0..design.subsets.len()).collect(), complete: false };
         let everything = [(Scope::Overall, all)];
         // Lengths are the same in all runs that scored the same items.
-        let longest_like = |run: usize| self.runs.iter().copied().find(|other| longest[*other] == longest[run]);
-        let longest_like: HashMap<usize, usize> =
-            self.runs.iter().map(|run| (*run, longest_like(*run).unwrap_or(*run))).collect();
+        let longest_like = alike(longest.len(), |a, b| longest[a] == longest[b]);
         let mut longest_placed: HashMap<usize, Placed> = HashMap::new();
         for run in self.runs.clone() {
             let scopes = self.layout.scopes.clone();
@@ -132,7 +130,7 @@ impl<'a> Analysis<'a> {
             for rule in [Rule::StyleMatrix, Rule::Ties, Rule::TwoOrders] {
                 self.parts(run, rule, &columns);
             }
-            let placed = longest_placed.entry(longest_like[&run]).or_insert_with(|| {
+            let placed = longest_placed.entry(longest_like[run]).or_insert_with(|| {
                 let columns = all_columns(design, &longest[run], &mut self.sheet);
                 let metric = |rule| score_of(rule, Evidence::Characters);
                 self.layout.place(&mut self.sheet, &scopes, &columns, &metric, Gaps::Refuse)
@@ -286,10 +284,9 @@ fn observe(
     (0..table.runs.len()).into_par_iter().map(of_run).collect()
 }
 
-/// Numbers runs by the items they have outcomes for.
-fn presence(scores: &[Vec<Observed>]) -> Vec<usize> {
-    let same = |a: &[Observed], b: &[Observed]| a.iter().zip(b).all(|(a, b)| a.present == b.present);
-    (0..scores.len()).map(|run| (0..run).find(|other| same(&scores[run], &scores[*other])).unwrap_or(run)).collect()
+/// Numbers things by the first that is the same.
+pub(super) fn alike(n: usize, same: impl Fn(usize, usize) -> bool) -> Vec<usize> {
+    (0..n).map(|at| (0..at).find(|first| same(*first, at)).unwrap_or(at)).collect()
 }
 
 pub fn all_columns(design: &Design, observed: &[Observed], sheet: &mut Sheet) -> CellColumns {

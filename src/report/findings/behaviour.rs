@@ -12,7 +12,7 @@ use crate::metric::log_loss::LogLoss;
 use crate::metric::observe::{Observed, observed};
 use crate::metric::{MAX_WIDTH, Metric};
 use crate::report::findings::Scope;
-use crate::report::findings::analysis::{Analysis, Basis, all_columns};
+use crate::report::findings::analysis::{Analysis, Basis, alike, all_columns};
 use crate::report::findings::draft::Method;
 use crate::report::findings::place::{Gaps, Placed, Slot};
 
@@ -60,17 +60,15 @@ impl Analysis<'_> {
             cells.map(|cell| observed(self.table, run, cell, *sums, &self.protocol)).collect()
         };
         let observed: Vec<Vec<Observed>> = (0..self.table.runs.len()).into_par_iter().map(observe).collect();
-        let runs = self.runs.clone();
         // What does not depend on rewards is the same in all runs that scored the same items: it is placed once.
-        let first_like =
-            |run: usize| runs.iter().copied().find(|other| observed[*other] == observed[run]).unwrap_or(run);
+        let first_like = alike(observed.len(), |a, b| observed[a] == observed[b]);
         let mut placed_for: HashMap<usize, Vec<Placed>> = HashMap::new();
-        for run in runs.iter().copied() {
+        for run in self.runs.clone() {
             // A scorer without a tokenizer has no tokens, another tool's scores may have no lengths.
             if !observed[run].iter().any(Observed::any) {
                 continue;
             }
-            let placed = placed_for.entry(first_like(run)).or_insert_with(|| {
+            let placed = placed_for.entry(first_like[run]).or_insert_with(|| {
                 let columns = all_columns(design, &observed[run], &mut self.sheet);
                 let place = |(function, _): &Function| {
                     self.layout.place(&mut self.sheet, scopes, &columns, &|_| *function, Gaps::Refuse)

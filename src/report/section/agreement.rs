@@ -137,13 +137,7 @@ fn heat(
             return HeatCell { estimate: None, hover: language::name(a), run: None, lang: Some(a), faint: false };
         }
         let value = details.value(Some(run), "kappa", &of, Unit::Plain);
-        HeatCell {
-            hover: matrix::hover(&what, &value),
-            estimate: value.estimate,
-            run: None,
-            lang: Some(a),
-            faint: false,
-        }
+        matrix::cell(&what, &value, a)
     };
     Figure {
         id: benchmark_id("agreement", benchmark, i),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::matrix::{self, MatrixRow};
 use super::{benchmark_id, per_benchmark};
 use crate::report::block::{Block, Column, Inline, Table, Value, visible};
-use crate::report::figure::{Dot, DotRow, Dots, Figure, Heat, HeatCell, Label, Plot, Ramp, Reference};
+use crate::report::figure::{Dot, DotRow, Dots, Figure, Heat, Label, Plot, Ramp, Reference};
 use crate::report::findings::{BenchmarkInfo, Findings, Languages, PairedDifference, Scope};
 use crate::report::measure::Unit;
 use crate::report::number;
@@ -202,13 +202,7 @@ fn by_category(
     let cell = |lang: crate::lang::Lang, scope: &Scope| {
         let value = of(scope, &Languages::One(lang));
         let what = format!("{}, {}", crate::report::language::name(lang), title(scope));
-        HeatCell {
-            hover: matrix::hover(&what, &value),
-            estimate: value.estimate,
-            run: None,
-            lang: Some(lang),
-            faint: false,
-        }
+        matrix::cell(&what, &value, lang)
     };
     let map = Figure {
         id: format!("{id}-map"),

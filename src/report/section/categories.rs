@@ -4,7 +4,7 @@ use super::matrix::{self, MatrixRow};
 use super::{benchmark_id, per_benchmark};
 use crate::lang::Lang;
 use crate::report::block::{Block, Column, Inline, Table, visible};
-use crate::report::figure::{Figure, Heat, HeatCell, Label, Plot, Ramp, extent};
+use crate::report::figure::{Figure, Heat, Label, Plot, Ramp, extent};
 use crate::report::findings::{BenchmarkInfo, Findings, Languages, Scope};
 use crate::report::language;
 use crate::report::measure::{ACCURACY, Unit};
@@ -74,13 +74,7 @@ fn figure(
     let cell = |lang: Lang, scope: &Scope| {
         let value = accuracy.value(run, scope, &Languages::One(lang));
         let what = format!("{}, {}", language::name(lang), scope_name(scope));
-        HeatCell {
-            hover: matrix::hover(&what, &value),
-            estimate: value.estimate,
-            run: None,
-            lang: Some(lang),
-            faint: false,
-        }
+        matrix::cell(&what, &value, lang)
     };
     let cells = langs.iter().map(|lang| scopes.iter().map(|scope| cell(*lang, scope)).collect());
     let name = run_name(findings, run);

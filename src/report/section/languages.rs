@@ -123,13 +123,7 @@ impl Context<'_> {
             let value = self.lookup.value(run, &Scope::Overall, &Languages::One(lang));
             let what = format!("{}, {}", run_name(self.findings, run), language::name(lang));
             let zero = value.estimate.and_then(|e| e.interval).is_none_or(|i| i.low <= 0.0 && i.high >= 0.0);
-            HeatCell {
-                hover: matrix::hover(&what, &value),
-                estimate: value.estimate,
-                run: Some(run),
-                lang: Some(lang),
-                faint: unit == Unit::Points && zero,
-            }
+            HeatCell { run: Some(run), faint: unit == Unit::Points && zero, ..matrix::cell(&what, &value, lang) }
         };
         let cells = self.runs.iter().map(|run| self.langs.iter().map(|lang| cell(*run, *lang)).collect());
         let (ramp, legend) = match unit {

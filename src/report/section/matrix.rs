@@ -2,6 +2,7 @@
 
 use crate::lang::Lang;
 use crate::report::block::{Cell, Column, Inline, Row, Table, Value, common_n, visible};
+use crate::report::figure::HeatCell;
 use crate::report::number;
 
 /// One row: what it is about, and a value per column.
@@ -28,6 +29,11 @@ pub fn table(id: String, caption: Inline, corner: &str, columns: Vec<Column>, ro
         Row { cells, lang: row.lang, run: row.run, pinned: row.pinned }
     });
     Table { id, caption, columns: all, rows: rows.collect() }
+}
+
+/// A cell of a map: its value in a language, of no run.
+pub fn cell(what: &str, value: &Value, lang: Lang) -> HeatCell {
+    HeatCell { hover: hover(what, value), estimate: value.estimate, run: None, lang: Some(lang), faint: false }
 }
 
 /// Hover text of a mark: what it is, and everything about its value.

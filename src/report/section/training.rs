@@ -217,13 +217,7 @@ fn map(
             _ => value,
         };
         let what = format!("{}, to step {step}", crate::report::language::name(lang));
-        HeatCell {
-            hover: matrix::hover(&what, &value),
-            estimate: value.estimate,
-            run: None,
-            lang: Some(lang),
-            faint: false,
-        }
+        matrix::cell(&what, &value, lang)
     };
     let row = |lang: Lang| windows.iter().map(|window| cell(lang, *window)).collect::<Vec<HeatCell>>();
     let rows = langs.into_iter().map(|(_, lang)| (lang, row(lang)));

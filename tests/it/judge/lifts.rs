@@ -24,6 +24,7 @@ use rmbench::text::train_tokenizer::{TokenizerKind, train_bpe};
 use serde_json::json;
 use tch::{Device, Kind};
 
+use super::one_letter;
 use crate::command::rmbench;
 
 const WORDS: [&str; 12] =
@@ -205,32 +206,12 @@ fn supervised_verdicts_lift_a_judge() {
     is_lifted(&judge(dir, "sft", "tiny.toml", "after"));
 }
 
-const LETTER: &str = r#"
-name = "tiny-letter"
-title = "Tiny"
-about = "Two short answers, one letter."
-papers = ["ours"]
-shows = 2
-
-[ask]
-max-tokens = 1
-log-probs = true
-
-[[message]]
-role = "user"
-text = "A: {{ responses[0] }} B: {{ responses[1] }} Better?"
-
-[verdict]
-place = "first-word"
-meaning = { letter = {} }
-"#;
-
 /// A pairwise preference model: one letter, read by its probability, in both orders.
 #[test]
 fn letters_lift_a_preference_model() {
     let place = place();
     let dir = place.path();
-    fs::write(dir.join("letter.toml"), LETTER).unwrap();
+    fs::write(dir.join("letter.toml"), one_letter("log-probs = true")).unwrap();
     is_by_chance(&judge(dir, "base", "letter.toml", "before"));
     does(dir, &["data", "judgments", "train.jsonl", "--judge", "letter.toml", "--out", "letters.parquet"]);
     train(dir, "base", "letters.parquet", "preference", &["--set", "objective.name=sft", "--set", "epochs=12"]);

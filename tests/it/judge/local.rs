@@ -15,6 +15,7 @@ use rmbench::table::judgment::{JudgmentFile, JudgmentRow};
 use tch::Kind;
 
 use super::faults::write_pairs;
+use super::one_letter;
 use crate::command::rmbench;
 use crate::generation::{language_model, load};
 
@@ -174,35 +175,16 @@ fn what_a_local_judge_cannot_do_is_said() {
     assert!(text.contains("it takes no question") && text.contains("the model takes from 1 to 79"), "{text}");
 }
 
-const LETTER: &str = r#"
-name = "letter"
-title = "Letter"
-about = "One letter."
-papers = ["ours"]
-shows = 2
-
-[ask]
-max-tokens = 1
-first = ["A", "B"]
-
-[[message]]
-role = "user"
-text = "A: {{ responses[0] }} B: {{ responses[1] }} Better?"
-
-[verdict]
-place = "first-word"
-meaning = { letter = {} }
-"#;
-
 /// Replies begin with one of the words that they may begin with: the only one, or the more probable one.
 #[test]
 fn a_protocol_says_what_replies_begin_with() {
+    let letter_protocol = one_letter(r#"first = ["A", "B"]"#);
     let dir = tempfile::tempdir().unwrap();
     model(&dir.path().join("judge"));
     write_pairs(&dir.path().join("pairs.jsonl"), 10);
-    fs::write(dir.path().join("letter.toml"), LETTER).unwrap();
+    fs::write(dir.path().join("letter.toml"), &letter_protocol).unwrap();
     for (place, letter) in ["A", "B"].into_iter().enumerate() {
-        let only = LETTER.replace("first = [\"A\", \"B\"]", &format!("first = [{letter:?}]"));
+        let only = letter_protocol.replace("first = [\"A\", \"B\"]", &format!("first = [{letter:?}]"));
         fs::write(dir.path().join("only.toml"), only).unwrap();
         said(&mut judge(dir.path(), "only.toml", "c", letter, &[]), 0);
         assert!(rows(dir.path(), letter).iter().all(|row| row.judgment.picked == Some(place as u16)), "{letter}");

@@ -7,6 +7,7 @@ use rmbench::table::item::ItemTable;
 use rmbench::table::judgment::{JudgmentFile, JudgmentRow};
 
 use super::faults::{judge, succeeds, write_pairs};
+use super::one_letter;
 use super::server::ChatServer;
 use crate::command::rmbench;
 
@@ -92,32 +93,12 @@ fn yes_and_no_are_weighed_over_both() {
     assert!(rows(dir.path(), "words").iter().all(|row| row.judgment.probabilities.is_none()));
 }
 
-const FIRST: &str = r#"
-name = "first"
-title = "First"
-about = "One letter."
-papers = ["ours"]
-shows = 2
-
-[ask]
-max-tokens = 1
-first = ["A", "B"]
-
-[[message]]
-role = "user"
-text = "A: {{ responses[0] }} B: {{ responses[1] }} Better?"
-
-[verdict]
-place = "first-word"
-meaning = { letter = {} }
-"#;
-
 /// What a reply begins with is a bias of token ids behind a server, for replies of one token; without ids it is refused.
 #[test]
 fn first_tokens_are_a_bias_where_they_are_known() {
     let dir = tempfile::tempdir().unwrap();
     write_pairs(&dir.path().join("pairs.jsonl"), 2);
-    std::fs::write(dir.path().join("first.toml"), FIRST).unwrap();
+    std::fs::write(dir.path().join("first.toml"), one_letter(r#"first = ["A", "B"]"#)).unwrap();
     let server = ChatServer::start();
     server.say(r#""logit_bias":{"32":100,"362":100,"33":100}"#, "B");
     let spec = server.spec();

@@ -4,7 +4,7 @@ use crate::lang::Lang;
 use crate::metric::Interval;
 use crate::metric::interval::quantile;
 use crate::metric::permutation::{eta_squared, label_test};
-use crate::metric::replicates::{lowest, lowest_by_replicate, mean, noise, range, range_by_replicate, variance};
+use crate::metric::replicates::{by_replicate, lowest, mean, noise, range, variance};
 use crate::report::findings::analyses::scores::{METRICS, Score, means, percentiles};
 use crate::report::findings::detail::{About, Detail};
 use crate::report::findings::options::FindingOptions;
@@ -118,8 +118,8 @@ impl Here<'_> {
             let replicates: Vec<&[f32]> = run.iter().map(|score| score.replicates.as_slice()).collect();
             let n = run.iter().map(|score| score.n).sum();
             let statistics = [
-                ("worst-3", lowest(&points, WORST), lowest_by_replicate(&replicates, WORST)),
-                ("max-min", range(&points), range_by_replicate(&replicates)),
+                ("worst-3", lowest(&points, WORST), by_replicate(&replicates, &|values| lowest(values, WORST))),
+                ("max-min", range(&points), by_replicate(&replicates, &range)),
             ];
             for (measure, point, resampled) in statistics {
                 let raw = self.detail(Some(first.run), measure, Vec::new());
