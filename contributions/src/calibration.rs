@@ -82,7 +82,8 @@ impl Metric for BrierScore {
     }
 }
 
-/// ECE with [`BINS`] bins. Only Σ(p − y) of a bin enters, so one sum per bin will do, and N last.
+/// ECE with [`BINS`] bins. Only Σ(p − y) of a bin enters, so one sum per bin will do. Asked in both orders, what is added to a
+/// bin is taken from the one opposite: half of the bins say it all, and N last.
 pub struct ExpectedError;
 
 impl Metric for ExpectedError {
@@ -95,24 +96,30 @@ impl Metric for ExpectedError {
     }
 
     fn width(&self) -> usize {
-        BINS + 1
+        OPPOSITE + 1
     }
 
     fn contribute(&self, group: &Group<'_>, _: &Protocol, sums: &mut [f64]) -> bool {
         let mut any = false;
         for item in group.items() {
+            // 1 − σ(m) = σ(−m). Without a margin both orders are in one bin and cancel.
             let found = each_margin(&item, |margin, weight| {
-                for (p, y) in [(sigmoid(margin), 1.0), (sigmoid(-margin), 0.0)] {
-                    sums[bin(p, BINS)] += weight * (p - y);
+                if margin != 0.0 {
+                    // The probability of the likelier side lies in an upper bin, of which 0 is the lowest.
+                    let at = bin(sigmoid(margin.abs()), BINS).saturating_sub(OPPOSITE);
+                    sums[at] -= margin.signum() * weight * sigmoid(-margin);
                 }
             });
-            sums[BINS] += 2.0 * f64::from(u8::from(found));
+            sums[OPPOSITE] += f64::from(u8::from(found));
             any |= found;
         }
         any
     }
 
     fn finish(&self, sums: &[f64]) -> Option<f64> {
-        (sums[BINS] > 0.0).then(|| sums[..BINS].iter().map(|gap| gap.abs()).sum::<f64>() / sums[BINS])
+        (sums[OPPOSITE] > 0.0).then(|| sums[..OPPOSITE].iter().map(|gap| gap.abs()).sum::<f64>() / sums[OPPOSITE])
     }
 }
+
+/// Bins above a half, each with one opposite.
+const OPPOSITE: usize = BINS / 2;

@@ -2,7 +2,7 @@
 
 use crate::accuracy::{add_credits, credit};
 use crate::item::{Item, View};
-use crate::outcome::{Evidence, is_decided};
+use crate::outcome::{Evidence, Extremes, is_decided};
 use crate::rule::Protocol;
 use crate::unit::Unit;
 use crate::{Group, Metric};
@@ -142,20 +142,16 @@ impl Metric for Blind {
 
     fn contribute(&self, group: &Group<'_>, protocol: &Protocol, sums: &mut [f64]) -> bool {
         let of_item = |item: Item<'_>| {
-            let as_rewards = |counts: &[u32]| -> Vec<Option<f32>> {
-                let value = |count: &u32| match self {
-                    Blind::ShortestWins => -(*count as f32),
-                    Blind::MostTokensWins => *count as f32,
-                };
-                counts.iter().map(|count| Some(value(count)).filter(|_| *count > 0)).collect()
+            let value = |count: &u32| {
+                let count = (*count > 0).then(|| f64::from(*count));
+                count.map(|count| if let Blind::ShortestWins = self { -count } else { count })
             };
             let [chosen, rejected] = match self {
                 Blind::ShortestWins => [item.chosen_chars, item.rejected_chars],
                 Blind::MostTokensWins => [item.chosen_tokens, item.rejected_tokens],
-            }
-            .map(as_rewards);
-            let seen = Item { chosen: &chosen, rejected: &rejected, pairs: None, ..item };
-            Evidence::Rewards.extremes(&seen).and_then(|extremes| credit(&extremes, protocol.ties))
+            };
+            Extremes::of(chosen.iter().map(value), rejected.iter().map(value))
+                .and_then(|extremes| credit(&extremes, protocol.ties))
         };
         add_credits(group.items().filter(is_decided).map(of_item), sums)
     }

@@ -33,6 +33,31 @@ pub struct Extremes {
 }
 
 impl Extremes {
+    /// `None` where a value is missing, or all of a side.
+    #[inline]
+    pub fn of(
+        mut chosen: impl Iterator<Item = Option<f64>>,
+        mut rejected: impl Iterator<Item = Option<f64>>,
+    ) -> Option<Self> {
+        let (first, other) = (chosen.next()??, rejected.next()??);
+        let mut found = Self { worst_chosen: first, best_chosen: first, best_rejected: other, n_best_rejected: 1 };
+        for value in chosen {
+            let value = value?;
+            found.worst_chosen = found.worst_chosen.min(value);
+            found.best_chosen = found.best_chosen.max(value);
+        }
+        for value in rejected {
+            let value = value?;
+            if value > found.best_rejected {
+                found.best_rejected = value;
+                found.n_best_rejected = 1;
+            } else if value == found.best_rejected {
+                found.n_best_rejected += 1;
+            }
+        }
+        Some(found)
+    }
+
     pub fn outcome(&self) -> Outcome {
         if self.worst_chosen > self.best_rejected {
             Outcome::ChosenWins
@@ -104,24 +129,8 @@ impl Evidence {
                 (Evidence::Characters, Some(_)) => {}
             }
         }
-        let first = self.chosen(item, 0)?;
-        let mut found =
-            Extremes { worst_chosen: first, best_chosen: first, best_rejected: f64::NEG_INFINITY, n_best_rejected: 0 };
-        for index in 1..item.chosen.len() {
-            let value = self.chosen(item, index)?;
-            found.worst_chosen = found.worst_chosen.min(value);
-            found.best_chosen = found.best_chosen.max(value);
-        }
-        for index in 0..item.rejected.len() {
-            let value = self.rejected(item, index)?;
-            if value > found.best_rejected || found.n_best_rejected == 0 {
-                found.best_rejected = value;
-                found.n_best_rejected = 1;
-            } else if value == found.best_rejected {
-                found.n_best_rejected += 1;
-            }
-        }
-        Some(found)
+        let chosen = (0..item.chosen.len()).map(|index| self.chosen(item, index));
+        Extremes::of(chosen, (0..item.rejected.len()).map(|index| self.rejected(item, index)))
     }
 }
 

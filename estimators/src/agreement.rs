@@ -80,9 +80,19 @@ pub fn mean_kappa(tables: &[f64], labels: usize) -> Option<f64> {
     (sum.1 > 0.0).then(|| sum.0 / sum.1)
 }
 
-/// κ of labels loss, win, tie: the function of nine sums that M-RewardBench's agreement with English is.
+/// Where "win here and there" stands among pairs of labels loss, win, tie, row by row.
+pub const BOTH_WIN: usize = 4;
+
+/// κ of labels loss, win, tie: what M-RewardBench's agreement with English is, of the numbers of the nine kinds of pairs, but at
+/// [`BOTH_WIN`] of all pairs: most are of that kind, so that the others are less to sum up.
 pub fn kappa_of_outcomes(sums: &[f64]) -> Option<f64> {
-    kappa(sums, 3)
+    let mut table: [f64; 9] = sums.try_into().ok()?;
+    table[BOTH_WIN] = 2.0 * table[BOTH_WIN] - table.iter().sum::<f64>();
+    // What weighted sums leave of nothing is nothing.
+    if table[BOTH_WIN] < 1e-9 * sums[BOTH_WIN] {
+        table[BOTH_WIN] = 0.0;
+    }
+    kappa(&table, 3)
 }
 
 /// Krippendorff's coincidence matrix of nominal labels: each unit with m ≥ 2 labels adds its ordered pairs

@@ -2,8 +2,6 @@
 
 use std::ops::Range;
 
-use crate::LANES;
-
 /// The jackknife leaves out clusters one by one up to so many, groups of them beyond: its variance by stratum needs no more.
 const MAX_GROUPS: usize = 1024;
 
@@ -64,18 +62,24 @@ impl Clusters {
         &self.strata
     }
 
-    /// Weights of the jackknife's replicates `first..first + LANES`, those there are: a row of lanes per cluster. Replicate r
-    /// leaves group r out; the others of its stratum take over its weight.
-    pub fn jackknife(&self, first: usize, out: &mut Vec<[f32; LANES]>) {
-        out.clear();
-        out.resize(self.n, [1.0; LANES]);
-        for (lane, (stratum, left_out)) in self.groups[first..].iter().take(LANES).enumerate() {
-            let stratum = &self.strata[*stratum];
-            let share = stratum.len() as f32 / (stratum.len() - left_out.len()) as f32;
-            for (place, cluster) in stratum.iter().enumerate() {
-                out[*cluster as usize][lane] = if left_out.contains(&place) { 0.0 } else { share };
+    /// The jackknife's replicates by cluster: which one leaves it out.
+    pub(crate) fn group_of(&self) -> Vec<u32> {
+        let mut group_of = vec![0; self.n];
+        for (group, (stratum, left_out)) in (0..).zip(&self.groups) {
+            for cluster in &self.strata[*stratum][left_out.clone()] {
+                group_of[*cluster as usize] = group;
             }
         }
+        group_of
+    }
+
+    /// By replicate of the jackknife: what the others of its stratum weigh, which take over its weight (1 where there are none).
+    pub(crate) fn shares(&self) -> Vec<f64> {
+        let share = |(stratum, left_out): &(usize, Range<usize>)| {
+            let n = self.strata[*stratum].len();
+            n as f64 / (n - left_out.len()).max(1) as f64
+        };
+        self.groups.iter().map(share).collect()
     }
 }
 
@@ -111,16 +115,10 @@ mod tests {
     }
 
     #[test]
-    fn every_stratum_keeps_its_weight() {
+    fn groups_leave_every_cluster_out_once() {
         let clusters = clusters();
-        let mut weights = Vec::new();
-        clusters.jackknife(0, &mut weights);
-        for lane in 0..6 {
-            let sum = |of: std::ops::Range<usize>| weights[of].iter().map(|row| row[lane]).sum::<f32>();
-            assert!((sum(0..3) - 3.0).abs() < 1e-6 && (sum(3..6) - 3.0).abs() < 1e-6);
-        }
-        assert_eq!(weights[4][4], 0.0);
-        assert_eq!((weights[3][4], weights[5][4]), (1.5, 1.5));
+        assert_eq!(clusters.group_of(), [0, 1, 2, 3, 4, 5, 6]);
+        assert_eq!(clusters.shares()[..6], [1.5; 6]);
         assert_eq!(clusters.groups_by_stratum().collect::<Vec<_>>(), [(3, 0..3), (3, 3..6), (1, 6..7)]);
         let many = Clusters::new(10_000, vec![(0..9_999).collect(), vec![9_999]]);
         assert!(many.n_groups() <= MAX_GROUPS && many.groups[0] == (0, 0..9), "{}", many.n_groups());

@@ -16,6 +16,8 @@ pub struct Columns {
     values: Vec<f32>,
     totals: Vec<f64>,
     squares: Vec<f64>,
+    /// Fingerprints of entries.
+    contents: Vec<u64>,
     by_content: HashMap<u64, Vec<ColumnId>>,
 }
 
@@ -27,6 +29,7 @@ impl Default for Columns {
             values: Vec::new(),
             totals: Vec::new(),
             squares: Vec::new(),
+            contents: Vec::new(),
             by_content: HashMap::new(),
         }
     }
@@ -55,6 +58,24 @@ impl Columns {
                 content = content.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
             }
         }
+        self.close(begin, total, squares, content)
+    }
+
+    /// Adds all columns of others, which were written elsewhere; by column of theirs: where it stands here.
+    pub fn append(&mut self, others: &Columns) -> Vec<ColumnId> {
+        (0..others.len())
+            .map(|id| {
+                let begin = self.clusters.len();
+                let (clusters, values) = others.column(id as ColumnId);
+                self.clusters.extend_from_slice(clusters);
+                self.values.extend_from_slice(values);
+                self.close(begin, others.totals[id], others.squares[id], others.contents[id])
+            })
+            .collect()
+    }
+
+    /// Makes the entries from `begin` on a column, or takes them back where there is an equal one.
+    fn close(&mut self, begin: usize, total: f64, squares: f64, content: u64) -> ColumnId {
         let same = |id: &ColumnId| {
             let (clusters, values) = self.column(*id);
             clusters == &self.clusters[begin..]
@@ -70,6 +91,7 @@ impl Columns {
         self.starts.push(self.clusters.len());
         self.totals.push(total);
         self.squares.push(squares);
+        self.contents.push(content);
         self.by_content.entry(content).or_default().push(id);
         id
     }
@@ -140,6 +162,11 @@ mod tests {
         assert_eq!(columns.n_entries(), 4);
         let mut sums = vec![0.0; 3];
         assert_eq!(columns.insert_summed(&[(2, 1.0), (0, 1.0), (2, 0.5)], &mut sums), c);
+        let mut others = Columns::default();
+        let d = others.insert(&[(3, 1.0)]);
+        assert_eq!([d, others.insert(&[(0, 1.0), (2, 1.5)]), others.insert(&[(0, 1.0), (2, 0.5)])], [0, 1, 2]);
+        assert_eq!(columns.append(&others), [2, c, a]);
+        assert_eq!((columns.column(2), columns.totals()[2]), ((&[3][..], &[1.0][..]), 1.0));
         assert_eq!(sums, [0.0; 3]);
     }
 }

@@ -16,6 +16,16 @@ const KEPT: usize = 64 << 20;
 /// Counts of [`LANES`] replicates: a row of lanes per cluster.
 type Counts = Vec<[u8; LANES]>;
 
+/// What [`LANES`] replicates weigh each cluster.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Weights {
+    pub rows: Vec<[f32; LANES]>,
+    /// How often they draw each cluster; empty where that does not fit a byte.
+    pub counts: Counts,
+    /// The largest of the counts, at least 1.
+    pub largest: u8,
+}
+
 #[derive(Debug)]
 pub struct Draws {
     strata: Vec<Vec<u32>>,
@@ -49,6 +59,21 @@ impl Draws {
     /// What a replicate weighs each cluster.
     pub fn weighed(&self, replicate: u64) -> Vec<f32> {
         self.counts(replicate).iter().zip(&self.worth).map(|(count, worth)| *count as f32 * worth).collect()
+    }
+
+    /// What one draw of each cluster weighs.
+    pub(crate) fn worth(&self) -> &[f32] {
+        &self.worth
+    }
+
+    /// Weights of replicates `first..first + LANES`, `first` a multiple of [`LANES`], and their counts.
+    pub(crate) fn block(&self, first: usize, out: &mut Weights) {
+        self.weights(first, &mut out.rows);
+        out.counts.clear();
+        if let Some(Some(counts)) = self.kept.get(first / LANES).and_then(OnceLock::get) {
+            out.counts.extend_from_slice(counts);
+        }
+        out.largest = out.counts.as_flattened().iter().copied().max().unwrap_or(0).max(1);
     }
 
     /// Weights of replicates `first..first + LANES`, `first` a multiple of [`LANES`]: a row of lanes per cluster.

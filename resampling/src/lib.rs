@@ -13,6 +13,8 @@ pub mod best;
 pub mod clusters;
 pub mod columns;
 pub mod draws;
+mod left_out;
+mod matrix;
 mod product;
 pub mod program;
 pub mod random;
@@ -22,6 +24,3 @@ pub mod summary;
 
 /// Replicates computed together, one per lane of a vector register.
 pub const LANES: usize = 32;
-
-/// A row of lanes per cluster, or per sum.
-pub type Block = Vec<[f32; LANES]>;

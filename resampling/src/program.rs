@@ -4,9 +4,13 @@ use std::sync::Arc;
 
 use std::collections::HashMap;
 
+use crate::LANES;
+use crate::clusters::Clusters;
 use crate::columns::{ColumnId, Columns};
-use crate::product::{Matrix, Sums};
-use crate::{Block, LANES};
+use crate::draws::Weights;
+use crate::left_out::LeftOut;
+use crate::matrix::{Matrix, Sums};
+use crate::product::Segments;
 
 /// A pure function of sums; NaN where it is undefined.
 pub type Function = Arc<dyn Fn(&[f64]) -> f64 + Send + Sync>;
@@ -103,15 +107,47 @@ impl Program {
         self.wanted.iter().map(|place| values[*place as usize][0]).collect()
     }
 
-    /// Multiplies and evaluates; by block of weights a row of lanes per wanted number.
-    pub(crate) fn replicates(&self, weights: &[Block], buffers: &mut Buffers) -> Vec<Vec<[f64; LANES]>> {
+    /// Where draws that weigh `worth` each can be counted.
+    pub(crate) fn segments(&self, worth: &[f32]) -> Segments {
+        self.matrix.segments(worth)
+    }
+
+    /// For the jackknife.
+    pub(crate) fn left_out(&self, clusters: &Clusters) -> LeftOut<'_> {
+        LeftOut::new(&self.matrix, clusters)
+    }
+
+    /// Multiplies and evaluates; by block of weights how far the wanted numbers lie from `points`, a row of lanes each.
+    pub(crate) fn replicates(
+        &self,
+        weights: &[Weights],
+        segments: &Segments,
+        points: &[f64],
+        buffers: &mut Buffers,
+    ) -> Vec<Vec<[f32; LANES]>> {
         buffers.sums.resize(weights.len(), Sums::default());
-        self.matrix.multiply(weights, &mut buffers.sums);
-        let kept = |of_block: &Sums| {
-            self.evaluate(&of_block.sums, &mut buffers.values);
-            self.wanted.iter().map(|place| buffers.values[*place as usize]).collect()
+        self.matrix.multiply(weights, segments, &mut buffers.sums);
+        let Buffers { sums, values } = buffers;
+        sums.iter().map(|of_block| self.deviations(of_block, points, values)).collect()
+    }
+
+    /// The same from sums that are there.
+    pub(crate) fn deviations(
+        &self,
+        of_block: &Sums,
+        points: &[f64],
+        values: &mut Vec<[f64; LANES]>,
+    ) -> Vec<[f32; LANES]> {
+        self.evaluate(&of_block.sums, values);
+        let wanted = self.wanted.iter().zip(points);
+        let deviation = |(place, point): (&u32, &f64)| {
+            let mut row = [0.0; LANES];
+            for (deviation, value) in row.iter_mut().zip(&values[*place as usize]) {
+                *deviation = (value - point) as f32;
+            }
+            row
         };
-        buffers.sums.iter().map(kept).collect()
+        wanted.map(deviation).collect()
     }
 
     fn evaluate<const N: usize>(&self, sums: &[[f64; N]], values: &mut Vec<[f64; N]>) {
@@ -250,8 +286,8 @@ fn merged(ops: &mut [Op], n: usize) -> (Vec<u32>, usize) {
 /// Memory that a thread uses again for every block.
 #[derive(Default)]
 pub(crate) struct Buffers {
-    sums: Vec<Sums>,
-    values: Vec<[f64; LANES]>,
+    pub sums: Vec<Sums>,
+    pub values: Vec<[f64; LANES]>,
 }
 
 #[cfg(test)]
@@ -316,9 +352,10 @@ mod tests {
         assert_eq!(whole, [(1.0 + 3.0 + 5.0) / (2.0 + 4.0 + 4.0), 0.5, 6.0 + 8.0 - 10.0 * 14.0]);
         let program = Program::new(&columns, &ids, ops, vec![0, 1, 2]);
         assert_eq!(program.points(), whole);
-        let weights = vec![vec![[1.0; LANES]; 8], vec![[2.0; LANES]; 8]];
-        let found = program.replicates(&weights, &mut Buffers::default());
-        assert_eq!(found[0].iter().map(|row| row[5]).collect::<Vec<_>>(), whole);
-        assert_eq!(found[1].iter().map(|row| row[5]).collect::<Vec<_>>(), [whole[0], whole[1], 2.0 * whole[2]]);
+        let weights = [1.0, 2.0].map(|weight| Weights { rows: vec![[weight; LANES]; 8], ..Weights::default() });
+        let found = program.replicates(&weights, &program.segments(&[1.0; 8]), &[0.0; 3], &mut Buffers::default());
+        let at_lane = |block: usize| found[block].iter().map(|row| f64::from(row[5])).collect::<Vec<_>>();
+        assert!(at_lane(0).iter().zip(&whole).all(|(a, b)| (a - b).abs() < 1e-6 * b.abs()));
+        assert_eq!(at_lane(1)[1..], [whole[1], 2.0 * whole[2]]);
     }
 }

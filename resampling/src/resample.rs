@@ -1,10 +1,15 @@
 //! Replicates of a program's numbers.
 
+use std::sync::{Mutex, PoisonError};
+
 use rayon::prelude::*;
 
 use crate::LANES;
 use crate::clusters::Clusters;
-use crate::draws::Draws;
+use crate::draws::{Draws, Weights};
+use crate::left_out::LeftOut;
+use crate::matrix::Sums;
+use crate::product::Segments;
 use crate::program::{Buffers, Program};
 
 /// Blocks that a thread multiplies side by side.
@@ -30,6 +35,11 @@ impl Replicates {
         &self.points
     }
 
+    /// Its memory, for [`resample_in`].
+    pub fn memory(self) -> Vec<f32> {
+        self.deviations
+    }
+
     /// Deviations of the k-th number.
     pub fn of(&self, k: usize) -> &[f32] {
         &self.deviations[k * self.n..][..self.n]
@@ -43,43 +53,73 @@ pub enum Scheme<'a> {
     Jackknife(&'a Clusters),
 }
 
-impl Scheme<'_> {
-    fn weights(self, first: usize, out: &mut Vec<[f32; LANES]>) {
-        match self {
-            Scheme::Bootstrap(draws) => draws.weights(first, out),
-            Scheme::Jackknife(clusters) => clusters.jackknife(first, out),
-        }
-    }
-}
-
 /// Evaluates a program on `n` resamples (for the jackknife: one per group); `done(k)` is called after k
 /// more of them. The result depends on neither threads nor, but for its length, on `n`.
 pub fn resample(program: &Program, scheme: Scheme<'_>, n: usize, done: &mut dyn FnMut(u64)) -> Replicates {
+    resample_in(Vec::new(), program, scheme, n, done)
+}
+
+/// The same in memory that held other [`Replicates`]: what is fresh costs as much as half of a product.
+pub fn resample_in(
+    memory: Vec<f32>,
+    program: &Program,
+    scheme: Scheme<'_>,
+    n: usize,
+    done: &mut dyn FnMut(u64),
+) -> Replicates {
     let points = program.points();
-    let mut deviations = vec![f32::NAN; program.n_wanted() * n];
+    let size = program.n_wanted() * n;
+    let mut deviations = memory;
+    if deviations.capacity() < size {
+        deviations = vec![0.0; size];
+    } else {
+        deviations.resize(size, 0.0);
+    }
     let starts: Vec<usize> = (0..n).step_by(LANES).collect();
-    // A few blocks at a time, so that progress can be told from this thread and blocks need little memory.
-    for blocks in starts.chunks(2 * TOGETHER * rayon::current_num_threads().max(1)) {
-        let computed: Vec<Vec<[f64; LANES]>> = blocks
-            .par_chunks(TOGETHER)
-            .map_init(
-                || (Buffers::default(), vec![Vec::new(); TOGETHER]),
-                |(buffers, weights), starts| {
-                    starts.iter().zip(weights.iter_mut()).for_each(|(first, weights)| scheme.weights(*first, weights));
-                    program.replicates(&weights[..starts.len()], buffers)
-                },
-            )
-            .flatten_iter()
-            .collect();
+    let scheme = match scheme {
+        Scheme::Bootstrap(draws) => Ready::Bootstrap(draws, program.segments(draws.worth())),
+        Scheme::Jackknife(clusters) => Ready::Jackknife(program.left_out(clusters)),
+    };
+    let compute = |buffers: &mut Buffers, weights: &mut [Weights], starts: &[usize]| match &scheme {
+        Ready::Bootstrap(draws, segments) => {
+            starts.iter().zip(weights.iter_mut()).for_each(|(first, weights)| draws.block(*first, weights));
+            program.replicates(&weights[..starts.len()], segments, &points, buffers)
+        }
+        Ready::Jackknife(left_out) => {
+            buffers.sums.resize(1, Sums::default());
+            let of_block = |first: &usize| {
+                left_out.sums(*first, &mut buffers.sums[0]);
+                program.deviations(&buffers.sums[0], &points, &mut buffers.values)
+            };
+            starts.iter().map(of_block).collect()
+        }
+    };
+    // What threads need, to be used again.
+    let spare: Mutex<Vec<(Buffers, Vec<Weights>)>> = Mutex::default();
+    let taken = || spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    let in_spare = |starts: &[usize]| {
+        let (mut buffers, mut weights) =
+            taken().unwrap_or_else(|| (Buffers::default(), vec![Weights::default(); TOGETHER]));
+        let computed = compute(&mut buffers, &mut weights, starts);
+        spare.lock().unwrap_or_else(PoisonError::into_inner).push((buffers, weights));
+        computed
+    };
+    // Some blocks at a time, so that progress can be told from this thread and blocks need little memory.
+    for blocks in starts.chunks(4 * TOGETHER * rayon::current_num_threads().max(1)) {
+        let computed: Vec<Vec<[f32; LANES]>> = blocks.par_chunks(TOGETHER).flat_map_iter(&in_spare).collect();
         let first = blocks[0];
         let width = (n - first).min(blocks.len() * LANES);
-        deviations.par_chunks_mut(n.max(1)).zip(&points).enumerate().for_each(|(k, (row, point))| {
+        deviations.par_chunks_mut(n.max(1)).enumerate().for_each(|(k, row)| {
             let lanes = computed.iter().flat_map(|block| &block[k]);
-            for (place, value) in row[first..first + width].iter_mut().zip(lanes) {
-                *place = (value - point) as f32;
-            }
+            row[first..first + width].iter_mut().zip(lanes).for_each(|(place, deviation)| *place = *deviation);
         });
         done(width as u64);
     }
     Replicates { n, points, deviations }
+}
+
+/// What a scheme needs for a program.
+enum Ready<'a> {
+    Bootstrap(&'a Draws, Segments),
+    Jackknife(LeftOut<'a>),
 }

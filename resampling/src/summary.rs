@@ -7,9 +7,13 @@ use crate::clusters::Clusters;
 /// Share of replicates that may be undefined before they say nothing.
 pub const MAX_UNDEFINED: f64 = 0.05;
 
-/// a − b, replicate by replicate.
+/// a − b, replicate by replicate; 0 where it is no more than both are rounded by.
 pub fn differences(a: &[f32], b: &[f32]) -> Vec<f32> {
-    a.iter().zip(b).map(|(a, b)| a - b).collect()
+    let difference = |a: f32, b: f32| {
+        let found = a - b;
+        if found.abs() <= f32::EPSILON * a.abs() { 0.0 } else { found }
+    };
+    a.iter().zip(b).map(|(a, b)| difference(*a, *b)).collect()
 }
 
 /// Partial sums that do not wait for each other; their number is part of the result's last bits.

@@ -17,7 +17,7 @@ use rand::Rng;
 use rayon::prelude::*;
 use rmbench_resampling::clusters::Clusters;
 use rmbench_resampling::draws::Draws;
-use rmbench_resampling::resample::{Replicates, Scheme, resample};
+use rmbench_resampling::resample::{Replicates, Scheme, resample, resample_in};
 use rmbench_resampling::summary::{Jackknife, Summary, differences};
 
 use crate::metric::Interval;
@@ -53,6 +53,8 @@ pub struct Spread {
 /// Replicates of one number, to be compared with those of others.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Kept {
+    /// The number itself, NaN where undefined.
+    pub point: f64,
     /// Deviations of bootstrap replicates from the number.
     pub deviations: Vec<f32>,
     pub jackknife: Vec<f32>,
@@ -62,6 +64,7 @@ impl Kept {
     /// Replicates of this number minus another.
     pub fn minus(&self, other: &Kept) -> Kept {
         Kept {
+            point: self.point - other.point,
             deviations: differences(&self.deviations, &other.deviations),
             jackknife: differences(&self.jackknife, &other.jackknife),
         }
@@ -122,20 +125,28 @@ impl Bootstrap {
         kept: &[NodeId],
         done: &mut dyn FnMut(u64),
     ) -> Resampled {
-        // Numbers in order of writing: neighbours share columns, and a round needs few of all.
-        let mut nodes: Vec<NodeId> = wanted.iter().chain(kept).copied().collect();
-        nodes.sort_unstable();
-        nodes.dedup();
-        let rounds: Vec<&[NodeId]> = nodes.chunks((HELD / self.replicates.max(1)).max(1)).collect();
-        let n_rounds = rounds.len().max(1) as u64;
         let place = |list: &[NodeId]| {
             let mut of = vec![usize::MAX; sheet.len()];
             list.iter().enumerate().for_each(|(at, node)| of[*node as usize] = at);
             of
         };
         let (wanted_at, kept_at) = (place(wanted), place(kept));
+        // A difference of two kept numbers is read off them.
+        let of_kept = |node: &NodeId| -> Option<[usize; 2]> {
+            let (a, b) = sheet.operands(*node)?;
+            Some([kept_at[a as usize], kept_at[b as usize]]).filter(|pair| !pair.contains(&usize::MAX))
+        };
+        let needed = wanted.iter().copied().filter(|node| of_kept(node).is_none());
+        let mut nodes: Vec<NodeId> = needed.chain(kept.iter().copied()).collect();
+        // Neighbours share columns, and a round needs few of all: what is computed from one run's items comes together.
+        let latest = sheet.latest_columns();
+        nodes.sort_unstable_by_key(|node| (latest[*node as usize], *node));
+        nodes.dedup();
+        let rounds: Vec<&[NodeId]> = nodes.chunks((HELD / self.replicates.max(1)).max(1)).collect();
+        let n_rounds = rounds.len().max(1) as u64;
         let mut out = Resampled { spreads: vec![None; wanted.len()], kept: vec![Kept::default(); kept.len()] };
         let (mut computed, mut told) = (0, 0);
+        let mut memory = Vec::new();
         for round in rounds {
             let mut step = |more: u64| {
                 computed += more;
@@ -143,16 +154,22 @@ impl Bootstrap {
                 told = computed / n_rounds;
             };
             let program = sheet.program(round);
-            let replicates = resample(&program, Scheme::Bootstrap(draws), self.replicates, &mut step);
+            let replicates = resample_in(memory, &program, Scheme::Bootstrap(draws), self.replicates, &mut step);
             let n_groups = self.clusters.n_groups();
             let jackknife = resample(&program, Scheme::Jackknife(&self.clusters), n_groups, &mut |_| {});
             let spread = |(k, node): (usize, &NodeId)| {
                 let asked = wanted_at[*node as usize] != usize::MAX;
-                asked.then(|| self.spread(&replicates, &jackknife, k)).flatten()
+                let point = replicates.points()[k];
+                asked.then(|| self.spread(point, replicates.of(k), jackknife.of(k))).flatten()
             };
             let copy = |(k, node): (usize, &NodeId)| {
                 let asked = kept_at[*node as usize] != usize::MAX;
-                asked.then(|| Kept { deviations: replicates.of(k).to_vec(), jackknife: jackknife.of(k).to_vec() })
+                let kept = || Kept {
+                    point: replicates.points()[k],
+                    deviations: replicates.of(k).to_vec(),
+                    jackknife: jackknife.of(k).to_vec(),
+                };
+                asked.then(kept)
             };
             let answers: Vec<_> = round.par_iter().enumerate().map(|number| (spread(number), copy(number))).collect();
             for (node, (spread, kept)) in round.iter().zip(answers) {
@@ -163,7 +180,15 @@ impl Bootstrap {
                     *place = kept;
                 }
             }
+            memory = replicates.memory();
         }
+        let kept = &out.kept;
+        out.spreads.par_iter_mut().zip(wanted).for_each(|(place, node)| {
+            if let Some([own, less]) = of_kept(node) {
+                let difference = kept[own].minus(&kept[less]);
+                *place = self.spread(difference.point, &difference.deviations, &difference.jackknife);
+            }
+        });
         // A number that is asked for twice has its answer at the last place only.
         for (at, node) in wanted.iter().enumerate() {
             out.spreads[at] = out.spreads[wanted_at[*node as usize]];
@@ -171,10 +196,9 @@ impl Bootstrap {
         out
     }
 
-    fn spread(&self, replicates: &Replicates, jackknife: &Replicates, k: usize) -> Option<Spread> {
-        let point = replicates.points()[k];
-        let summary = Summary::new(replicates.of(k))?;
-        let jackknife = Jackknife::new(jackknife.of(k), &self.clusters)?;
+    fn spread(&self, point: f64, deviations: &[f32], jackknife: &[f32]) -> Option<Spread> {
+        let summary = Summary::new(deviations)?;
+        let jackknife = Jackknife::new(jackknife, &self.clusters)?;
         let interval = match self.reading {
             Reading::Percentile => percentile(point, &summary, &jackknife, self.level),
             Reading::Bca => bca(point, &summary, &jackknife, self.level)?,
@@ -292,5 +316,21 @@ mod tests {
         assert_eq!(alone.spreads[0], together.spreads[mean as usize]);
         assert_eq!(alone.spreads[0], alone.spreads[1]);
         assert_eq!(together.kept[0].deviations.len(), 200);
+    }
+
+    /// Between two kept numbers nothing is multiplied: the spread is that of the number resampled itself.
+    #[test]
+    fn a_difference_of_kept_numbers_is_read_off_them() {
+        let (mut sheet, clusters, mean, _) = example();
+        let (difference, nothing) = (sheet.difference(mean, 0), sheet.difference(mean, mean));
+        let bootstrap = bootstrap(clusters, 400, 5);
+        let directly = bootstrap.run(&sheet, &[difference, nothing], &[], &mut |_| {}).spreads;
+        let read_off = bootstrap.run(&sheet, &[difference, nothing], &[0, mean], &mut |_| {}).spreads;
+        let [a, b] = [directly[0].unwrap(), read_off[0].unwrap()];
+        let numbers = |spread: Spread| [spread.error, spread.freedom, spread.interval.low, spread.interval.high];
+        for (a, b) in numbers(a).iter().zip(numbers(b)) {
+            assert!((a - b).abs() < 2e-6 * a.abs(), "{a} and {b}");
+        }
+        assert_eq!((a.p_of_zero, directly[1], read_off[1]), (b.p_of_zero, None, None));
     }
 }

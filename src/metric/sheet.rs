@@ -293,6 +293,21 @@ impl Sheet {
         (columns, ops, wanted.iter().map(|node| place[*node as usize]).collect())
     }
 
+    /// By number: the last of all columns it is computed from (0 where there is none). Columns are written run by run.
+    pub fn latest_columns(&self) -> Vec<ColumnId> {
+        let mut latest: Vec<ColumnId> = Vec::with_capacity(self.nodes.len());
+        for node in &self.nodes {
+            let mut last = match node {
+                Node::Finish { columns, .. } | Node::Own { columns, .. } => columns.iter().copied().max().unwrap_or(0),
+                Node::Ratio(above, below) => *above.max(below),
+                _ => 0,
+            };
+            node.operands(&mut |operand| last = last.max(latest[operand as usize]));
+            latest.push(last);
+        }
+        latest
+    }
+
     /// The two numbers whose difference a number is.
     pub fn operands(&self, node: NodeId) -> Option<(NodeId, NodeId)> {
         match self.nodes.get(node as usize) {

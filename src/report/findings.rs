@@ -251,9 +251,15 @@ impl Findings {
         let compared = differences.iter().filter_map(Draft::resampled).filter(is_new);
         let kept = ranked.iter().copied().chain(compared).chain(analyses::nodes(&findings));
         let resolver = Resolver::new(&sheet, &options.bootstrap(&design), resampled, kept, progress);
-        let of_scores = analyses::of_scores(&findings, &self.runs, &resolver, options);
-        self.rankings.extend(standing::rankings(&rankings, here.name, &resolver, options.level));
-        self.differences.extend(standing::differences(differences, &resolver, options.level));
+        let (of_scores, (ranked, compared)) = rayon::join(
+            || analyses::of_scores(&findings, &self.runs, &resolver, options),
+            || {
+                let ranked = standing::rankings(&rankings, here.name, &resolver, options.level);
+                (ranked, standing::differences(differences, &resolver, options.level))
+            },
+        );
+        self.rankings.extend(ranked);
+        self.differences.extend(compared);
         self.findings.extend(findings.into_iter().map(|draft| draft::finding(resolver.resolve(draft))));
         judges::lend_intervals(&mut self.findings);
         self.panel.extend(panel.into_iter().map(|draft| panel::finding(resolver.resolve(draft))));

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use rayon::prelude::*;
+use rmbench_resampling::columns::{ColumnId, Columns};
 
 use crate::benchmark::manifest::{Manifest, Rule};
 use crate::metric::accuracy::TieRate;
@@ -71,7 +72,7 @@ impl<'a> Analysis<'a> {
         protocol.ties = options.ties.unwrap_or(protocol.ties);
         let scores = observe(table, design, &protocol, |rule| score_of(rule, Evidence::Rewards));
         let mut sheet = Sheet::default();
-        let columns: Vec<CellColumns> = scores.iter().map(|run| all_columns(design, run, &mut sheet)).collect();
+        let columns = columns_by_run(design, &scores.iter().map(Vec::as_slice).collect::<Vec<_>>(), &mut sheet);
         let has_row = |run: &usize| {
             let mut units = design.cells.iter().flat_map(|cell| &cell.units).flat_map(|unit| unit.items());
             units.any(|item| table.runs[*run].present[table.items[item].offset as usize])
@@ -111,6 +112,8 @@ impl<'a> Analysis<'a> {
         let everything = [(Scope::Overall, all)];
         // Lengths are the same in all runs that scored the same items.
         let longest_like = alike(longest.len(), |a, b| longest[a] == longest[b]);
+        let of_ties: Vec<&[Observed]> = self.runs.iter().map(|run| ties[*run].as_slice()).collect();
+        let mut columns_of_ties = columns_by_run(design, &of_ties, &mut self.sheet).into_iter();
         let mut longest_placed: HashMap<usize, Placed> = HashMap::new();
         for run in self.runs.clone() {
             let scopes = self.layout.scopes.clone();
@@ -131,14 +134,14 @@ impl<'a> Analysis<'a> {
                 self.parts(run, rule, &columns);
             }
             let placed = longest_placed.entry(longest_like[run]).or_insert_with(|| {
-                let columns = all_columns(design, &longest[run], &mut self.sheet);
+                let columns = all_columns(design, &longest[run], &mut self.sheet.columns);
                 let metric = |rule| score_of(rule, Evidence::Characters);
                 self.layout.place(&mut self.sheet, &scopes, &columns, &metric, Gaps::Refuse)
             });
             let binary: Vec<bool> = longest[run].iter().map(|o| o.binary).collect();
             self.draft(run, "longest-wins", &scopes, placed, &binary, Basis::Outcomes);
 
-            let columns = all_columns(design, &ties[run], &mut self.sheet);
+            let columns = columns_of_ties.next().unwrap_or_default();
             let placed = self.layout.place(&mut self.sheet, &everything, &columns, &|_| &TieRate, Gaps::Refuse);
             let binary: Vec<bool> = ties[run].iter().map(|o| o.binary).collect();
             self.draft(run, TieRate.id(), &everything, &placed, &binary, Basis::Complete);
@@ -289,11 +292,26 @@ pub(super) fn alike(n: usize, same: impl Fn(usize, usize) -> bool) -> Vec<usize>
     (0..n).map(|at| (0..at).find(|first| same(*first, at)).unwrap_or(at)).collect()
 }
 
-pub fn all_columns(design: &Design, observed: &[Observed], sheet: &mut Sheet) -> CellColumns {
+pub fn all_columns(design: &Design, observed: &[Observed], columns: &mut Columns) -> CellColumns {
     let cells = design.cells.iter().zip(observed);
+    cells.map(|(cell, observed)| observed.any().then(|| observed.columns(&cell.units, columns, None))).collect()
+}
+
+/// The same for many runs: columns are written by run, side by side, then joined in the order of runs.
+pub fn columns_by_run(design: &Design, observed: &[&[Observed]], sheet: &mut Sheet) -> Vec<CellColumns> {
+    let of_run = |observed: &&[Observed]| {
+        let mut columns = Columns::default();
+        let cells = all_columns(design, observed, &mut columns);
+        (columns, cells)
+    };
+    let written: Vec<(Columns, CellColumns)> = observed.par_iter().map(of_run).collect();
+    written.into_iter().map(|(columns, cells)| renumbered(cells, &sheet.columns.append(&columns))).collect()
+}
+
+/// Columns of cells by other numbers: `places[id]` is where a column stands now.
+pub fn renumbered(mut cells: CellColumns, places: &[ColumnId]) -> CellColumns {
+    cells.iter_mut().flatten().flatten().for_each(|id| *id = places[*id as usize]);
     cells
-        .map(|(cell, observed)| observed.any().then(|| observed.columns(&cell.units, &mut sheet.columns, None)))
-        .collect()
 }
 
 /// A finding before its number.

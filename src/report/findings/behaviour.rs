@@ -12,16 +12,16 @@ use crate::metric::log_loss::LogLoss;
 use crate::metric::observe::{Observed, observed};
 use crate::metric::{MAX_WIDTH, Metric};
 use crate::report::findings::Scope;
-use crate::report::findings::analysis::{Analysis, Basis, alike, all_columns};
+use crate::report::findings::analysis::{Analysis, Basis, alike, columns_by_run};
 use crate::report::findings::draft::Method;
-use crate::report::findings::place::{Gaps, Placed, Slot};
+use crate::report::findings::place::{CellColumns, Gaps, Placed, Slot};
 
 /// A function of a metric's sums, and how many items stand behind it.
 type Function = (&'static dyn Metric, fn(&[f64]) -> f64);
 
 static CALIBRATION: [Function; 1] = [(&BrierScore, |sums| sums[1])];
 static LOSS: [Function; 1] = [(&LogLoss, |sums| sums[1])];
-static ERROR: [Function; 1] = [(&ExpectedError, |sums| sums[BINS] / 2.0)];
+static ERROR: [Function; 1] = [(&ExpectedError, |sums| sums[BINS / 2])];
 static SHORTEST: [Function; 1] = [(&SHORTEST_WINS, |sums| sums[1])];
 static TOKENS: [Function; 1] = [(&MOST_TOKENS_WINS, |sums| sums[1])];
 static LENGTH: [Function; 4] = [
@@ -62,20 +62,24 @@ impl Analysis<'_> {
         let observed: Vec<Vec<Observed>> = (0..self.table.runs.len()).into_par_iter().map(observe).collect();
         // What does not depend on rewards is the same in all runs that scored the same items: it is placed once.
         let first_like = alike(observed.len(), |a, b| observed[a] == observed[b]);
-        let mut placed_for: HashMap<usize, Vec<Placed>> = HashMap::new();
-        for run in self.runs.clone() {
-            // A scorer without a tokenizer has no tokens, another tool's scores may have no lengths.
-            if !observed[run].iter().any(Observed::any) {
-                continue;
-            }
-            let placed = placed_for.entry(first_like[run]).or_insert_with(|| {
-                let columns = all_columns(design, &observed[run], &mut self.sheet);
-                let place = |(function, _): &Function| {
-                    self.layout.place(&mut self.sheet, scopes, &columns, &|_| *function, Gaps::Refuse)
-                };
-                functions.iter().map(place).collect()
-            });
-            let totals: Vec<[f64; MAX_WIDTH]> = observed[run].iter().map(Observed::totals).collect();
+        // A scorer without a tokenizer has no tokens, another tool's scores may have no lengths.
+        let runs: Vec<usize> =
+            self.runs.iter().copied().filter(|run| observed[*run].iter().any(Observed::any)).collect();
+        let firsts: Vec<usize> = runs.iter().copied().filter(|run| first_like[*run] == *run).collect();
+        let of_firsts: Vec<&[Observed]> = firsts.iter().map(|run| observed[*run].as_slice()).collect();
+        let columns = columns_by_run(design, &of_firsts, &mut self.sheet);
+        let place = |(run, columns): (usize, CellColumns)| {
+            let of_function = |(function, _): &Function| {
+                self.layout.place(&mut self.sheet, scopes, &columns, &|_| *function, Gaps::Refuse)
+            };
+            (run, functions.iter().map(of_function).collect())
+        };
+        let placed_for: HashMap<usize, Vec<Placed>> = firsts.into_iter().zip(columns).map(place).collect();
+        let totals: Vec<Vec<[f64; MAX_WIDTH]>> =
+            observed.par_iter().map(|cells| cells.iter().map(Observed::totals).collect()).collect();
+        for run in runs {
+            // The first of those alike scored something, too.
+            let Some(placed) = placed_for.get(&first_like[run]) else { continue };
             let binary: Vec<bool> = observed[run].iter().map(|o| o.binary).collect();
             for ((function, count), placed) in functions.iter().zip(placed) {
                 // Shares of independent items that are right or wrong have Wilson's interval.
@@ -87,7 +91,7 @@ impl Analysis<'_> {
                     let Slot::Number(number) = slot else { continue };
                     let mut total = [0.0; MAX_WIDTH];
                     for cell in &number.cells {
-                        total.iter_mut().zip(totals[*cell]).for_each(|(sum, own)| *sum += own);
+                        total.iter_mut().zip(totals[run][*cell]).for_each(|(sum, own)| *sum += own);
                     }
                     let n = count(&total[..function.width()]);
                     draft.n = n.round() as usize;

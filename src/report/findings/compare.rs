@@ -1,13 +1,16 @@
 //! Languages compared with English on shared source items.
 
+use rayon::prelude::*;
+use rmbench_resampling::columns::{ColumnId, Columns};
+
 use crate::lang::Lang;
-use crate::metric::agreement::kappa_of_outcomes;
+use crate::metric::agreement::{BOTH_WIN, kappa_of_outcomes};
 use crate::metric::design::{among, clusters_of};
 use crate::metric::observe::paired_labels;
 use crate::metric::outcome::Evidence;
 use crate::metric::score_of;
 use crate::metric::sheet::Finish;
-use crate::report::findings::analysis::{Analysis, Basis};
+use crate::report::findings::analysis::{Analysis, Basis, renumbered};
 use crate::report::findings::draft::{Draft, Method};
 use crate::report::findings::place::{CellColumns, Gaps, Placed, Slot};
 use crate::report::findings::{Finding, Languages, Scope};
@@ -26,41 +29,14 @@ impl Analysis<'_> {
         if !foreign {
             return;
         }
-        for run in self.runs.clone() {
-            let english_here = (0..design.subsets.len()).filter_map(|s| design.english(s));
-            if !english_here.into_iter().any(|cell| self.scores[run][cell].any()) {
+        let beside: Vec<Option<Beside>> = self.runs.par_iter().map(|run| self.beside_english(*run)).collect();
+        for (run, beside) in self.runs.clone().into_iter().zip(beside) {
+            let Some(Beside { columns, own, english, own_all, english_all, n_shared, kinds }) = beside else {
                 self.no_english(run);
                 continue;
-            }
-            let n_cells = design.cells.len();
-            let mut own: CellColumns = vec![None; n_cells];
-            let mut english: CellColumns = vec![None; n_cells];
-            let (mut own_all, mut english_all): (CellColumns, CellColumns) = (vec![None; n_cells], vec![None; n_cells]);
-            let mut n_shared = vec![0; n_cells];
-            for (number, cell) in design.cells.iter().enumerate() {
-                let Some(other) =
-                    design.english(cell.subset).filter(|_| design.cell(cell.subset, cell.lang) == Some(number))
-                else {
-                    continue;
-                };
-                if cell.lang == Lang::ENGLISH {
-                    continue;
-                }
-                own_all[number] = self.columns[run][number].clone();
-                english_all[number] = self.columns[run][other].clone();
-                let (here, there) = (&self.scores[run][number], &self.scores[run][other]);
-                let other_cell = &design.cells[other];
-                let clusters_here = clusters_of(&cell.units, &here.present, design.n_clusters);
-                let clusters_there = clusters_of(&other_cell.units, &there.present, design.n_clusters);
-                let keep_here = among(&cell.units, &clusters_there);
-                let keep_there = among(&other_cell.units, &clusters_here);
-                n_shared[number] = here.n_present(Some(&keep_here));
-                if n_shared[number] > 0 {
-                    own[number] = Some(here.columns(&cell.units, &mut self.sheet.columns, Some(&keep_here)));
-                    english[number] =
-                        Some(there.columns(&other_cell.units, &mut self.sheet.columns, Some(&keep_there)));
-                }
-            }
+            };
+            let places = self.sheet.columns.append(&columns);
+            let [own, english] = [own, english].map(|cells| renumbered(cells, &places));
             let scopes: Vec<_> =
                 self.layout.scopes.iter().filter(|(scope, _)| !matches!(scope, Scope::Subset(_))).cloned().collect();
             let metric = |rule| score_of(rule, Evidence::Rewards);
@@ -78,8 +54,66 @@ impl Analysis<'_> {
             let gap = Placed { slots, members: Vec::new() };
             let gap = self.without_pools(self.without_english(gap));
             self.draft(run, GAP_ALL, &overall, &gap, &[], Basis::Outcomes);
-            self.kappa(run);
+            for (lang, n, kinds) in kinds {
+                let finish = Finish::Function { id: KAPPA, width: 9, function: kappa_of_outcomes };
+                let pooled = kinds.into_iter().map(|id| places[id as usize]).collect();
+                let node = Some(self.sheet.finish(finish, pooled));
+                let of = self.blank(run, KAPPA, Languages::One(lang));
+                let method = Method::Resampled { share: false, effective_n: n as f64 };
+                self.findings.push(Draft { of, node, method, n, n_missing: 0, why: None });
+            }
         }
+    }
+
+    /// What a run scored in English and elsewhere; `None` where it scored no English.
+    fn beside_english(&self, run: usize) -> Option<Beside> {
+        let design = self.design();
+        let mut english_here = (0..design.subsets.len()).filter_map(|s| design.english(s));
+        if !english_here.any(|cell| self.scores[run][cell].any()) {
+            return None;
+        }
+        let n_cells = design.cells.len();
+        let none: CellColumns = vec![None; n_cells];
+        let mut found = Beside {
+            columns: Columns::default(),
+            own: none.clone(),
+            english: none.clone(),
+            own_all: none.clone(),
+            english_all: none,
+            n_shared: vec![0; n_cells],
+            kinds: Vec::new(),
+        };
+        for (number, cell) in design.cells.iter().enumerate() {
+            let Some(other) =
+                design.english(cell.subset).filter(|_| design.cell(cell.subset, cell.lang) == Some(number))
+            else {
+                continue;
+            };
+            if cell.lang == Lang::ENGLISH {
+                continue;
+            }
+            found.own_all[number] = self.columns[run][number].clone();
+            found.english_all[number] = self.columns[run][other].clone();
+            let (here, there) = (&self.scores[run][number], &self.scores[run][other]);
+            let other_cell = &design.cells[other];
+            let clusters_here = clusters_of(&cell.units, &here.present, design.n_clusters);
+            let clusters_there = clusters_of(&other_cell.units, &there.present, design.n_clusters);
+            let keep_here = among(&cell.units, &clusters_there);
+            let keep_there = among(&other_cell.units, &clusters_here);
+            found.n_shared[number] = here.n_present(Some(&keep_here));
+            if found.n_shared[number] > 0 {
+                found.own[number] = Some(here.columns(&cell.units, &mut found.columns, Some(&keep_here)));
+                found.english[number] = Some(there.columns(&other_cell.units, &mut found.columns, Some(&keep_there)));
+            }
+        }
+        for lang in design.langs.iter().copied().filter(|lang| *lang != Lang::ENGLISH) {
+            let (kinds, n) = self.kinds(run, lang);
+            if n > 0 {
+                let ids = kinds.iter().map(|kind| found.columns.insert(kind)).collect();
+                found.kinds.push((lang, n, ids));
+            }
+        }
+        Some(found)
     }
 
     /// Explains the missing gap once per language.
@@ -158,33 +192,41 @@ impl Analysis<'_> {
         placed
     }
 
-    /// Cohen's κ between the outcomes in a language and in English, over source items with one item in
-    /// both (labels loss, win, tie as in M-RewardBench's Figure 2).
-    fn kappa(&mut self, run: usize) {
+    /// Pairs of outcomes in a language and in English, over source items with one item in both, by kind (labels loss, win, tie
+    /// as in M-RewardBench's Figure 2), and how many there are, of which Cohen's κ is a function: at [`BOTH_WIN`] all of them,
+    /// which are the same in many runs. Sums of subsets add up.
+    fn kinds(&self, run: usize, lang: Lang) -> ([Vec<(u32, f64)>; 9], usize) {
         let design = self.design();
-        for lang in design.langs.iter().copied().filter(|lang| *lang != Lang::ENGLISH) {
-            // By kind of pair; the sums of subsets add up.
-            let mut kinds: [Vec<(u32, f64)>; 9] = Default::default();
-            for subset in 0..design.subsets.len() {
-                let (Some(here), Some(there)) = (design.cell(subset, lang), design.english(subset)) else { continue };
-                let label = &self.labels[run];
-                let (cell, other) = (&design.cells[here], &design.cells[there]);
-                for (cluster, kind) in
-                    paired_labels(&cell.units, &label[here], &other.units, &label[there], design.n_clusters)
-                {
+        let mut kinds: [Vec<(u32, f64)>; 9] = Default::default();
+        for subset in 0..design.subsets.len() {
+            let (Some(here), Some(there)) = (design.cell(subset, lang), design.english(subset)) else { continue };
+            let label = &self.labels[run];
+            let (cell, other) = (&design.cells[here], &design.cells[there]);
+            for (cluster, kind) in
+                paired_labels(&cell.units, &label[here], &other.units, &label[there], design.n_clusters)
+            {
+                kinds[BOTH_WIN].push((cluster, 1.0));
+                if usize::from(kind) != BOTH_WIN {
                     kinds[usize::from(kind)].push((cluster, 1.0));
                 }
             }
-            let n: usize = kinds.iter().map(Vec::len).sum();
-            if n == 0 {
-                continue;
-            }
-            let finish = Finish::Function { id: KAPPA, width: 9, function: kappa_of_outcomes };
-            let pooled = kinds.iter().map(|kind| self.sheet.columns.insert(kind)).collect();
-            let node = Some(self.sheet.finish(finish, pooled));
-            let of = self.blank(run, KAPPA, Languages::One(lang));
-            let method = Method::Resampled { share: false, effective_n: n as f64 };
-            self.findings.push(Draft { of, node, method, n, n_missing: 0, why: None });
         }
+        let n = kinds[BOTH_WIN].len();
+        (kinds, n)
     }
+}
+
+/// What one run scored in English and elsewhere. Columns are those of `columns`, but for `_all`, which are the sheet's.
+struct Beside {
+    columns: Columns,
+    /// By cell: on source items that both have.
+    own: CellColumns,
+    english: CellColumns,
+    /// On all items.
+    own_all: CellColumns,
+    english_all: CellColumns,
+    /// By cell.
+    n_shared: Vec<usize>,
+    /// By language with any: items, and columns of the kinds of pairs.
+    kinds: Vec<(Lang, usize, Vec<ColumnId>)>,
 }

@@ -52,7 +52,7 @@ impl Analysis<'_> {
                 let observed: Vec<_> =
                     design.cells.iter().map(|cell| observed(self.table, *run, cell, metric, &self.protocol)).collect();
                 let n: Vec<usize> = observed.iter().map(|o| o.n_present(None)).collect();
-                let columns = all_columns(design, &observed, &mut self.sheet);
+                let columns = all_columns(design, &observed, &mut self.sheet.columns);
                 let placed = self.layout.place(&mut self.sheet, &everything, &columns, &|_| metric, Gaps::Skip);
                 let binary: Vec<bool> = observed.iter().map(|o| o.binary).collect();
                 self.draft(*run, metric.id(), &everything, &placed, &binary, Basis::Shared(&n));

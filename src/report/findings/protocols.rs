@@ -191,7 +191,7 @@ fn columns_of(
     let metric = |cell: &Cell| score_of(design.subsets[cell.subset].rule, Evidence::Rewards);
     let observe = |cell: &Cell| observed(table, run, cell, metric(cell), &protocol);
     let observed: Vec<Observed> = design.cells.par_iter().map(observe).collect();
-    all_columns(design, &observed, sheet)
+    all_columns(design, &observed, &mut sheet.columns)
 }
 
 /// The protocols that can differ, the benchmark's own first.

@@ -142,7 +142,7 @@ impl Analysis<'_> {
         let (table, protocol) = (self.table, &self.protocol);
         let observe = |cell: &Cell| observed(table, run, cell, metric, protocol);
         let observed: Vec<Observed> = design.cells.par_iter().map(observe).collect();
-        all_columns(design, &observed, &mut self.sheet)
+        all_columns(design, &observed, &mut self.sheet.columns)
     }
 
     /// A number that is no share, with the counts of its cells.

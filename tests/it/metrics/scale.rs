@@ -41,8 +41,8 @@ fn write_run(path: &Path, run: usize) -> usize {
                     // Difficulty belongs to the source item, ability to the run, a little noise to the language.
                     let seed = id.bytes().fold(17u64, |h, b| h.wrapping_mul(31).wrapping_add(u64::from(b)));
                     let easy = Draws::new(seed).reward();
-                    let noise =
-                        Draws::new(seed ^ (run as u64) << 32 ^ u64::from(lang.code().as_bytes()[0]) << 16).reward();
+                    let of_lang = lang.code().bytes().fold(7u64, |h, b| h.wrapping_mul(131).wrapping_add(u64::from(b)));
+                    let noise = Draws::new(seed ^ (run as u64) << 32 ^ of_lang << 16).reward();
                     let margin = easy * 0.5 + noise * 0.4 + run as f32 * 0.1 + 1.5;
                     for (side, reward) in [(Side::Chosen, margin), (Side::Rejected, 0.0)] {
                         rows.push(ScoreRow {

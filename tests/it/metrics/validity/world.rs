@@ -1,6 +1,7 @@
 //! A benchmark of which everything is known.
 
 use rmbench::metric::accuracy::ACCURACY;
+use rmbench::metric::agreement::BOTH_WIN;
 use rmbench::metric::normal::{normal_cdf, normal_quantile};
 use rmbench::metric::sheet::{Finish, NodeId, Sheet};
 use rmbench_resampling::clusters::Clusters;
@@ -133,13 +134,17 @@ impl Sample {
         sheet.mean(&parts)
     }
 
-    /// The nine sums of agreement between two columns (labels loss, win, tie).
+    /// The nine sums of agreement between two columns (labels loss, win, tie), at [`BOTH_WIN`] all pairs.
     pub fn agreement(&self, sheet: &mut Sheet, a: usize, b: usize) -> Vec<u32> {
         let mut kinds: [Vec<(u32, f64)>; 9] = Default::default();
         for subset in 0..self.right[a].len() {
             let pairs = self.right[a][subset].iter().zip(&self.right[b][subset]);
             for (item, (a, b)) in self.items(subset).zip(pairs) {
-                kinds[3 * usize::from(*a) + usize::from(*b)].push((item, 1.0));
+                kinds[BOTH_WIN].push((item, 1.0));
+                let kind = 3 * usize::from(*a) + usize::from(*b);
+                if kind != BOTH_WIN {
+                    kinds[kind].push((item, 1.0));
+                }
             }
         }
         kinds.iter().map(|kind| sheet.columns.insert(kind)).collect()
