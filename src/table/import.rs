@@ -223,7 +223,7 @@ fn finished(
     let Found { kind, told, mut entries, joins, notes: own } = found;
     entry::refuse_repeated(model, &entries)?;
     let (n_items, n_responses) = (entries.len(), entries.iter().map(|(_, entry)| entry.n_responses()).sum());
-    let mut notes: Vec<String> = joins.note().into_iter().chain(own).chain(source.items.notes.clone()).collect();
+    let mut notes: Vec<String> = joins.note().into_iter().chain(own).chain(source.items.note(&entries)).collect();
     let unscored = entries.iter().filter(|(_, entry)| !entry.is_complete()).count();
     if unscored > 0 && format != ImportFormat::Judgebench {
         notes.push(format!("{unscored} of {n_items} items lack a score: they are missing"));

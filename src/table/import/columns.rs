@@ -51,6 +51,10 @@ pub(super) fn read_file(
     found: &mut ByModel,
 ) -> Result<(), ImportError> {
     let mut records = Records::open(path)?;
+    if records.columns().is_empty() {
+        // Records that are all broken have no columns: the first says what is wrong.
+        records.advance()?;
+    }
     let layout = Layout::of(path, &records, &source.options.columns)?;
     let used: Vec<usize> = layout.found.values().copied().collect();
     records.select(&used)?;

@@ -45,8 +45,8 @@ pub struct Items {
     subsets: HashSet<Arc<str>>,
     /// Role and digest of each file, for provenance.
     pub digests: Vec<(String, String)>,
-    /// What had to be found out about the data.
-    pub notes: Vec<String>,
+    /// Benchmark and source id where items are of one source by their prompts only.
+    by_prompt: HashSet<(Arc<str>, Arc<str>)>,
 }
 
 impl Items {
@@ -67,7 +67,7 @@ impl Items {
             items.digests.push((format!("data/{}/{number}/{name}", place.benchmark), digest));
             items.add(path, &place, options, manifest.as_ref(), with_texts, &mut sources)?;
         }
-        items.notes.extend(sources.name(&mut items.all));
+        items.by_prompt = sources.name(&mut items.all);
         Ok(items)
     }
 
@@ -127,6 +127,21 @@ impl Items {
             self.all.push(known);
         }
         Ok(())
+    }
+
+    /// Says it where these entries have source ids that the data do not name.
+    pub fn note(&self, entries: &[(Place, Entry)]) -> Option<String> {
+        let found = |(place, entry): &&(Place, Entry)| {
+            !self.by_prompt.is_empty() && self.by_prompt.contains(&(place.benchmark.clone(), entry.source.clone()))
+        };
+        let n = entries.iter().filter(found).count();
+        let sources: HashSet<_> = entries.iter().filter(found).map(|(_, entry)| &entry.source).collect();
+        (n > sources.len()).then(|| {
+            format!(
+                "the data name no source texts: {n} translations are of {}, found by their prompts (`--column items.source-id=NAME` names a column instead)",
+                sources.len()
+            )
+        })
     }
 
     /// The item with an id; the language may be left out where it has one only, the subset where the id

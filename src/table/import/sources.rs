@@ -50,20 +50,17 @@ impl Sources {
         at
     }
 
-    /// Gives each its source id, the id of the first item of its source; the note says of how many sources.
-    pub fn name(self, items: &mut [Known]) -> Option<String> {
-        let mut distinct = HashSet::new();
-        for at in 0..self.joined.len() {
+    /// Gives each its source id, the id of the first item of its source; returns the sources that have several items.
+    pub fn name(self, items: &mut [Known]) -> HashSet<(Arc<str>, Arc<str>)> {
+        let mut several = HashSet::new();
+        for (at, (number, _)) in self.joined.iter().enumerate() {
             let root = self.root(at);
-            distinct.insert(root);
-            items[self.joined[at].0].source = items[self.joined[root].0].id.clone();
+            let source = items[self.joined[root].0].id.clone();
+            if root != at {
+                several.insert((items[*number].place.benchmark.clone(), source.clone()));
+            }
+            items[*number].source = source;
         }
-        (distinct.len() < self.joined.len()).then(|| {
-            format!(
-                "the data name no source texts: {} translations are of {}, found by their prompts (`--column items.source-id=NAME` names a column instead)",
-                self.joined.len(),
-                distinct.len()
-            )
-        })
+        several
     }
 }
