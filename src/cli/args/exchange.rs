@@ -8,17 +8,16 @@ use clap::{Args as ClapArgs, ValueEnum, ValueHint};
 #[command(override_usage = "rmbench import FORMAT FILE... --out RUN [OPTIONS]")]
 #[command(after_help = "\
 One model becomes the run --out; several become one run each, in directories below it.
-With --items, scores find their items by id, by text where the file's texts say that it is another, and by position
-only where the format is in the order of the data and counts agree. What was joined how, what is missing, left open or
-mended is counted, said and kept in the run. Sources of translations are found by their prompts where data name none.
+With --items, scores find their items by id; by text where the file's texts say it is another item;
+by position only where the format has nothing else and counts agree. Joins, missing items and what
+was mended are counted, said and kept in the run. Where data name no sources, translations of one
+prompt are one source.
 
 Examples:
-  rmbench import table wmt23_qe_scores.parquet --items bench.parquet wmt.parquet --benchmark wmt23 --out runs/wmt
   rmbench import table scores.csv --column score-chosen=good --column score-rejected=bad --lang en --out runs/mine
   rmbench import table scores.csv --items data.parquet --column items.source-id=document --out runs/mine
-  rmbench import rewardbench eval-set-scores/org/model.json --items rewardbench.parquet --out runs/model
-  rmbench import m-rewardbench out/org/model-*-all.jsonl eval-set-scores/org/model.json
-    --items m-rewardbench/*.parquet rewardbench.parquet --out runs/model   # the second file is its English
+  rmbench import rewardbench eval-set-scores/org/rm.json --items rewardbench.parquet --out runs/rm
+  rmbench import m-rewardbench out/org/rm-*-all.jsonl eval-set-scores/org/rm.json --items mrb/*.parquet rewardbench.parquet --out runs/rm
   rmbench import judgebench outputs/*.jsonl --out runs/judges")]
 pub struct ImportArgs {
     /// What the files are

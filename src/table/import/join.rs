@@ -114,7 +114,7 @@ pub fn join(scores: Scores<'_>, source: &Source<'_>, own: &mut Found) -> Result<
         }
         return Ok(());
     }
-    let mut cells: BTreeMap<(Option<Lang>, Option<Arc<str>>), Vec<usize>> = BTreeMap::new();
+    let mut cells: BTreeMap<CellName, Vec<usize>> = BTreeMap::new();
     for (number, row) in scores.rows.iter().enumerate() {
         let subset = row.subset.clone().filter(|subset| source.items.has_subset(subset));
         cells.entry((row.lang, subset)).or_default().push(number);
@@ -169,6 +169,9 @@ fn alone(row: Loose, lang: Option<Lang>, path: &Path) -> Result<Entry, ImportErr
         rejected: row.rejected,
     })
 }
+
+/// A language and a subset, as far as a file says them and the data have them.
+type CellName = (Option<Lang>, Option<Arc<str>>);
 
 /// Scores of one subset in one language, as far as the file says, and the data's items there.
 struct Cell<'a> {

@@ -26,7 +26,7 @@ use name::{About, Name};
 pub(super) fn read(paths: &[PathBuf], source: &Source<'_>) -> Result<ByModel, ImportError> {
     let mut found = ByModel::new();
     let named: Vec<(&PathBuf, Name)> = paths.iter().map(|path| (path, Name::of(path, source.options.lang))).collect();
-    // A summary beside the scores it was made of is not read.
+    // Of a summary beside the scores it was made of only what it says of the model is read.
     let scored: BTreeSet<(&str, Option<About>)> =
         named.iter().filter(|(_, name)| name.lines).map(|(_, name)| (name.model.as_str(), name.about)).collect();
     for (path, name) in &named {
@@ -35,10 +35,12 @@ pub(super) fn read(paths: &[PathBuf], source: &Source<'_>) -> Result<ByModel, Im
             in_order(path, name.about(path)?, &pairs(path)?, source, own)?;
             continue;
         }
+        let object = object::read(path, "a result of M-RewardBench")?;
         if scored.contains(&(name.model.as_str(), name.about)) {
+            let own = found.entry(name.model.clone()).or_default();
+            own.told = std::mem::take(&mut own.told).or(object::told(&object));
             continue;
         }
-        let object = object::read(path, "a result of M-RewardBench")?;
         let model = if name.has_org { name.model.clone() } else { object::model(&object, path) };
         let own = found.entry(model.clone()).or_default();
         // RewardBench's own file stands for English.

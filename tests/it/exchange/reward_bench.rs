@@ -185,7 +185,7 @@ fn m_rewardbench_in_both_layouts() {
             (s.name.clone(), json!(right as f64 / own.len() as f64))
         })
         .collect();
-    let summary = json!({"accuracy": 0.75, "num_prompts": 2869, "model": "org/rm", "subset_results": accuracies});
+    let summary = json!({"accuracy": 0.75, "num_prompts": 2869, "model": "org/rm", "ref_model": "org/base", "subset_results": accuracies});
     let summary = write(dir.path(), "org/rm-deu_Latn.json", &summary.to_string());
     let judge = json!({
         "dataset": "x", "model": "org/judge", "scores": {"accuracy": 0.75, "num_correct": 0, "num_total": 2869,
@@ -198,7 +198,12 @@ fn m_rewardbench_in_both_layouts() {
     let both = [all.clone(), summary.clone(), judge];
     let runs = imported(ImportFormat::MRewardbench, &both, &with_data);
     let names: Vec<&str> = runs.iter().map(|run| run.info.name.as_str()).collect();
-    assert_eq!(names, ["org/judge", "org/rm"], "the summary beside the scores is not read");
+    assert_eq!(names, ["org/judge", "org/rm"], "the numbers of the summary beside the scores are not read");
+    assert_eq!(
+        [&runs[0].info.kind, &runs[1].info.kind],
+        ["generative", "implicit"],
+        "the summary has a reference model"
+    );
     assert_eq!(runs[1].rows[0].n_chars, 6);
     let found = findings(dir.path(), &runs, &quick());
     let deu_only = Languages::One(deu);
