@@ -189,9 +189,10 @@ impl<'a> Cell<'a> {
         joins: &mut Joins,
     ) -> Result<Vec<Option<(&'a Known, By)>>, ImportError> {
         let texts = Texts::of(&self.known, &self.rows);
+        // Ids may count anew in every subset: another subset's item is another item.
         let by_id = |row: &Loose| {
-            let (id, subset) = (row.id.as_deref()?, row.subset.as_deref());
-            source.items.by_id(id, row.lang, subset).or_else(|| source.items.by_id(id, row.lang, None))
+            let known = source.items.by_id(row.id.as_deref()?, row.lang, self.subset.as_deref())?;
+            scores.among.is_none_or(|among| among == &*known.place.benchmark).then_some(known)
         };
         // Of data without ids the ids are numbers of rows.
         let numbered = self.known.iter().any(|known| !known.named);
@@ -203,6 +204,13 @@ impl<'a> Cell<'a> {
             if by_text.iter().all(Option::is_some) {
                 return Ok(by_text.into_iter().map(|known| Some((known?, By::Text))).collect());
             }
+            // Positions that a text contradicts say nothing.
+            let contradicted = |(place, text): (usize, &Option<&Known>)| {
+                text.is_some_and(|text| self.known.get(place).is_none_or(|known| !std::ptr::eq(*known, text)))
+            };
+            if by_text.iter().enumerate().any(contradicted) {
+                return Ok(by_text.into_iter().map(|known| Some((known?, By::Text))).collect());
+            }
             if !scores.in_order {
                 let hint = "name the column: `--column id=NAME`";
                 let problem = "there is no id to join with --items, and no text that is one item's";
@@ -211,6 +219,8 @@ impl<'a> Cell<'a> {
             if self.rows.len() != self.known.len() {
                 return Err(self.unequal(scores.path));
             }
+            let differ = |(row, known): (&&Loose, &&Known)| !texts.agree(row, known);
+            joins.differing += self.rows.iter().zip(&self.known).filter(|(row, known)| differ((row, known))).count();
             return Ok(self.known.iter().map(|known| Some((*known, By::Position))).collect());
         }
         let place = |row: &&Loose| match by_id(row) {

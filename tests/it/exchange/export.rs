@@ -78,6 +78,28 @@ fn exported_items_stand_in_the_order_of_the_data() {
     assert_eq!(first[0].rows, second[0].rows);
 }
 
+/// A run that was scored here, too: its table has the order of the file.
+#[test]
+fn scored_runs_are_exported_in_the_order_of_their_data() {
+    let dir = tempfile::tempdir().unwrap();
+    let row = |i: usize| {
+        let (chosen, subset) = ("x".repeat(1 + (i * 7) % 25), if i % 3 == 0 { "b" } else { "a" });
+        json!({"id": i, "language": "en", "prompt": format!("p {i}"), "chosen": chosen, "rejected": "xxxx", "subset": subset})
+    };
+    let data: String = (0..25).map(|i| format!("{}\n", row(i))).collect();
+    write(dir.path(), "pairs.jsonl", &data);
+    for args in [
+        &["score", "--model", "mock:length", "--pairs", "pairs.jsonl", "--out", "run"][..],
+        &["export", "run", "--format", "rewardbench", "--out", "eval"],
+    ] {
+        let output = run(dir.path(), args);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let text = std::fs::read_to_string(dir.path().join("eval/eval-set-scores/mock_length.json")).unwrap();
+    let file: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(file["id"], json!((0..25).collect::<Vec<_>>()));
+}
+
 /// What a file said of its model is said again; what was scored here is called what RewardBench calls it.
 #[test]
 fn exported_files_say_what_the_model_is() {

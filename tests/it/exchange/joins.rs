@@ -138,6 +138,44 @@ fn positions_only_where_nothing_else_says_it_and_counts_agree() {
     assert!(error.contains("row 0") && error.contains("item `10` has another number of responses"), "{error}");
 }
 
+/// Texts that are found elsewhere take positions away, even where some text is two items'.
+#[test]
+fn positions_that_texts_contradict_are_not_used() {
+    let dir = tempfile::tempdir().unwrap();
+    let row =
+        |i: usize, good: &str| json!({"id": i, "prompt": "p", "chosen": good, "rejected": "bad", "subset": "hep-go"});
+    let rows = ["one", "two", "same", "same"].into_iter().enumerate();
+    let text: String = rows.map(|(i, good)| format!("{}\n", row(i, good))).collect();
+    let options = ImportOptions { items: vec![write(dir.path(), "data.jsonl", &text)], ..ImportOptions::default() };
+    let mut file = v1(&[10, 11, 12, 13]);
+    file["id"] = Value::Null;
+    file["text_rejected"] = json!(["bad", "bad", "bad", "bad"]);
+    file["text_chosen"] = json!(["two", "one", "same", "same"]);
+    let run = read(dir.path(), &file, &options);
+    let expected = [("1", Some(0.0)), ("0", Some(1.0)), ("2", None), ("3", None)];
+    assert_eq!(chosen(&run), expected.map(|(id, reward)| (id.to_owned(), reward)));
+    says(&run, "2 items joined with --items by text; 2 name no item of the data");
+    file["text_chosen"] = json!(["one", "two", "same", "same"]);
+    let run = read(dir.path(), &file, &options);
+    assert!(chosen(&run).iter().all(|(id, reward)| id.parse::<f32>().ok() == *reward), "{:?}", chosen(&run));
+    says(&run, "4 items joined with --items by position");
+}
+
+/// RewardBench 2 counts ids anew in every domain.
+#[test]
+fn an_id_of_one_subset_is_no_item_of_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let row = |id: usize, subset: &str| json!({"id": id.to_string(), "prompt": "p", "chosen": ["a"], "rejected": ["b", "c", "d"], "subset": subset});
+    let rows = [row(0, "Math"), row(1, "Math"), row(0, "Focus"), row(1, "Focus"), row(2, "Focus")];
+    let text = rows.map(|row| format!("{row}\n")).concat();
+    let options = ImportOptions { items: vec![write(dir.path(), "rb2.jsonl", &text)], ..ImportOptions::default() };
+    let file = json!({"model": "m", "id": ["0", "2"], "subset": ["Math", "Math"], "scores": [[1, 0, 0, 0], [1, 0, 0, 0]], "num_correct": [1, 1]});
+    let run = read(dir.path(), &file, &options);
+    assert!(run.rows.iter().all(|row| &*row.subset == "Math"), "{:?}", run.rows);
+    says(&run, "1 items joined with --items by id; 1 name no item of the data (first: `2` of `rm.json`)");
+    says(&run, "1 of the data's 2 items");
+}
+
 /// The fault of ids that most v2 files have: mended, and then joined like others.
 #[test]
 fn the_known_fault_of_version_2_is_joined_by_the_mended_ids() {
