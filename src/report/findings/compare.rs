@@ -86,7 +86,7 @@ impl Analysis<'_> {
     fn no_english(&mut self, run: usize) {
         let why = match &self.layout.manifest.english {
             Some(name) => format!(
-                "no English: the run needs `{name}`, too, scored or imported with it, to compare on shared source items"
+                "no English: score `{name}` as well, or import it in the same run, to compare on shared source items"
             ),
             None => "no English items in this benchmark".to_owned(),
         };

@@ -6,9 +6,12 @@ use std::path::{Path, PathBuf};
 use rmbench::benchmark::columns::ColumnMap;
 use rmbench::report::findings::Scope;
 use rmbench::table::import::{ImportFormat, ImportOptions, Imported};
+use rmbench::table::item::ItemTable;
+use rmbench::table::store::write_table;
 use serde_json::{Value, json};
 
 use super::{english, find, findings, imported, quick, refusal, write};
+use crate::command::run;
 
 /// Pairs of `hep-go` with ids from 10 on; what was said differs from pair to pair.
 fn data(dir: &Path, n: usize) -> ImportOptions {
@@ -260,6 +263,27 @@ fn sources_of_translations_are_their_prompts() {
     let (found, run) = sources(&options);
     assert_eq!(found, ["o-1", "o-2", "o-3", "o-2", "o-4", "o-5"]);
     assert!(!run.notes.iter().any(|note| note.contains("prompts")), "{:?}", run.notes);
+}
+
+/// A run that was scored here on data without sources stands beside an import that found them.
+#[test]
+fn sources_that_one_run_knows_hold_for_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let row = |id: &str| json!({"id": id, "language": "de", "prompt": "Translate: A", "chosen": format!("c {id}"), "rejected": "r", "subset": "s", "category": "Translation"});
+    let items = write(dir.path(), "wmt.jsonl", &["1", "2"].map(|id| format!("{}\n", row(id))).concat());
+    let scores = write(dir.path(), "m.csv", "id,language,score_chosen,score_rejected\n1,de,1,0\n2,de,1,0\n");
+    let output = run(dir.path(), &["score", "--model", "mock:length", "--pairs", "wmt.jsonl", "--out", "run"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let options = ImportOptions { items: vec![items], ..ImportOptions::default() };
+    let found = imported(ImportFormat::Table, &[scores], &options).remove(0);
+    let path = dir.path().join("imported.parquet");
+    write_table(&path, &found.info, &found.rows).unwrap();
+    let scored = dir.path().join("run");
+    for paths in [[scored.clone(), path.clone()], [path.clone(), scored.clone()]] {
+        let table = ItemTable::load(&paths).unwrap();
+        let sources: Vec<&str> = table.items.iter().map(|key| table.symbols.name(key.source)).collect();
+        assert_eq!((sources, table.runs.len()), (vec!["1", "1"], 2));
+    }
 }
 
 /// The 3,910 real pairs are of 2,240 source texts.
