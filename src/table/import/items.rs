@@ -45,7 +45,7 @@ pub struct Items {
     subsets: HashSet<Arc<str>>,
     /// Role and digest of each file, for provenance.
     pub digests: Vec<(String, String)>,
-    /// Benchmark and source id where items are of one source by their prompts only.
+    /// Benchmark and source id of translations whose sources are known by their prompts only.
     by_prompt: HashSet<(Arc<str>, Arc<str>)>,
 }
 

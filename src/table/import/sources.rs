@@ -50,17 +50,14 @@ impl Sources {
         at
     }
 
-    /// Gives each its source id, the id of the first item of its source; returns the sources that have several items.
+    /// Gives each its source id, the id of the first item of its source; returns benchmark and source id of all.
     pub fn name(self, items: &mut [Known]) -> HashSet<(Arc<str>, Arc<str>)> {
-        let mut several = HashSet::new();
+        let mut all = HashSet::new();
         for (at, (number, _)) in self.joined.iter().enumerate() {
-            let root = self.root(at);
-            let source = items[self.joined[root].0].id.clone();
-            if root != at {
-                several.insert((items[*number].place.benchmark.clone(), source.clone()));
-            }
+            let source = items[self.joined[self.root(at)].0].id.clone();
+            all.insert((items[*number].place.benchmark.clone(), source.clone()));
             items[*number].source = source;
         }
-        several
+        all
     }
 }

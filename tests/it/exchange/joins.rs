@@ -258,7 +258,7 @@ fn sources_of_translations_are_their_prompts() {
     let mut options = ImportOptions { items: vec![items], ..ImportOptions::default() };
     let (found, run) = sources(&options);
     assert_eq!(found, ["1", "1", "3", "1", "1", "5"], "a chat of the same words is no translation");
-    says(&run, "the data name no source texts: 4 translations are of 1, found by their prompts");
+    says(&run, "the data name no source texts: 5 translations are of 2, found by their prompts");
     options.item_columns = ColumnMap::of_pairs([("source-id", "origin")].into_iter()).unwrap();
     let (found, run) = sources(&options);
     assert_eq!(found, ["o-1", "o-2", "o-3", "o-2", "o-4", "o-5"]);
@@ -301,6 +301,6 @@ fn sources_of_wmt23() {
     let runs = imported(ImportFormat::Table, &[dir.join("wmt23_qe_scores.parquet")], &options);
     let sources: BTreeSet<&str> = runs[0].rows.iter().map(|row| &*row.source_id).collect();
     assert_eq!(sources.len(), 2240);
-    says(&runs[0], "translations are of");
+    says(&runs[0], "3910 translations are of 2240, found by their prompts");
     assert!(runs.iter().all(|run| !run.notes.iter().any(|note| note.contains("have no scores"))));
 }
