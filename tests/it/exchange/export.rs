@@ -83,7 +83,7 @@ fn exported_items_stand_in_the_order_of_the_data() {
 fn scored_runs_are_exported_in_the_order_of_their_data() {
     let dir = tempfile::tempdir().unwrap();
     let row = |i: usize| {
-        let (chosen, subset) = ("x".repeat(1 + (i * 7) % 25), if i % 3 == 0 { "b" } else { "a" });
+        let (chosen, subset) = ("x".repeat(1 + (i * 7) % 25), if i.is_multiple_of(3) { "b" } else { "a" });
         json!({"id": i, "language": "en", "prompt": format!("p {i}"), "chosen": chosen, "rejected": "xxxx", "subset": subset})
     };
     let data: String = (0..25).map(|i| format!("{}\n", row(i))).collect();
