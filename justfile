@@ -48,6 +48,7 @@ three-kinds TRAIN BENCH OUT="three-kinds" PYTHON="python3": build
     PYTHON={{PYTHON}} tools/three_kinds.sh {{TRAIN}} {{BENCH}} {{OUT}}
 
 # Eighteen real scorers in one go: the metrics of WMT23, imported and reported. DATA has their scores and the pairs scored.
+# Clusters are source texts: the pairs name none, so they are found by their prompts.
 wmt-report DATA OUT="wmt23": build
     target/debug/rmbench import table {{DATA}}/wmt23_qe_scores.parquet --items {{DATA}}/bench.parquet {{DATA}}/translation_wmt.parquet --benchmark wmt23 --out {{OUT}}/runs
     target/debug/rmbench report {{OUT}}/runs/* --out {{OUT}}/report

@@ -10,6 +10,7 @@ pub mod import;
 pub mod item;
 pub mod judged;
 pub mod judgment;
+pub mod order;
 pub mod read;
 pub mod score;
 pub mod store;

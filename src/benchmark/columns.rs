@@ -214,6 +214,24 @@ impl Part {
 }
 
 impl ColumnMap {
+    /// From pairs of a part's name and a column's.
+    ///
+    /// # Errors
+    /// A part that data do not have; the message names those that there are.
+    pub fn of_pairs<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Result<ColumnMap, toml::de::Error> {
+        pairs.map(|(part, column)| (part.to_owned(), column.into())).collect::<toml::Table>().try_into()
+    }
+
+    /// This map, and `base` where it says nothing.
+    ///
+    /// # Errors
+    /// None that could be met: maps are text by text.
+    pub fn over(&self, base: &ColumnMap) -> Result<ColumnMap, toml::ser::Error> {
+        let mut all = toml::Table::try_from(base)?;
+        all.extend(toml::Table::try_from(self)?);
+        all.try_into().map_err(serde::ser::Error::custom)
+    }
+
     /// The column that the map gives for a part.
     pub fn get(&self, part: Part) -> Option<&str> {
         match part {

@@ -16,6 +16,7 @@ mod json;
 mod layout;
 mod messages;
 mod pairs;
+pub mod python;
 mod rated;
 pub mod records;
 mod rows;

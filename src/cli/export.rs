@@ -16,6 +16,7 @@ use crate::report::rewardbench::rewardbench;
 use crate::report::{self, TableFormat};
 use crate::table::export;
 use crate::table::item::ItemTable;
+use crate::table::order::ItemOrder;
 use crate::table::read::ScoreFile;
 use crate::table::store::table_path;
 
@@ -46,7 +47,8 @@ fn for_rewardbench(
         let table = ItemTable::load(one)?;
         let manifests = Manifests::of(one, &settings.manifests, &table, message)?;
         let pairs = crate::benchmark::catalog::find(crate::benchmark::catalog::PAIRS)?;
-        let found = rewardbench(&table, 0, &|name| manifests.find(name).unwrap_or_else(|| pairs.clone()));
+        let order = ItemOrder::read(ScoreFile::open(&table_path(run)?)?)?;
+        let found = rewardbench(&table, 0, &order, &|name| manifests.find(name).unwrap_or_else(|| pairs.clone()));
         let alone = found.len() == 1;
         let model = super::file_name(&table.runs[0].info.name);
         for files in &found {

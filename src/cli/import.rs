@@ -6,6 +6,7 @@ use super::Outcome;
 use super::args::{ImportArgs, ImportKind};
 use super::hint::CliError;
 use super::message::{Message, count};
+use crate::benchmark::columns::ColumnMap;
 use crate::lang::Lang;
 use crate::progress::Progress;
 use crate::score::directory::RunDirectory;
@@ -37,12 +38,14 @@ pub fn run(args: &ImportArgs, message: &mut Message) -> anyhow::Result<Outcome> 
 }
 
 fn options(args: &ImportArgs) -> anyhow::Result<ImportOptions> {
+    let columns = columns(&args.column)?;
     Ok(ImportOptions {
         benchmark: args.benchmark.clone(),
         items: args.items.clone(),
         model: args.model.clone(),
         lang: args.lang.as_deref().map(Lang::parse).transpose()?,
-        columns: columns(&args.column)?,
+        columns: columns.0,
+        item_columns: columns.1,
         decisions: args.decisions,
     })
 }
@@ -58,18 +61,30 @@ fn format(kind: ImportKind) -> ImportFormat {
     }
 }
 
-/// `PART=NAME`, several times.
-fn columns(given: &[String]) -> Result<ScoreColumns, CliError> {
+/// `PART=NAME`, several times: of scores, and with `items.` before it of the data.
+fn columns(given: &[String]) -> Result<(ScoreColumns, ColumnMap), CliError> {
     let hint = "for example `--column score-chosen=good`; parts are id, source-id, language, subset, category, model, \
-                score-chosen, score-rejected, score-a, score-b, label, result, chosen, rejected, chosen-grade and rejected-grade";
+                score-chosen, score-rejected, score-a, score-b, label, result, chosen, rejected, chosen-grade and \
+                rejected-grade; columns of --items are `items.source-id=NAME` and so on";
     let pair = |pair: &String| match pair.split_once('=') {
         Some((part, name)) => Ok((part.trim().to_owned(), name.trim().to_owned())),
         None => Err(CliError::new(format!("`--column {pair}` is not of the form PART=NAME"), hint)),
     };
     let pairs = given.iter().map(pair).collect::<Result<Vec<_>, _>>()?;
-    ScoreColumns::parse(pairs.iter().map(|(part, name)| (part.as_str(), name.as_str())))
-        .map_err(|part| CliError::new(format!("`--column {part}=…` names a part that scores do not have"), hint))
+    let of_items = pairs.iter().filter_map(|(part, name)| Some((part.strip_prefix(ITEMS)?, name.as_str())));
+    let of_items = ColumnMap::of_pairs(of_items)
+        .map_err(|error| CliError::new(format!("`--column items.…=…`: {}", error.message()), hint))?;
+    let of_scores = pairs.iter().filter(|(part, _)| !part.starts_with(ITEMS));
+    let of_scores = ScoreColumns::parse(of_scores.map(|(part, name)| (part.as_str(), name.as_str())))
+        .map_err(|part| CliError::new(format!("`--column {part}=…` names a part that scores do not have"), hint))?;
+    Ok((of_scores, of_items))
 }
+
+/// Before parts of the benchmark's own data.
+const ITEMS: &str = "items.";
+
+/// Bytes that a file's name can have on the file systems in use.
+const LONGEST: usize = 255;
 
 /// One model's run is --out itself; of several each has a directory that is called like the model.
 fn directory(out: &Path, model: &str, several: bool) -> PathBuf {
@@ -78,6 +93,12 @@ fn directory(out: &Path, model: &str, several: bool) -> PathBuf {
 
 fn refuse_same(runs: &[PathBuf], found: &[Imported]) -> Result<(), CliError> {
     for (at, run) in runs.iter().enumerate() {
+        let name = run.file_name().unwrap_or_default();
+        if name.len() > LONGEST {
+            let problem =
+                format!("a model's name has {} bytes, more than a directory's can: `{}`", name.len(), name.display());
+            return Err(CliError::new(problem, "shorten it in the file; nothing was written"));
+        }
         if let Some(other) = runs[..at].iter().position(|earlier| earlier == run) {
             let (a, b) = (&found[other].info.name, &found[at].info.name);
             let problem = format!("models `{a}` and `{b}` would both be written into `{}`", run.display());
@@ -92,7 +113,7 @@ fn write(out: &Path, one: &Imported, message: &mut Message) -> anyhow::Result<()
     run.begin(&one.info, &[], false)?;
     write_table(&run.table(), &one.info, &one.rows)?;
     run.remove_shards()?;
-    let (items, responses) = (count(one.n_items as u64), count(one.rows.len() as u64));
+    let (items, responses) = (count(one.n_items as u64), count(one.n_responses as u64));
     message.line(&format!("{}: {items} items ({responses} responses): `{}`", one.info.name, run.table().display()));
     Ok(())
 }

@@ -13,7 +13,9 @@ use crate::metric::design::Design;
 use crate::metric::observe::observed;
 use crate::metric::outcome::Evidence;
 use crate::metric::{Metric, Protocol, score_of};
+use crate::table::import::Told;
 use crate::table::item::{Item, ItemKey, ItemTable, Symbol};
+use crate::table::order::ItemOrder;
 
 /// One benchmark in one language as one run scored it.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,8 +26,14 @@ pub struct RewardBenchFiles {
     pub items: Value,
 }
 
-/// The files of a run; benchmarks that are neither pairs nor best-of-N have none.
-pub fn rewardbench(table: &ItemTable, run: usize, manifest: &dyn Fn(&str) -> Manifest) -> Vec<RewardBenchFiles> {
+/// The files of a run; benchmarks that are neither pairs nor best-of-N have none. Items stand in the order of the
+/// run's score table, which is that of the data.
+pub fn rewardbench(
+    table: &ItemTable,
+    run: usize,
+    order: &ItemOrder,
+    manifest: &dyn Fn(&str) -> Manifest,
+) -> Vec<RewardBenchFiles> {
     let mut benchmarks: Vec<Symbol> = Vec::new();
     for key in &table.items {
         if !benchmarks.contains(&key.benchmark) {
@@ -46,25 +54,33 @@ pub fn rewardbench(table: &ItemTable, run: usize, manifest: &dyn Fn(&str) -> Man
                 benchmark: name.to_owned(),
                 lang,
                 summary: summary(table, run, &design, &manifest, lang),
-                items: items(table, run, symbol, &design, &manifest, lang),
+                items: items(table, run, symbol, order, &design, &manifest, lang),
             });
         }
     }
     files
 }
 
-/// What both files begin with.
+/// What both files begin with: what an imported file said, else what the run's kind is called there.
 fn head(table: &ItemTable, run: usize) -> Map<String, Value> {
     let info = &table.runs[run].info;
-    let kind = match info.kind.as_str() {
-        "implicit" => "DPO",
-        "generative" => "Generative RM",
-        _ => "Seq. Classifier",
-    };
+    let told = Told::of_settings(&info.settings);
+    let kind = told.model_type.unwrap_or_else(|| {
+        let kind = match info.kind.as_str() {
+            "implicit" => "DPO",
+            "generative" | "endpoint" => "Generative RM",
+            "scalar" => "Seq. Classifier",
+            _ => "Custom Classifier",
+        };
+        kind.to_owned()
+    });
     let mut head = Map::new();
     head.insert("model".to_owned(), json!(info.model));
     head.insert("model_type".to_owned(), json!(kind));
-    head.insert("chat_template".to_owned(), Value::Null);
+    if let Some(reference) = told.ref_model {
+        head.insert("ref_model".to_owned(), json!(reference));
+    }
+    head.insert("chat_template".to_owned(), json!(told.chat_template));
     head
 }
 
@@ -85,15 +101,24 @@ fn summary(table: &ItemTable, run: usize, design: &Design, manifest: &Manifest, 
 /// An item's names, and the item as the run scored it.
 type Row<'a> = (&'a ItemKey, Item<'a>);
 
-fn items(table: &ItemTable, run: usize, benchmark: Symbol, design: &Design, manifest: &Manifest, lang: Lang) -> Value {
+fn items(
+    table: &ItemTable,
+    run: usize,
+    benchmark: Symbol,
+    order: &ItemOrder,
+    design: &Design,
+    manifest: &Manifest,
+    lang: Lang,
+) -> Value {
     let protocol = Protocol::from(manifest);
     let here = table.items.iter().enumerate().filter(|(_, key)| key.benchmark == benchmark && key.lang == lang);
-    let found: Vec<Row<'_>> =
+    let mut found: Vec<Row<'_>> =
         here.map(|(index, key)| (key, table.item(run, index))).filter(|(_, item)| item.seen).collect();
     let pairs = found.iter().all(|(_, item)| item.chosen.len() == 1 && item.rejected.len() == 1);
     let of_ties: BTreeSet<&str> =
         design.subsets.iter().filter(|s| s.rule == Rule::Ties).map(|s| s.name.as_str()).collect();
     let name = |symbol: Symbol| table.symbols.name(symbol);
+    found.sort_by_key(|(key, _)| order.place([name(key.benchmark), name(key.subset), name(key.item)], lang));
     let id = |(key, _): &Row<'_>| match name(key.item) {
         // v1 has whole numbers, v2 strings.
         id if pairs => id.parse::<i64>().map_or_else(|_| json!(id), |number| json!(number)),

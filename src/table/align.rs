@@ -2,7 +2,7 @@
 //!
 //! Each file becomes a one-run [`ItemTable`] (in parallel), then the tables are joined on (benchmark,
 //! subset, language, item id). What a run did not score is absent there; what two runs describe
-//! differently (number of responses, their length, the source item) is an error, since a paired
+//! differently (number of responses, their length, the source item that both name) is an error, since a paired
 //! comparison of them would compare different data.
 
 use std::collections::HashMap;
@@ -272,8 +272,13 @@ impl Joined {
             } else if let Some(problem) = self.disagreement(number as usize, &key, chars) {
                 return Err(self.table.conflict(path, &key, problem));
             } else {
-                // What an imported run does not know of lengths, another may.
-                let begin = self.table.items[number as usize].offset as usize;
+                // What an imported run does not know of lengths, another may; an item that is its own source has
+                // none that its data named.
+                let known = &mut self.table.items[number as usize];
+                if known.source == known.item {
+                    known.source = key.source;
+                }
+                let begin = known.offset as usize;
                 for (known, own) in self.table.n_chars[begin..].iter_mut().zip(chars) {
                     *known = (*known).max(*own);
                 }
@@ -295,7 +300,7 @@ impl Joined {
         if (known.n_chosen, known.n_rejected) != (key.n_chosen, key.n_rejected) {
             return Some(format!("has {} responses here but {} in `{first}`", counts(key), counts(known)));
         }
-        if known.source != key.source {
+        if known.source != key.source && known.source != known.item && key.source != key.item {
             return Some(format!(
                 "has source id `{}` here but `{}` in `{first}`",
                 name(key.source),

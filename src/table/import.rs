@@ -11,21 +11,26 @@ mod columns;
 pub mod entry;
 mod error;
 mod items;
+mod join;
 mod judge_bench;
+mod layout;
 mod lm_eval;
 mod m_reward_bench;
 mod object;
 mod outcome;
 mod reward_bench;
 mod rm_bench;
+mod sources;
 mod summary;
+mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use crate::benchmark::catalog;
+use crate::benchmark::columns::ColumnMap;
 use crate::benchmark::manifest::Manifest;
 use crate::files;
 use crate::lang::Lang;
@@ -33,9 +38,11 @@ use crate::provenance::RunInfo;
 use crate::table::score::ScoreRow;
 use entry::{Entry, Place};
 use items::Items;
+use join::Joins;
 
-pub use columns::{Part, ScoreColumns};
 pub use error::ImportError;
+pub use layout::{Part, ScoreColumns};
+pub use told::Told;
 
 /// Version of a benchmark that no manifest and no data file describe.
 const IMPORTED: &str = "imported";
@@ -81,6 +88,8 @@ pub struct ImportOptions {
     /// The language of files without one.
     pub lang: Option<Lang>,
     pub columns: ScoreColumns,
+    /// Which columns of the benchmark's data play which part.
+    pub item_columns: ColumnMap,
     /// Of judges that give scores: take the decisions that the tool made of them.
     pub decisions: bool,
 }
@@ -90,7 +99,9 @@ pub struct ImportOptions {
 pub struct Imported {
     pub info: RunInfo,
     pub rows: Vec<ScoreRow>,
+    /// Items that the files have scores of, and their responses.
     pub n_items: usize,
+    pub n_responses: usize,
     /// What was joined how, which faults were met, what could not be imported.
     pub notes: Vec<String>,
 }
@@ -99,7 +110,9 @@ pub struct Imported {
 #[derive(Debug, Default)]
 struct Found {
     kind: Option<&'static str>,
+    told: Told,
     entries: Vec<(Place, Entry)>,
+    joins: Joins,
     notes: Vec<String>,
 }
 
@@ -135,11 +148,19 @@ type ByModel = BTreeMap<String, Found>;
 /// # Errors
 /// Files that are not of the format, rows that cannot be read or joined, items that occur twice.
 pub fn import(format: ImportFormat, paths: &[PathBuf], options: &ImportOptions) -> Result<Vec<Imported>, ImportError> {
+    if format == ImportFormat::LmEval && !options.items.is_empty() {
+        return Err(ImportError::NoItems);
+    }
     let mut name = options.benchmark.as_deref().or(format.benchmark()).map(str::to_owned);
     if format == ImportFormat::Rewardbench && name.is_none() {
         name = reward_bench::edition(paths)?.map(str::to_owned);
     }
-    let items = Items::read(options, name.as_deref().and_then(described).as_ref())?;
+    let manifest = |path: &Path| match (format, &options.benchmark) {
+        (ImportFormat::MRewardbench, None) => described(m_reward_bench::data_of(path)),
+        _ => name.as_deref().and_then(described),
+    };
+    // M-RewardBench's results have no texts, and its data are large.
+    let items = Items::read(options, &manifest, format != ImportFormat::MRewardbench)?;
     let source = Source { options, items };
     let mut found = match format {
         ImportFormat::Table => columns::read(paths, &source)?,
@@ -156,10 +177,12 @@ pub fn import(format: ImportFormat, paths: &[PathBuf], options: &ImportOptions) 
             _ => return Err(ImportError::OneName { wanted: wanted.clone(), models: names }),
         }
     }
-    found.retain(|_, found| !found.entries.is_empty() || !found.notes.is_empty());
+    found.retain(|_, found| !found.entries.is_empty() || !found.notes.is_empty() || found.joins.note().is_some());
     if found.values().all(|found| found.entries.is_empty()) {
-        let notes = found.into_values().flat_map(|found| found.notes).collect();
-        return Err(ImportError::Nothing { files: items::listed(paths), notes });
+        let joined = !source.items.is_empty();
+        let of_model = |found: Found| found.joins.note().into_iter().chain(found.notes);
+        let notes = found.into_values().flat_map(of_model).collect();
+        return Err(ImportError::Nothing { files: items::listed(paths), notes, joined });
     }
     let digests = digests(paths)?;
     found.into_iter().map(|(model, found)| finished(format, &model, found, &source, &digests)).collect()
@@ -184,8 +207,10 @@ struct Settings<'a> {
 struct ImportSettings<'a> {
     format: ImportFormat,
     decisions: bool,
-    columns: &'a ScoreColumns,
     notes: &'a [String],
+    columns: &'a ScoreColumns,
+    items: &'a ColumnMap,
+    told: &'a Told,
 }
 
 fn finished(
@@ -195,12 +220,27 @@ fn finished(
     source: &Source<'_>,
     digests: &[(String, String)],
 ) -> Result<Imported, ImportError> {
-    let Found { kind, entries, mut notes } = found;
+    let Found { kind, told, mut entries, joins, notes: own } = found;
     entry::refuse_repeated(model, &entries)?;
+    let (n_items, n_responses) = (entries.len(), entries.iter().map(|(_, entry)| entry.n_responses()).sum());
+    let mut notes: Vec<String> = joins.note().into_iter().chain(own).chain(source.items.note(&entries)).collect();
+    let unscored = entries.iter().filter(|(_, entry)| !entry.is_complete()).count();
+    if unscored > 0 && format != ImportFormat::Judgebench {
+        notes.push(format!("{unscored} of {n_items} items lack a score: they are missing"));
+    }
+    let lacking = join::lacking(&entries, source);
+    if lacking.n > 0 {
+        notes.push(format!(
+            "{} of the data's {} items in the subsets and languages that were scored have no scores: they are missing",
+            lacking.n, lacking.of
+        ));
+    }
+    entries.extend(lacking.entries);
     let mut n_close = 0;
     let mut rows = Vec::with_capacity(2 * entries.len());
     for (place, entry) in &entries {
-        rows.extend(entry.rows(place, &mut n_close));
+        let beyond = |reward: f64| ImportError::Range { model: model.to_owned(), item: entry.id.to_string(), reward };
+        rows.extend(entry.rows(place, &mut n_close).map_err(beyond)?);
     }
     if n_close > 0 {
         notes.push(format!(
@@ -210,7 +250,8 @@ fn finished(
     if rows.iter().all(|row| row.n_chars == 0) {
         notes.push("lengths of responses are not known: --items gives the benchmark's data".to_owned());
     }
-    let mut info = RunInfo::of_this_binary(model, model, kind.unwrap_or("imported"));
+    let kind = kind.or(told.kind()).unwrap_or("imported");
+    let mut info = RunInfo::of_this_binary(model, model, kind);
     info.device = "unknown".to_owned();
     info.dtype = "unknown".to_owned();
     info.digests.extend(digests.iter().chain(&source.items.digests).cloned());
@@ -218,8 +259,10 @@ fn finished(
     for manifest in benchmarks.into_iter().filter_map(described) {
         info.digests.insert(format!("manifest/{}", manifest.name), manifest.digest);
     }
-    let (decisions, columns) = (source.options.decisions, &source.options.columns);
-    let settings = Settings { import: ImportSettings { format, decisions, columns, notes: &notes } };
+    let ImportOptions { decisions, columns, item_columns, .. } = source.options;
+    let import =
+        ImportSettings { format, decisions: *decisions, notes: &notes, columns, items: item_columns, told: &told };
+    let settings = Settings { import };
     info.settings = toml::to_string(&settings).map_err(ImportError::settings)?;
-    Ok(Imported { info, rows, n_items: entries.len(), notes })
+    Ok(Imported { info, rows, n_items, n_responses, notes })
 }

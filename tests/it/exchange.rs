@@ -1,6 +1,8 @@
 //! Other tools' results in and out: every format as its tool writes it, known faults included.
 
 mod export;
+mod faults;
+mod joins;
 mod judgebench;
 mod reward_bench;
 mod tables;

@@ -104,14 +104,17 @@ impl<'a> Cell<'a> {
         }
     }
 
-    /// A finite number, also as a list of one (logits of shape [B, 1]) or as text (CSV); null is `None`.
+    /// A finite number, also as a list of one (logits of shape [B, 1]) or as text (CSV); null and NaN, which is how
+    /// pandas writes it, are `None`.
     pub fn into_number(self) -> Result<Option<f64>, RowProblem> {
         const EXPECTED: &str = "a finite number";
         match self {
             Cell::Null => Ok(None),
             Cell::Integer(number) => Ok(Some(number as f64)),
+            Cell::Number(number) if number.is_nan() => Ok(None),
             Cell::Number(number) if number.is_finite() => Ok(Some(number)),
             Cell::Text(text) => match text.trim().parse::<f64>() {
+                Ok(number) if number.is_nan() => Ok(None),
                 Ok(number) if number.is_finite() => Ok(Some(number)),
                 _ => Err(RowProblem::Type { expected: EXPECTED, found: "text".to_owned() }),
             },

@@ -62,7 +62,8 @@ impl ReadError {
     }
 
     pub(super) fn row(path: &Path, row: u64, column: &str, problem: RowProblem) -> Self {
-        let hint = problem.hint();
+        let skip = || "mend the row, or skip bad rows: they are then counted".to_owned();
+        let hint = Some(problem.advice().unwrap_or_else(skip));
         ReadError::Row { path: path.to_owned(), row, column: column.to_owned(), problem: Box::new(problem), hint }
     }
 }
@@ -106,12 +107,12 @@ impl RowProblem {
         }
     }
 
-    fn hint(&self) -> Option<String> {
-        const SKIP: &str = "mend the row, or skip bad rows: they are then counted";
+    /// What to do about this problem in particular.
+    pub fn advice(&self) -> Option<String> {
         match self {
-            RowProblem::Language { suggestions, .. } => did_you_mean(suggestions).or_else(|| Some(SKIP.to_owned())),
+            RowProblem::Language { suggestions, .. } => did_you_mean(suggestions),
             RowProblem::NoCommonPrompt => Some("map the column that holds the prompt".to_owned()),
-            _ => Some(SKIP.to_owned()),
+            _ => None,
         }
     }
 }

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::cell::{Advance, Cell, Column, Kind};
 use super::error::{ReadError, RowProblem};
 use super::format::{self, Format};
+use super::python;
 use super::rows::Rows;
 use crate::files::FileError;
 
@@ -199,10 +200,10 @@ impl Records {
 
 fn parse(text: &[u8]) -> Record {
     let malformed = |message: String| RowProblem::Malformed { message };
-    match serde_json::from_slice::<Value>(text) {
+    match python::json(text) {
         Ok(Value::Object(record)) => Ok(record),
         Ok(_) => Err(malformed("expected a JSON object".to_owned())),
-        Err(e) => Err(malformed(e.to_string())),
+        Err(message) => Err(malformed(message)),
     }
 }
 

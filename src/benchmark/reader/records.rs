@@ -118,10 +118,12 @@ impl Records {
         })
     }
 
-    /// The same with truth values as 1 and 0.
+    /// The same with truth values, also in words (CSV), as 1 and 0.
     pub fn amounts(&mut self, column: usize) -> Result<Vec<Option<f64>>, ReadError> {
         let amount = |cell: Cell<'_>| match cell {
             Cell::Bool(truth) => Ok(Some(f64::from(u8::from(truth)))),
+            Cell::Text(text) if text.eq_ignore_ascii_case("true") => Ok(Some(1.0)),
+            Cell::Text(text) if text.eq_ignore_ascii_case("false") => Ok(Some(0.0)),
             other => other.into_number(),
         };
         self.read(column, |cell| match cell {
@@ -134,6 +136,18 @@ impl Records {
     /// A verdict in words or signs; null is `None`.
     pub fn verdict(&mut self, column: usize) -> Result<Option<Preferred>, ReadError> {
         self.read(column, |cell| if cell.is_null() { Ok(None) } else { verdict(cell).map(Some) })
+    }
+
+    /// A text, or a list of texts; anything else has none.
+    pub fn texts(&mut self, column: usize) -> Vec<String> {
+        let text = |cell: Cell<'_>| match cell {
+            Cell::Text(text) => Some(text.into_owned()),
+            _ => None,
+        };
+        match self.rows.take(column) {
+            Cell::List(items) => items.into_iter().map(text).collect::<Option<_>>().unwrap_or_default(),
+            one => text(one).into_iter().collect(),
+        }
     }
 
     /// Lengths in characters of a text or of a list of texts; anything else has none.

@@ -8,13 +8,16 @@ use clap::{Args as ClapArgs, ValueEnum, ValueHint};
 #[command(override_usage = "rmbench import FORMAT FILE... --out RUN [OPTIONS]")]
 #[command(after_help = "\
 One model becomes the run --out; several become one run each, in directories below it.
-What a format leaves open and faults of published files are handled by rule, counted and said.
+With --items, scores find their items by id; by text where the file's texts say it is another item;
+by position only where the format has nothing else and counts agree. Joins, missing items and what
+was mended are counted, said and kept in the run. Where data name no sources, translations of one
+prompt are one source.
 
 Examples:
-  rmbench import table wmt23_qe_scores.parquet --items bench.parquet wmt.parquet --benchmark wmt23 --out runs/wmt
   rmbench import table scores.csv --column score-chosen=good --column score-rejected=bad --lang en --out runs/mine
-  rmbench import rewardbench eval-set-scores/org/model.json --out runs/model
-  rmbench import m-rewardbench out/org/model-*-all.jsonl --items m-rewardbench/*.parquet --out runs/model
+  rmbench import table scores.csv --items data.parquet --column items.source-id=document --out runs/mine
+  rmbench import rewardbench eval-set-scores/org/rm.json --items rewardbench.parquet --out runs/rm
+  rmbench import m-rewardbench out/org/rm-*-all.jsonl eval-set-scores/org/rm.json --items mrb/*.parquet rewardbench.parquet --out runs/rm
   rmbench import judgebench outputs/*.jsonl --out runs/judges")]
 pub struct ImportArgs {
     /// What the files are
@@ -26,7 +29,7 @@ pub struct ImportArgs {
     /// Directory for the score table, or for one run per model
     #[arg(long, value_name = "RUN", value_hint = ValueHint::DirPath)]
     pub out: PathBuf,
-    /// The benchmark's own data: gives subsets, languages and lengths, and ids where files have none
+    /// The benchmark's own data: ids, source ids, subsets, languages, lengths, and which items lack a score
     #[arg(long, value_name = "FILE", num_args = 1.., value_hint = ValueHint::FilePath)]
     pub items: Vec<PathBuf>,
     /// What the benchmark is called; a built-in one brings its weights and averages
@@ -38,7 +41,7 @@ pub struct ImportArgs {
     /// The language of files without one
     #[arg(long, value_name = "LANGUAGE")]
     pub lang: Option<String>,
-    /// What a column is called, as in `--column score-chosen=good`; repeatable
+    /// What a column is called, as in `--column score-chosen=good`, or `items.prompt=NAME` of --items; repeatable
     #[arg(long, value_name = "PART=NAME")]
     pub column: Vec<String>,
     /// Of judges that give scores, take the decisions that their tool made of them
@@ -52,13 +55,13 @@ pub enum ImportKind {
     Table,
     /// RewardBench v1 and v2: items, summaries, outputs of the `rewardbench` command
     Rewardbench,
-    /// M-RewardBench: one file per model and language, in either layout
+    /// M-RewardBench: languages and translation, by file name or folder; RewardBench's own files are its English
     MRewardbench,
     /// RM-Bench: its data with three scores per side
     RmBench,
     /// JudgeBench: judgments in one or both orders
     Judgebench,
-    /// Samples of lm-evaluation-harness
+    /// Samples of lm-evaluation-harness; languages as the tasks' names have them
     LmEval,
 }
 

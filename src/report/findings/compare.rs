@@ -119,7 +119,9 @@ impl Analysis<'_> {
     /// Explains the missing gap once per language.
     fn no_english(&mut self, run: usize) {
         let why = match &self.layout.manifest.english {
-            Some(name) => format!("no English: score `{name}` as well to compare on shared source items"),
+            Some(name) => format!(
+                "no English: score `{name}` as well, or import it in the same run, to compare on shared source items"
+            ),
             None => "no English items in this benchmark".to_owned(),
         };
         for lang in &self.layout.design.langs {

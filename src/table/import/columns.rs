@@ -1,184 +1,26 @@
 //! Any table with a column for each thing, one row per item (and model).
 //!
-//! Columns are recognised by their usual names or named by the user. Scores stand in `score-chosen` and
+//! Columns are recognised by their usual names or named by the user ([`Layout`]). Scores stand in `score-chosen` and
 //! `score-rejected` (numbers, or lists for best of N), or in `score-a`, `score-b` and a `label` that says which
-//! is better; `result` alone (1, ½, 0) gives outcomes.
+//! is better; `result` alone (1, ½, 0, or whether it is right) gives outcomes.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde::Serialize;
-
-use super::entry::{Answer, Entry, Place};
-use super::{ByModel, Found, ImportError, Source, outcome};
+use super::entry::Answer;
+use super::join::{Loose, Scores, join};
+use super::layout::{Layout, Part};
+use super::{ByModel, ImportError, Source, outcome};
 use crate::benchmark::reader::records::{Preferred, Records};
-use crate::lang::suggest::nearest;
 use crate::lang::{Lang, LangError};
-
-/// What a column of scores can hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Part {
-    Id,
-    SourceId,
-    Language,
-    Subset,
-    Category,
-    Model,
-    ScoreChosen,
-    ScoreRejected,
-    ScoreA,
-    ScoreB,
-    Label,
-    Result,
-    /// Response texts, for their lengths.
-    Chosen,
-    Rejected,
-    /// Gold grades: then `chosen` is merely the first response.
-    ChosenGrade,
-    RejectedGrade,
-}
-
-impl Part {
-    pub const ALL: [Part; 16] = [
-        Part::Id,
-        Part::SourceId,
-        Part::Language,
-        Part::Subset,
-        Part::Category,
-        Part::Model,
-        Part::ScoreChosen,
-        Part::ScoreRejected,
-        Part::ScoreA,
-        Part::ScoreB,
-        Part::Label,
-        Part::Result,
-        Part::Chosen,
-        Part::Rejected,
-        Part::ChosenGrade,
-        Part::RejectedGrade,
-    ];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Part::Id => "id",
-            Part::SourceId => "source-id",
-            Part::Language => "language",
-            Part::Subset => "subset",
-            Part::Category => "category",
-            Part::Model => "model",
-            Part::ScoreChosen => "score-chosen",
-            Part::ScoreRejected => "score-rejected",
-            Part::ScoreA => "score-a",
-            Part::ScoreB => "score-b",
-            Part::Label => "label",
-            Part::Result => "result",
-            Part::Chosen => "chosen",
-            Part::Rejected => "rejected",
-            Part::ChosenGrade => "chosen-grade",
-            Part::RejectedGrade => "rejected-grade",
-        }
-    }
-
-    /// Usual names, compared without case and with `-` as `_`.
-    fn usual(self) -> &'static [&'static str] {
-        match self {
-            Part::Id => &["id", "item_id", "pair_id", "example_id", "doc_id"],
-            Part::SourceId => &["source_id"],
-            Part::Language => &["language", "lang"],
-            Part::Subset => &["subset", "domain", "task"],
-            Part::Category => &["category", "section"],
-            Part::Model => &["model", "metric", "scorer", "system"],
-            Part::ScoreChosen => &["score_chosen", "scores_chosen", "reward_chosen", "chosen_score", "chosen_reward"],
-            Part::ScoreRejected => {
-                &["score_rejected", "scores_rejected", "reward_rejected", "rejected_score", "rejected_reward"]
-            }
-            Part::ScoreA => &["score_a", "reward_a"],
-            Part::ScoreB => &["score_b", "reward_b"],
-            Part::Label => &["label", "winner"],
-            Part::Result => &["result", "results", "correct"],
-            Part::Chosen => &["chosen", "response_chosen"],
-            Part::Rejected => &["rejected", "response_rejected"],
-            Part::ChosenGrade | Part::RejectedGrade => &[],
-        }
-    }
-}
-
-/// Which column plays which part, as the user says.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
-pub struct ScoreColumns(pub BTreeMap<Part, String>);
-
-impl ScoreColumns {
-    /// From pairs of a part's name and a column's; `Err`: a part that there is not.
-    pub fn parse<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Result<ScoreColumns, String> {
-        let part = |name: &str| Part::ALL.into_iter().find(|part| part.as_str() == name).ok_or(name.to_owned());
-        pairs.map(|(name, column)| Ok((part(name)?, column.to_owned()))).collect::<Result<_, _>>().map(ScoreColumns)
-    }
-}
-
-/// The columns of one file.
-pub(super) struct Layout {
-    found: HashMap<Part, usize>,
-}
-
-impl Layout {
-    pub fn of(path: &Path, records: &Records, map: &ScoreColumns) -> Result<Layout, ImportError> {
-        let columns = records.columns();
-        let normal: Vec<String> = columns.iter().map(|c| c.trim().to_lowercase().replace(['-', ' '], "_")).collect();
-        let mut found = HashMap::new();
-        for part in Part::ALL {
-            let index = match map.0.get(&part) {
-                None => part.usual().iter().find_map(|usual| normal.iter().position(|name| name == usual)),
-                Some(wanted) => match columns.iter().position(|name| name == wanted) {
-                    Some(index) => Some(index),
-                    None => {
-                        let near = nearest(wanted, columns.iter().map(String::as_str), 3);
-                        return Err(ImportError::NoColumn {
-                            path: path.to_owned(),
-                            part: part.as_str(),
-                            column: wanted.clone(),
-                            columns: columns.to_vec(),
-                            suggestions: near.into_iter().map(str::to_owned).collect(),
-                        });
-                    }
-                },
-            };
-            if let Some(index) = index {
-                found.insert(part, index);
-            }
-        }
-        // Nothing but `chosen` and `rejected`: the scores themselves (RewardBench's `_all.jsonl`).
-        if columns.len() == 2
-            && let (Some(chosen), Some(rejected)) = (found.remove(&Part::Chosen), found.remove(&Part::Rejected))
-        {
-            found.extend([(Part::ScoreChosen, chosen), (Part::ScoreRejected, rejected)]);
-        }
-        let layout = Layout { found };
-        let has = |parts: &[Part]| parts.iter().all(|part| layout.found.contains_key(part));
-        let scores = has(&[Part::ScoreChosen, Part::ScoreRejected])
-            || has(&[Part::ScoreA, Part::ScoreB, Part::Label])
-            || has(&[Part::Result]);
-        if scores {
-            return Ok(layout);
-        }
-        let problem = format!("has no columns with scores (columns: {})", columns.join(", "));
-        let hint = "name them: `--column score-chosen=NAME --column score-rejected=NAME`, or score-a, score-b and label, or result";
-        Err(ImportError::not_this(path, problem, hint))
-    }
-
-    fn get(&self, part: Part) -> Option<usize> {
-        self.found.get(&part).copied()
-    }
-}
 
 /// Strings that repeat, stored once.
 #[derive(Default)]
-pub(super) struct Shared(HashMap<String, Arc<str>>);
+struct Shared(HashMap<String, Arc<str>>);
 
 impl Shared {
-    pub fn get(&mut self, text: String) -> Arc<str> {
+    fn get(&mut self, text: String) -> Arc<str> {
         self.0.entry(text).or_insert_with_key(|text| text.as_str().into()).clone()
     }
 }
@@ -187,57 +29,52 @@ pub(super) fn read(paths: &[PathBuf], source: &Source<'_>) -> Result<ByModel, Im
     let mut found = ByModel::new();
     for path in paths {
         let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        read_file(path, source, &stem, &stem, source.options.lang, &mut found)?;
+        let whole = Whole { model: &stem, benchmark: &stem, lang: source.options.lang, in_order: false };
+        read_file(path, source, &whole, &mut found)?;
     }
     Ok(found)
 }
 
-/// Rows of one model as the `rewardbench` command writes them: the data's columns and the scores.
-pub(super) fn read_pairs(path: &Path, source: &Source<'_>, benchmark: &str) -> Result<Found, ImportError> {
-    let mut found = ByModel::new();
-    let lang = source.options.lang.or(Some(Lang::ENGLISH));
-    read_file(path, source, "", benchmark, lang, &mut found)?;
-    Ok(found.pop_first().map(|(_, found)| found).unwrap_or_default())
+/// What is true of all rows of a file.
+pub(super) struct Whole<'a> {
+    /// Where no column names it.
+    pub model: &'a str,
+    pub benchmark: &'a str,
+    pub lang: Option<Lang>,
+    pub in_order: bool,
 }
 
-fn read_file(
+pub(super) fn read_file(
     path: &Path,
     source: &Source<'_>,
-    model: &str,
-    benchmark: &str,
-    lang: Option<Lang>,
+    whole: &Whole<'_>,
     found: &mut ByModel,
 ) -> Result<(), ImportError> {
     let mut records = Records::open(path)?;
+    if records.columns().is_empty() {
+        // Records that are all broken have no columns: the first says what is wrong.
+        records.advance()?;
+    }
     let layout = Layout::of(path, &records, &source.options.columns)?;
     let used: Vec<usize> = layout.found.values().copied().collect();
     records.select(&used)?;
-    let place = source.place(benchmark);
-    let (shared, languages) = (Shared::default(), HashMap::new());
-    let mut file = File { path, layout: &layout, source, records, lang, languages, shared };
-    let (mut unknown, mut rows) = (0usize, 0usize);
-    let mut models: BTreeSet<String> = BTreeSet::new();
+    let with_texts = !source.items.is_empty();
+    let languages = HashMap::new();
+    let mut file = File { path, layout: &layout, records, languages, shared: Shared::default(), with_texts };
+    let mut models: BTreeMap<String, Vec<Loose>> = BTreeMap::new();
     while file.records.advance()? {
-        rows += 1;
-        let (named, row) = file.row()?;
-        let model = named.unwrap_or_else(|| model.to_owned());
-        match file.entry(row, &place)? {
-            Some(entry) => found.entry(model.clone()).or_default().entries.push(entry),
-            None => unknown += 1,
+        let model = file.name(Part::Model)?.unwrap_or_else(|| whole.model.to_owned());
+        let mut row = file.row()?;
+        // With data, rows without a language are in that of their item.
+        if !with_texts || source.options.lang.is_some() {
+            row.lang = row.lang.or(whole.lang);
         }
-        if !models.contains(&model) {
-            models.insert(model);
-        }
+        models.entry(model).or_default().push(row);
     }
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    for model in models {
-        let notes = &mut found.entry(model).or_default().notes;
-        if !source.items.is_empty() {
-            notes.push(format!("`{name}` was joined with --items by id"));
-        }
-        if unknown > 0 {
-            notes.push(format!("{unknown} of {rows} rows of `{name}` name no item of --items and were left out"));
-        }
+    for (model, rows) in models {
+        let place = source.place(whole.benchmark);
+        let scores = Scores { path, rows, place, lang: whole.lang, in_order: whole.in_order, among: None };
+        join(scores, source, found.entry(model).or_default())?;
     }
     Ok(())
 }
@@ -245,34 +82,19 @@ fn read_file(
 struct File<'a> {
     path: &'a Path,
     layout: &'a Layout,
-    source: &'a Source<'a>,
     records: Records,
-    /// Of rows without one.
-    lang: Option<Lang>,
     languages: HashMap<String, Lang>,
     shared: Shared,
+    /// Texts are kept, not only their lengths.
+    with_texts: bool,
 }
 
 /// Of the chosen and of the rejected responses.
 pub(super) type Rewards = (Vec<Option<f64>>, Vec<Option<f64>>);
 
-/// One row as it stands.
-struct Row {
-    id: Option<String>,
-    source_id: Option<String>,
-    subset: Option<String>,
-    category: Option<String>,
-    lang: Option<Lang>,
-    chosen: Vec<Option<f64>>,
-    rejected: Vec<Option<f64>>,
-    chosen_chars: Vec<u32>,
-    rejected_chars: Vec<u32>,
-    grades: [Option<f64>; 2],
-}
-
 impl File<'_> {
-    fn fault(&self, problem: impl Into<String>, hint: Option<&'static str>) -> ImportError {
-        ImportError::Row { path: self.path.to_owned(), row: self.records.row(), problem: problem.into(), hint }
+    fn fault(&self, problem: impl Into<String>, hint: Option<&str>) -> ImportError {
+        ImportError::row(self.path, self.records.row(), problem, hint)
     }
 
     fn name(&mut self, part: Part) -> Result<Option<String>, ImportError> {
@@ -282,34 +104,52 @@ impl File<'_> {
         })
     }
 
+    fn shared(&mut self, part: Part) -> Result<Option<Arc<str>>, ImportError> {
+        Ok(self.name(part)?.map(|name| self.shared.get(name)))
+    }
+
     fn lang(&mut self) -> Result<Option<Lang>, ImportError> {
-        let Some(text) = self.name(Part::Language)? else { return Ok(self.lang) };
+        let Some(text) = self.name(Part::Language)? else { return Ok(None) };
         if let Some(lang) = self.languages.get(&text) {
             return Ok(Some(*lang));
         }
-        let lang = Lang::parse(&text).or_else(|error: LangError| Lang::from_code(&text).ok_or(error))?;
+        let lang = Lang::parse(&text).or_else(|error: LangError| Lang::from_code(&text).ok_or(error));
+        let lang = lang.map_err(|error| self.fault(error.to_string(), error.hint().as_deref()))?;
         self.languages.insert(text, lang);
         Ok(Some(lang))
     }
 
-    fn row(&mut self) -> Result<(Option<String>, Row), ImportError> {
-        let model = self.name(Part::Model)?;
+    fn row(&mut self) -> Result<Loose, ImportError> {
         let (chosen, rejected) = self.scores()?;
-        let lengths =
-            |file: &mut Self, part| file.layout.get(part).map(|c| file.records.lengths(c)).unwrap_or_default();
-        let row = Row {
-            id: self.name(Part::Id)?,
-            source_id: self.name(Part::SourceId)?,
-            subset: self.name(Part::Subset)?,
-            category: self.name(Part::Category)?,
+        let number = self.records.row();
+        let (first, first_chars) = self.texts(Part::Chosen);
+        let (second, second_chars) = self.texts(Part::Rejected);
+        let grades = [self.grade(Part::ChosenGrade)?, self.grade(Part::RejectedGrade)?];
+        Ok(Loose {
+            row: number,
+            id: self.shared(Part::Id)?,
+            own: format!("row-{number}").into(),
+            source: self.shared(Part::SourceId)?,
             lang: self.lang()?,
-            chosen,
-            rejected,
-            chosen_chars: lengths(self, Part::Chosen),
-            rejected_chars: lengths(self, Part::Rejected),
-            grades: [self.grade(Part::ChosenGrade)?, self.grade(Part::RejectedGrade)?],
-        };
-        Ok((model, row))
+            subset: self.shared(Part::Subset)?,
+            category: self.shared(Part::Category)?,
+            chosen: answers(&chosen, &first_chars, grades[0]),
+            rejected: answers(&rejected, &second_chars, grades[1]),
+            texts: first.into_iter().chain(second).collect(),
+        })
+    }
+
+    /// A side's responses and their lengths, as far as the file has them.
+    fn texts(&mut self, part: Part) -> (Vec<String>, Vec<u32>) {
+        match self.layout.get(part) {
+            None => (Vec::new(), Vec::new()),
+            Some(column) if self.with_texts => {
+                let texts = self.records.texts(column);
+                let chars = texts.iter().map(|text| text.chars().count() as u32).collect();
+                (texts, chars)
+            }
+            Some(column) => (Vec::new(), self.records.lengths(column)),
+        }
     }
 
     fn grade(&mut self, part: Part) -> Result<Option<f64>, ImportError> {
@@ -338,7 +178,7 @@ impl File<'_> {
             };
         }
         let result = match self.layout.get(Part::Result) {
-            Some(column) => self.records.number(column)?,
+            Some(column) => self.records.amounts(column)?.first().copied().flatten(),
             None => None,
         };
         match result.map(outcome::pair) {
@@ -347,46 +187,11 @@ impl File<'_> {
             Some(None) => Err(self.fault("the result is neither 1, 0 nor 0.5", None)),
         }
     }
+}
 
-    /// `None`: the row names no item of the data.
-    fn entry(&mut self, row: Row, place: &Place) -> Result<Option<(Place, Entry)>, ImportError> {
-        let items = &self.source.items;
-        if !items.is_empty() {
-            let Some(id) = &row.id else {
-                let hint = "name the column: `--column id=NAME`";
-                return Err(self.fault("there is no id to join with --items", Some(hint)));
-            };
-            let Some(known) =
-                items.by_id(id, row.lang, row.subset.as_deref()).or_else(|| items.by_id(id, row.lang, None))
-            else {
-                return Ok(None);
-            };
-            return match known.entry(&row.chosen, &row.rejected) {
-                Some(entry) => Ok(Some((known.place.clone(), entry))),
-                None => Err(self.fault(format!("item `{id}` has another number of responses in --items"), None)),
-            };
-        }
-        let Some(lang) = row.lang else {
-            let hint = "give --lang, `--column language=NAME`, or the benchmark's data with --items";
-            return Err(self.fault("there is no language", Some(hint)));
-        };
-        let id = row.id.unwrap_or_else(|| format!("row-{}", self.records.row()));
-        let answers = |rewards: &[Option<f64>], chars: &[u32], grade: Option<f64>| -> Vec<Answer> {
-            let length = |i: usize| if chars.len() == rewards.len() { chars[i] } else { 0 };
-            let variant: Option<Arc<str>> = grade.map(|grade| format!("grade {grade}").into());
-            let all = rewards.iter().enumerate();
-            all.map(|(i, reward)| Answer { reward: *reward, variant: variant.clone(), n_chars: length(i) }).collect()
-        };
-        let [first, second] = row.grades;
-        let entry = Entry {
-            lang,
-            subset: self.shared.get(row.subset.unwrap_or_else(|| "all".to_owned())),
-            category: row.category.map(|category| self.shared.get(category)),
-            source: self.shared.get(row.source_id.unwrap_or_else(|| id.clone())),
-            id: self.shared.get(id),
-            chosen: answers(&row.chosen, &row.chosen_chars, first),
-            rejected: answers(&row.rejected, &row.rejected_chars, second),
-        };
-        Ok(Some((place.clone(), entry)))
-    }
+fn answers(rewards: &[Option<f64>], chars: &[u32], grade: Option<f64>) -> Vec<Answer> {
+    let length = |i: usize| if chars.len() == rewards.len() { chars[i] } else { 0 };
+    let variant: Option<Arc<str>> = grade.map(|grade| format!("grade {grade}").into());
+    let all = rewards.iter().enumerate();
+    all.map(|(i, reward)| Answer { reward: *reward, variant: variant.clone(), n_chars: length(i) }).collect()
 }

@@ -22,7 +22,15 @@ impl Answer {
     pub fn of(reward: Option<f64>) -> Self {
         Self { reward, ..Self::default() }
     }
+
+    /// One of a judge's two readings of a response.
+    pub fn is_of_an_order(&self) -> bool {
+        self.variant.as_deref().is_some_and(|variant| variant.starts_with(ORDER))
+    }
 }
+
+/// What variants of judgments in two orders begin with.
+pub const ORDER: &str = "order-";
 
 /// One item as another tool scored it.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,9 +52,31 @@ pub struct Place {
 }
 
 impl Entry {
-    /// Its rows; `n_close` is raised where rewards that differ are the same 32-bit number.
-    pub fn rows(&self, place: &Place, n_close: &mut usize) -> Vec<ScoreRow> {
-        let all: Vec<Option<f64>> = self.chosen.iter().chain(&self.rejected).map(|a| a.reward).collect();
+    fn answers(&self) -> impl Iterator<Item = &Answer> {
+        self.chosen.iter().chain(&self.rejected)
+    }
+
+    pub fn n_responses(&self) -> usize {
+        self.chosen.len() + self.rejected.len()
+    }
+
+    /// Every response has a reward.
+    pub fn is_complete(&self) -> bool {
+        self.answers().all(|answer| answer.reward.is_some())
+    }
+
+    /// Its responses were judged in one or both orders.
+    pub fn in_orders(&self) -> bool {
+        self.answers().any(Answer::is_of_an_order)
+    }
+
+    /// Its rows; `n_close` is raised where rewards that differ are the same 32-bit number. `Err`: a reward that is
+    /// beyond these.
+    pub fn rows(&self, place: &Place, n_close: &mut usize) -> Result<Vec<ScoreRow>, f64> {
+        let all: Vec<Option<f64>> = self.answers().map(|answer| answer.reward).collect();
+        if let Some(beyond) = all.iter().flatten().find(|reward| !(**reward as f32).is_finite()) {
+            return Err(*beyond);
+        }
         let (rewards, close) = narrowed(&all);
         *n_close += usize::from(close);
         let sides = [(Side::Chosen, &self.chosen), (Side::Rejected, &self.rejected)];
@@ -68,7 +98,7 @@ impl Entry {
             reward,
             log_probs: None,
         };
-        answers.zip(rewards).map(row).collect()
+        Ok(answers.zip(rewards).map(row).collect())
     }
 }
 
@@ -113,6 +143,24 @@ pub fn refuse_repeated(model: &str, entries: &[(Place, Entry)]) -> Result<(), Im
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rewards_beyond_32_bits_are_no_rewards() {
+        let entry = |reward: f64| Entry {
+            lang: Lang::ENGLISH,
+            subset: "s".into(),
+            category: None,
+            id: "1".into(),
+            source: "1".into(),
+            chosen: vec![Answer::of(Some(reward))],
+            rejected: vec![Answer::of(Some(-3e38))],
+        };
+        let place = Place { benchmark: "b".into(), version: "1".into() };
+        assert_eq!(entry(3e38).rows(&place, &mut 0).unwrap()[0].reward, Some(3e38));
+        for beyond in [1e39, -2e39, f64::NEG_INFINITY] {
+            assert_eq!(entry(beyond).rows(&place, &mut 0).unwrap_err(), beyond);
+        }
+    }
 
     #[test]
     fn rewards_keep_their_order_in_32_bits() {

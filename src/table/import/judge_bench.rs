@@ -10,8 +10,10 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::entry::{Answer, Entry};
+use super::entry::{Answer, ORDER};
+use super::join::{Loose, Scores, join};
 use super::{ByModel, ImportError, Source, object};
+use crate::benchmark::reader::python;
 use crate::benchmark::reader::records::{Preferred, preferred};
 use crate::files;
 use crate::lang::Lang;
@@ -22,20 +24,18 @@ pub(super) fn read(paths: &[PathBuf], source: &Source<'_>) -> Result<ByModel, Im
         let own = found.entry(model(path)).or_default();
         let place = source.place(benchmark(path));
         let mut kind = "generative";
-        let (mut silent, mut single) = (0usize, 0usize);
+        let (mut silent, mut single, mut rows) = (0usize, 0usize, Vec::new());
         for (row, line) in files::read_text(path)?.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-            let fault = |problem: String| ImportError::Row {
-                path: path.clone(),
-                row: row as u64,
-                problem,
-                hint: Some("a line is a pair with `pair_id`, `source`, `label` and `judgments`"),
-            };
-            let pair: Value = serde_json::from_str(line).map_err(|e| fault(e.to_string()))?;
+            let hint = "a line is a pair with `pair_id`, `source`, `label` and one or two `judgments`";
+            let fault = |problem: String| ImportError::row(path, row as u64, problem, Some(hint));
+            let pair: Value = python::json(line.as_bytes()).map_err(fault)?;
             let text = |key: &str| pair.get(key).and_then(Value::as_str);
-            let (Some(id), Some(subset), Some(label)) = (text("pair_id"), text("source"), text("label")) else {
-                return Err(fault("`pair_id`, `source` or `label` is missing".to_owned()));
+            let named = |key: &str| {
+                let name = pair.get(key).and_then(object::name);
+                name.ok_or_else(|| fault(format!("`{key}` is missing, or is neither text nor a whole number")))
             };
-            let first_is_right = match preferred(label) {
+            let (id, subset, label) = (named("pair_id")?, named("source")?, named("label")?);
+            let first_is_right = match preferred(&label) {
                 Some(Preferred::First) => true,
                 Some(Preferred::Second) => false,
                 _ => return Err(fault(format!("label `{label}` prefers neither response"))),
@@ -44,6 +44,9 @@ pub(super) fn read(paths: &[PathBuf], source: &Source<'_>) -> Result<ByModel, Im
             else {
                 return Err(fault("there are no judgments".to_owned()));
             };
+            if judgments.len() > 2 {
+                return Err(fault(format!("there are {} judgments, of which two can have an order", judgments.len())));
+            }
             let lengths = ["response_A", "response_B"].map(|key| text(key).map_or(0, |t| t.chars().count() as u32));
             let (mut chosen, mut rejected) = (Vec::new(), Vec::new());
             for (order, judgment) in judgments.iter().enumerate() {
@@ -52,7 +55,7 @@ pub(super) fn read(paths: &[PathBuf], source: &Source<'_>) -> Result<ByModel, Im
                     kind = "scalar";
                 }
                 silent += usize::from(read.rewards.is_none());
-                let variant: Arc<str> = format!("order-{}", order + 1).into();
+                let variant: Arc<str> = format!("{ORDER}{}", order + 1).into();
                 let of = |side: usize| Answer {
                     reward: read.rewards.map(|rewards| rewards[side]),
                     variant: Some(variant.clone()),
@@ -63,18 +66,22 @@ pub(super) fn read(paths: &[PathBuf], source: &Source<'_>) -> Result<ByModel, Im
                 rejected.push(of(wrong));
             }
             single += usize::from(judgments.len() == 1);
-            let id: Arc<str> = id.into();
-            let entry = Entry {
-                lang: Lang::ENGLISH,
-                subset: subset.into(),
-                category: None,
-                source: id.clone(),
-                id,
+            let texts = [text("response_A"), text("response_B")].map(|text| text.map(str::to_owned));
+            let mut texts: Vec<String> = texts.into_iter().flatten().collect();
+            if !first_is_right {
+                texts.reverse();
+            }
+            rows.push(Loose {
+                row: row as u64,
+                id: Some(id.into()),
+                subset: Some(subset.into()),
                 chosen,
                 rejected,
-            };
-            own.entries.push((place.clone(), entry));
+                texts,
+                ..Loose::default()
+            });
         }
+        join(Scores { path, rows, place, lang: Some(Lang::ENGLISH), in_order: false, among: None }, source, own)?;
         own.kind = Some(kind);
         if silent > 0 {
             own.notes

@@ -2,36 +2,64 @@
 //!
 //! A multiple-choice document becomes a comparison of its right answer with the others, each with its
 //! log-likelihood (`filtered_resps`: pairs of log-likelihood and whether it is greedy). Other documents have an
-//! outcome only: their `acc` or `exact_match`, 1 or 0.
+//! outcome only: their `acc` or `exact_match`, 1 or 0. A task that was read through several filters is a benchmark
+//! per filter, `<task>,<filter>` as lm-eval itself writes it. The language is the one that the task's name has in it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::entry::{Answer, Entry};
+use super::entry::Answer;
+use super::join::{Loose, Scores, join};
 use super::{ByModel, ImportError, Source, object, outcome};
+use crate::benchmark::reader::python;
 use crate::files;
 use crate::lang::Lang;
 
 /// Metrics that are outcomes, in order of preference.
 const OUTCOMES: [&str; 4] = ["acc", "exact_match", "em", "accuracy"];
 
+/// Tasks whose names have languages as two letters (`xnli_fr`); in others two letters may be anything.
+const BY_TWO_LETTERS: [&str; 14] = [
+    "xnli_",
+    "xcopa_",
+    "xstorycloze_",
+    "xwinograd_",
+    "paws_",
+    "mgsm_",
+    "m_mmlu_",
+    "global_mmlu_",
+    "arc_",
+    "hellaswag_",
+    "truthfulqa_",
+    "lambada_openai_mt_",
+    "lambada_multilingual_",
+    "mlqa_",
+];
+
 pub(super) fn read(paths: &[PathBuf], source: &Source<'_>) -> Result<ByModel, ImportError> {
     let mut found = ByModel::new();
+    let (mut named, mut unnamed): (BTreeMap<String, Vec<String>>, BTreeMap<String, Vec<String>>) = Default::default();
     for path in paths {
-        let own = found.entry(model(path)).or_default();
-        let task: Arc<str> = task(path).into();
-        let place = source.place(&task);
+        let (model, task) = (model(path), task(path));
+        let lang = source.options.lang.or_else(|| match language(&task) {
+            Some(lang) => {
+                named.entry(model.clone()).or_default().push(format!("{task} is {lang}"));
+                Some(lang)
+            }
+            None => {
+                unnamed.entry(model.clone()).or_default().push(task.clone());
+                Some(Lang::ENGLISH)
+            }
+        });
+        let own = found.entry(model).or_default();
         let (mut outcomes, mut unusable) = (0usize, 0usize);
+        let mut filters: BTreeMap<String, Vec<Loose>> = BTreeMap::new();
         for (row, line) in files::read_text(path)?.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-            let fault = |problem: String| ImportError::Row {
-                path: path.clone(),
-                row: row as u64,
-                problem,
-                hint: Some("a line is a sample with `doc_id`, `target` and `filtered_resps`"),
-            };
-            let sample: Value = serde_json::from_str(line).map_err(|e| fault(e.to_string()))?;
+            let hint = "a line is a sample with `doc_id`, `target` and `filtered_resps`";
+            let fault = |problem: String| ImportError::row(path, row as u64, problem, Some(hint));
+            let sample = python::json(line.as_bytes()).map_err(fault)?;
             let Some(id) = sample.get("doc_id").and_then(object::name) else {
                 return Err(fault("`doc_id` is missing".to_owned()));
             };
@@ -48,18 +76,27 @@ pub(super) fn read(paths: &[PathBuf], source: &Source<'_>) -> Result<ByModel, Im
                     }
                 },
             };
-            let answers = |rewards: Vec<f64>| rewards.into_iter().map(|reward| Answer::of(Some(reward))).collect();
-            let id: Arc<str> = id.into();
-            let entry = Entry {
-                lang: source.options.lang.unwrap_or(Lang::ENGLISH),
-                subset: task.clone(),
-                category: None,
-                source: id.clone(),
-                id,
+            let answers = |rewards: Vec<f64>| -> Vec<Answer> {
+                rewards.into_iter().map(|reward| Answer::of(Some(reward).filter(|r| !r.is_nan()))).collect()
+            };
+            let filter = sample.get("filter").and_then(Value::as_str).unwrap_or_default();
+            filters.entry(filter.to_owned()).or_default().push(Loose {
+                row: row as u64,
+                id: Some(id.into()),
                 chosen: answers(chosen),
                 rejected: answers(rejected),
-            };
-            own.entries.push((place.clone(), entry));
+                ..Loose::default()
+            });
+        }
+        let several = filters.len() > 1;
+        if several {
+            let names: Vec<&str> = filters.keys().map(String::as_str).collect();
+            own.notes.push(format!("{task} was read through {}: a benchmark each", names.join(", ")));
+        }
+        for (filter, mut rows) in filters {
+            let name = if several { format!("{task},{filter}") } else { task.clone() };
+            rows.iter_mut().for_each(|row| row.subset = Some(name.as_str().into()));
+            join(Scores { path, rows, place: source.place(&name), lang, in_order: false, among: None }, source, own)?;
         }
         if outcomes > 0 {
             own.notes.push(format!("{task}: {outcomes} samples have an outcome and no likelihoods"));
@@ -68,7 +105,38 @@ pub(super) fn read(paths: &[PathBuf], source: &Source<'_>) -> Result<ByModel, Im
             own.notes.push(format!("{task}: {unusable} samples have neither and were left out"));
         }
     }
+    for (model, tasks) in named {
+        let note = format!("languages are those in the names of tasks: {}", some(&tasks));
+        found.entry(model).or_default().notes.push(note);
+    }
+    for (model, tasks) in unnamed {
+        let note = format!("no language in the name, so taken as English (--lang says another): {}", some(&tasks));
+        found.entry(model).or_default().notes.push(note);
+    }
     Ok(found)
+}
+
+/// The first few of a list.
+fn some(all: &[String]) -> String {
+    let first = all.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
+    if all.len() > 3 { format!("{first} and {} more", all.len() - 3) } else { first }
+}
+
+/// The language in a task's name: a FLORES-200 code, or two letters where the family of tasks has them.
+fn language(task: &str) -> Option<Lang> {
+    let parts: Vec<&str> = task.split('_').collect();
+    let code = |pair: &[&str]| match pair {
+        [language, script] if language.len() == 3 && script.len() == 4 => {
+            Lang::from_code(&format!("{language}_{script}"))
+        }
+        _ => None,
+    };
+    let letters = |part: &&str| match part.len() {
+        2 => Lang::parse(part).ok(),
+        _ => None,
+    };
+    let family = BY_TWO_LETTERS.iter().find_map(|family| task.strip_prefix(family));
+    parts.windows(2).find_map(code).or_else(|| family?.split('_').find_map(|part| letters(&part)))
 }
 
 /// Log-likelihoods of the right answer and of the others.
@@ -77,6 +145,7 @@ fn likelihoods(sample: &Value) -> Option<(Vec<f64>, Vec<f64>)> {
     let likelihood = |response: &Value| match response {
         Value::Array(pair) if pair.len() == 2 => match &pair[0] {
             Value::String(text) => text.parse().ok(),
+            Value::Null => Some(f64::NAN),
             other => other.as_f64(),
         },
         _ => None,
@@ -93,7 +162,7 @@ fn likelihoods(sample: &Value) -> Option<(Vec<f64>, Vec<f64>)> {
 }
 
 fn by_metric(sample: &Value) -> Option<(f64, f64)> {
-    OUTCOMES.iter().find_map(|metric| sample.get(metric).and_then(object::number)).and_then(outcome::pair)
+    OUTCOMES.iter().find_map(|metric| sample.get(metric).and_then(object::amount)).and_then(outcome::pair)
 }
 
 /// `samples_<task>_<date>.jsonl`: the date begins with a year.
@@ -125,6 +194,17 @@ mod tests {
         let generated = json!({"doc_id": 3, "target": "x", "filtered_resps": ["x"], "exact_match": 1.0});
         assert_eq!(likelihoods(&generated), None);
         assert_eq!(by_metric(&generated), Some((1.0, 0.0)));
+    }
+
+    #[test]
+    fn languages_are_read_off_tasks() {
+        let of = |task: &str| language(task).map(|lang| lang.code().to_owned());
+        assert_eq!(of("belebele_arb_Arab").as_deref(), Some("arb_Arab"));
+        assert_eq!(of("global_mmlu_full_fr_business").as_deref(), Some("fra_Latn"));
+        assert_eq!(of("mgsm_native_cot_bn").as_deref(), Some("ben_Beng"));
+        assert_eq!(of("gsm8k"), None);
+        assert_eq!(of("agieval_lsat_ar"), None, "analytical reasoning");
+        assert_eq!(of("arc_challenge"), None);
     }
 
     #[test]

@@ -5,13 +5,15 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::ImportError;
+use super::told::Told;
+use crate::benchmark::reader::python;
 use crate::files;
 
 pub type Object = Map<String, Value>;
 
 /// The file as an object; `what` says what it should be.
 pub fn read(path: &Path, what: &str) -> Result<Object, ImportError> {
-    match serde_json::from_str(&files::read_text(path)?) {
+    match python::json(files::read_text(path)?.as_bytes()) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(ImportError::not_this(path, format!("is JSON, but not {what}"), "it should hold one JSON object")),
         Err(error) => Err(ImportError::not_this(path, format!("is not {what}: {error}"), "it should be JSON")),
@@ -24,10 +26,21 @@ pub fn text<'a>(object: &'a Object, key: &str) -> Option<&'a str> {
 
 /// A number, also as a list of one (logits of shape [B, 1]).
 pub fn number(value: &Value) -> Option<f64> {
+    score(value).ok().flatten()
+}
+
+/// The same, where null is that there is none; `Err`: what else stands there.
+pub fn score(value: &Value) -> Result<Option<f64>, String> {
     match value {
-        Value::Array(items) if items.len() == 1 => number(&items[0]),
-        other => other.as_f64(),
+        Value::Null => Ok(None),
+        Value::Array(items) if items.len() == 1 => score(&items[0]),
+        other => other.as_f64().map(Some).ok_or_else(|| format!("{other} is no score")),
     }
+}
+
+/// Of an outcome: a number, or whether it is right.
+pub fn amount(value: &Value) -> Option<f64> {
+    value.as_bool().map(|right| f64::from(u8::from(right))).or_else(|| number(value))
 }
 
 /// Names as text: RewardBench has whole numbers, RewardBench 2 strings.
@@ -53,14 +66,10 @@ pub fn column<'a>(object: &'a Object, key: &str, n: usize, path: &Path) -> Resul
     }
 }
 
-/// What a `model_type` means for a run's kind.
-pub fn kind(object: &Object) -> Option<&'static str> {
-    Some(match text(object, "model_type")? {
-        t if t.contains("DPO") => "implicit",
-        t if t.contains("Generative") => "generative",
-        t if t.contains("Classifier") => "scalar",
-        _ => return None,
-    })
+/// What a result says of the model: its `model_type`, `ref_model`, `chat_template`, kept with the run.
+pub fn told(object: &Object) -> Told {
+    let own = |key: &str| text(object, key).filter(|text| !text.is_empty()).map(str::to_owned);
+    Told { model_type: own("model_type"), ref_model: own("ref_model"), chat_template: own("chat_template") }
 }
 
 /// The model that a file is about: as it says, else as it is called (`org/model.json` under a directory).

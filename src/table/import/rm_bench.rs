@@ -4,7 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::entry::{Answer, Entry};
+use super::entry::Answer;
+use super::join::{Loose, Scores, join};
 use super::{ByModel, ImportError, Source};
 use crate::benchmark::reader::records::Records;
 use crate::lang::Lang;
@@ -26,39 +27,41 @@ pub(super) fn read(paths: &[PathBuf], source: &Source<'_>) -> Result<ByModel, Im
                 "RM-Bench's own script writes them into a copy of its data",
             ));
         };
-        let mut missing = 0usize;
+        let mut rows = Vec::new();
         while records.advance()? {
             let row = records.row();
             let mut name = |column: Option<usize>| column.map_or(Ok(None), |column| records.name(column));
-            let id: Arc<str> = name(id)?.unwrap_or_else(|| format!("row-{row}")).into();
-            let subset = name(domain)?.unwrap_or_else(|| stem_domain(path));
-            let mut side = |scores: usize, texts: Option<usize>| -> Result<Vec<Answer>, ImportError> {
+            let (id, subset) = (name(id)?, name(domain)?.unwrap_or_else(|| stem_domain(path)));
+            let mut side = |scores: usize, texts: Option<usize>| -> Result<(Vec<Answer>, Vec<String>), ImportError> {
                 let rewards = records.numbers(scores)?;
-                let chars = texts.map(|column| records.lengths(column)).unwrap_or_default();
+                let texts = texts.map(|column| records.texts(column)).unwrap_or_default();
                 if rewards.len() != STYLES.len() {
-                    return Err(ImportError::Row {
-                        path: path.clone(),
-                        row,
-                        problem: format!("{} scores of one side; an item has three", rewards.len()),
-                        hint: None,
-                    });
+                    let problem = format!("{} scores of one side; an item has three", rewards.len());
+                    return Err(ImportError::row(path, row, problem, None));
                 }
                 let answer = |(i, reward): (usize, Option<f64>)| Answer {
                     reward,
                     variant: Some(STYLES[i].into()),
-                    n_chars: if chars.len() == STYLES.len() { chars[i] } else { 0 },
+                    n_chars: if texts.len() == STYLES.len() { texts[i].chars().count() as u32 } else { 0 },
                 };
-                Ok(rewards.into_iter().enumerate().map(answer).collect())
+                Ok((rewards.into_iter().enumerate().map(answer).collect(), texts))
             };
-            let (chosen, rejected) = (side(chosen, texts)?, side(rejected, other_texts)?);
-            missing += usize::from(chosen.iter().chain(&rejected).any(|answer| answer.reward.is_none()));
-            let (lang, source_id) = (source.options.lang.unwrap_or(Lang::ENGLISH), id.clone());
-            let entry = Entry { lang, subset: subset.into(), category: None, source: source_id, id, chosen, rejected };
-            own.entries.push((source.place("rm-bench"), entry));
+            let (chosen, mut texts) = side(chosen, texts)?;
+            let (rejected, others) = side(rejected, other_texts)?;
+            texts.extend(others);
+            rows.push(Loose {
+                row,
+                id: id.map(Arc::from),
+                own: format!("row-{row}").into(),
+                subset: Some(subset.into()),
+                chosen,
+                rejected,
+                texts,
+                ..Loose::default()
+            });
         }
-        if missing > 0 {
-            own.notes.push(format!("{missing} items lack a score"));
-        }
+        let (place, lang) = (source.place("rm-bench"), source.options.lang.or(Some(Lang::ENGLISH)));
+        join(Scores { path, rows, place, lang, in_order: true, among: None }, source, own)?;
     }
     Ok(found)
 }

@@ -1,9 +1,13 @@
 //! What is exported reads back as the same results, and the command line does both.
 
 use rmbench::benchmark::catalog;
-use rmbench::report::rewardbench::rewardbench;
-use rmbench::table::import::{ImportFormat, ImportOptions};
+use std::path::Path;
+
+use rmbench::report::rewardbench::{RewardBenchFiles, rewardbench};
+use rmbench::table::import::{ImportFormat, ImportOptions, Imported};
 use rmbench::table::item::ItemTable;
+use rmbench::table::order::ItemOrder;
+use rmbench::table::read::ScoreFile;
 use rmbench::table::store::write_table;
 use serde_json::json;
 
@@ -27,10 +31,7 @@ fn rewardbench_files_read_back() {
         let dir = tempfile::tempdir().unwrap();
         let path = write(dir.path(), "rm.json", &file.to_string());
         let first = imported(ImportFormat::Rewardbench, &[path], &ImportOptions::default());
-        let table = dir.path().join("scores.parquet");
-        write_table(&table, &first[0].info, &first[0].rows).unwrap();
-        let table = ItemTable::load(&[table]).unwrap();
-        let files = rewardbench(&table, 0, &|name| catalog::find(name).unwrap());
+        let files = exported(dir.path(), &first[0]);
         assert_eq!(files.len(), 1);
         assert_eq!(files[0].items["results"], expected);
         assert_eq!(files[0].items["id"], file["id"], "whole numbers in v1, strings in v2");
@@ -42,6 +43,89 @@ fn rewardbench_files_read_back() {
         };
         assert_eq!(rewards(&first), rewards(&second));
     }
+}
+
+/// A run's files, through its table on disk.
+fn exported(dir: &Path, run: &Imported) -> Vec<RewardBenchFiles> {
+    let path = dir.join("scores.parquet");
+    write_table(&path, &run.info, &run.rows).unwrap();
+    let order = ItemOrder::read(ScoreFile::open(&path).unwrap()).unwrap();
+    let table = ItemTable::load(&[path]).unwrap();
+    rewardbench(&table, 0, &order, &|name| catalog::find(name).unwrap())
+}
+
+/// Items stand in the order of the data, subsets mixed as they are there; and a second import finds each again.
+#[test]
+fn exported_items_stand_in_the_order_of_the_data() {
+    let dir = tempfile::tempdir().unwrap();
+    let (ids, subset): (Vec<i32>, Vec<&str>) =
+        (0..25).map(|i| (i, if i % 3 == 0 { "hep-go" } else { "donotanswer" })).unzip();
+    let scores: Vec<f64> = ids.iter().map(|id| f64::from(*id)).collect();
+    let file =
+        json!({"model": "m", "id": ids, "subset": subset, "scores_chosen": scores, "scores_rejected": vec![12.5; 25]});
+    let row =
+        |i: usize| json!({"id": i, "prompt": "p", "chosen": format!("c {i}"), "rejected": "r", "subset": subset[i]});
+    let data: String = (0..25).map(|i| format!("{}\n", row(i))).collect();
+    let options = ImportOptions { items: vec![write(dir.path(), "data.jsonl", &data)], ..ImportOptions::default() };
+    let path = write(dir.path(), "m.json", &file.to_string());
+    let first = imported(ImportFormat::Rewardbench, &[path], &options);
+    let files = exported(dir.path(), &first[0]);
+    for key in ["id", "subset", "scores_chosen"] {
+        assert_eq!(files[0].items[key], file[key], "{key}");
+    }
+    let again = write(dir.path(), "again.json", &files[0].items.to_string());
+    let second = imported(ImportFormat::Rewardbench, &[again], &options);
+    assert_eq!(first[0].rows, second[0].rows);
+}
+
+/// A run that was scored here, too: its table has the order of the file.
+#[test]
+fn scored_runs_are_exported_in_the_order_of_their_data() {
+    let dir = tempfile::tempdir().unwrap();
+    let row = |i: usize| {
+        let (chosen, subset) = ("x".repeat(1 + (i * 7) % 25), if i.is_multiple_of(3) { "b" } else { "a" });
+        json!({"id": i, "language": "en", "prompt": format!("p {i}"), "chosen": chosen, "rejected": "xxxx", "subset": subset})
+    };
+    let data: String = (0..25).map(|i| format!("{}\n", row(i))).collect();
+    write(dir.path(), "pairs.jsonl", &data);
+    for args in [
+        &["score", "--model", "mock:length", "--pairs", "pairs.jsonl", "--out", "run"][..],
+        &["export", "run", "--format", "rewardbench", "--out", "eval"],
+    ] {
+        let output = run(dir.path(), args);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let text = std::fs::read_to_string(dir.path().join("eval/eval-set-scores/mock_length.json")).unwrap();
+    let file: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(file["id"], json!((0..25).collect::<Vec<_>>()));
+}
+
+/// What a file said of its model is said again; what was scored here is called what RewardBench calls it.
+#[test]
+fn exported_files_say_what_the_model_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let summary = json!({"model": "org/dpo", "model_type": "DPO", "ref_model": "org/base", "chat_template": "tulu", "donotanswer": 0.75});
+    let path = write(dir.path(), "m.json", &summary.to_string());
+    let run = imported(ImportFormat::Rewardbench, &[path], &ImportOptions::default()).remove(0);
+    assert_eq!(run.info.kind, "implicit");
+    let said = exported(dir.path(), &run).remove(0).summary;
+    for key in ["model", "model_type", "ref_model", "chat_template"] {
+        assert_eq!(said[key], summary[key], "{key}");
+    }
+    let of_kind = |kind: &str| {
+        let mut own = run.clone();
+        (own.info.kind, own.info.settings) = (kind.to_owned(), String::new());
+        exported(dir.path(), &own).remove(0).items["model_type"].as_str().unwrap().to_owned()
+    };
+    let kinds = ["endpoint", "generative", "implicit", "scalar", "imported"].map(of_kind);
+    assert_eq!(kinds, ["Generative RM", "Generative RM", "DPO", "Seq. Classifier", "Custom Classifier"]);
+    // M-RewardBench's files say it by their reference model alone.
+    let path = write(
+        dir.path(),
+        "org/x-deu_Latn.json",
+        &json!({"ref_model": "b", "subset_results": {"hep-go": 0.5}}).to_string(),
+    );
+    assert_eq!(imported(ImportFormat::MRewardbench, &[path], &ImportOptions::default())[0].info.kind, "implicit");
 }
 
 #[test]

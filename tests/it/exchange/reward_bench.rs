@@ -185,7 +185,7 @@ fn m_rewardbench_in_both_layouts() {
             (s.name.clone(), json!(right as f64 / own.len() as f64))
         })
         .collect();
-    let summary = json!({"accuracy": 0.75, "num_prompts": 2869, "model": "org/rm", "subset_results": accuracies});
+    let summary = json!({"accuracy": 0.75, "num_prompts": 2869, "model": "org/rm", "ref_model": "org/base", "subset_results": accuracies});
     let summary = write(dir.path(), "org/rm-deu_Latn.json", &summary.to_string());
     let judge = json!({
         "dataset": "x", "model": "org/judge", "scores": {"accuracy": 0.75, "num_correct": 0, "num_total": 2869,
@@ -198,7 +198,12 @@ fn m_rewardbench_in_both_layouts() {
     let both = [all.clone(), summary.clone(), judge];
     let runs = imported(ImportFormat::MRewardbench, &both, &with_data);
     let names: Vec<&str> = runs.iter().map(|run| run.info.name.as_str()).collect();
-    assert_eq!(names, ["org/judge", "org/rm"], "the summary beside the scores is not read");
+    assert_eq!(names, ["org/judge", "org/rm"], "the numbers of the summary beside the scores are not read");
+    assert_eq!(
+        [&runs[0].info.kind, &runs[1].info.kind],
+        ["generative", "implicit"],
+        "the summary has a reference model"
+    );
     assert_eq!(runs[1].rows[0].n_chars, 6);
     let found = findings(dir.path(), &runs, &quick());
     let deu_only = Languages::One(deu);
@@ -215,7 +220,80 @@ fn m_rewardbench_in_both_layouts() {
     assert!(error.contains("in the order of the data") && hint.contains("--items"), "{error} {hint}");
     let short = write(dir.path(), "org/rm-deu_Latn-all.jsonl", "{\"chosen\": 1.0, \"rejected\": 0.0}\n");
     let (error, _) = refusal(ImportFormat::MRewardbench, &short, &with_data);
-    assert!(error.contains("has 1 scores, the data of deu_Latn 2869 items"), "{error}");
+    assert!(error.contains("has 1 scores of deu_Latn without usable ids, the data of deu_Latn 2869 items"), "{error}");
+}
+
+/// Translation has eight cells, each in one language; a folder per language; English from RewardBench's own file.
+#[test]
+fn m_rewardbench_translation_folders_and_english() {
+    let dir = tempfile::tempdir().unwrap();
+    let manifest = catalog::find("m-rewardbench-translation").unwrap();
+    let cells: Vec<&str> = manifest.subsets().map(|(_, subset)| subset.name.as_str()).collect();
+    assert_eq!(cells.len(), 8);
+    let shares: Map<String, Value> =
+        cells.iter().enumerate().map(|(i, c)| (c.to_string(), json!(i as f64 / 10.0))).collect();
+    let summary = json!({"accuracy": 0.35, "num_prompts": 800, "model": "org/rm", "ref_model": "org/base", "subset_results": shares});
+    let summary = write(dir.path(), "org/rm-translation.json", &summary.to_string());
+    let rows = cells.iter().flat_map(|cell| std::iter::repeat_n(*cell, 100)).enumerate();
+    let data: String = rows
+        .map(|(i, cell)| {
+            format!(
+                "{}\n",
+                json!({"id": i, "prompt": format!("p {}", i % 7), "chosen": "gut", "rejected": "x", "source": cell})
+            )
+        })
+        .collect();
+    let data = write(dir.path(), "data/translation/test.jsonl", &data);
+    let lines: String = (0..800)
+        .map(|i| format!("{}\n", json!({"chosen": if i % 100 < i / 100 * 10 { 1.0 } else { 0.0 }, "rejected": 0.5})))
+        .collect();
+    let lines = write(dir.path(), "x/org/rm-translation-all.jsonl", &lines);
+    let with_data = ImportOptions { items: vec![data], ..ImportOptions::default() };
+    let of_summary = imported(ImportFormat::MRewardbench, &[summary], &ImportOptions::default()).remove(0);
+    assert_eq!(of_summary.info.kind, "implicit", "a reference model says so");
+    let of_lines = imported(ImportFormat::MRewardbench, &[lines], &with_data).remove(0);
+    assert!(
+        of_lines.notes.iter().any(|n| n.contains("800 items joined with --items by position")),
+        "{:?}",
+        of_lines.notes
+    );
+    assert!(of_lines.notes.iter().any(|n| n.contains("800 translations are of 7")), "{:?}", of_lines.notes);
+    for run in [of_summary, of_lines] {
+        let found = findings(dir.path(), &[run], &quick());
+        for (i, (_, subset)) in manifest.subsets().enumerate() {
+            let (scope, lang) = (Scope::Subset(subset.name.clone()), Languages::One(subset.langs[0]));
+            let estimate = find(&found, 0, "accuracy", &scope, &lang).estimate.unwrap();
+            assert_eq!((estimate.n, (estimate.point * 10.0).round() as usize), (100, i), "{}", subset.name);
+        }
+    }
+
+    // One folder per language, and RewardBench's own results as English, on the ids that both have.
+    let manifest = catalog::find("m-rewardbench").unwrap();
+    let subsets: Vec<&str> = manifest.subsets().flat_map(|(_, s)| [s.name.as_str(), s.name.as_str()]).collect();
+    let n = subsets.len();
+    let row = |(i, subset): (usize, &&str)| json!({"id": i, "prompt": "p", "chosen": "gut", "rejected": "x", "source": subset, "subset": subset});
+    let data: Vec<String> = subsets.iter().enumerate().map(|row_of| format!("{}\n", row(row_of))).collect();
+    let deu = write(dir.path(), "data/deu_Latn.jsonl", &data.concat());
+    let one_more = format!("{}\n", row((n, &"hep-go")));
+    let eng = write(dir.path(), "data/rewardbench.jsonl", &format!("{}{one_more}", data.concat()));
+    // German: right at even positions. English, in reverse: right everywhere, but at the item that German lacks.
+    let scores = |i: usize| format!("{}\n", json!({"chosen": i % 2, "rejected": 0.5}));
+    let lines = write(dir.path(), "deu_Latn/org/rm-all.jsonl", &(1..=n).map(scores).collect::<String>());
+    let ids: Vec<usize> = (0..=n).rev().collect();
+    let rewards: Vec<usize> = ids.iter().map(|id| usize::from(*id < n)).collect();
+    let of_ids: Vec<&str> = ids.iter().map(|id| subsets.get(*id).copied().unwrap_or("hep-go")).collect();
+    let own = json!({"model": "org/rm", "model_type": "Seq. Classifier", "id": ids, "subset": of_ids, "scores_chosen": rewards, "scores_rejected": vec![0.5; n + 1]});
+    let own = write(dir.path(), "eval-set-scores/org/rm.json", &own.to_string());
+    let options = ImportOptions { items: vec![deu, eng], ..ImportOptions::default() };
+    let runs = imported(ImportFormat::MRewardbench, &[lines, own], &options);
+    assert_eq!((runs.len(), runs[0].n_items), (1, 2 * n + 1), "one model, one run");
+    let found = findings(dir.path(), &runs, &quick());
+    let gap = find(&found, 0, "gap-to-english", &Scope::Overall, &Languages::One(deu_latn())).estimate.unwrap();
+    assert_eq!((gap.point, gap.n), (-0.5, n), "paired on the ids that both have");
+}
+
+fn deu_latn() -> Lang {
+    Lang::from_code("deu_Latn").unwrap()
 }
 
 #[test]

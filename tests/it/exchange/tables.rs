@@ -77,11 +77,15 @@ fn items_are_joined_by_id_and_stand_beside_scored_runs() {
     let options = ImportOptions { items: vec![items], ..ImportOptions::default() };
     let runs = imported(ImportFormat::Table, &[scores], &options);
     let rows = &runs[0].rows;
-    assert_eq!(rows.len(), 2);
+    assert_eq!((rows.len(), rows[2].reward), (4, None), "item 2 is missing");
     assert_eq!((rows[0].benchmark.as_ref(), rows[0].source_id.as_ref(), rows[0].n_chars), ("bench", "s-1", 9));
     assert_eq!((rows[0].category.as_deref(), rows[0].lang.code()), (Some("C"), "fra_Latn"));
     assert!(rows[0].benchmark_version.starts_with("sha256:"));
-    assert!(runs[0].notes.iter().any(|n| n.contains("1 of 2 rows of `s.jsonl` name no item")), "{:?}", runs[0].notes);
+    assert!(
+        runs[0].notes.iter().any(|n| n.contains("1 name no item of the data (first: `9` of `s.jsonl`)")),
+        "{:?}",
+        runs[0].notes
+    );
 }
 
 #[test]
