@@ -18,6 +18,7 @@ pub mod magnitude;
 pub mod mahalanobis;
 pub mod normal;
 pub mod permutation;
+pub mod rank_region;
 pub mod replicates;
 pub mod selective;
 pub mod student;

@@ -136,6 +136,15 @@ impl Moved {
         Some(found)
     }
 
+    pub fn points(&self) -> &[f64] {
+        &self.points
+    }
+
+    /// How each replicate moves them.
+    pub fn rows(&self) -> impl Iterator<Item = &[f64]> {
+        self.moves.chunks_exact(self.points.len())
+    }
+
     /// Standard deviation of the true numbers: √max(0, s² − the variance that resampling adds).
     pub fn net_spread(&self) -> f64 {
         let k = self.points.len();

@@ -242,9 +242,9 @@ impl Resampled {
     }
 
     /// Values at some places, which are `points` without resampling, as they move together.
-    pub fn moved(&self, points: &[f64], at: std::ops::Range<usize>) -> Option<Moved> {
-        let column = |(point, at): (&f64, usize)| {
-            self.rows.iter().map(|row| (row.get(at).copied().unwrap_or(f64::NAN) - point) as f32).collect::<Vec<f32>>()
+    pub fn moved(&self, points: &[f64], at: &[usize]) -> Option<Moved> {
+        let column = |(point, at): (&f64, &usize)| {
+            self.rows.iter().map(|row| (row.get(*at).copied().unwrap_or(f64::NAN) - point) as f32).collect::<Vec<f32>>()
         };
         let columns: Vec<Vec<f32>> = points.iter().zip(at).map(column).collect();
         let columns: Vec<&[f32]> = columns.iter().map(Vec::as_slice).collect();

@@ -135,7 +135,8 @@ fn of_run(context: &Context<'_>, run: usize, here: &[(u32, &Opinion)]) -> Vec<De
     let detail = |measure: &str, of: Vec<About>| context.detail(ANALYSIS, Some(run), measure, of);
     let mut details = vec![detail("accuracy", Vec::new()).with(Some(point[0]), resampled.interval(0), n)];
     if several {
-        let moved = resampled.moved(&point[first_person..], first_person..width);
+        let places: Vec<usize> = (first_person..width).collect();
+        let moved = resampled.moved(&point[first_person..], &places);
         let net = net_of_noise(people.iter().map(|at| shares[*at]));
         details.extend(among_shares(moved.as_ref(), net, context.plan.level, people.len(), &detail));
     } else {
