@@ -43,7 +43,9 @@ pub fn section(findings: &Findings) -> Option<Vec<Block>> {
         let mut blocks: Vec<Block> = vec![details::table(id, caption.into(), "Ensemble", &COLUMNS, rows.into()).into()];
         let left_out: Vec<Inline> = details
             .measured("left-out")
-            .filter_map(|d| Some(Inline::new().name(run_name(findings, d.run?)).text(format!(" ({})", d.why.as_deref()?))))
+            .filter_map(|d| {
+                Some(Inline::new().name(run_name(findings, d.run?)).text(format!(" ({})", d.why.as_deref()?)))
+            })
             .collect();
         if !left_out.is_empty() {
             blocks.push(Block::Note(Inline::new().text("Not joined: ").list(left_out).text(".")));

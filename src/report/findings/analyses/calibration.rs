@@ -130,12 +130,7 @@ fn transferred(numbers: &mut Numbers<'_>, pairs: &[Pair], reference: &Fit) -> Tr
 }
 
 /// Numbers of one group, in the order of [`MEASURES`]; `None` where no slope fits, or none of the reference.
-fn of_group(
-    numbers: &mut Numbers<'_>,
-    group: &Group,
-    own: &Columns,
-    reference: Option<&Fit>,
-) -> Declared {
+fn of_group(numbers: &mut Numbers<'_>, group: &Group, own: &Columns, reference: Option<&Fit>) -> Declared {
     let mut of_bins = |function: fn(&Binned) -> Option<f64>| {
         Some(numbers.function(own.bins.clone(), move |sums| function(&Binned::from_sums(sums))))
     };

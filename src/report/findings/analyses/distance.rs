@@ -6,8 +6,8 @@ use crate::metric::accuracy::credit;
 use crate::metric::auroc::Auroc;
 use crate::metric::correlation::spearman;
 use crate::metric::outcome::Evidence;
-use crate::report::findings::analyses::tokens::{rank_correlation_of, shuffled};
 use crate::report::findings::analyses::Context;
+use crate::report::findings::analyses::tokens::{rank_correlation_of, shuffled};
 use crate::report::findings::detail::{About, Detail};
 
 pub const ANALYSIS: &str = "distance";

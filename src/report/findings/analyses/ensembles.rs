@@ -16,6 +16,7 @@ use rmbench_resampling::summary::differences;
 use crate::metric::resample::{Answers, Number};
 use crate::metric::{Interval, least};
 use crate::report::findings::analyses::Context;
+use crate::report::findings::analyses::sharing::{LeftOut, sharing};
 use crate::report::findings::detail::{About, Detail};
 use crate::table::item::View;
 
@@ -33,7 +34,11 @@ pub fn ensembles(context: &Context<'_>) -> Vec<Detail> {
     }
     let units: Vec<Unit> = context.design.cells.iter().flat_map(|cell| cell.units.iter().copied()).collect();
     let views: Vec<View<'_>> = context.runs.iter().map(|run| context.table.view(*run)).collect();
-    let (mut kept, mut left_out) = sharing(&complete(&views, &units));
+    let (mut kept, little) = sharing(&complete(&views, &units));
+    let said = |own: LeftOut| {
+        (own.run, format!("left out: with it all runs share {} items, without it {}", own.with, own.without))
+    };
+    let mut left_out: Vec<(usize, String)> = little.into_iter().map(said).collect();
     let joined = |kept: &[usize]| {
         let views: Vec<View<'_>> = kept.iter().map(|at| context.table.view(context.runs[*at])).collect();
         Ensemble::new(&views, &units, &folds(context), FOLDS, context.protocol.ties)
@@ -49,9 +54,9 @@ pub fn ensembles(context: &Context<'_>) -> Vec<Detail> {
         spreads = items.spreads();
     }
     left_out.sort_by_key(|(at, _)| *at);
-    let named = left_out.into_iter().map(|(at, why)| {
-        context.detail(ANALYSIS, Some(context.runs[at]), "left-out", Vec::new()).because(why)
-    });
+    let named = left_out
+        .into_iter()
+        .map(|(at, why)| context.detail(ANALYSIS, Some(context.runs[at]), "left-out", Vec::new()).because(why));
     let mut details: Vec<Detail> = named.collect();
     if kept.len() < 2 || items.len() < MIN_ITEMS {
         let (runs, shared) = (kept.len(), items.len());
@@ -109,30 +114,6 @@ fn gain(answers: &Answers, method: Number, alone: &[Number], level: f64) -> (Opt
     let moves: Vec<Vec<f32>> = alone.iter().map(|run| differences(own, answers.deviations(*run))).collect();
     let bounds = least::bounds(&points, &moves.iter().map(Vec::as_slice).collect::<Vec<_>>(), level);
     (points.into_iter().reduce(f64::min), bounds.map(|bounds| Interval::new(bounds, level)))
-}
-
-/// Runs that are joined, and those without which at least twice as many items are shared.
-fn sharing(complete: &[Vec<bool>]) -> (Vec<usize>, Vec<(usize, String)>) {
-    let shared = |runs: &[usize]| {
-        let n = complete.first().map_or(0, Vec::len);
-        (0..n).filter(|item| runs.iter().all(|run| complete[*run][*item])).count()
-    };
-    let scored = |run: usize| complete[run].iter().filter(|whole| **whole).count();
-    let mut kept: Vec<usize> = (0..complete.len()).collect();
-    let mut left_out = Vec::new();
-    while kept.len() > 2 {
-        let here = shared(&kept);
-        let Some(fewest) = kept.iter().copied().min_by_key(|run| scored(*run)) else { break };
-        let others: Vec<usize> = kept.iter().copied().filter(|run| *run != fewest).collect();
-        let without = shared(&others);
-        if without < 2 * here.max(1) {
-            break;
-        }
-        let why = format!("left out: with it all runs share {here} items, without it {without}");
-        left_out.push((fewest, why));
-        kept = others;
-    }
-    (kept, left_out)
 }
 
 /// The fold of each cluster: a function of the seed and its number.
