@@ -7,6 +7,7 @@
 //!
 //! `RMBENCH_VALIDITY_OUT=FILE.md cargo test --locked --test it metrics::validity -- --ignored --nocapture`
 
+mod noisy_sizes;
 mod tests_under_null;
 mod world;
 
