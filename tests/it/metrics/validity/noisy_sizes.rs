@@ -15,7 +15,7 @@ use rmbench::progress::Silent;
 use rmbench::report::findings::{About, FindingOptions, Findings, Languages, Scope};
 use rmbench::table::annotation::{Choice, Opinion};
 
-use crate::metrics::items::{Row, table};
+use crate::metrics::items::{Draws, Row, table};
 
 const LANGS: [&str; 7] = ["eng_Latn", "arb_Arab", "deu_Latn", "fra_Latn", "hin_Deva", "rus_Cyrl", "spa_Latn"];
 const PEOPLE: usize = 12;
@@ -218,16 +218,17 @@ fn gains(runs: &[f64], method: f64, n: usize, samples: u64) -> f64 {
     let truth = method - runs.iter().copied().fold(0.0, f64::max);
     let all: Vec<f64> = std::iter::once(method).chain(runs.iter().copied()).collect();
     let held = (0..samples).into_par_iter().filter(|seed| {
-        let right: Vec<Vec<f64>> = (0..all.len())
-            .map(|run| (0..n).map(|i| f64::from(u8::from(uniform("gain", *seed, (run, i)) < all[run]))).collect())
-            .collect();
+        let mut draws = Draws::new(*seed + 1);
+        let mut uniform = || (draws.bits() >> 11) as f64 / (1u64 << 53) as f64;
+        (0..50).for_each(|_| _ = uniform());
+        let right: Vec<Vec<f64>> =
+            all.iter().map(|share| (0..n).map(|_| f64::from(u8::from(uniform() < *share))).collect()).collect();
         let mean = |run: &[f64]| run.iter().sum::<f64>() / n as f64;
         let points: Vec<f64> = right[1..].iter().map(|run| mean(&right[0]) - mean(run)).collect();
-        let drawn = |r: usize, k: usize| (uniform("draw", *seed, (r, k)) * n as f64) as usize;
         let replicates: Vec<Vec<f32>> = (0..400)
-            .map(|r| {
+            .map(|_| {
                 let mut sums = vec![0.0; all.len()];
-                for item in (0..n).map(|k| drawn(r, k)) {
+                for item in (0..n).map(|_| (uniform() * n as f64) as usize) {
                     sums.iter_mut().zip(&right).for_each(|(sum, run)| *sum += run[item]);
                 }
                 (1..all.len()).map(|run| ((sums[0] - sums[run]) / n as f64 - points[run - 1]) as f32).collect()
