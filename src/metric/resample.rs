@@ -6,6 +6,7 @@
 //! of the sums of gradients and curvatures there. In the second path the statistic sees what each cluster weighs and computes
 //! itself anew. Analyses have more sums than scores have, so there are fewer replicates where there are many items.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -127,7 +128,13 @@ impl Numbers<'_> {
             }
         };
         let mut deviations = vec![Vec::new(); self.wanted.len()];
-        kept.iter().zip(replicates).for_each(|(number, own)| deviations[number.0] = own.deviations);
+        // Numbers that are the same node have one answer, at the last place.
+        let answered: HashMap<NodeId, Vec<f32>> =
+            kept_nodes.iter().copied().zip(replicates).map(|(node, own)| (node, own.deviations)).collect();
+        for number in kept {
+            let own = answered.get(&self.wanted[number.0]);
+            deviations[number.0] = own.cloned().unwrap_or_default();
+        }
         let found = |(node, spread): (&NodeId, Option<crate::metric::bootstrap::Spread>)| Found {
             point: points[*node as usize],
             interval: spread.map(|spread| spread.interval),

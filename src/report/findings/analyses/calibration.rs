@@ -172,6 +172,7 @@ fn interval(
 ) -> Result<Option<Interval>, &'static str> {
     let Some(point) = found.point else { return Ok(None) };
     let error = match measure {
+        "debiased-error" => Error::Debiased,
         "ace" => Error::Ace,
         "mce" => Error::Mce,
         "reliability" => Error::Reliability,
@@ -180,8 +181,6 @@ fn interval(
             let own = answers.size(Size::Sum, &declared.transferred, 1.0);
             return own.map(|own| Some(own.holding(point))).ok_or(SAME);
         }
-        // Its replicates hold noise that the number does not.
-        "debiased-error" => return Ok(found.interval.map(|own| own.holding(point))),
         _ => return Ok(found.interval),
     };
     own.errors.interval(error, point, answers).map(Some)

@@ -250,12 +250,15 @@ fn gains(runs: &[f64], method: f64, n: usize, samples: u64) -> f64 {
 #[test]
 fn what_noise_makes_larger_is_held_in_sixty_tables() {
     let slack = 4.0 * (0.95f64 * 0.05 / 60.0).sqrt();
+    let mut missed = Vec::new();
     for truth in [EVEN, APART] {
         for (name, covered, width, of) in coverage(&truth, 200, 60) {
-            assert!(covered >= 0.95 - slack, "{}, {name}: {covered} of {of}, width {width}", truth.name);
-            assert!(of >= 50 || ["ace", "mce"].contains(&name), "{}, {name}: {of} intervals", truth.name);
+            if covered < 0.95 - slack || of < 50 && !["ace", "mce"].contains(&name) {
+                missed.push(format!("{}, {name}: {covered} of {of} intervals, mean width {width}", truth.name));
+            }
         }
     }
+    assert!(missed.is_empty(), "{missed:#?}");
 }
 
 #[test]

@@ -20,6 +20,8 @@ pub enum Error {
     Ece,
     Ace,
     Mce,
+    /// Root mean square, less noise.
+    Debiased,
     Reliability,
     Resolution,
 }
@@ -98,6 +100,7 @@ impl Errors {
             Error::Ace | Error::Mce if self.gaps.is_empty() => return Err(SPARSE),
             Error::Ace => answers.size(Size::Sum, &self.gaps, 1.0 / self.n_filled),
             Error::Mce => answers.size(Size::Largest, &self.gaps, 1.0),
+            Error::Debiased => answers.size(Size::Length, &self.lengths, 1.0),
             Error::Reliability => answers.size(Size::Length, &self.lengths, 1.0).map(square),
             Error::Resolution => answers.size(Size::Length, &self.distances, 1.0).map(square),
         };
