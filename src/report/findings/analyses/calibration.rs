@@ -209,7 +209,7 @@ fn of_run(context: &Context<'_>, run: usize) -> Vec<Detail> {
     let by_bins = by_bins(&mut numbers, &groups);
     let of_languages = columns.iter().flat_map(|own| own.errors.kept());
     let parts = declared.iter().flat_map(|declared| &declared.transferred).copied();
-    let of_all = by_bins.iter().flat_map(|(_, errors, _)| errors.kept());
+    let of_all = by_bins.iter().flat_map(|own| own.errors.kept());
     let kept: Vec<Number> = of_languages.chain(parts).chain(of_all).collect();
     let answers = numbers.resample_keeping(&kept);
     let slope = declared[at].numbers[SLOPE].and_then(|slope| answers.of(slope).interval);
@@ -240,7 +240,7 @@ fn of_run(context: &Context<'_>, run: usize) -> Vec<Detail> {
     details.push(context.detail(ANALYSIS, Some(run), "reference", of).with(Some(1.0), None, groups[at].n));
     details.extend(reliability(context, run, &curves, &answers));
     let n = groups.iter().map(|group| group.n).sum();
-    for (bins, errors, declared) in by_bins {
+    for ByBins { bins, errors, declared } in by_bins {
         for (measure, error, number) in declared {
             let detail = context.detail(ANALYSIS, Some(run), measure, vec![About::Place(bins)]);
             let point = answers.of(number).point;
@@ -253,10 +253,17 @@ fn of_run(context: &Context<'_>, run: usize) -> Vec<Detail> {
     details
 }
 
+/// Errors over so many bins: measures and their numbers.
+struct ByBins {
+    bins: u32,
+    errors: Errors,
+    declared: [(&'static str, Error, Number); 3],
+}
+
 type OfBins = fn(&Binned) -> Option<f64>;
 
 /// What MORE reports: errors of all languages together over 5, 10 and 20 bins.
-fn by_bins(numbers: &mut Numbers<'_>, groups: &[Group]) -> Vec<(u32, Errors, Vec<(&'static str, Error, Number)>)> {
+fn by_bins(numbers: &mut Numbers<'_>, groups: &[Group]) -> Vec<ByBins> {
     const MOST: usize = 20;
     let pairs: Vec<Pair> = groups.iter().flat_map(|group| &group.pairs).copied().collect();
     let columns: Vec<ColumnId> = bin_terms(&pairs, MOST).iter().map(|terms| numbers.insert(terms)).collect();
@@ -271,7 +278,7 @@ fn by_bins(numbers: &mut Numbers<'_>, groups: &[Group]) -> Vec<(u32, Errors, Vec
             let made = move |sums: &[f64]| of(&Binned::from_sums(sums).coarser(MOST / bins));
             (measure, error, numbers.function(columns.clone(), made))
         });
-        (bins as u32, errors, declared.to_vec())
+        ByBins { bins: bins as u32, errors, declared }
     };
     [5, 10, MOST].map(of_bins).into()
 }
