@@ -48,6 +48,14 @@ impl Joined {
     }
 }
 
+/// By run: which items it scored whole, in order of units.
+pub fn complete(views: &[View<'_>], units: &[Unit]) -> Vec<Vec<bool>> {
+    let of_view = |view: &View<'_>| {
+        units.iter().flat_map(|unit| unit.places()).map(|place| is_complete(&view.item(place))).collect()
+    };
+    views.par_iter().map(of_view).collect()
+}
+
 impl Ensemble {
     /// `views`: the runs; `folds`: by cluster, which of `n_folds` judges it.
     pub fn new(views: &[View<'_>], units: &[Unit], folds: &[usize], n_folds: usize, ties: TiePolicy) -> Self {
@@ -83,24 +91,23 @@ impl Ensemble {
         self.items.is_empty()
     }
 
-    /// Divides rewards by the standard deviation of each run's margins, so that runs with large rewards do not decide
-    /// alone; false where a run's do not vary.
-    pub fn scale(&mut self) -> bool {
+    /// Standard deviation of each run's margins; 0 where they do not vary.
+    pub fn spreads(&self) -> Vec<f64> {
         let margins = self.margins();
         let n = margins.len() as f64;
         let sd = |run: usize| {
             let mean = margins.iter().map(|m| m[run]).sum::<f64>() / n;
             (margins.iter().map(|m| (m[run] - mean).powi(2)).sum::<f64>() / n).sqrt()
         };
-        let sds: Vec<f64> = (0..self.n_runs).map(sd).collect();
-        if sds.iter().any(|sd| sd.is_nan() || *sd <= 0.0) {
-            return false;
-        }
+        (0..self.n_runs).map(sd).collect()
+    }
+
+    /// Divides rewards by the standard deviations of margins, so that runs with large rewards do not decide alone.
+    pub fn scale(&mut self, spreads: &[f64]) {
         self.items.par_iter_mut().for_each(|joined| {
             let runs = joined.rewards.chunks_exact_mut(joined.n_responses.max(1));
-            runs.zip(&sds).for_each(|(rewards, sd)| rewards.iter_mut().for_each(|reward| *reward /= sd));
+            runs.zip(spreads).for_each(|(rewards, sd)| rewards.iter_mut().for_each(|reward| *reward /= sd));
         });
-        true
     }
 
     /// Weights of runs by fold, fitted on the other folds: no source item helps to judge itself. `None` where nothing fits.

@@ -19,12 +19,6 @@ pub fn variance(values: &[f64]) -> f64 {
     values.iter().map(|x| (x - centre).powi(2)).sum::<f64>() / (values.len() as f64 - 1.0)
 }
 
-/// The mean of what is defined.
-pub fn mean(values: &[f64]) -> f64 {
-    let (sum, n) = values.iter().filter(|x| !x.is_nan()).fold((0.0, 0.0), |(sum, n), x| (sum + x, n + 1.0));
-    sum / n
-}
-
 /// A statistic of all numbers in each replicate; `replicates` holds those of each number.
 pub fn by_replicate(replicates: &[&[f32]], statistic: &dyn Fn(&[f64]) -> f64) -> Vec<f64> {
     let n = replicates.iter().map(|own| own.len()).min().unwrap_or(0);
@@ -41,19 +35,6 @@ pub fn mean_by_replicate(replicates: &[&[f32]]) -> Vec<f64> {
     by_replicate(replicates, &|values| values.iter().sum::<f64>() / values.len() as f64)
 }
 
-/// The variance over numbers that resampling adds, their noise as correlated as it is: the mean over replicates of the variance of
-/// deviations from the numbers' own means.
-pub fn noise(replicates: &[&[f32]]) -> f64 {
-    let of_one = |own: &&[f32]| {
-        let defined = own.iter().filter(|x| !x.is_nan());
-        let (sum, n) = defined.fold((0.0, 0.0), |(sum, n), x| (sum + f64::from(*x), n + 1.0));
-        sum / n
-    };
-    let means: Vec<f64> = replicates.iter().map(of_one).collect();
-    let moved = |values: &[f64]| variance(&values.iter().zip(&means).map(|(x, mean)| x - mean).collect::<Vec<f64>>());
-    mean(&by_replicate(replicates, &moved))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,8 +47,6 @@ mod tests {
         assert_eq!(by_replicate(&replicates, &range)[..2], [4.0, 3.0]);
         assert_eq!(mean_by_replicate(&replicates[..2]), [2.0, 2.5, 3.0]);
         assert!(mean_by_replicate(&replicates)[2].is_nan());
-        // Deviations (−1, 0), (0, 0), (1, 0): variances 0.5, 0, 0.5.
-        assert!((noise(&replicates[..2]) - 1.0 / 3.0).abs() < 1e-12);
         assert_eq!(variance(&[1.0, 3.0]), 2.0);
     }
 }

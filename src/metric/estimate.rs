@@ -10,6 +10,17 @@ pub struct Interval {
     pub level: f64,
 }
 
+impl Interval {
+    pub fn new([low, high]: [f64; 2], level: f64) -> Self {
+        Self { low, high, level }
+    }
+
+    /// Wider, where it does not hold `point`: an interval of a true number that noise makes larger may end below the number found.
+    pub fn holding(self, point: f64) -> Self {
+        Self { low: self.low.min(point), high: self.high.max(point), ..self }
+    }
+}
+
 /// A point with its interval and the number of items behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {

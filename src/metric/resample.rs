@@ -6,6 +6,7 @@
 //! of the sums of gradients and curvatures there. In the second path the statistic sees what each cluster weighs and computes
 //! itself anew. Analyses have more sums than scores have, so there are fewer replicates where there are many items.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -16,6 +17,7 @@ use rmbench_resampling::draws::Draws;
 use crate::metric::Interval;
 use crate::metric::bootstrap::Bootstrap;
 use crate::metric::interval::middle;
+use crate::metric::magnitude::{Moved, Size};
 use crate::metric::sheet::{NodeId, Sheet};
 
 /// Fewer clusters than this give no interval: percentiles would mean nothing.
@@ -106,32 +108,72 @@ impl Numbers<'_> {
 
     /// All numbers, by [`Number`].
     pub fn resample(self) -> Answers {
+        self.resample_keeping(&[])
+    }
+
+    /// The same, with the replicates of some, for what is no function of sums.
+    pub fn resample_keeping(self, kept: &[Number]) -> Answers {
         let points = self.sheet.points();
         let mut bootstrap = self.plan.bootstrap.clone();
         let products = self.sheet.columns.n_entries() * self.plan.n_runs;
         bootstrap.replicates = bootstrap.replicates.min((BUDGET / products.max(1)).max(FEWEST));
         bootstrap.clusters = bootstrap.clusters.grouped(bootstrap.replicates);
         let few = bootstrap.clusters.len() < MIN_CLUSTERS;
-        let spreads = match few {
-            true => vec![None; self.wanted.len()],
-            false => bootstrap.run_on(&self.plan.draws, &self.sheet, &self.wanted, &[], &mut |_| {}).spreads,
+        let kept_nodes: Vec<NodeId> = kept.iter().map(|number| self.wanted[number.0]).collect();
+        let (spreads, replicates) = match few {
+            true => (vec![None; self.wanted.len()], Vec::new()),
+            false => {
+                let found = bootstrap.run_on(&self.plan.draws, &self.sheet, &self.wanted, &kept_nodes, &mut |_| {});
+                (found.spreads, found.kept)
+            }
         };
+        let mut deviations = vec![Vec::new(); self.wanted.len()];
+        // Numbers that are the same node have one answer, at the last place.
+        let answered: HashMap<NodeId, Vec<f32>> =
+            kept_nodes.iter().copied().zip(replicates).map(|(node, own)| (node, own.deviations)).collect();
+        for number in kept {
+            let own = answered.get(&self.wanted[number.0]);
+            deviations[number.0] = own.cloned().unwrap_or_default();
+        }
         let found = |(node, spread): (&NodeId, Option<crate::metric::bootstrap::Spread>)| Found {
             point: points[*node as usize],
             interval: spread.map(|spread| spread.interval),
         };
-        Answers(self.wanted.iter().zip(spreads).map(found).collect())
+        let found = self.wanted.iter().zip(spreads).map(found).collect();
+        Answers { found, deviations, level: self.plan.level }
     }
 }
 
 /// What became of all [`Numbers`].
-pub struct Answers(Vec<Found>);
+pub struct Answers {
+    found: Vec<Found>,
+    /// Replicates less the number, of those that were kept.
+    deviations: Vec<Vec<f32>>,
+    level: f64,
+}
 
 impl Answers {
     /// # Panics
     /// Where the number belongs to other [`Numbers`].
     pub fn of(&self, number: Number) -> Found {
-        self.0[number.0]
+        self.found[number.0]
+    }
+
+    /// How far the replicates of a number that was kept lie from it; empty for others.
+    pub fn deviations(&self, number: Number) -> &[f32] {
+        &self.deviations[number.0]
+    }
+
+    /// Numbers that were kept, as they move together; `None` where one is undefined or resampling says nothing.
+    pub fn moved(&self, numbers: &[Number]) -> Option<Moved> {
+        let points = numbers.iter().map(|number| self.of(*number).point).collect::<Option<Vec<f64>>>()?;
+        Moved::new(points, &numbers.iter().map(|number| self.deviations(*number)).collect::<Vec<_>>())
+    }
+
+    /// A size of numbers that were kept, in units of `scale`.
+    pub fn size(&self, size: Size, numbers: &[Number], scale: f64) -> Option<Interval> {
+        let bounds = self.moved(numbers)?.bounds(size, self.level)?;
+        Some(Interval::new(bounds.map(|bound| scale * bound), self.level))
     }
 }
 
@@ -204,6 +246,16 @@ impl Resampled {
         }
         let interval = middle(&mut defined, self.level)?;
         (defined.first() != defined.last()).then_some(interval)
+    }
+
+    /// Values at some places, which are `points` without resampling, as they move together.
+    pub fn moved(&self, points: &[f64], at: &[usize]) -> Option<Moved> {
+        let column = |(point, at): (&f64, &usize)| {
+            self.rows.iter().map(|row| (row.get(*at).copied().unwrap_or(f64::NAN) - point) as f32).collect::<Vec<f32>>()
+        };
+        let columns: Vec<Vec<f32>> = points.iter().zip(at).map(column).collect();
+        let columns: Vec<&[f32]> = columns.iter().map(Vec::as_slice).collect();
+        (!self.few).then(|| Moved::new(points.to_vec(), &columns)).flatten()
     }
 }
 

@@ -316,6 +316,31 @@ impl Sheet {
         }
     }
 
+    /// The functions `id` that a number is a weighted mean of, of whatever depth: weights, and columns cell after cell.
+    /// `None` for numbers of another form.
+    pub fn leaves(&self, node: NodeId, id: &str) -> Option<Vec<(f64, Vec<ColumnId>)>> {
+        match self.nodes.get(node as usize)? {
+            Node::Finish { finish, columns } => (finish.id() == id).then(|| vec![(1.0, columns.clone())]),
+            Node::Mean(parts) => {
+                let mut all = Vec::new();
+                for (weight, part) in parts {
+                    all.extend(self.leaves(*part, id)?.into_iter().map(|(own, columns)| (weight * own, columns)));
+                }
+                Some(all)
+            }
+            _ => None,
+        }
+    }
+
+    /// The numbers whose variance or standard deviation a number is, in whatever unit.
+    pub fn members(&self, node: NodeId) -> Option<&[NodeId]> {
+        match self.nodes.get(node as usize)? {
+            Node::Variance(members) => Some(members),
+            Node::Root(inner) | Node::Scaled(_, inner) => self.members(*inner),
+            _ => None,
+        }
+    }
+
     /// Variance of a weighted mean of shares if every item were independent of every other: Σ w² σ²/n, σ² over
     /// the items of a share. `None` for numbers of another form.
     pub fn independent_variance(&self, node: NodeId) -> Option<f64> {

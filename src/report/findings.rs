@@ -11,6 +11,7 @@ mod describe;
 mod detail;
 mod draft;
 mod judges;
+mod magnitudes;
 mod omnibus;
 mod options;
 mod pairs;
@@ -39,7 +40,7 @@ use crate::table::item::{ItemTable, Symbol};
 
 use analyses::Context;
 use analysis::Analysis;
-use draft::{Draft, Resolver};
+use draft::{Draft, Method, Resolver};
 
 pub use detail::{About, Detail};
 pub use judges::JudgeTotals;
@@ -240,7 +241,9 @@ impl Findings {
         self.benchmarks.push(describe::benchmark_info(&analysis, options));
         self.warnings.extend(analysis.warnings());
         self.equality.extend(analysis.tests_of_equality());
-        let Analysis { protocol, sheet, findings, differences, rankings, .. } = analysis;
+        let Analysis { protocol, mut sheet, findings, differences, rankings, .. } = analysis;
+        let bootstrap = options.bootstrap(&design);
+        let errors = magnitudes::of_errors(&mut sheet, &findings, &bootstrap);
         let resampled = findings.iter().filter_map(Draft::resampled);
         let resampled = resampled.chain(differences.iter().filter_map(Draft::resampled));
         let resampled = resampled.chain(panel.iter().filter_map(Draft::resampled));
@@ -250,7 +253,11 @@ impl Findings {
         let is_new = |node: &NodeId| !operands(*node).is_some_and(|(a, b)| known.contains(&a) && known.contains(&b));
         let compared = differences.iter().filter_map(Draft::resampled).filter(is_new);
         let kept = ranked.iter().copied().chain(compared).chain(analyses::nodes(&findings));
-        let resolver = Resolver::new(&sheet, &options.bootstrap(&design), resampled, kept, progress);
+        let spreads = findings.iter().filter(|draft| matches!(draft.method, Method::Spread { .. }));
+        let members = spreads.filter_map(|draft| sheet.members(draft.node?)).flatten().copied();
+        let kept = kept.chain(members);
+        let mut resolver = Resolver::new(&sheet, &bootstrap, resampled, kept, progress);
+        resolver.errors = errors;
         let (of_scores, (ranked, compared)) = rayon::join(
             || analyses::of_scores(&findings, &self.runs, &resolver, options),
             || {

@@ -126,13 +126,13 @@ pub static MEASURES: &[Measure] = &[
         id: "language-sd",
         title: "Spread over languages",
         unit: Unit::Plain,
-        about: "Standard deviation of accuracy over the languages of the average, in percentage points.",
+        about: "Standard deviation of accuracy over the languages of the average, in percentage points, with the items' noise in it; the interval is that of the spread without it.",
     },
     Measure {
         id: "language-variance",
         title: "Variance over languages",
         unit: Unit::Plain,
-        about: "The square of the spread over languages.",
+        about: "The square of the spread over languages, with the items' noise in it; the interval is that of the variance without it.",
     },
     Measure {
         id: "design-effect",

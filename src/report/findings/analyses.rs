@@ -20,6 +20,7 @@ mod items;
 mod length;
 mod reversals;
 mod scores;
+mod sharing;
 mod studies;
 mod tokens;
 mod transfer;

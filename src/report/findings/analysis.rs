@@ -8,6 +8,7 @@ use rmbench_resampling::columns::{ColumnId, Columns};
 use crate::benchmark::manifest::{Manifest, Rule};
 use crate::metric::accuracy::TieRate;
 use crate::metric::aggregate::Form;
+use crate::metric::calibration::ExpectedError;
 use crate::metric::design::Design;
 use crate::metric::observe::{Observed, labels, observed};
 use crate::metric::outcome::Evidence;
@@ -166,7 +167,7 @@ impl<'a> Analysis<'a> {
     }
 
     /// Variance and standard deviation over the members of each average, as published: in percentage
-    /// points, with n − 1.
+    /// points, with n − 1. Resampling adds its own noise to a spread, so intervals invert tests.
     fn spread(&mut self, run: usize, placed: &Placed) {
         for (at, average) in self.layout.averages.iter().enumerate() {
             let members = placed.members[at].clone();
@@ -179,13 +180,12 @@ impl<'a> Analysis<'a> {
             let variance = self.sheet.variance(members);
             let root = self.sheet.root(variance);
             let numbers = [
-                ("language-variance", self.sheet.scaled(1e4, variance)),
-                ("language-sd", self.sheet.scaled(1e2, root)),
+                ("language-variance", self.sheet.scaled(1e4, variance), Method::Spread { unit: 1e4, squared: true }),
+                ("language-sd", self.sheet.scaled(1e2, root), Method::Spread { unit: 1e2, squared: false }),
             ];
-            for (metric, node) in numbers {
+            for (metric, node, method) in numbers {
                 let languages = crate::report::findings::Languages::Average(average.name.clone());
                 let of = finding(&self.benchmark, run, metric, Scope::Overall, languages, &count);
-                let method = Method::Without("resampling adds its own noise to a spread");
                 let (n, n_missing) = (count.n, count.missing);
                 self.findings.push(Draft { of, node: Some(node), method, n, n_missing, why: None });
             }
@@ -247,7 +247,10 @@ impl<'a> Analysis<'a> {
                     Method::Wilson
                 } else {
                     let effective_n = number.map_or(0.0, |n| n.effective_n).min(count.n as f64);
-                    Method::Resampled { share: is_share, effective_n }
+                    match metric == ExpectedError.id() {
+                        true => Method::Error { effective_n },
+                        false => Method::Resampled { share: is_share, effective_n },
+                    }
                 };
                 let (n, n_missing) = (count.n, count.missing);
                 self.findings.push(Draft { of, node: number.map(|n| n.node), method, n, n_missing, why });

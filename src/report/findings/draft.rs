@@ -12,10 +12,12 @@ use crate::metric::power::design_effect;
 use crate::metric::sheet::{NodeId, Sheet};
 use crate::metric::{Estimate, Interval};
 use crate::progress::Progress;
-use crate::report::findings::Finding;
+use crate::report::findings::{Finding, magnitudes};
 
 /// Fewer effective items than this give no resampled interval: their percentiles mean nothing.
 const MIN_ITEMS: f64 = 10.0;
+const FEW: &str = "no interval: fewer than 10 items";
+const NOTHING: &str = "no interval: the same in every resample, or undefined in too many";
 
 /// Where an interval comes from.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -25,6 +27,10 @@ pub enum Method {
     /// Read off the bootstrap. Where every replicate agrees on 0 or 1 and the number is a share,
     /// Wilson's interval for the effective number of items stands in: resampling cannot see beyond.
     Resampled { share: bool, effective_n: f64 },
+    /// A sum of absolute values, which noise makes larger: the interval is there already.
+    Error { effective_n: f64 },
+    /// A variance or standard deviation of other numbers, which noise makes larger, and its unit (of the square).
+    Spread { unit: f64, squared: bool },
     /// Not the number itself but its resampled variance over the one that independent items would give.
     DesignEffect,
     /// None, and why.
@@ -43,7 +49,7 @@ pub struct Draft<T> {
 }
 
 impl<T> Draft<T> {
-    /// The number whose replicates are needed.
+    /// The number whose interval is read off replicates.
     pub fn resampled(&self) -> Option<NodeId> {
         self.node.filter(|_| matches!(self.method, Method::Resampled { .. } | Method::DesignEffect))
     }
@@ -83,6 +89,8 @@ pub struct Resolver<'a> {
     points: Vec<Option<f64>>,
     spreads: HashMap<NodeId, Option<Spread>>,
     kept: HashMap<NodeId, Kept>,
+    /// Intervals that are no percentiles.
+    pub errors: HashMap<NodeId, Interval>,
     pub clusters: Clusters,
     level: f64,
 }
@@ -111,6 +119,7 @@ impl<'a> Resolver<'a> {
             points,
             spreads: wanted.into_iter().zip(found.spreads).collect(),
             kept: kept.into_iter().zip(found.kept).collect(),
+            errors: HashMap::new(),
             clusters: bootstrap.clusters.clone(),
             level: bootstrap.level,
         }
@@ -153,7 +162,11 @@ impl<'a> Resolver<'a> {
             };
             return Resolved { of, estimate, why: Some(why.to_owned()), spread };
         }
-        let (interval, no_interval) = self.interval(spread, point, method, n);
+        let (interval, no_interval) = match method {
+            Method::Error { effective_n } => self.error(node, effective_n),
+            Method::Spread { unit, squared } => self.spread(node, point, unit, squared),
+            _ => self.interval(spread, point, method, n),
+        };
         let why = match (why, no_interval) {
             (Some(why), Some(more)) => Some(format!("{why}; {more}")),
             (why, more) => why.or(more),
@@ -161,6 +174,29 @@ impl<'a> Resolver<'a> {
         let enough = matches!(method, Method::Resampled { effective_n, .. } if effective_n >= MIN_ITEMS);
         let estimate = Some(Estimate { point, interval, n, n_missing });
         Resolved { of, estimate, why, spread: spread.filter(|_| enough) }
+    }
+
+    fn error(&self, node: NodeId, effective_n: f64) -> (Option<Interval>, Option<String>) {
+        if effective_n < MIN_ITEMS {
+            return (None, Some(FEW.to_owned()));
+        }
+        let interval = self.errors.get(&node).copied();
+        (interval, interval.is_none().then(|| NOTHING.to_owned()))
+    }
+
+    /// Of the spread of the true numbers; the number found holds noise, too, and is held.
+    fn spread(&self, node: NodeId, point: f64, unit: f64, squared: bool) -> (Option<Interval>, Option<String>) {
+        let member = |node: &NodeId| Some((self.points[*node as usize]?, self.kept.get(node)?.deviations.as_slice()));
+        let members = self.sheet.members(node).and_then(|all| all.iter().map(member).collect::<Option<Vec<_>>>());
+        let interval = members.and_then(|members| magnitudes::of_spread(&members, self.level)).map(|own| {
+            let in_unit = |bound: f64| unit * if squared { bound * bound } else { bound };
+            Interval { low: in_unit(own.low), high: in_unit(own.high), ..own }.holding(point)
+        });
+        let why = match interval {
+            Some(_) => "the number holds the noise of the items, its interval is that of the spread without it",
+            None => NOTHING,
+        };
+        (interval, Some(why.to_owned()))
     }
 
     fn interval(
@@ -173,16 +209,16 @@ impl<'a> Resolver<'a> {
         let (share, effective_n) = match method {
             Method::Wilson => return (wilson(point, n as f64, self.level), None),
             Method::Without(why) => return (None, Some(format!("no interval: {why}"))),
-            Method::DesignEffect => return (None, None),
+            Method::DesignEffect | Method::Error { .. } | Method::Spread { .. } => return (None, None),
             Method::Resampled { share, effective_n } => (share, effective_n),
         };
         if effective_n < MIN_ITEMS {
-            return (None, Some("no interval: fewer than 10 items".to_owned()));
+            return (None, Some(FEW.to_owned()));
         }
         match spread {
             Some(spread) => (Some(around(spread.interval, point)), None),
             None if share && (point == 0.0 || point == 1.0) => (wilson(point, effective_n, self.level), None),
-            None => (None, Some("no interval: the same in every resample, or undefined in too many".to_owned())),
+            None => (None, Some(NOTHING.to_owned())),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! How far languages lie from the reference in a model's hidden states.
 
-use super::details::{self, Details, Shown, lang};
+use super::details::{self, Details, Shown, lang, p_value};
 use super::{benchmark_id, per_benchmark};
 use crate::report::block::{Block, Inline};
 use crate::report::findings::{About, Findings};
@@ -48,7 +48,10 @@ pub fn section(findings: &Findings) -> Option<Vec<Block>> {
             for (measure, words) in said {
                 if let Some(e) = details.get(Some(run), measure, &[]).and_then(|d| d.estimate) {
                     let value = number::with_interval(&e, Unit::Plain);
-                    text = text.text(format!("; {words}: {value} (n = {})", number::count(e.n)));
+                    let shuffled =
+                        details.point(Some(run), "permutation-p", &[]).filter(|_| measure == "rank-correlation");
+                    let p = shuffled.map_or_else(String::new, |p| format!(", {} by shuffling languages", p_value(p)));
+                    text = text.text(format!("; {words}: {value} (n = {}{p})", number::count(e.n)));
                 }
             }
             blocks.push(Block::Paragraph(text.text(".")));

@@ -14,7 +14,7 @@ const COLUMNS: [Shown; 2] = [
     (
         "gain-over-best-run",
         "Gain over the best run",
-        "Paired; the best run is picked anew in every replicate",
+        "Paired; the interval holds whichever run is truly the best, and more often than it says where several are about equal",
         Unit::Points,
     ),
 ];
@@ -41,6 +41,15 @@ pub fn section(findings: &Findings) -> Option<Vec<Block>> {
         );
         let id = benchmark_id("ensembles", benchmark, i);
         let mut blocks: Vec<Block> = vec![details::table(id, caption.into(), "Ensemble", &COLUMNS, rows.into()).into()];
+        let left_out: Vec<Inline> = details
+            .measured("left-out")
+            .filter_map(|d| {
+                Some(Inline::new().name(run_name(findings, d.run?)).text(format!(" ({})", d.why.as_deref()?)))
+            })
+            .collect();
+        if !left_out.is_empty() {
+            blocks.push(Block::Note(Inline::new().text("Not joined: ").list(left_out).text(".")));
+        }
         let weighed = details.runs("learned-weight", &ranking(findings, benchmark));
         if !weighed.is_empty() {
             let row =

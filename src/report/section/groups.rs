@@ -12,14 +12,9 @@ const ANALYSIS: &str = "groups";
 
 const EVEN: [Shown; 6] = [
     ("worst-3", "Lowest three", "Mean accuracy of the three lowest languages", Unit::Percent),
-    (
-        "worst-3-corrected",
-        "corrected",
-        "Less the bias of picking the lowest of noisy numbers (bootstrap)",
-        Unit::Percent,
-    ),
+    ("worst-3-corrected", "corrected", "Less the bias of picking the lowest of noisy numbers", Unit::Percent),
     ("max-min", "Best − worst", "Range over languages", Unit::Percent),
-    ("max-min-corrected", "corrected", "Less the part that noise adds (bootstrap)", Unit::Percent),
+    ("max-min-corrected", "corrected", "Less the part that noise adds", Unit::Percent),
     ("sd", "SD", "Standard deviation over languages", Unit::Percent),
     ("sd-net-of-noise", "SD, net", "What is left of it without the items' noise", Unit::Percent),
 ];
@@ -35,7 +30,9 @@ pub fn section(findings: &Findings) -> Option<Vec<Block>> {
             };
             let caption = format!(
                 "Accuracy over the languages with 30 items or more, in percent with {}. The lowest of noisy numbers looks lower than it is; \
-                 corrected values take that out.",
+                 corrected values take out what noise adds to languages of the estimated true spread (where languages are equal, \
+                 a range that cannot be below 0 stays above it on average), and intervals invert tests: those of lowest and range \
+                 cover more often than they say.",
                 details::intervals(findings)
             );
             let rows = runs.iter().map(row).collect();
@@ -95,6 +92,14 @@ fn breakdown(findings: &Findings, benchmark: &BenchmarkInfo, i: usize, details: 
     );
     let table = details::table(benchmark_id("groups", benchmark, i), caption.into(), "Group", &columns, rows);
     let mut blocks: Vec<Block> = Vec::new();
+    let left_out: Vec<Inline> = details
+        .measured("left-out")
+        .filter(|d| name(d, 0) == Some(ACCURACY))
+        .filter_map(|d| Some(Inline::new().name(run_name(findings, d.run?)).text(format!(" ({})", d.why.as_deref()?))))
+        .collect();
+    if !left_out.is_empty() {
+        blocks.push(Block::Note(Inline::new().text("Means over groups are without ").list(left_out).text(".")));
+    }
     for (metric, title, _) in metrics {
         let sentence = tests(details, metric);
         if !sentence.is_empty() {

@@ -32,9 +32,19 @@ const KINDS: [(&str, &str); 3] = [
 const OF_ANNOTATORS: [Shown; 5] = [
     ("accuracy", "Opinions", "Share of opinions that the run agrees with; n counts opinions", Unit::Percent),
     ("spread", "Spread", "Standard deviation over annotators, net of what few opinions make of it", Unit::Percent),
-    ("lowest-tenth", "Lowest tenth", "One annotator in ten is agreed with this often or less", Unit::Percent),
-    ("median-annotator", "Median", "The annotator in the middle", Unit::Percent),
-    ("highest-tenth", "Highest tenth", "One annotator in ten is agreed with this often or more", Unit::Percent),
+    (
+        "lowest-tenth",
+        "Lowest tenth",
+        "One annotator in ten is truly agreed with this often or less: without what few opinions make of the extremes; intervals cover conservatively",
+        Unit::Percent,
+    ),
+    ("median-annotator", "Median", "The annotator in the middle; intervals cover conservatively", Unit::Percent),
+    (
+        "highest-tenth",
+        "Highest tenth",
+        "One annotator in ten is truly agreed with this often or more: without what few opinions make of the extremes; intervals cover conservatively",
+        Unit::Percent,
+    ),
 ];
 
 pub fn section(findings: &Findings) -> Option<Vec<Block>> {

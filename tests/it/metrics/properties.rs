@@ -270,3 +270,68 @@ fn pairs_are_pooled_by_item() {
     let macro_mean = LANGS.map(|lang| right(&|r| r.lang == lang).0).iter().sum::<f64>() / 3.0;
     assert!((find(Scope::Overall, Languages::Average("macro".into())).0 - macro_mean).abs() < 1e-12);
 }
+
+/// Every interval of every analysis holds its number, whatever the data: calibrated, all languages alike, one run that says the same of
+/// everything, accuracy that follows the cost of tokens exactly.
+#[test]
+fn intervals_of_details_contain_their_points() {
+    const LANGS: [&str; 7] = ["eng_Latn", "arb_Arab", "deu_Latn", "fra_Latn", "hin_Deva", "rus_Cyrl", "spa_Latn"];
+    type Reward = fn(usize, usize, usize) -> f32;
+    fn draw(run: usize, lang: usize, item: usize) -> f64 {
+        rmbench::random::uniform(3, "details", format!("{run} {lang} {item}"))
+    }
+    fn signed(margin: f64, right: bool) -> f32 {
+        (if right { margin } else { -margin }) as f32
+    }
+    let sets: [(&str, usize, Reward); 4] = [
+        ("calibrated", 3, |run, lang, item| {
+            let margin = 4.0 * draw(9, 0, item);
+            signed(margin, draw(run, lang, item) < 1.0 / (1.0 + (-margin).exp()))
+        }),
+        ("alike", 2, |run, _, item| signed(1.0 + draw(8, run, item), draw(run, 0, item) < 0.7)),
+        ("constant", 3, |run, lang, item| if run == 1 { 1.0 } else { (draw(run, lang, item) - 0.3) as f32 }),
+        ("planted", 1, |run, lang, item| {
+            signed(0.5 + draw(7, lang, item), draw(run, 0, item) < 0.95 - 0.07 * lang as f64)
+        }),
+    ];
+    for (name, runs, reward) in sets {
+        let mut rows = Vec::new();
+        for (l, lang) in LANGS.iter().enumerate() {
+            for i in 0..120 {
+                let rewards: Vec<(f32, f32)> = (0..runs).map(|run| (reward(run, l, i), 0.0)).collect();
+                let mut row = Row::pair("b", "s", lang, &format!("i{i:03}"), &rewards);
+                row.chars = vec![10 + (i as u32 * 7) % 23, 10 + (i as u32 * 5) % 19];
+                rows.push(row);
+            }
+        }
+        let mut table = table(&rows);
+        for run in &mut table.runs {
+            for (at, n) in run.n_tokens.iter_mut().enumerate() {
+                *n = 20 + 3 * (at / 240) as u32 + at as u32 % 5;
+            }
+        }
+        let findings = Findings::compute(&table, &|_| None, &options(3), &mut Silent).unwrap();
+        let estimates = findings.details.iter().map(|d| (format!("{d:?}"), d.estimate));
+        let estimates = estimates.chain(findings.findings.iter().map(|f| (format!("{f:?}"), f.estimate)));
+        let mut held = 0;
+        for (what, estimate) in estimates {
+            if let Some((point, i)) = estimate.and_then(|e| Some((e.point, e.interval?))) {
+                held += 1;
+                assert!(i.low <= point + 1e-6 && point - 1e-6 <= i.high, "{name}: {what}");
+            }
+        }
+        assert!(held > 200, "{name}: {held}");
+        let of = |measure: &'static str| findings.details.iter().filter(move |d| d.measure == measure);
+        if name == "planted" {
+            let rho = of("rank-correlation").find(|d| d.estimate.is_some()).unwrap().estimate.unwrap();
+            assert!(rho.point < -0.9 && rho.interval.unwrap().low == -1.0, "{rho:?}");
+        }
+        if name == "constant" {
+            let left_out: Vec<_> = of("left-out").collect();
+            assert!(left_out.len() == 1 && left_out[0].run == Some(1), "{left_out:?}");
+            assert!(of("gain-over-best-run").any(|d| d.estimate.is_some()), "the others are joined");
+            let titles: Vec<&str> = rmbench::report::section::fill(&findings).iter().map(|s| s.title).collect();
+            assert!(titles.contains(&"Ensembles"));
+        }
+    }
+}

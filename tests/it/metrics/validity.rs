@@ -7,6 +7,7 @@
 //!
 //! `RMBENCH_VALIDITY_OUT=FILE.md cargo test --locked --test it metrics::validity -- --ignored --nocapture`
 
+mod noisy_sizes;
 mod tests_under_null;
 mod world;
 
@@ -143,7 +144,9 @@ fn full() {
         for row in coverage(n, simulations, replicates) {
             let share = 100.0 * row.share();
             writeln!(text, "| {} | {} | {share:.1} % | 93–97 % | {:.2} |", row.what, row.reading, row.width).unwrap();
-            if row.reading != "bca" && !(93.0..=97.0).contains(&share) {
+            // BCa estimates bias and skewness from the same few items: of 200 it covers a difference less often, but no less than this.
+            let least = if row.reading == "bca" && n < 2_000 { 91.0 } else { 93.0 };
+            if !(least..=97.0).contains(&share) {
                 failed.push(format!("{n}: {row:?}"));
             }
         }

@@ -2,12 +2,14 @@
 //! annotators differ beyond what few opinions make of it, and how far they agree among themselves.
 //!
 //! An opinion for neither side counts nowhere; a tie of the model is worth one half. Items are resampled, people
-//! stay who they are.
+//! stay who they are: spread and places are those of their true shares, and intervals invert tests
+//! ([`crate::metric::magnitude`]), since resampled shares differ by noise once more.
 
 use std::collections::BTreeMap;
 
+use crate::metric::Interval;
 use crate::metric::agreement::Coincidences;
-use crate::metric::interval::quantile;
+use crate::metric::magnitude::{Moved, Place, Size};
 use crate::metric::outcome::{Evidence, Outcome};
 use crate::metric::spread::{Share, net_of_noise};
 use crate::report::findings::analyses::Context;
@@ -104,7 +106,9 @@ fn of_run(context: &Context<'_>, run: usize, here: &[(u32, &Opinion)]) -> Vec<De
     }
     let people: Vec<usize> = (0..of_annotator.len()).filter(|at| of_annotator[*at] >= MIN_OPINIONS).collect();
     let several = people.len() >= MIN_ANNOTATORS;
-    let first_group = 2 + PLACES.len();
+    // All opinions, groups, people.
+    let width = 1 + of_group.len() + people.len();
+    let first_person = 1 + of_group.len();
     let compute = |weight: &dyn Fn(u32) -> f64, out: &mut [f64]| {
         let nothing = Share { right: 0.0, n: 0.0 };
         let (mut all, mut shares) = (nothing, vec![nothing; of_annotator.len()]);
@@ -117,39 +121,60 @@ fn of_run(context: &Context<'_>, run: usize, here: &[(u32, &Opinion)]) -> Vec<De
                 share.n += w;
             }
         }
-        out[0] = all.point().unwrap_or(f64::NAN);
-        if several {
-            out[1] = net_of_noise(people.iter().map(|at| shares[*at])).unwrap_or(f64::NAN);
-            let mut points: Vec<f64> = people.iter().filter_map(|at| shares[*at].point()).collect();
-            points.sort_by(f64::total_cmp);
-            for (out, (_, place)) in out[2..].iter_mut().zip(PLACES) {
-                *out = quantile(&points, place).unwrap_or(f64::NAN);
-            }
+        let people = people.iter().map(|at| &shares[*at]);
+        for (out, share) in out.iter_mut().zip(std::iter::once(&all).chain(&groups).chain(people)) {
+            *out = share.point().unwrap_or(f64::NAN);
         }
-        for (out, group) in out[first_group..].iter_mut().zip(&groups) {
-            *out = group.point().unwrap_or(f64::NAN);
-        }
+        shares
     };
-    let mut point = vec![f64::NAN; first_group + of_group.len()];
-    compute(&|_| 1.0, &mut point);
-    let resampled = context.plan.run(point.len(), n * 6, &|weights, out| {
+    let mut point = vec![f64::NAN; width];
+    let shares = compute(&|_| 1.0, &mut point);
+    let resampled = context.plan.run(width, n * 6, &|weights, out| {
         compute(&|cluster| f64::from(weights[cluster as usize]), out);
     });
-    let detail = |measure: &str, of: Vec<About>, at: usize, n: usize| {
-        context.detail(ANALYSIS, Some(run), measure, of).with(Some(point[at]), resampled.interval(at), n)
-    };
-    let mut details = vec![detail("accuracy", Vec::new(), 0, n)];
-    let spread = std::iter::once("spread").chain(PLACES.map(|(name, _)| name)).enumerate();
-    details.extend(spread.map(|(at, measure)| {
-        match several {
-            true => detail(measure, Vec::new(), 1 + at, people.len()),
-            false => context
-                .detail(ANALYSIS, Some(run), measure, Vec::new())
-                .because(format!("not enough data: {} annotators with {MIN_OPINIONS} opinions or more", people.len())),
-        }
-    }));
+    let detail = |measure: &str, of: Vec<About>| context.detail(ANALYSIS, Some(run), measure, of);
+    let mut details = vec![detail("accuracy", Vec::new()).with(Some(point[0]), resampled.interval(0), n)];
+    if several {
+        let places: Vec<usize> = (first_person..width).collect();
+        let moved = resampled.moved(&point[first_person..], &places);
+        let net = net_of_noise(people.iter().map(|at| shares[*at]));
+        details.extend(among_shares(moved.as_ref(), net, context.plan.level, people.len(), &detail));
+    } else {
+        let few = format!("not enough data: {} annotators with {MIN_OPINIONS} opinions or more", people.len());
+        let measures = std::iter::once("spread").chain(PLACES.map(|(name, _)| name));
+        details.extend(measures.map(|measure| detail(measure, Vec::new()).because(few.clone())));
+    }
     for (at, name) in annotations.groups.iter().enumerate().filter(|(at, _)| of_group[*at] >= MIN_OPINIONS) {
-        details.push(detail("accuracy", vec![About::name(name)], first_group + at, of_group[at]));
+        let own = detail("accuracy", vec![About::name(name)]);
+        details.push(own.with(Some(point[1 + at]), resampled.interval(1 + at), of_group[at]));
+    }
+    details
+}
+
+/// How far the true shares of people lie apart, and places among them; all without what few opinions make of them.
+fn among_shares(
+    moved: Option<&Moved>,
+    net: Option<f64>,
+    level: f64,
+    n: usize,
+    detail: &dyn Fn(&str, Vec<About>) -> Detail,
+) -> Vec<Detail> {
+    const NOTHING: &str = "no interval: resampling says nothing of these annotators";
+    let interval = moved.and_then(|moved| moved.bounds(Size::Spread, level)).map(|own| Interval::new(own, level));
+    let interval = interval.zip(net).map(|(interval, net)| interval.holding(net));
+    let spread = detail("spread", Vec::new()).with(net, interval, n);
+    let mut details = vec![if interval.is_none() { spread.because(NOTHING) } else { spread }];
+    for (measure, place) in PLACES {
+        let found = moved.and_then(|moved| moved.place(Place::Quantile(place), level));
+        let detail = detail(measure, Vec::new());
+        details.push(match found {
+            // Shares are between 0 and 1.
+            Some(found) => {
+                let bounds = found.bounds.map(|bound| bound.clamp(0.0, 1.0));
+                detail.with(Some(found.point.clamp(0.0, 1.0)), Some(Interval::new(bounds, level)), n)
+            }
+            None => detail.because("resampling says nothing of these annotators"),
+        });
     }
     details
 }

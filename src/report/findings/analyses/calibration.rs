@@ -1,16 +1,21 @@
 //! Calibration by language: errors, slope, whether one language's temperature serves the others; the
 //! reliability curve; what confidence is worth. Slopes of replicates are one step from the fit of all items.
 
+mod errors;
+
 use crate::lang::Lang;
+use crate::metric::Interval;
 use crate::metric::accuracy::confidences;
 use crate::metric::calibration::{
     BINS, Binned, ELO, Pair, SUMS, bin_terms, fit_terms, transfer_terms, weighted_margins,
 };
 use crate::metric::columns::ColumnId;
-use crate::metric::resample::{Answers, Number, Numbers};
+use crate::metric::magnitude::Size;
+use crate::metric::resample::{Answers, Found, Number, Numbers};
 use crate::metric::selective::Ordered;
 use crate::report::findings::analyses::Context;
 use crate::report::findings::detail::{About, Detail};
+use errors::{Error, Errors, SAME};
 
 pub const ANALYSIS: &str = "calibration";
 
@@ -89,6 +94,7 @@ impl Fit {
 /// Columns of a group: bins at slope 1 as [`Binned::from_sums`] wants them, and its fit.
 struct Columns {
     bins: Vec<ColumnId>,
+    errors: Errors,
     fit: Option<Fit>,
 }
 
@@ -102,27 +108,29 @@ fn fitted(numbers: &mut Numbers<'_>, pairs: &[Pair]) -> Option<Fit> {
 }
 
 /// ECE at the reference's slope, which resampling moves: Σ (p − y) of a bin moves with it by its derivative.
-fn transferred(numbers: &mut Numbers<'_>, pairs: &[Pair], reference: &Fit) -> Number {
+struct Transferred {
+    error: Number,
+    parts: Vec<Number>,
+}
+
+fn transferred(numbers: &mut Numbers<'_>, pairs: &[Pair], reference: &Fit) -> Transferred {
     let a = reference.a;
     let mut columns: Vec<ColumnId> = transfer_terms(a, pairs).iter().map(|terms| numbers.insert(terms)).collect();
     columns.extend(reference.terms);
-    numbers.function(columns, move |sums| {
+    let gap = move |sums: &[f64], bin: usize| {
         let (gaps, rest) = sums.split_at(BINS);
         let (moves, rest) = rest.split_at(BINS);
         let (n, terms) = rest.split_first()?;
         let moved = Fit::moved(a, terms)? - a;
-        let gaps = gaps.iter().zip(moves).map(|(gap, by)| (gap + moved * by).abs());
-        (*n > 0.0).then(|| gaps.sum::<f64>() / n)
-    })
+        (*n > 0.0).then(|| (gaps[bin] + moved * moves[bin]) / n)
+    };
+    let parts = errors::parts(numbers, &columns, BINS, gap);
+    let all = move |sums: &[f64]| (0..BINS).map(|bin| gap(sums, bin).map(f64::abs)).sum();
+    Transferred { error: numbers.function(columns, all), parts }
 }
 
 /// Numbers of one group, in the order of [`MEASURES`]; `None` where no slope fits, or none of the reference.
-fn of_group(
-    numbers: &mut Numbers<'_>,
-    group: &Group,
-    own: &Columns,
-    reference: Option<&Fit>,
-) -> [Option<Number>; MEASURES.len()] {
+fn of_group(numbers: &mut Numbers<'_>, group: &Group, own: &Columns, reference: Option<&Fit>) -> Declared {
     let mut of_bins = |function: fn(&Binned) -> Option<f64>| {
         Some(numbers.function(own.bins.clone(), move |sums| function(&Binned::from_sums(sums))))
     };
@@ -144,7 +152,38 @@ fn of_group(
         })
     });
     let transferred = reference.map(|reference| transferred(numbers, &group.pairs, reference));
-    [debiased, ace, mce, slope, elo, ratio, transferred, reliability, resolution]
+    let (error, parts) = transferred.map_or((None, Vec::new()), |found| (Some(found.error), found.parts));
+    Declared { numbers: [debiased, ace, mce, slope, elo, ratio, error, reliability, resolution], transferred: parts }
+}
+
+struct Declared {
+    numbers: [Option<Number>; MEASURES.len()],
+    /// Parts of the error at the reference's temperature.
+    transferred: Vec<Number>,
+}
+
+/// The interval of a measure, or why there is none.
+fn interval(
+    measure: &str,
+    found: Found,
+    own: &Columns,
+    declared: &Declared,
+    answers: &Answers,
+) -> Result<Option<Interval>, &'static str> {
+    let Some(point) = found.point else { return Ok(None) };
+    let error = match measure {
+        "debiased-error" => Error::Debiased,
+        "ace" => Error::Ace,
+        "mce" => Error::Mce,
+        "reliability" => Error::Reliability,
+        "resolution" => Error::Resolution,
+        "ece-at-reference-temperature" => {
+            let own = answers.size(Size::Sum, &declared.transferred, 1.0);
+            return own.map(|own| Some(own.holding(point))).ok_or(SAME);
+        }
+        _ => return Ok(found.interval),
+    };
+    own.errors.interval(error, point, answers).map(Some)
 }
 
 fn of_run(context: &Context<'_>, run: usize) -> Vec<Detail> {
@@ -156,30 +195,43 @@ fn of_run(context: &Context<'_>, run: usize) -> Vec<Detail> {
     let mut numbers = context.plan.numbers();
     let columns: Vec<Columns> = groups
         .iter()
-        .map(|group| Columns { bins: binned(&mut numbers, &group.pairs), fit: fitted(&mut numbers, &group.pairs) })
+        .map(|group| {
+            let bins = binned(&mut numbers, &group.pairs);
+            let errors = Errors::new(&mut numbers, &bins, 1);
+            Columns { bins, errors, fit: fitted(&mut numbers, &group.pairs) }
+        })
         .collect();
     // A ratio to a slope that may be 0 says nothing; whether it may is known when it is resampled.
     let reference = columns[at].fit.as_ref().filter(|fit| fit.a > 0.0);
-    let declared: Vec<[Option<Number>; MEASURES.len()]> =
+    let declared: Vec<Declared> =
         groups.iter().zip(&columns).map(|(group, own)| of_group(&mut numbers, group, own, reference)).collect();
     let curves = curves(&mut numbers, &groups, &columns, at);
     let by_bins = by_bins(&mut numbers, &groups);
-    let answers = numbers.resample();
-    let interval = declared[at][SLOPE].and_then(|slope| answers.of(slope).interval);
-    let steady = interval.is_some_and(|interval| interval.low > 0.0);
+    let of_languages = columns.iter().flat_map(|own| own.errors.kept());
+    let parts = declared.iter().flat_map(|declared| &declared.transferred).copied();
+    let of_all = by_bins.iter().flat_map(|own| own.errors.kept());
+    let kept: Vec<Number> = of_languages.chain(parts).chain(of_all).collect();
+    let answers = numbers.resample_keeping(&kept);
+    let slope = declared[at].numbers[SLOPE].and_then(|slope| answers.of(slope).interval);
+    let steady = slope.is_some_and(|interval| interval.low > 0.0);
     let mut details = Vec::new();
     for (number, (group, declared)) in groups.iter().zip(&declared).enumerate() {
-        for (measure, declared) in MEASURES.into_iter().zip(declared) {
+        for (measure, own) in MEASURES.into_iter().zip(declared.numbers) {
             // The reference's ratio to itself is no finding.
             if number == at && measure == "slope-ratio" {
                 continue;
             }
             let detail = context.detail(ANALYSIS, Some(run), measure, vec![group.about.clone()]);
-            details.push(match declared.map(|number| answers.of(number)) {
+            details.push(match own.map(|number| answers.of(number)) {
                 _ if !steady && BY_REFERENCE.contains(&measure) => {
                     detail.because("the reference language's slope is not above 0")
                 }
-                Some(found) if found.point.is_some() => detail.found(found, group.n),
+                Some(found) if found.point.is_some() => {
+                    match interval(measure, found, &columns[number], declared, &answers) {
+                        Ok(interval) => detail.with(found.point, interval, group.n),
+                        Err(why) => detail.with(found.point, None, group.n).because(why),
+                    }
+                }
                 _ => detail.because("no slope fits: margins are all on one side"),
             });
         }
@@ -188,29 +240,47 @@ fn of_run(context: &Context<'_>, run: usize) -> Vec<Detail> {
     details.push(context.detail(ANALYSIS, Some(run), "reference", of).with(Some(1.0), None, groups[at].n));
     details.extend(reliability(context, run, &curves, &answers));
     let n = groups.iter().map(|group| group.n).sum();
-    for (measure, bins, number) in by_bins {
-        let detail = context.detail(ANALYSIS, Some(run), measure, vec![About::Place(bins)]);
-        details.push(detail.found(answers.of(number), n));
+    for ByBins { bins, errors, declared } in by_bins {
+        for (measure, error, number) in declared {
+            let detail = context.detail(ANALYSIS, Some(run), measure, vec![About::Place(bins)]);
+            let point = answers.of(number).point;
+            details.push(match point.map(|point| errors.interval(error, point, &answers)) {
+                Some(Err(why)) => detail.with(point, None, n).because(why),
+                interval => detail.with(point, interval.and_then(Result::ok), n),
+            });
+        }
     }
     details
+}
+
+/// Errors over so many bins: measures and their numbers.
+struct ByBins {
+    bins: u32,
+    errors: Errors,
+    declared: [(&'static str, Error, Number); 3],
 }
 
 type OfBins = fn(&Binned) -> Option<f64>;
 
 /// What MORE reports: errors of all languages together over 5, 10 and 20 bins.
-fn by_bins(numbers: &mut Numbers<'_>, groups: &[Group]) -> Vec<(&'static str, u32, Number)> {
+fn by_bins(numbers: &mut Numbers<'_>, groups: &[Group]) -> Vec<ByBins> {
     const MOST: usize = 20;
     let pairs: Vec<Pair> = groups.iter().flat_map(|group| &group.pairs).copied().collect();
     let columns: Vec<ColumnId> = bin_terms(&pairs, MOST).iter().map(|terms| numbers.insert(terms)).collect();
-    let measures: [(&str, OfBins); 3] = [("all-ece", Binned::ece), ("all-ace", Binned::ace), ("all-mce", Binned::mce)];
-    let mut found = Vec::new();
-    for bins in [5, 10, MOST] {
-        for (measure, of) in measures {
+    let measures: [(&str, Error, OfBins); 3] = [
+        ("all-ece", Error::Ece, Binned::ece),
+        ("all-ace", Error::Ace, Binned::ace),
+        ("all-mce", Error::Mce, Binned::mce),
+    ];
+    let of_bins = |bins: usize| {
+        let errors = Errors::new(numbers, &columns, MOST / bins);
+        let declared = measures.map(|(measure, error, of)| {
             let made = move |sums: &[f64]| of(&Binned::from_sums(sums).coarser(MOST / bins));
-            found.push((measure, bins as u32, numbers.function(columns.clone(), made)));
-        }
-    }
-    found
+            (measure, error, numbers.function(columns.clone(), made))
+        });
+        ByBins { bins: bins as u32, errors, declared }
+    };
+    [5, 10, MOST].map(of_bins).into()
 }
 
 /// A reliability curve: p̄ and ȳ of each bin of confidence (p ≥ ½).

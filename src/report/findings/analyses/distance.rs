@@ -7,6 +7,7 @@ use crate::metric::auroc::Auroc;
 use crate::metric::correlation::spearman;
 use crate::metric::outcome::Evidence;
 use crate::report::findings::analyses::Context;
+use crate::report::findings::analyses::tokens::{rank_correlation_of, shuffled};
 use crate::report::findings::detail::{About, Detail};
 
 pub const ANALYSIS: &str = "distance";
@@ -128,7 +129,19 @@ fn details(
     let correlation = detail("rank-correlation", Vec::new());
     details.push(match langs.len() {
         few if few < MIN_LANGS => correlation.because(format!("not enough data: {few} languages")),
-        n => correlation.with(Some(point[width - 1]), resampled.interval(width - 1), n),
+        n => {
+            let of = |at: usize| (0..n).map(|number| number * OF_LANGUAGE.len() + at).collect::<Vec<usize>>();
+            let places = [of(0), of(2)].concat();
+            let values: Vec<f64> = places.iter().map(|at| point[*at]).collect();
+            let rho = Some(point[width - 1]).filter(|rho| !rho.is_nan());
+            rank_correlation_of(correlation, rho, resampled.moved(&values, &places), context.plan.level, n)
+        }
     });
+    let rho = point[width - 1];
+    if !rho.is_nan() {
+        let values = |at: usize| point[..width - 2].iter().skip(at).step_by(OF_LANGUAGE.len()).copied().collect();
+        let p = shuffled(values(0), values(2), context.plan.seed);
+        details.push(detail("permutation-p", Vec::new()).with(Some(p), None, langs.len()));
+    }
     details
 }

@@ -1,12 +1,16 @@
 //! Groups of languages by script, family and resource class, and how evenly languages are served.
 
+use rayon::prelude::*;
+
 use crate::lang::Lang;
 use crate::metric::Interval;
-use crate::metric::interval::quantile;
+use crate::metric::magnitude::{Corrected, Moved, Place, Size};
 use crate::metric::permutation::{eta_squared, label_test};
-use crate::metric::replicates::{by_replicate, lowest, mean, noise, range, variance};
+use crate::metric::replicates::{lowest, range, variance};
 use crate::report::findings::analyses::scores::{METRICS, Score, means, percentiles};
+use crate::report::findings::analyses::sharing::{LeftOut, sharing};
 use crate::report::findings::detail::{About, Detail};
+use crate::report::findings::magnitudes::REPLICATES;
 use crate::report::findings::options::FindingOptions;
 use crate::report::language::DIMENSIONS;
 
@@ -16,7 +20,11 @@ pub const ANALYSIS: &str = "groups";
 const MIN_ITEMS: usize = 30;
 
 /// The mean of the lowest languages is over this many.
-pub const WORST: usize = 3;
+const WORST: usize = 3;
+
+const EVENNESS: [&str; 6] = ["worst-3", "worst-3-corrected", "max-min", "max-min-corrected", "sd", "sd-net-of-noise"];
+
+const NOTHING: &str = "resampling says nothing of these languages";
 
 /// Numbers for names, in order of first appearance.
 pub fn numbered(names: &[&str]) -> Vec<usize> {
@@ -57,7 +65,8 @@ impl Here<'_> {
         Detail::new(ANALYSIS, self.benchmark, run, measure, of)
     }
 
-    /// Means over runs by language; only languages that every run has, so that groups compare the same runs.
+    /// Means over runs by language; only languages that every run has, so that groups compare the same runs. A run without
+    /// which they would be twice as many is left out.
     fn breakdown(&self, scores: &[Score<'_>]) -> Vec<Detail> {
         let mut runs: Vec<usize> = scores.iter().map(|score| score.run).collect();
         runs.sort_unstable();
@@ -65,9 +74,21 @@ impl Here<'_> {
         let mut langs: Vec<Lang> = scores.iter().map(|score| score.lang).collect();
         langs.sort_unstable();
         langs.dedup();
-        let of_lang = |lang: Lang| scores.iter().filter(move |score| score.lang == lang);
+        let has = |run: &usize| {
+            let of_run = |lang: &Lang| scores.iter().any(|score| score.run == *run && score.lang == *lang);
+            langs.iter().map(of_run).collect::<Vec<bool>>()
+        };
+        let (kept, left_out) = sharing(&runs.iter().map(has).collect::<Vec<_>>());
+        let said = |own: &LeftOut| {
+            let why = format!("left out: with it all runs share {} languages, without it {}", own.with, own.without);
+            self.detail(Some(runs[own.run]), "left-out", vec![About::name(self.metric)]).because(why)
+        };
+        let mut details: Vec<Detail> = left_out.iter().map(said).collect();
+        let runs: Vec<usize> = kept.into_iter().map(|at| runs[at]).collect();
+        let of_lang = |lang: Lang| {
+            scores.iter().filter(move |score| score.lang == lang).filter(|score| runs.contains(&score.run))
+        };
         langs.retain(|lang| of_lang(*lang).count() == runs.len());
-        let mut details = Vec::new();
         for (dimension, group_of) in DIMENSIONS {
             let known: Vec<(Lang, String)> = langs.iter().filter_map(|l| Some((*l, group_of(*l)?))).collect();
             let names: Vec<&str> = known.iter().map(|(_, group)| group.as_str()).collect();
@@ -108,46 +129,69 @@ impl Here<'_> {
 
     /// Worst languages, range and spread of each run; corrected for noise, which makes the lowest look lower.
     fn evenness(&self, scores: &[Score<'_>]) -> Vec<Detail> {
-        let mut details = Vec::new();
-        let scores: Vec<Score<'_>> = scores.iter().filter(|score| score.n >= MIN_ITEMS).cloned().collect();
-        for run in scores.chunk_by(|a, b| a.run == b.run) {
-            if run.len() <= WORST {
-                continue;
-            }
-            let (first, points) = (&run[0], run.iter().map(|score| score.point).collect::<Vec<f64>>());
-            let replicates: Vec<&[f32]> = run.iter().map(|score| score.replicates.as_slice()).collect();
-            let n = run.iter().map(|score| score.n).sum();
-            let statistics = [
-                ("worst-3", lowest(&points, WORST), by_replicate(&replicates, &|values| lowest(values, WORST))),
-                ("max-min", range(&points), by_replicate(&replicates, &range)),
-            ];
-            for (measure, point, resampled) in statistics {
-                let raw = self.detail(Some(first.run), measure, Vec::new());
-                details.push(raw.with(Some(point), None, n).because("biased by noise; see the corrected value"));
-                let corrected = corrected(point, resampled, self.options.level);
-                let detail = self.detail(Some(first.run), &format!("{measure}-corrected"), Vec::new());
-                let (point, interval) = corrected.map_or((None, None), |(point, interval)| (Some(point), interval));
-                details.push(detail.with(point, interval, n));
-            }
-            let noise = noise(&replicates);
-            let found = variance(&points);
-            let sd = self.detail(Some(first.run), "sd", Vec::new());
-            details.push(sd.with(Some(found.sqrt()), None, n).because("holds the noise of the items"));
-            let net = self.detail(Some(first.run), "sd-net-of-noise", Vec::new());
-            details.push(net.with(Some((found - noise).max(0.0).sqrt()), None, n));
+        let runs: Vec<&[Score<'_>]> = scores.chunk_by(|a, b| a.run == b.run).collect();
+        runs.par_iter().flat_map_iter(|run| self.evenness_of(run)).collect()
+    }
+
+    fn evenness_of(&self, run: &[Score<'_>]) -> Vec<Detail> {
+        let number = run[0].run;
+        let own: Vec<&Score<'_>> = run.iter().filter(|score| score.n >= MIN_ITEMS).collect();
+        let detail = |measure: &str| self.detail(Some(number), measure, Vec::new());
+        // One language is no breakdown.
+        if run.len() < 2 {
+            return Vec::new();
         }
+        let few = format!("not enough data: {} languages with {MIN_ITEMS} items or more", own.len());
+        if own.len() < 2 {
+            return EVENNESS.map(|measure| detail(measure).because(few.clone())).into();
+        }
+        let points: Vec<f64> = own.iter().map(|score| score.point).collect();
+        let n = own.iter().map(|score| score.n).sum();
+        let moved = self.moved(&own);
+        let level = self.options.level;
+        let corrected = |measure: &str, found: Option<Corrected>| {
+            let detail = detail(&format!("{measure}-corrected"));
+            match found {
+                // Neither a mean of accuracies nor a range leaves [0, 1].
+                Some(found) => {
+                    let bounds = found.bounds.map(|bound| bound.clamp(0.0, 1.0));
+                    detail.with(Some(found.point.clamp(0.0, 1.0)), Some(Interval::new(bounds, level)), n)
+                }
+                None => detail.because(NOTHING),
+            }
+        };
+        let raw = |measure: &str, point: f64| {
+            detail(measure).with(Some(point), None, n).because("biased by noise; see the corrected value")
+        };
+        let mut details = Vec::new();
+        if own.len() > WORST {
+            let found = moved.as_ref().and_then(|moved| moved.place(Place::Lowest(WORST), level));
+            details.extend([raw("worst-3", lowest(&points, WORST)), corrected("worst-3", found)]);
+        } else {
+            let why = format!("{few}; the lowest {WORST} are all of them");
+            details.extend(["worst-3", "worst-3-corrected"].map(|measure| detail(measure).because(why.clone())));
+        }
+        let found = moved.as_ref().and_then(|moved| moved.range(level));
+        details.extend([raw("max-min", range(&points)), corrected("max-min", found)]);
+        let sd = detail("sd").with(Some(variance(&points).sqrt()), None, n);
+        details.push(sd.because("holds the noise of the items"));
+        let net = detail("sd-net-of-noise");
+        let found = moved.and_then(|moved| Some((moved.net_spread(), moved.bounds(Size::Spread, level)?)));
+        details.push(match found {
+            Some((point, bounds)) => net.with(Some(point), Some(Interval::new(bounds, level).holding(point)), n),
+            None => net.because(NOTHING),
+        });
         details
     }
-}
 
-/// 2 θ − mean(θ*), with the basic interval \[2 θ − q_high, 2 θ − q_low\] (Efron and Tibshirani 1993, ch. 10).
-fn corrected(point: f64, mut resampled: Vec<f64>, level: f64) -> Option<(f64, Option<Interval>)> {
-    resampled.retain(|x| !x.is_nan());
-    resampled.sort_unstable_by(f64::total_cmp);
-    let tail = (1.0 - level) / 2.0;
-    let (low, high) = (quantile(&resampled, tail)?, quantile(&resampled, 1.0 - tail)?);
-    let bias = mean(&resampled) - point;
-    // Neither a mean of accuracies nor a range is below 0.
-    let interval = Interval { low: (2.0 * point - high).max(0.0), high: (2.0 * point - low).max(0.0), level };
-    Some(((point - bias).max(0.0), Some(interval)))
+    /// Languages as replicates move them together.
+    fn moved(&self, scores: &[&Score<'_>]) -> Option<Moved> {
+        let deviations = |score: &&Score<'_>| {
+            let first = score.replicates.iter().take(REPLICATES);
+            first.map(|x| (f64::from(*x) - score.point) as f32).collect::<Vec<f32>>()
+        };
+        let columns: Vec<Vec<f32>> = scores.iter().map(deviations).collect();
+        let points = scores.iter().map(|score| score.point).collect();
+        Moved::new(points, &columns.iter().map(Vec::as_slice).collect::<Vec<_>>())
+    }
 }

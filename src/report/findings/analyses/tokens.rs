@@ -9,9 +9,11 @@ use rmbench_contributions::tokens::{Language, Seen, mark_cut, terms};
 use crate::lang::Lang;
 use crate::metric::columns::ColumnId;
 use crate::metric::correlation::{pearson, ranks, spearman};
+use crate::metric::magnitude::Moved;
 use crate::metric::parallel::Parallel;
 use crate::metric::permutation::label_test;
 use crate::metric::resample::{Number, Numbers};
+use crate::metric::{Interval, rank_region};
 use crate::report::findings::analyses::Context;
 use crate::report::findings::detail::{About, Detail};
 
@@ -85,6 +87,28 @@ fn rank_correlation(sums: &[f64]) -> Option<f64> {
     spearman(&x, &y).filter(|_| x.len() >= MIN_LANGS)
 }
 
+/// ρ over languages with what noise leaves open of it.
+pub fn rank_correlation_of(detail: Detail, rho: Option<f64>, moved: Option<Moved>, level: f64, n: usize) -> Detail {
+    let bounds = moved.and_then(|moved| rank_region::bounds(&moved, level));
+    let interval = bounds.zip(rho).map(|(bounds, rho)| Interval::new(bounds, level).holding(rho));
+    let detail = detail.with(rho, interval, n);
+    match (rho, interval) {
+        (Some(_), None) => detail.because("no interval: resampling says nothing of these languages"),
+        _ => detail,
+    }
+}
+
+/// p of ρ by shuffling languages as labels; both directions count. Ranks are shuffled instead of values: the same ρ.
+pub fn shuffled(x: Vec<f64>, y: Vec<f64>, seed: u64) -> f64 {
+    let (x, y) = (ranks(&x), ranks(&y));
+    let order: Vec<usize> = (0..x.len()).collect();
+    let moved = |order: &[usize]| {
+        let shuffled: Vec<f64> = order.iter().map(|at| y[*at]).collect();
+        pearson(&x, &shuffled).map_or(0.0, f64::abs)
+    };
+    label_test(&order, seed, &moved).p
+}
+
 fn of_run(context: &Context<'_>, run: usize, langs: &[(Lang, Vec<Seen>)]) -> Vec<Detail> {
     let mut numbers = context.plan.numbers();
     let by_lang: Vec<[Measure; MEASURES.len()]> = langs.iter().map(|(_, seen)| measures(&mut numbers, seen)).collect();
@@ -97,7 +121,8 @@ fn of_run(context: &Context<'_>, run: usize, langs: &[(Lang, Vec<Seen>)]) -> Vec
             (cost, numbers.function(by_lang.iter().flat_map(sums).collect(), rank_correlation))
         })
         .collect();
-    let answers = numbers.resample();
+    let kept: Vec<Number> = by_lang.iter().flatten().map(|own| own.number).collect();
+    let answers = numbers.resample_keeping(&kept);
     let mut details = Vec::new();
     for ((lang, _), own) in langs.iter().zip(&by_lang) {
         for (measure, own) in MEASURES.into_iter().zip(own) {
@@ -121,20 +146,24 @@ fn of_run(context: &Context<'_>, run: usize, langs: &[(Lang, Vec<Seen>)]) -> Vec
             continue;
         }
         let of = vec![About::name(MEASURES[cost])];
-        let point = |measure: &Measure| answers.of(measure.number).point;
-        let (x, y): (Vec<f64>, Vec<f64>) =
-            by_lang.iter().filter_map(|own| point(&own[cost]).zip(point(&own[ACCURACY]))).unzip();
+        let point = |number: &Number| answers.of(*number).point;
+        let (costs, accuracies): (Vec<Number>, Vec<Number>) = by_lang
+            .iter()
+            .map(|own| (own[cost].number, own[ACCURACY].number))
+            .filter(|(cost, accuracy)| point(cost).is_some() && point(accuracy).is_some())
+            .unzip();
+        let values = |numbers: &[Number]| numbers.iter().filter_map(point).collect::<Vec<f64>>();
+        let (x, y) = (values(&costs), values(&accuracies));
         let detail = context.detail(ANALYSIS, Some(run), "rank-correlation", of.clone());
-        details.push(detail.found(found, x.len()));
-        // Languages are shuffled as labels; both directions count. Ranks are shuffled instead of values: the same ρ.
-        let (x, y) = (ranks(&x), ranks(&y));
-        let order: Vec<usize> = (0..x.len()).collect();
-        let moved = |order: &[usize]| {
-            let shuffled: Vec<f64> = order.iter().map(|at| y[*at]).collect();
-            pearson(&x, &shuffled).map_or(0.0, f64::abs)
-        };
-        let test = label_test(&order, context.plan.seed, &moved);
-        details.push(context.detail(ANALYSIS, Some(run), "permutation-p", of).with(Some(test.p), None, x.len()));
+        details.push(rank_correlation_of(
+            detail,
+            found.point,
+            answers.moved(&[costs, accuracies].concat()),
+            context.plan.level,
+            x.len(),
+        ));
+        let (n, p) = (x.len(), shuffled(x, y, context.plan.seed));
+        details.push(context.detail(ANALYSIS, Some(run), "permutation-p", of).with(Some(p), None, n));
     }
     details
 }

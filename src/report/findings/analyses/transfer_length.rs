@@ -2,7 +2,8 @@
 //! and whether the model agrees with that rule more often than two independent scorers would.
 //!
 //! The rule prefers the longer response or the shorter one, whichever is right more often in the language that
-//! the model was trained on; equal lengths are worth ½. With p the model's accuracy and q the rule's on items
+//! the model was trained on; equal lengths are worth ½. Which of the two it is is read off all items and stays while
+//! resampling: intervals are those of the rule that is named, and hold it as often as they say, however it was chosen. With p the model's accuracy and q the rule's on items
 //! where both decide, independent ones agree on pq + (1 − p)(1 − q) of them.
 
 use crate::lang::Lang;
@@ -86,11 +87,14 @@ fn of_run(context: &Context<'_>, run: usize, source: Lang) -> Vec<Detail> {
     let Some(trained) = langs.iter().position(|lang| *lang == source).filter(|at| n[*at] >= MIN_ITEMS) else {
         return Vec::new();
     };
-    let compute = |weight: &dyn Fn(u32) -> f64, out: &mut [f64]| {
+    let sums = |weight: &dyn Fn(u32) -> f64| {
         let mut sums = vec![Sums::default(); langs.len()];
         seen.iter().for_each(|seen| sums[seen.lang].add(seen, weight(seen.cluster)));
-        let longer = sums[trained].prefers_longer();
-        for (sums, out) in sums.iter().zip(out.chunks_exact_mut(MEASURES.len())) {
+        sums
+    };
+    let longer = sums(&|_| 1.0)[trained].prefers_longer();
+    let compute = |weight: &dyn Fn(u32) -> f64, out: &mut [f64]| {
+        for (sums, out) in sums(weight).iter().zip(out.chunks_exact_mut(MEASURES.len())) {
             out.copy_from_slice(&sums.finish(longer));
         }
     };
