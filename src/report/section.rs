@@ -33,6 +33,7 @@ mod protocols;
 mod provenance;
 mod reversals;
 mod studies;
+mod styles;
 mod subsets;
 mod summary;
 mod tokens;
@@ -56,6 +57,7 @@ pub static SECTIONS: &[(&str, Section)] = &[
     ("Groups of languages", groups::section),
     ("Agreement of languages", agreement::section),
     ("Languages and categories", categories::section),
+    ("Style matrix", styles::section),
     ("Against the baseline", baseline::section),
     ("Subsets", subsets::section),
     ("Length", length::section),
