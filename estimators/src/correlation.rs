@@ -44,6 +44,16 @@ pub fn spearman(x: &[f64], y: &[f64]) -> Option<f64> {
     pearson(&ranks(x), &ranks(y))
 }
 
+/// Bounds around the correlation of `n` pairs by Fisher's transformation, `z` standard errors wide to each side: 1/√(n − 3) on
+/// the scale of artanh r, for ranks √((1 + ρ²/2) / (n − 3)) (Bonett and Wright 2000). `None` for fewer than four pairs
+/// or a perfect correlation, of which nothing can be said so.
+pub fn fisher(r: f64, n: f64, z: f64, of_ranks: bool) -> Option<(f64, f64)> {
+    let inflation = if of_ranks { 1.0 + r * r / 2.0 } else { 1.0 };
+    let error = (inflation / (n - 3.0)).sqrt();
+    let middle = r.atanh();
+    (n > 3.0 && middle.is_finite()).then(|| ((middle - z * error).tanh(), (middle + z * error).tanh()))
+}
+
 /// Ranks from 1; equals share the mean of their ranks.
 pub fn ranks(values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();
