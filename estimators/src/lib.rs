@@ -6,6 +6,7 @@
 pub mod agreement;
 pub mod auroc;
 pub mod calibration;
+pub mod clustered;
 pub mod comparable;
 pub mod correlation;
 pub mod gamma;
@@ -19,3 +20,4 @@ pub mod permutation;
 pub mod replicates;
 pub mod selective;
 pub mod student;
+pub mod wilson;

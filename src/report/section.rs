@@ -13,6 +13,7 @@ mod comparisons;
 mod confusion;
 mod coverage;
 mod details;
+mod difficulty;
 mod dissection;
 mod distance;
 mod ensembles;
@@ -73,6 +74,7 @@ pub static SECTIONS: &[(&str, Section)] = &[
     ("Hidden states", distance::section),
     ("Transfer between languages", transfer::section),
     ("Ensembles", ensembles::section),
+    ("Difficulty of items", difficulty::section),
     ("Suspicious translations", items::section),
     ("Training", training::section),
     ("Judges", judges::section),

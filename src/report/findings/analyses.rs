@@ -52,6 +52,7 @@ pub struct Context<'a> {
     /// Runs that scored any of it.
     pub runs: &'a [usize],
     pub plan: Plan,
+    pub options: &'a FindingOptions,
 }
 
 impl Context<'_> {
