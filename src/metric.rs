@@ -34,7 +34,7 @@ pub use rmbench_contributions::{
     parts_of, score_of, style_matrix, ties, two_orders,
 };
 pub use rmbench_estimators::{
-    agreement, auroc, clustered, comparable, correlation, gamma, irt, lasso, logistic, mahalanobis, normal, replicates,
-    selective, student,
+    agreement, auroc, clustered, comparable, components, correlation, gamma, irt, lasso, logistic, mahalanobis, normal,
+    replicates, selective, student,
 };
 pub use rmbench_resampling::columns;

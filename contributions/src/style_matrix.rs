@@ -42,17 +42,17 @@ const fn cell(number: usize) -> StyleMatrix {
 pub static CELLS_OF: [StyleMatrix; CELLS] =
     [cell(0), cell(1), cell(2), cell(3), cell(4), cell(5), cell(6), cell(7), cell(8)];
 
-/// The names of [`CELLS_OF`]: style of the chosen, then of the rejected response, from 1.
+/// The names of [`CELLS_OF`]: style of the chosen, then of the rejected response.
 pub const CELL_IDS: [&str; CELLS] = [
-    "style-matrix-1-1",
-    "style-matrix-1-2",
-    "style-matrix-1-3",
-    "style-matrix-2-1",
-    "style-matrix-2-2",
-    "style-matrix-2-3",
-    "style-matrix-3-1",
-    "style-matrix-3-2",
-    "style-matrix-3-3",
+    "style-matrix-concise-concise",
+    "style-matrix-concise-detailed",
+    "style-matrix-concise-markdown",
+    "style-matrix-detailed-concise",
+    "style-matrix-detailed-detailed",
+    "style-matrix-detailed-markdown",
+    "style-matrix-markdown-concise",
+    "style-matrix-markdown-detailed",
+    "style-matrix-markdown-markdown",
 ];
 
 /// The matrix from a metric's sums: row = style of the chosen response, column = of the rejected one.
@@ -154,8 +154,8 @@ mod tests {
         assert_eq!(EASY.finish(&sums), Some(1.0));
         assert!((MATRIX.finish(&sums).unwrap() - 6.0 / 9.0).abs() < 1e-15);
         // Concise chosen against detailed rejected, then the other way.
-        assert_eq!((CELLS_OF[1].id(), CELLS_OF[1].finish(&sums)), ("style-matrix-1-2", Some(1.0)));
-        assert_eq!((CELLS_OF[3].id(), CELLS_OF[3].finish(&sums)), ("style-matrix-2-1", Some(1.0)));
-        assert_eq!((CELLS_OF[8].id(), CELLS_OF[8].finish(&sums)), ("style-matrix-3-3", Some(0.0)));
+        assert_eq!((CELLS_OF[1].id(), CELLS_OF[1].finish(&sums)), ("style-matrix-concise-detailed", Some(1.0)));
+        assert_eq!((CELLS_OF[3].id(), CELLS_OF[3].finish(&sums)), ("style-matrix-detailed-concise", Some(1.0)));
+        assert_eq!((CELLS_OF[8].id(), CELLS_OF[8].finish(&sums)), ("style-matrix-markdown-markdown", Some(0.0)));
     }
 }

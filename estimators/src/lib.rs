@@ -8,6 +8,7 @@ pub mod auroc;
 pub mod calibration;
 pub mod clustered;
 pub mod comparable;
+pub mod components;
 pub mod correlation;
 pub mod gamma;
 pub mod irt;

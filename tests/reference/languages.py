@@ -16,6 +16,7 @@ import krippendorff  # noqa: E402
 import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 import statsmodels.api as sm  # noqa: E402
+import statsmodels.formula.api as smf  # noqa: E402
 from scipy import stats  # noqa: E402
 from statsmodels.stats.inter_rater import cohens_kappa  # noqa: E402
 
@@ -97,10 +98,31 @@ def items():
     return out
 
 
+def components():
+    """Sums of squares by statsmodels' anova_lm of the additive model; components from their expectations."""
+    rng = np.random.default_rng(35)
+    out = []
+    for runs, languages, n in [(4, 3, 40), (3, 6, 30)]:
+        level = (1.2 * rng.normal(size=n)[:, None, None] + 0.4 * rng.normal(size=languages)[:, None]
+                 + 0.6 * rng.normal(size=runs) + rng.normal(size=(n, languages, runs)))
+        right = (level > -0.3).astype(int)
+        rows = [(right[i, l, r], i, l, r) for i in range(n) for l in range(languages) for r in range(runs)]
+        data = pd.DataFrame(rows, columns=["right", "item", "lang", "run"])
+        table = sm.stats.anova_lm(smf.ols("right ~ C(item) + C(lang) + C(run)", data).fit())
+        mean = table["mean_sq"]
+        per = {"item": languages * runs, "lang": n * runs, "run": n * languages}
+        found = [max(0.0, float(mean[f"C({name})"] - mean["Residual"]) / size) for name, size in per.items()]
+        found.append(float(mean["Residual"]))
+        out.append({"runs": runs, "languages": languages, "right": right.ravel().tolist(),
+                    "shares": [value / sum(found) for value in found]})
+    return out
+
+
 if __name__ == "__main__":
     warnings.simplefilter("ignore", FutureWarning)
     write_json(FIXTURES / "languages.json", {
         "meta": {"versions": versions("scipy", "statsmodels", "krippendorff", "irrCAC", "pandas"),
                  "script": "tests/reference/languages.py"},
         "agreement": agreement(), "correlations": correlations(), "slopes": slopes(), "items": items(),
+        "components": components(),
     })

@@ -123,7 +123,7 @@ mod tests {
         let (answers, difficulty) = planted(80, 150, 1);
         let fit = fit(&answers, 80, 150);
         assert!(crate::correlation::pearson(&fit.difficulty, &difficulty).unwrap() > 0.95);
-        let truth: Vec<f64> = (0..80).map(|p| f64::from(p)).collect();
+        let truth: Vec<f64> = (0..80).map(f64::from).collect();
         assert!(crate::correlation::pearson(&fit.ability, &truth).unwrap() > 0.95);
         let errors = item_errors(&answers, &fit);
         assert!(errors.iter().all(|e| e.n == 80 && e.difficulty > 0.05 && e.difficulty < 2.0));

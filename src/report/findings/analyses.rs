@@ -12,6 +12,7 @@ mod clarity;
 mod comparability;
 mod confusion;
 mod content_blind;
+mod deciding;
 mod dissection;
 mod distance;
 mod ensembles;
@@ -77,6 +78,7 @@ static OF_ITEMS: &[(&str, OfItems)] = &[
     ("comparability", comparability::comparability),
     ("ensembles", ensembles::ensembles),
     ("items", items::items),
+    ("what decides", deciding::deciding),
     ("length in the transfer matrix", transfer_length::transfer_length),
     ("baselines without content", content_blind::content_blind),
     ("language of responses", confusion::confusion),

@@ -28,9 +28,10 @@ const OF_FORM: [Shown; 2] = [
 
 pub fn section(findings: &Findings) -> Option<Vec<Block>> {
     per_benchmark(findings, |benchmark, i| {
-        let details = Details::of(findings, benchmark, ANALYSIS)?;
+        let decided = deciding(findings, benchmark, i);
+        let Some(details) = Details::of(findings, benchmark, ANALYSIS) else { return decided.map(|block| vec![block]) };
         if let Some(why) = details.get(None, "fit", &[]).and_then(|d| d.why.as_deref()) {
-            return Some(vec![Block::Note(Inline::new().text(sentence(why)))]);
+            return Some(decided.into_iter().chain([Block::Note(Inline::new().text(sentence(why)))]).collect());
         }
         let rows: Vec<MatrixRow> = details
             .runs("ability", &ranking(findings, benchmark))
@@ -54,6 +55,7 @@ pub fn section(findings: &Findings) -> Option<Vec<Block>> {
         let id = benchmark_id("abilities", benchmark, i);
         blocks.push(details::table(id, caption.into(), "Run", &OF_RUN, rows).into());
         blocks.extend(short_form(findings, benchmark, i, &details));
+        blocks.extend(decided);
         Some(blocks)
     })
 }
@@ -101,4 +103,27 @@ fn short_form(findings: &Findings, benchmark: &BenchmarkInfo, i: usize, details:
         100.0 * share.point
     );
     vec![Block::Paragraph(sentence.into()), table.into()]
+}
+
+/// How much of whether an answer is right hangs on what.
+fn deciding(findings: &Findings, benchmark: &BenchmarkInfo, i: usize) -> Option<Block> {
+    const SHARE: Shown = (
+        "variance-share",
+        "Share",
+        "Of the variance of outcomes, by the method of moments; interactions are in the last row",
+        Unit::Percent,
+    );
+    const PARTS: [(&str, &str); 4] =
+        [("item", "The item"), ("language", "The language"), ("model", "The model"), ("none", "None of them alone")];
+    let details = Details::of(findings, benchmark, "deciding")?;
+    let rows = PARTS.map(|(part, label)| {
+        details::row(&details, None, &[crate::report::findings::About::name(part)], label.into(), &[SHARE])
+    });
+    let caption = format!(
+        "What decides whether an answer is right: variance components over the items with an outcome of every run in \
+         every language, in percent with {}; n counts answers.",
+        details::intervals(findings)
+    );
+    let id = benchmark_id("deciding", benchmark, i);
+    Some(details::table(id, caption.into(), "Decided by", &[SHARE], rows.into()).into())
 }

@@ -101,6 +101,15 @@ fn planted_abilities_and_difficulties_are_found_and_a_short_form_is_tried_on_oth
         let bounded = |d: &&Detail| d.estimate.unwrap().interval.is_some() || d.why.is_some();
         assert!(of.iter().all(bounded), "{of:?}");
     }
+    // Nothing depends on the language here.
+    let share = |part: &str| {
+        let of = [About::name(part)];
+        let found = measured(&findings, "deciding", "variance-share").into_iter().find(|d| d.of == of).unwrap();
+        assert!(found.estimate.unwrap().n == 450 * 12 * 3 && found.estimate.unwrap().interval.is_some(), "{found:?}");
+        point(found)
+    };
+    assert!(share("item") > 0.2 && share("model") > 0.05 && share("language") < 0.005);
+    assert!((["item", "language", "model", "none"].map(share).iter().sum::<f64>() - 1.0).abs() < 1e-9);
     let titles: Vec<&str> = fill(&findings).iter().map(|section| section.title).collect();
     assert!(titles.contains(&"Difficulty of items") && titles.contains(&"Suspicious translations"));
     assert!(spearman(&b, &truth).unwrap() > 0.9);

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use rmbench::metric::agreement::{agreement, errors};
 use rmbench::metric::clustered::{Observation, slope};
+use rmbench::metric::components::shares;
 use rmbench::metric::correlation::{fisher, pearson, pearson_error};
 use rmbench::metric::irt::{Fit, information, item_errors};
 use rmbench::metric::normal::normal_quantile;
@@ -92,5 +93,27 @@ fn errors_of_items_equal_numerical_derivatives() {
         close(found.ln_discrimination, number(&case["ln_discrimination"]), 1e-5);
         close(found.difficulty, number(&case["difficulty"]), 1e-5);
         close(information(&fit)[0], number(&case["information"]), 1e-12);
+    }
+}
+
+#[test]
+fn variance_components_equal_statsmodels() {
+    for case in cases("components") {
+        let size = |name: &str| case[name].as_u64().unwrap() as usize;
+        let (runs, langs) = (size("runs"), size("languages"));
+        // Items, then languages, then runs.
+        let right = numbers(&case["right"]);
+        let items: Vec<&[f64]> = right.chunks_exact(runs * langs).collect();
+        let mut sums = vec![0.0; 2 + runs + langs];
+        for item in &items {
+            sums[0] += 1.0;
+            sums[1] += item.iter().sum::<f64>().powi(2);
+            for (at, x) in item.iter().enumerate() {
+                sums[2 + at % runs] += x;
+                sums[2 + runs + at / runs] += x;
+            }
+        }
+        let found = shares(&sums, runs, langs).unwrap();
+        found.iter().zip(numbers(&case["shares"])).for_each(|(a, b)| assert!((a - b).abs() < 1e-9, "{a} and {b}"));
     }
 }

@@ -58,7 +58,7 @@ fn language_disparity_of_three_models() {
 #[test]
 fn open_benchmarks_have_a_language_disparity_too() {
     let pair = |lang: &'static str, i: usize, margin: f32| {
-        let noise = if i % 2 == 0 { 0.25 } else { -0.25 };
+        let noise = if i.is_multiple_of(2) { 0.25 } else { -0.25 };
         Row::pair("own", "s", lang, &format!("{i}"), &[(margin + noise, 0.0)])
     };
     let of = |lang: &'static str, n: usize, margin: f32| (0..n).map(move |i| pair(lang, i, margin)).collect::<Vec<_>>();
