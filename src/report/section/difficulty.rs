@@ -82,7 +82,7 @@ fn short_form(findings: &Findings, benchmark: &BenchmarkInfo, i: usize, details:
     });
     let caption = format!(
         "Does a short form of {} items rank runs as all items do? Tried on {manner}; n counts runs. By information: with \
-         {} over runs (Fisher). At random: the mean and the middle {} % of 200 draws of as many items.",
+         {} over runs (Fisher). At random: the mean and the middle {} % of 100 draws of as many items.",
         share.n,
         details::intervals(findings),
         number::level(findings.level)

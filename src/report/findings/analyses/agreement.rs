@@ -11,7 +11,7 @@ use crate::metric::interval::wilson;
 use crate::metric::linkage::{average_linkage, leaves};
 use crate::metric::normal::normal_quantile;
 use crate::metric::parallel::Parallel;
-use crate::metric::permutation::label_test;
+use crate::metric::permutation::{label_test, within_minus_between};
 use crate::metric::resample::{Found, Numbers};
 use crate::metric::student::from_normal;
 use crate::report::findings::analyses::Context;
@@ -225,15 +225,7 @@ fn group_tests(
             .into_iter()
             .filter_map(|(a, b, k)| Some((present.binary_search(&a).ok()?, present.binary_search(&b).ok()?, k)))
             .collect();
-        let contrast = |labels: &[usize]| {
-            let (mut within, mut between) = ((0.0, 0.0), (0.0, 0.0));
-            for (a, b, kappa) in &compared {
-                let side = if labels[*a] == labels[*b] { &mut within } else { &mut between };
-                side.0 += kappa;
-                side.1 += 1.0;
-            }
-            within.0 / within.1 - between.0 / between.1
-        };
+        let contrast = |labels: &[usize]| within_minus_between(&compared, labels);
         let found = contrast(&labels);
         let of = vec![About::name(dimension)];
         let detail = |measure: &str| context.detail(ANALYSIS, Some(run), measure, of.clone());

@@ -6,7 +6,7 @@ mod scores;
 mod short_form;
 
 use crate::lang::Lang;
-use crate::metric::irt::{Answer, fit};
+use crate::metric::irt::{Answer, fit, fit_within};
 use crate::metric::parallel::Parallel;
 use crate::report::findings::analyses::Context;
 use crate::report::findings::detail::{About, Detail};
@@ -18,6 +18,8 @@ pub const PARAMETERS: &str = "item-parameters";
 /// Fewer runs cannot tell a bad translation from bad luck, nor a hard item from a weak run.
 const MIN_RUNS: usize = 5;
 const MIN_ITEMS: usize = 30;
+/// Answers that all rounds of a fit may look at where languages are not compared.
+const ALONE: usize = 8_000_000;
 
 /// What all runs answered: a person of the model is a run in a language, an item a source item in all of its languages.
 struct Answers<'a> {
@@ -88,7 +90,13 @@ pub fn items(context: &Context<'_>) -> Vec<Detail> {
     if answers.clusters.len() < MIN_ITEMS {
         return why(&format!("{MIN_ITEMS} items or more"), answers.clusters.len());
     }
-    let model = fit(&answers.all, answers.n_persons(), answers.clusters.len());
+    let (n_persons, n_items) = (answers.n_persons(), answers.clusters.len());
+    // Flags ask for the last digits; where no item has three languages, nobody asks.
+    let parallel = answers.langs.len() >= flags::MIN_LANGS;
+    let model = match parallel {
+        true => fit(&answers.all, n_persons, n_items),
+        false => fit_within(&answers.all, n_persons, n_items, ALONE),
+    };
     let mut details = scores::abilities(&answers, &model);
     details.extend(short_form::short_form(&answers, &model));
     details.extend(flags::flags(&answers, &model));

@@ -9,7 +9,7 @@ use crate::metric::normal::normal_quantile;
 use crate::report::findings::detail::{About, Detail};
 
 /// Languages that an item must exist in.
-const MIN_LANGS: usize = 3;
+pub const MIN_LANGS: usize = 3;
 /// Standard errors from which an item is flagged.
 const FLAG: f64 = 3.0;
 /// Flagged items that are listed, the surest first.

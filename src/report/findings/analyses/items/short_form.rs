@@ -22,7 +22,7 @@ const MIN_TRIED: usize = 5;
 const LANGS: usize = 6;
 const LOOKS: usize = 6_000_000;
 /// Draws of as many items.
-const DRAWS: u64 = 200;
+const DRAWS: u64 = 100;
 
 /// Right answers and answers of each run, by item.
 type Counts = Vec<Vec<[f64; 2]>>;
@@ -76,6 +76,14 @@ fn tried(answers: &Answers<'_>, chosen: &[usize]) -> Vec<Detail> {
     let context = answers.context;
     let z = normal_quantile(0.5 + context.plan.level / 2.0);
     let mut details = Vec::new();
+    let drawn = |draw: u64| {
+        let key = draw.to_le_bytes();
+        let mut items = crate::random::permutation(answers.clusters.len(), context.plan.seed, "short-form", key);
+        items.truncate(SIZE);
+        items
+    };
+    let drawn: Vec<Vec<usize>> = (0..DRAWS).map(drawn).collect();
+    let on_all: Vec<Option<f64>> = counts.iter().map(|own| whole(own)).collect();
     let measures: [(&str, bool); 2] = [("short-form-rank-correlation", true), ("short-form-correlation", false)];
     for (measure, of_ranks) in measures {
         let detail = |method: &str| {
@@ -83,7 +91,7 @@ fn tried(answers: &Answers<'_>, chosen: &[usize]) -> Vec<Detail> {
             context.detail(ANALYSIS, None, measure, of)
         };
         let correlation = |runs: &[usize], items: &[usize]| {
-            let known = runs.iter().filter_map(|run| Some((accuracy(&counts[*run], items)?, whole(&counts[*run])?)));
+            let known = runs.iter().filter_map(|run| Some((accuracy(&counts[*run], items)?, on_all[*run]?)));
             let (few, all): (Vec<f64>, Vec<f64>) = known.unzip();
             if of_ranks { spearman(&few, &all) } else { pearson(&few, &all) }
         };
@@ -102,11 +110,7 @@ fn tried(answers: &Answers<'_>, chosen: &[usize]) -> Vec<Detail> {
             None if by_information.is_some() => found.because("no interval: all runs lie on one line"),
             _ => found,
         });
-        let draws = (0..DRAWS).filter_map(|draw| {
-            let items =
-                crate::random::permutation(answers.clusters.len(), context.plan.seed, "short-form", draw.to_le_bytes());
-            over(&|_| items[..SIZE].to_vec())
-        });
+        let draws = drawn.iter().filter_map(|items| over(&|_| items.clone()));
         let mut draws: Vec<f64> = draws.collect();
         let mean = (!draws.is_empty()).then(|| draws.iter().sum::<f64>() / draws.len() as f64);
         let interval = middle(&mut draws, context.plan.level);
