@@ -1,9 +1,8 @@
 //! How hard items are, what that says of runs, and how few items say it.
 
 use super::details::{self, Details, Shown, name};
-use super::matrix::MatrixRow;
 use super::{benchmark_id, per_benchmark};
-use crate::report::block::{Block, Inline};
+use crate::report::block::{Block, Cell, Column, Inline};
 use crate::report::findings::{BenchmarkInfo, Findings};
 use crate::report::measure::Unit;
 use crate::report::number;
@@ -11,10 +10,8 @@ use crate::report::select::{ranking, run_name};
 
 const ANALYSIS: &str = "items";
 
-const OF_RUN: [Shown; 2] = [
-    ("ability", "Ability", "Mean over the run's languages; 0 is the average, 1 a standard deviation", Unit::Plain),
-    ("ability-error", "SE", "Standard error: the items are a sample, translations of one move together", Unit::Plain),
-];
+const ABILITY: Shown =
+    ("ability", "Ability", "Mean over the run's languages; 0 is the average, 1 a standard deviation", Unit::Plain);
 
 const OF_FORM: [Shown; 2] = [
     (
@@ -33,14 +30,6 @@ pub fn section(findings: &Findings) -> Option<Vec<Block>> {
         if let Some(why) = details.get(None, "fit", &[]).and_then(|d| d.why.as_deref()) {
             return Some(decided.into_iter().chain([Block::Note(Inline::new().text(sentence(why)))]).collect());
         }
-        let rows: Vec<MatrixRow> = details
-            .runs("ability", &ranking(findings, benchmark))
-            .into_iter()
-            .map(|run| {
-                let label = Inline::new().name(run_name(findings, run));
-                details::row(&details, Some(run), &[], label, &OF_RUN)
-            })
-            .collect();
         let mut blocks = vec![Block::Paragraph(
             "A two-parameter logistic model of all runs in all languages gives every source item a difficulty and a \
              discrimination, and every run an ability that counts what it got right by how hard that was. Difficulty \
@@ -53,11 +42,27 @@ pub fn section(findings: &Findings) -> Option<Vec<Block>> {
             details::intervals(findings)
         );
         let id = benchmark_id("abilities", benchmark, i);
-        blocks.push(details::table(id, caption.into(), "Run", &OF_RUN, rows).into());
+        blocks.push(abilities(findings, &details, ranking(findings, benchmark), id, caption.into()));
         blocks.extend(short_form(findings, benchmark, i, &details));
         blocks.extend(decided);
         Some(blocks)
     })
+}
+
+fn abilities(findings: &Findings, details: &Details<'_>, order: Vec<usize>, id: String, caption: Inline) -> Block {
+    let runs = details.runs("ability", &order);
+    let row =
+        |run: &usize| details::row(details, Some(*run), &[], Inline::new().name(run_name(findings, *run)), &[ABILITY]);
+    let mut table = details::table(id, caption, "Run", &[ABILITY], runs.iter().map(row).collect());
+    let about = "Standard error: the items are a sample, translations of one move together";
+    table.columns.push(Column::right("SE").about(about));
+    for (row, run) in table.rows.iter_mut().zip(&runs) {
+        row.cells.push(match details.point(Some(*run), "ability-error", &[]) {
+            Some(error) => Cell::Number { text: format!("{error:.3}"), key: error },
+            None => Cell::Absent("not enough data".to_owned()),
+        });
+    }
+    table.into()
 }
 
 /// An explanation as a sentence of its own.
