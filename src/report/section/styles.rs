@@ -113,7 +113,7 @@ fn figure(
             .into(),
         alt: "Accuracy in three by three cells; the table has the numbers.".to_owned(),
         plot: Plot::Heat(Heat {
-            legend: "percent".to_owned(),
+            legend: "%".to_owned(),
             unit: Unit::Percent,
             ramp: Ramp::Sequential,
             range,

@@ -3,7 +3,7 @@
 use super::details::{self, Details, Shown, lang, name, p_value};
 use super::{benchmark_id, per_benchmark};
 use crate::report::block::{Block, Cell, Column, Inline};
-use crate::report::findings::{About, BenchmarkInfo, Findings};
+use crate::report::findings::{About, BenchmarkInfo, Detail, Findings};
 use crate::report::measure::Unit;
 use crate::report::select::{ranking, run_name};
 
@@ -99,6 +99,11 @@ fn losses(
         Unit::Points,
     );
     let with: Vec<usize> = runs.iter().copied().filter(|run| details.get(Some(*run), LOSS.0, &[]).is_some()).collect();
+    let found: Vec<&Detail> = with.iter().filter_map(|run| details.get(Some(*run), LOSS.0, &[])).collect();
+    if let Some(first) = found.first().filter(|_| found.iter().all(|d| d.estimate.is_none())) {
+        let why = first.why.as_deref().unwrap_or_default();
+        return Some(Block::Note(Inline::new().text("Accuracy lost per doubling of tokens: ").text(why).text(".")));
+    }
     let p = |run: usize| match details.point(Some(run), "loss-per-doubling-p", &[]) {
         Some(p) => Cell::Number { text: p_value(p), key: p },
         None => Cell::Absent("no test without an error".to_owned()),

@@ -152,7 +152,11 @@ fn of_run(context: &Context<'_>, run: usize, langs: &[(Lang, Vec<Seen>)]) -> Vec
 /// Accuracy lost for each doubling of tokens, over the languages that share items with English.
 fn loss(context: &Context<'_>, run: usize, langs: &[(Lang, Vec<Seen>)], premiums: &[Option<f64>]) -> Vec<Detail> {
     let detail = |measure: &str| context.detail(ANALYSIS, Some(run), measure, Vec::new());
-    let Some((_, english)) = langs.iter().find(|(lang, _)| *lang == Lang::ENGLISH) else { return Vec::new() };
+    let Some((_, english)) = langs.iter().find(|(lang, _)| *lang == Lang::ENGLISH) else {
+        let why = "not enough data: no items in English, which the loss is counted from";
+        let several = langs.len() >= MIN_LANGS;
+        return several.then(|| detail("loss-per-doubling").because(why)).into_iter().collect();
+    };
     let mut there = vec![None; context.design.n_clusters];
     for seen in english {
         there[seen.cluster as usize] = seen.credit;
