@@ -19,7 +19,7 @@ pub const PARAMETERS: &str = "item-parameters";
 const MIN_RUNS: usize = 5;
 const MIN_ITEMS: usize = 30;
 /// Answers that all rounds of a fit may look at where languages are not compared.
-const ALONE: usize = 8_000_000;
+const ALONE: usize = 4_000_000;
 
 /// What all runs answered: a person of the model is a run in a language, an item a source item in all of its languages.
 struct Answers<'a> {

@@ -19,8 +19,8 @@ const MIN_ITEMS: usize = 2 * SIZE;
 /// Runs on which a choice is tried; fewer give no correlation.
 const MIN_TRIED: usize = 5;
 /// Languages of an item that the halves' models look at, and answers in all of their rounds.
-const LANGS: usize = 6;
-const LOOKS: usize = 6_000_000;
+const LANGS: usize = 3;
+const LOOKS: usize = 2_000_000;
 /// Draws of as many items.
 const DRAWS: u64 = 100;
 
