@@ -34,7 +34,7 @@ pub use rmbench_contributions::{
     parts_of, score_of, style_matrix, ties, two_orders,
 };
 pub use rmbench_estimators::{
-    agreement, auroc, comparable, correlation, gamma, irt, lasso, least, logistic, magnitude, mahalanobis, normal,
-    rank_region, replicates, selective, student,
+    agreement, auroc, clustered, comparable, components, correlation, gamma, irt, lasso, least, logistic, magnitude,
+    mahalanobis, normal, rank_region, replicates, selective, student,
 };
 pub use rmbench_resampling::columns;

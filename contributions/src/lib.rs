@@ -100,6 +100,15 @@ pub static METRICS: &[&dyn Metric] = &[
     &style_matrix::EASY,
     &style_matrix::NORMAL,
     &style_matrix::HARD,
+    &style_matrix::CELLS_OF[0],
+    &style_matrix::CELLS_OF[1],
+    &style_matrix::CELLS_OF[2],
+    &style_matrix::CELLS_OF[3],
+    &style_matrix::CELLS_OF[4],
+    &style_matrix::CELLS_OF[5],
+    &style_matrix::CELLS_OF[6],
+    &style_matrix::CELLS_OF[7],
+    &style_matrix::CELLS_OF[8],
     &style_matrix::LONGEST_WINS,
     &ties::TIES,
     &ties::REFERENCE,
@@ -140,7 +149,20 @@ pub fn score_of(rule: Rule, evidence: Evidence) -> &'static dyn Metric {
 
 /// Further metrics of a rule that are shown beside the score: same sums, another function of them.
 pub fn parts_of(rule: Rule) -> &'static [&'static dyn Metric] {
-    static OF_MATRIX: [&dyn Metric; 3] = [&style_matrix::EASY, &style_matrix::NORMAL, &style_matrix::HARD];
+    static OF_MATRIX: [&dyn Metric; 12] = [
+        &style_matrix::EASY,
+        &style_matrix::NORMAL,
+        &style_matrix::HARD,
+        &style_matrix::CELLS_OF[0],
+        &style_matrix::CELLS_OF[1],
+        &style_matrix::CELLS_OF[2],
+        &style_matrix::CELLS_OF[3],
+        &style_matrix::CELLS_OF[4],
+        &style_matrix::CELLS_OF[5],
+        &style_matrix::CELLS_OF[6],
+        &style_matrix::CELLS_OF[7],
+        &style_matrix::CELLS_OF[8],
+    ];
     static OF_TIES: [&dyn Metric; 5] =
         [&ties::REFERENCE, &ties::TIED, &ties::PREFERRED, &ties::PREFERRED_HARD, &ties::MARGIN];
     static OF_ORDERS: [&dyn Metric; 3] = [&two_orders::FIRST, &two_orders::INCONSISTENT, &two_orders::SILENT];

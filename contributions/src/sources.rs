@@ -104,6 +104,27 @@ impl Sources {
         cells
     }
 
+    /// How many there are in each cell of [`Sources::crossed`].
+    pub fn crossed_counts(&self, a: usize, b: usize) -> [f64; 4] {
+        let mut counts = [0.0; 4];
+        for (a, b) in self.labels[a].iter().zip(&self.labels[b]) {
+            if *a != NO_LABEL && *b != NO_LABEL {
+                counts[2 * usize::from(*a == WIN) + usize::from(*b == WIN)] += 1.0;
+            }
+        }
+        counts
+    }
+
+    /// Margins of the sources with an outcome in both languages.
+    pub fn paired_margins(&self, a: usize, b: usize) -> Vec<(f64, f64)> {
+        let both = |cluster: usize| {
+            self.label(a, cluster)?;
+            self.label(b, cluster)?;
+            self.margin(a, cluster).zip(self.margin(b, cluster))
+        };
+        (0..self.n_clusters).filter_map(both).collect()
+    }
+
     /// Whether the outcome is a win; a tie is none.
     pub fn right(&self, lang: usize, cluster: usize) -> Option<bool> {
         self.label(lang, cluster).map(|label| label == WIN)

@@ -19,6 +19,8 @@ enum Part {
     Easy,
     Normal,
     Hard,
+    /// One cell, counted row by row.
+    Cell(usize),
 }
 
 pub struct StyleMatrix {
@@ -31,6 +33,27 @@ pub static EASY: StyleMatrix = StyleMatrix { part: Part::Easy, evidence: Evidenc
 pub static NORMAL: StyleMatrix = StyleMatrix { part: Part::Normal, evidence: Evidence::Rewards };
 pub static HARD: StyleMatrix = StyleMatrix { part: Part::Hard, evidence: Evidence::Rewards };
 pub static LONGEST_WINS: StyleMatrix = StyleMatrix { part: Part::All, evidence: Evidence::Characters };
+
+const fn cell(number: usize) -> StyleMatrix {
+    StyleMatrix { part: Part::Cell(number), evidence: Evidence::Rewards }
+}
+
+/// The cells themselves, row by row: rows are styles of the chosen response, columns of the rejected one.
+pub static CELLS_OF: [StyleMatrix; CELLS] =
+    [cell(0), cell(1), cell(2), cell(3), cell(4), cell(5), cell(6), cell(7), cell(8)];
+
+/// The names of [`CELLS_OF`]: style of the chosen, then of the rejected response.
+pub const CELL_IDS: [&str; CELLS] = [
+    "style-matrix-concise-concise",
+    "style-matrix-concise-detailed",
+    "style-matrix-concise-markdown",
+    "style-matrix-detailed-concise",
+    "style-matrix-detailed-detailed",
+    "style-matrix-detailed-markdown",
+    "style-matrix-markdown-concise",
+    "style-matrix-markdown-detailed",
+    "style-matrix-markdown-markdown",
+];
 
 /// The matrix from a metric's sums: row = style of the chosen response, column = of the rejected one.
 pub fn matrix(sums: &[f64]) -> Option<[[f64; STYLES]; STYLES]> {
@@ -47,6 +70,7 @@ impl Metric for StyleMatrix {
             (_, Part::Easy) => "style-matrix-easy",
             (_, Part::Normal) => "style-matrix-normal",
             (_, Part::Hard) => "style-matrix-hard",
+            (_, Part::Cell(number)) => CELL_IDS[number],
         }
     }
 
@@ -57,6 +81,7 @@ impl Metric for StyleMatrix {
             (_, Part::Easy) => "Accuracy where the chosen response has the fancier style.",
             (_, Part::Normal) => "Accuracy where both responses have the same style.",
             (_, Part::Hard) => "Accuracy where the rejected response has the fancier style.",
+            (_, Part::Cell(_)) => "Accuracy of one style of chosen against one style of rejected responses.",
         }
     }
 
@@ -94,6 +119,10 @@ impl Metric for StyleMatrix {
         any
     }
 
+    fn ratio(&self) -> Option<(usize, usize)> {
+        if let Part::Cell(number) = self.part { Some((number, CELLS)) } else { None }
+    }
+
     fn finish(&self, sums: &[f64]) -> Option<f64> {
         let matrix = matrix(sums)?;
         let mean = |wanted: &dyn Fn(usize, usize) -> bool| {
@@ -106,6 +135,7 @@ impl Metric for StyleMatrix {
             Part::Easy => mean(&|i, j| i > j),
             Part::Normal => mean(&|i, j| i == j),
             Part::Hard => mean(&|i, j| i < j),
+            Part::Cell(number) => matrix[number / STYLES][number % STYLES],
         })
     }
 }
@@ -123,5 +153,9 @@ mod tests {
         assert_eq!(NORMAL.finish(&sums), Some(1.0 / 3.0));
         assert_eq!(EASY.finish(&sums), Some(1.0));
         assert!((MATRIX.finish(&sums).unwrap() - 6.0 / 9.0).abs() < 1e-15);
+        // Concise chosen against detailed rejected, then the other way.
+        assert_eq!((CELLS_OF[1].id(), CELLS_OF[1].finish(&sums)), ("style-matrix-concise-detailed", Some(1.0)));
+        assert_eq!((CELLS_OF[3].id(), CELLS_OF[3].finish(&sums)), ("style-matrix-detailed-concise", Some(1.0)));
+        assert_eq!((CELLS_OF[8].id(), CELLS_OF[8].finish(&sums)), ("style-matrix-markdown-markdown", Some(0.0)));
     }
 }

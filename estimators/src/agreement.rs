@@ -53,6 +53,44 @@ pub fn agreement(table: &[f64], labels: usize) -> Option<Agreement> {
     })
 }
 
+/// Standard errors of raw agreement, κ, PABAK, AC1 and α, with units drawn independently: the square root of n/(n − 1)
+/// Σ_units (∂f − mean ∂f)², where ∂f is the derivative of the measure by the unit's cell of the table (the delta method; κ's
+/// is Fleiss, Cohen and Everitt's of 1969 but for n/(n − 1)). `None` where the measure is undefined or nothing varies.
+pub fn errors(table: &[f64], labels: usize) -> Option<[Option<f64>; 5]> {
+    let measures = |table: &[f64]| {
+        let found = agreement(table, labels)?;
+        Some([Some(found.raw), found.kappa, found.pabak, found.ac1, found.alpha])
+    };
+    let n: f64 = table.iter().sum();
+    // As small as rounding allows: the error of a central difference goes with the square.
+    let step = 1e-4 * n;
+    let mut squares = [(0.0, 0.0); 5];
+    let mut defined = [true; 5];
+    let mut moved = table.to_vec();
+    for (cell, count) in table.iter().enumerate().filter(|(_, count)| **count > 0.0) {
+        moved[cell] = count + step;
+        let above = measures(&moved)?;
+        moved[cell] = count - step;
+        let below = measures(&moved)?;
+        moved[cell] = *count;
+        for (at, (above, below)) in above.into_iter().zip(below).enumerate() {
+            let (Some(above), Some(below)) = (above, below) else {
+                defined[at] = false;
+                continue;
+            };
+            let slope = (above - below) / (2.0 * step);
+            squares[at].0 += count * slope;
+            squares[at].1 += count * slope * slope;
+        }
+    }
+    let own = measures(table)?;
+    Some(std::array::from_fn(|at| {
+        let (sum, of_squares) = squares[at];
+        let variance = n / (n - 1.0) * (of_squares - sum * sum / n);
+        (defined[at] && own[at].is_some() && variance > 1e-20).then(|| variance.sqrt())
+    }))
+}
+
 /// κ from a k × k table of counts, row by row: first rater's label by second rater's. `None` where it is
 /// undefined: no items, or both raters always say the same one thing.
 pub fn kappa(table: &[f64], labels: usize) -> Option<f64> {

@@ -44,6 +44,40 @@ pub fn spearman(x: &[f64], y: &[f64]) -> Option<f64> {
     pearson(&ranks(x), &ranks(y))
 }
 
+/// Standard error of Pearson's r whatever the distribution: what a pair adds is (z_x z_y − r (z_x² + z_y²)/2)/n, z in standard
+/// deviations from the means (Devlin, Gnanadesikan and Kettenring 1975). `None` where r is undefined.
+pub fn pearson_error(pairs: &[(f64, f64)]) -> Option<f64> {
+    let n = pairs.len() as f64;
+    let (mean_x, mean_y) = (pairs.iter().map(|p| p.0).sum::<f64>() / n, pairs.iter().map(|p| p.1).sum::<f64>() / n);
+    let (mut xx, mut yy, mut xy) = (0.0, 0.0, 0.0);
+    for (x, y) in pairs {
+        let (x, y) = (x - mean_x, y - mean_y);
+        (xx, yy, xy) = (xx + x * x, yy + y * y, xy + x * y);
+    }
+    let (sd_x, sd_y) = ((xx / n).sqrt(), (yy / n).sqrt());
+    let r = xy / n / (sd_x * sd_y);
+    let squares: f64 = pairs
+        .iter()
+        .map(|(x, y)| {
+            let (x, y) = ((x - mean_x) / sd_x, (y - mean_y) / sd_y);
+            let added = x * y - r * (x * x + y * y) / 2.0;
+            added * added
+        })
+        .sum();
+    let error = (squares / (n * (n - 1.0))).sqrt();
+    (error.is_finite() && error > 0.0).then_some(error)
+}
+
+/// Bounds around the correlation of `n` pairs by Fisher's transformation, `z` standard errors wide to each side: 1/√(n − 3) on
+/// the scale of artanh r, for ranks √((1 + ρ²/2) / (n − 3)) (Bonett and Wright 2000). `None` for fewer than four pairs
+/// or a perfect correlation, of which nothing can be said so.
+pub fn fisher(r: f64, n: f64, z: f64, of_ranks: bool) -> Option<(f64, f64)> {
+    let inflation = if of_ranks { 1.0 + r * r / 2.0 } else { 1.0 };
+    let error = (inflation / (n - 3.0)).sqrt();
+    let middle = r.atanh();
+    (n > 3.0 && middle.is_finite()).then(|| ((middle - z * error).tanh(), (middle + z * error).tanh()))
+}
+
 /// Ranks from 1; equals share the mean of their ranks.
 pub fn ranks(values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();

@@ -7,9 +7,13 @@
 //! b_i − d)), d ~ N(0, 1), has its own maximum and a standard error from the curvature there. d > 0: harder
 //! than elsewhere, as a mistranslated item is.
 
+mod scores;
+
 use rayon::prelude::*;
 
 use crate::calibration::{ln_sigmoid, sigmoid};
+
+pub use scores::{Ability, ItemErrors, abilities, information, item_errors};
 
 const ABILITY_VARIANCE: f64 = 1.0;
 const DIFFICULTY_VARIANCE: f64 = 4.0;
@@ -41,21 +45,36 @@ pub struct Shift {
     pub error: f64,
 }
 
+/// Answers by person: (item, right), or by item: (person, right).
+type Answers = Vec<Vec<(u32, bool)>>;
+
+fn by_person(answers: &[Answer], persons: usize) -> Answers {
+    let mut found: Answers = vec![Vec::new(); persons];
+    answers.iter().for_each(|(person, item, right)| found[*person as usize].push((*item, *right)));
+    found
+}
+
+fn by_item(answers: &[Answer], items: usize) -> Answers {
+    let mut found: Answers = vec![Vec::new(); items];
+    answers.iter().for_each(|(person, item, right)| found[*item as usize].push((*person, *right)));
+    found
+}
+
 /// Fits answers of `persons` on `items`.
 pub fn fit(answers: &[Answer], persons: usize, items: usize) -> Fit {
-    let mut by_person: Vec<Vec<(u32, bool)>> = vec![Vec::new(); persons];
-    let mut by_item: Vec<Vec<(u32, bool)>> = vec![Vec::new(); items];
-    for (person, item, right) in answers {
-        by_person[*person as usize].push((*item, *right));
-        by_item[*item as usize].push((*person, *right));
-    }
+    fit_within(answers, persons, items, LOOKS)
+}
+
+/// The same, with all rounds together looking at about so many answers.
+pub fn fit_within(answers: &[Answer], persons: usize, items: usize, looks: usize) -> Fit {
+    let (by_person, by_item) = (by_person(answers, persons), by_item(answers, items));
     let mut fit = Fit {
         ability: vec![0.0; persons],
         difficulty: vec![0.0; items],
         discrimination: vec![1.0; items],
         objective: 0.0,
     };
-    for _ in 0..ROUNDS.min((LOOKS / answers.len().max(1)).max(FEWEST_ROUNDS)) {
+    for _ in 0..ROUNDS.min((looks / answers.len().max(1)).max(FEWEST_ROUNDS)) {
         let ability: Vec<f64> = by_person
             .par_iter()
             .zip(&fit.ability)
@@ -138,8 +157,19 @@ fn ability(start: f64, terms: impl Iterator<Item = ((f64, f64), bool)> + Clone) 
 /// A scoring step on (ln a, b), of at most 1 in each: the information is that of the expected answers, so steps rarely overshoot,
 /// and what one does the next turn undoes.
 fn item_parameters((a, b): (f64, f64), terms: impl Iterator<Item = (f64, bool)>) -> (f64, f64) {
-    let ln_a = a.ln();
-    let mut gradient = [-ln_a / LN_DISCRIMINATION_VARIANCE, -b / DIFFICULTY_VARIANCE];
+    let (gradient, information) = item_slopes((a, b), terms);
+    let determinant = information[0] * information[2] - information[1] * information[1];
+    let step = [
+        (information[2] * gradient[0] - information[1] * gradient[1]) / determinant,
+        (information[0] * gradient[1] - information[1] * gradient[0]) / determinant,
+    ];
+    let [of_a, of_b] = step.map(|step| step.clamp(-1.0, 1.0));
+    ((a.ln() + of_a).exp(), b + of_b)
+}
+
+/// The slope of an item's log posterior in (ln a, b), and the information there: ln a, both, b.
+fn item_slopes((a, b): (f64, f64), terms: impl Iterator<Item = (f64, bool)>) -> ([f64; 2], [f64; 3]) {
+    let mut gradient = [-a.ln() / LN_DISCRIMINATION_VARIANCE, -b / DIFFICULTY_VARIANCE];
     let mut information = [1.0 / LN_DISCRIMINATION_VARIANCE, 0.0, 1.0 / DIFFICULTY_VARIANCE];
     for (theta, right) in terms {
         let z = a * (theta - b);
@@ -151,13 +181,7 @@ fn item_parameters((a, b): (f64, f64), terms: impl Iterator<Item = (f64, bool)>)
         information[1] -= weight * z * a;
         information[2] += weight * a * a;
     }
-    let determinant = information[0] * information[2] - information[1] * information[1];
-    let step = [
-        (information[2] * gradient[0] - information[1] * gradient[1]) / determinant,
-        (information[0] * gradient[1] - information[1] * gradient[0]) / determinant,
-    ];
-    let [of_a, of_b] = step.map(|step| step.clamp(-1.0, 1.0));
-    ((ln_a + of_a).exp(), b + of_b)
+    (gradient, information)
 }
 
 /// The shift of one item in one language, from its answers there: (ability, right).

@@ -6,7 +6,9 @@
 pub mod agreement;
 pub mod auroc;
 pub mod calibration;
+pub mod clustered;
 pub mod comparable;
+pub mod components;
 pub mod correlation;
 pub mod gamma;
 pub mod irt;
@@ -22,3 +24,4 @@ pub mod rank_region;
 pub mod replicates;
 pub mod selective;
 pub mod student;
+pub mod wilson;

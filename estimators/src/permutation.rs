@@ -90,6 +90,19 @@ pub fn eta_squared(values: &[f64], groups: &[usize]) -> Option<f64> {
     (total > 0.0).then(|| between / total)
 }
 
+/// Mean of pairs (a, b, value) whose members have one label less the mean of the others; not finite where there are none of
+/// either.
+pub fn within_minus_between(pairs: &[(usize, usize, f64)], labels: &[usize]) -> f64 {
+    let (mut within, mut n, mut all) = (0.0, 0.0, 0.0);
+    for (a, b, value) in pairs {
+        let same = f64::from(u8::from(labels[*a] == labels[*b]));
+        within += same * value;
+        n += same;
+        all += value;
+    }
+    within / n - (all - within) / (pairs.len() as f64 - n)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,6 +127,14 @@ mod tests {
         let values = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
         let test = label_test(&[0, 0, 0, 1, 1, 1], [1; 4], &|groups| eta_squared(&values, groups).unwrap_or(0.0));
         assert_eq!(test, PValue { p: 0.1, exact: true, arrangements: 20 });
+    }
+
+    /// (1 + 3)/2 − 5.
+    #[test]
+    fn pairs_within_and_between_by_hand() {
+        let pairs = [(0, 1, 1.0), (1, 2, 5.0), (2, 3, 3.0)];
+        assert_eq!(within_minus_between(&pairs, &[0, 0, 1, 1]), -3.0);
+        assert!(!within_minus_between(&pairs, &[0, 0, 0, 0]).is_finite());
     }
 
     #[test]

@@ -1,20 +1,25 @@
 //! `data confusion`: how often models answer in the language that was asked for, from files of completions as the language
 //! confusion benchmark writes them (Marchisio et al. 2024): `completion`, `language`, and where there are any `model`,
-//! `task`, `source`.
+//! `task`, `source`, and `id`, the prompt's.
 //!
 //! Rates of a cell (task, model, source, language); per task and model the mean over languages of the mean over sources.
 //! A language without a word pass rate drops out of that mean.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod rates;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use crate::benchmark::grid::grid;
 use crate::benchmark::reader::ReadError;
 use crate::benchmark::reader::records::Records;
 use crate::lang::Lang;
-use crate::lang::confusion::{Confusion, judge};
+use crate::lang::confusion::judge;
 use crate::lang::identify::Identify;
 use crate::progress::Progress;
+
+pub use rates::Estimated;
+use rates::{Seen, estimated, mean};
 
 /// What a cell is called by, and its language.
 type Key = (String, String, String, Lang);
@@ -43,10 +48,21 @@ impl ConfusionError {
     }
 }
 
-/// Counts by cell.
+/// Completions of one cell.
+#[derive(Debug, Default)]
+struct Cell {
+    completions: usize,
+    /// Those with a line long enough.
+    seen: Vec<Seen>,
+}
+
+/// Completions by cell.
 #[derive(Debug, Default)]
 pub struct Completions {
-    cells: BTreeMap<Key, Confusion>,
+    cells: BTreeMap<Key, Cell>,
+    /// Numbers of prompts by their id; completions without one have a prompt of their own.
+    prompts: HashMap<String, u32>,
+    n_prompts: u32,
     /// Languages that the identifier cannot tell; their rows are counted, and nothing else.
     pub unknown: BTreeMap<Lang, usize>,
 }
@@ -54,27 +70,14 @@ pub struct Completions {
 /// The three rates.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rates {
-    pub line_pass: Option<f64>,
-    pub line_accuracy: Option<f64>,
-    pub word_pass: Option<f64>,
+    pub line_pass: Option<Estimated>,
+    pub line_accuracy: Option<Estimated>,
+    pub word_pass: Option<Estimated>,
 }
 
 impl Rates {
-    fn of(confusion: &Confusion) -> Self {
-        Self { line_pass: confusion.lpr(), line_accuracy: confusion.line_accuracy(), word_pass: confusion.wpr() }
-    }
-
-    /// Each rate's mean over those that have it.
-    fn mean(all: &[Rates]) -> Self {
-        let mean = |rate: &dyn Fn(&Rates) -> Option<f64>| {
-            let known: Vec<f64> = all.iter().filter_map(rate).collect();
-            (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64)
-        };
-        Self {
-            line_pass: mean(&|rates| rates.line_pass),
-            line_accuracy: mean(&|rates| rates.line_accuracy),
-            word_pass: mean(&|rates| rates.word_pass),
-        }
+    fn of(rate: impl Fn(usize) -> Option<Estimated>) -> Self {
+        Self { line_pass: rate(0), line_accuracy: rate(1), word_pass: rate(2) }
     }
 }
 
@@ -99,7 +102,7 @@ impl Completions {
         };
         let completion = find(&["completion", "response"]).ok_or_else(|| missing("completion"))?;
         let language = find(&["language", "lang"]).ok_or_else(|| missing("language"))?;
-        let others = ["task", "model", "source"].map(|name| find(&[name]));
+        let others = ["task", "model", "source", "id"].map(|name| find(&[name]));
         progress.begin("completions", 0, "rows");
         while records.advance()? {
             progress.advance(1);
@@ -115,49 +118,70 @@ impl Completions {
                 Ok(column.map(|column| records.name(column)).transpose()?.flatten().unwrap_or_default())
             };
             let [task, model, source] = [name(others[0])?, name(others[1])?, name(others[2])?];
+            let id = name(others[3])?;
             if !identifier.knows(lang) {
                 *self.unknown.entry(lang).or_default() += 1;
                 continue;
             }
             let judged = judge(&completion, lang, identifier, is_english);
-            self.cells.entry((task, model, source, lang)).or_default().add(judged);
+            let prompt = self.prompt(&task, id);
+            let cell = self.cells.entry((task, model, source, lang)).or_default();
+            cell.completions += 1;
+            cell.seen.extend(judged.map(|judged| Seen { prompt, judged }));
         }
         progress.finish();
         Ok(())
+    }
+
+    /// Its number: the same for completions of one prompt, by all models and in all languages.
+    fn prompt(&mut self, task: &str, id: String) -> u32 {
+        let next = self.n_prompts;
+        let number = match id.is_empty() {
+            true => next,
+            false => *self.prompts.entry(format!("{task}\t{id}")).or_insert(next),
+        };
+        self.n_prompts += u32::from(number == next);
+        number
     }
 
     /// Per task and model: the mean over languages, each the mean over its sources.
     pub fn means(&self) -> Vec<(String, String, Rates)> {
         let models: BTreeSet<(&str, &str)> = self.cells.keys().map(|(task, model, ..)| (&**task, &**model)).collect();
         let of_model = |(task, model): (&str, &str)| {
-            let mut by_lang: BTreeMap<Lang, Vec<Rates>> = BTreeMap::new();
-            for ((t, m, _, lang), confusion) in &self.cells {
-                if t == task && m == model {
-                    by_lang.entry(*lang).or_default().push(Rates::of(confusion));
-                }
-            }
-            let langs: Vec<Rates> = by_lang.values().map(|sources| Rates::mean(sources)).collect();
-            (task.to_owned(), model.to_owned(), Rates::mean(&langs))
+            let own = self.cells.iter().filter(|((t, m, ..), _)| t == task && m == model);
+            let own: Vec<(Lang, &[Seen])> = own.map(|((.., lang), cell)| (*lang, cell.seen.as_slice())).collect();
+            (task.to_owned(), model.to_owned(), Rates::of(|which| mean(which, &own)))
         };
         models.into_iter().map(of_model).collect()
     }
 
     /// A row per cell, then one per task and model.
     pub fn to_text(&self, identifier: &str) -> String {
-        let percent = |rate: Option<f64>| rate.map_or("·".to_owned(), |rate| format!("{:.1}", 100.0 * rate));
+        let percent = |rate: Option<Estimated>| {
+            let Some(Estimated { rate, bounds }) = rate else { return "·".to_owned() };
+            let bounds = bounds.map(|(low, high)| format!(" [{:.1}, {:.1}]", 100.0 * low, 100.0 * high));
+            format!("{:.1}{}", 100.0 * rate, bounds.unwrap_or_default())
+        };
         let rates = |r: Rates| [percent(r.line_pass), percent(r.line_accuracy), percent(r.word_pass)];
         let mut rows: Vec<Vec<String>> = Vec::new();
-        for ((task, model, source, lang), confusion) in &self.cells {
-            let counts = [confusion.responses, confusion.judged()].map(|n| n.to_string());
+        for ((task, model, source, lang), cell) in &self.cells {
+            let counts = [cell.completions, cell.seen.len()].map(|n| n.to_string());
             let names = [task.clone(), model.clone(), source.clone(), lang.to_string()];
-            rows.push(names.into_iter().chain(counts).chain(rates(Rates::of(confusion))).collect());
+            rows.push(
+                names
+                    .into_iter()
+                    .chain(counts)
+                    .chain(rates(Rates::of(|which| estimated(which, &[(1.0, cell.seen.as_slice())]))))
+                    .collect(),
+            );
         }
         for (task, model, mean) in self.means() {
             let names = [task, model, String::new(), "mean over languages".to_owned(), String::new(), String::new()];
             rows.push(names.into_iter().chain(rates(mean)).collect());
         }
         let header = ["<task", "<model", "<source", "<language", "completions", "judged", "LPR", "lines", "WPR"];
-        let mut text = format!("Completions in the language asked for, %, by the identifier {identifier}\n");
+        let mut text =
+            format!("Completions in the language asked for, % with 95 % intervals, by the identifier {identifier}\n");
         text.push_str(&grid(&header, &rows));
         if !self.unknown.is_empty() {
             let langs: Vec<String> = self.unknown.iter().map(|(lang, n)| format!("{lang} ({n})")).collect();
@@ -197,7 +221,10 @@ mod tests {
         .unwrap();
         let [(task, model, rates)] = found.means().try_into().unwrap();
         assert_eq!((task.as_str(), model.as_str()), ("mono", "m"));
-        assert_eq!(rates, Rates { line_pass: Some(3.0 / 8.0), line_accuracy: Some(3.0 / 8.0), word_pass: Some(0.75) });
+        let points = [rates.line_pass, rates.line_accuracy, rates.word_pass].map(|rate| rate.map(|rate| rate.rate));
+        assert_eq!(points, [Some(3.0 / 8.0), Some(3.0 / 8.0), Some(0.75)]);
+        let bounds = rates.line_pass.unwrap().bounds.unwrap();
+        assert!(bounds.0 < 3.0 / 8.0 && 3.0 / 8.0 < bounds.1);
         let text = found.to_text("built-in");
         assert!(text.contains("mono  m      b       hin_Deva"), "{text}");
     }

@@ -15,7 +15,7 @@ use super::{Outcome, config};
 use crate::benchmark::catalog;
 use crate::benchmark::manifest::{Manifest, TiePolicy};
 use crate::files;
-use crate::lang::fasttext;
+use crate::lang::{Lang, fasttext};
 use crate::metric::aggregate::Compat;
 use crate::metric::interval::Reading;
 use crate::progress::Progress;
@@ -52,6 +52,12 @@ pub struct ReportSettings {
     pub text_megabytes: f64,
     /// What tells the language of a line: `built-in`, `none`, or a file that fastText wrote.
     pub identifier: String,
+    /// Whose languages are shown against each other; `None`: the best run's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agreement_run: Option<String>,
+    /// Whose temperature is tried on the other languages; `None`: English's, else that of the language with most items.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub temperature_language: Option<Lang>,
 }
 
 /// What a report is made from.
@@ -107,6 +113,11 @@ pub fn report(
         let AnnotationFile { name, rows, matched, .. } = file;
         progress.warn(&format!("{} of {rows} rows of `{name}` name no item of the runs", rows - matched));
     });
+    let twice = table.annotations.n_totalled_opinions();
+    if twice > 0 {
+        progress
+            .warn(&format!("of {twice} items with totals of votes and opinions, opinions are not added to the votes"));
+    }
     let texts = texts(input, settings, &table, progress)?;
     if let Some(texts) = &texts {
         texts.annotate(&mut table);
@@ -249,8 +260,22 @@ fn options(settings: &ReportSettings, baseline: Option<String>) -> FindingOption
         items: _,
         text_megabytes: _,
         identifier: _,
+        agreement_run,
+        temperature_language,
     } = settings.clone();
-    FindingOptions { replicates, seed, level, baseline, weights, ties, compat, reading: intervals }
+    let reading = intervals;
+    FindingOptions {
+        replicates,
+        seed,
+        level,
+        baseline,
+        weights,
+        ties,
+        compat,
+        reading,
+        agreement_run,
+        temperature_language,
+    }
 }
 
 /// Runs of one name also get their directory, so that a reader can tell them apart.
@@ -361,6 +386,7 @@ mod tests {
         assert_eq!(options(&defaults, None), FindingOptions::default());
         let every: ReportSettings = toml::from_str(&config::with_every_setting(DEFAULTS)).unwrap();
         assert!(every.weights.is_some() && every.ties.is_some() && every.compat.is_some());
+        assert!(every.agreement_run.is_some() && every.temperature_language == Lang::from_code("deu_Latn"));
         assert_eq!(every.unresolved, Some(Unresolved::Tie));
     }
 }

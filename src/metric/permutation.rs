@@ -1,7 +1,7 @@
 //! Permutation tests with the project's seeds; what they are stands in [`rmbench_estimators::permutation`].
 
 use rand::Rng;
-pub use rmbench_estimators::permutation::{PValue, eta_squared};
+pub use rmbench_estimators::permutation::{PValue, eta_squared, within_minus_between};
 
 /// One-sided: large values of `statistic` speak against chance. `labels` are numbers from 0.
 pub fn label_test(labels: &[usize], seed: u64, statistic: &dyn Fn(&[usize]) -> f64) -> PValue {

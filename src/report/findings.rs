@@ -181,6 +181,7 @@ impl Findings {
         }
         let infos: Vec<&RunInfo> = table.runs.iter().map(|run| &run.info).collect();
         let baseline = checked(options, &infos)?;
+        check_language(options, table)?;
         let mut benchmarks = Vec::new();
         for symbol in benchmarks_of(table) {
             let name = table.symbols.name(symbol);
@@ -282,6 +283,7 @@ impl Findings {
             benchmark: here.name,
             runs: &runs,
             plan: Plan::new(options.bootstrap(&design), runs.len()),
+            options,
         };
         let (details, protocols) = analyses::of_items(
             &context,
@@ -321,16 +323,29 @@ fn checked(options: &FindingOptions, runs: &[&RunInfo]) -> Result<usize, Finding
     if options.replicates < 100 {
         return Err(FindingError::Replicates { replicates: options.replicates });
     }
-    let Some(name) = &options.baseline else { return Ok(0) };
-    let mut called = runs.iter().enumerate().filter(|(_, run)| run.name == *name);
+    options.agreement_run.as_ref().map(|name| called(name, runs)).transpose()?;
+    options.baseline.as_ref().map_or(Ok(0), |name| called(name, runs))
+}
+
+/// The number of the one run of this name.
+fn called(name: &str, runs: &[&RunInfo]) -> Result<usize, FindingError> {
+    let mut called = runs.iter().enumerate().filter(|(_, run)| run.name == name);
     match (called.next(), called.next()) {
         (Some((at, _)), None) => Ok(at),
-        (Some(_), Some(_)) => Err(FindingError::AmbiguousBaseline { name: name.clone() }),
+        (Some(_), Some(_)) => Err(FindingError::AmbiguousBaseline { name: name.to_owned() }),
         (None, _) => {
             let known = runs.iter().map(|run| run.name.clone()).collect();
-            Err(FindingError::UnknownBaseline { name: name.clone(), known })
+            Err(FindingError::UnknownBaseline { name: name.to_owned(), known })
         }
     }
+}
+
+/// A language that no item is in is a mistake.
+fn check_language(options: &FindingOptions, table: &ItemTable) -> Result<(), FindingError> {
+    let Some(lang) = options.temperature_language else { return Ok(()) };
+    let known: std::collections::BTreeSet<Lang> = table.items.iter().map(|key| key.lang).collect();
+    let unknown = || FindingError::UnknownLanguage { lang, known: known.iter().copied().collect() };
+    if known.contains(&lang) { Ok(()) } else { Err(unknown()) }
 }
 
 /// A weighting that no benchmark here has is a mistake.

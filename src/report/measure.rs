@@ -1,5 +1,7 @@
 //! The metrics a report knows by name: what they are called and in which unit they are shown.
 
+mod cells;
+
 /// How a number is printed. Findings hold fractions; reports show percent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
@@ -356,7 +358,7 @@ pub static MEASURES: &[Measure] = &[
 
 /// A measure by its id; metrics without an entry are shown under their id, as plain numbers.
 pub fn measure(id: &str) -> Option<&'static Measure> {
-    MEASURES.iter().find(|m| m.id == id)
+    MEASURES.iter().chain(cells::CELLS).find(|m| m.id == id)
 }
 
 #[cfg(test)]
@@ -374,8 +376,9 @@ mod tests {
 
     #[test]
     fn the_list_is_tidy() {
-        for (i, m) in MEASURES.iter().enumerate() {
-            assert!(MEASURES[..i].iter().all(|other| other.id != m.id), "{} twice", m.id);
+        let all: Vec<&Measure> = MEASURES.iter().chain(cells::CELLS).collect();
+        for (i, m) in all.iter().enumerate() {
+            assert!(all[..i].iter().all(|other| other.id != m.id), "{} twice", m.id);
             assert!(m.about.ends_with('.'), "{}: a sentence", m.id);
             assert!(m.id.chars().all(|c| c.is_ascii_lowercase() || c == '-'), "{}", m.id);
         }

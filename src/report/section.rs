@@ -13,6 +13,7 @@ mod comparisons;
 mod confusion;
 mod coverage;
 mod details;
+mod difficulty;
 mod dissection;
 mod distance;
 mod ensembles;
@@ -33,6 +34,7 @@ mod protocols;
 mod provenance;
 mod reversals;
 mod studies;
+mod styles;
 mod subsets;
 mod summary;
 mod tokens;
@@ -56,6 +58,7 @@ pub static SECTIONS: &[(&str, Section)] = &[
     ("Groups of languages", groups::section),
     ("Agreement of languages", agreement::section),
     ("Languages and categories", categories::section),
+    ("Style matrix", styles::section),
     ("Against the baseline", baseline::section),
     ("Subsets", subsets::section),
     ("Length", length::section),
@@ -71,6 +74,7 @@ pub static SECTIONS: &[(&str, Section)] = &[
     ("Hidden states", distance::section),
     ("Transfer between languages", transfer::section),
     ("Ensembles", ensembles::section),
+    ("Difficulty of items", difficulty::section),
     ("Suspicious translations", items::section),
     ("Training", training::section),
     ("Judges", judges::section),

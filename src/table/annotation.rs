@@ -18,6 +18,12 @@ pub struct Votes {
 }
 
 impl Votes {
+    fn add(&mut self, more: Votes) {
+        self.chosen += more.chosen;
+        self.rejected += more.rejected;
+        self.neither += more.neither;
+    }
+
     /// The share that prefers the chosen response; who prefers neither counts half for each side. `None` without
     /// votes.
     pub fn share(&self) -> Option<f64> {
@@ -58,7 +64,10 @@ pub struct AnnotationFile {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Annotations {
     pub files: Vec<AnnotationFile>,
+    /// As files total them.
     votes: BTreeMap<u32, Votes>,
+    /// As opinions of single people add up.
+    voices: BTreeMap<u32, Votes>,
     /// By item: how far apart people put its two sides; comparable within a subset.
     strengths: BTreeMap<u32, f64>,
     /// In order of files and rows.
@@ -87,13 +96,10 @@ impl Annotations {
 
     /// Adds votes to those that the item has.
     pub fn add_votes(&mut self, item: u32, votes: Votes) {
-        let known = self.votes.entry(item).or_default();
-        known.chosen += votes.chosen;
-        known.rejected += votes.rejected;
-        known.neither += votes.neither;
+        self.votes.entry(item).or_default().add(votes);
     }
 
-    /// Adds one opinion, which is one vote, too.
+    /// Adds one opinion, which is one vote, too, where no file totals the item's votes: totals are likely to hold it.
     pub fn add_opinion(&mut self, opinion: Opinion) {
         let mut vote = Votes::default();
         match opinion.choice {
@@ -101,7 +107,7 @@ impl Annotations {
             Choice::Rejected => vote.rejected = 1.0,
             Choice::Neither => vote.neither = 1.0,
         }
-        self.add_votes(opinion.item, vote);
+        self.voices.entry(opinion.item).or_default().add(vote);
         self.opinions.push(opinion);
     }
 
@@ -152,7 +158,13 @@ impl Annotations {
     }
 
     pub fn votes(&self, item: usize) -> Option<Votes> {
-        self.votes.get(&u32::try_from(item).ok()?).copied()
+        let item = u32::try_from(item).ok()?;
+        self.votes.get(&item).or_else(|| self.voices.get(&item)).copied()
+    }
+
+    /// Items with totals of votes and with opinions, which are not counted into them.
+    pub fn n_totalled_opinions(&self) -> usize {
+        self.voices.keys().filter(|item| self.votes.contains_key(item)).count()
     }
 
     /// By property; `None` where one of them is not known.
@@ -173,11 +185,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn votes_add_up_and_opinions_are_votes() {
+    fn votes_add_up_and_opinions_are_votes_where_there_are_no_totals() {
         let mut all = Annotations::default();
+        let opinion = |item, choice| Opinion { item, annotator: 0, group: None, choice };
         all.add_votes(3, Votes { chosen: 2.0, rejected: 1.0, neither: 0.0 });
-        all.add_opinion(Opinion { item: 3, annotator: 0, group: None, choice: Choice::Neither });
+        all.add_votes(3, Votes { chosen: 0.0, rejected: 0.0, neither: 1.0 });
+        // The same people's opinions beside the totals are not counted twice, in whatever order files come.
+        all.add_opinion(opinion(3, Choice::Rejected));
+        all.add_opinion(opinion(4, Choice::Chosen));
+        all.add_opinion(opinion(4, Choice::Neither));
         assert_eq!(all.votes(3).unwrap().share(), Some(2.5 / 4.0));
+        assert_eq!(all.votes(4).unwrap().share(), Some(1.5 / 2.0));
+        assert_eq!((all.n_totalled_opinions(), all.opinions.len()), (1, 3));
         assert_eq!((all.votes(2), Votes::default().share()), (None, None));
     }
 

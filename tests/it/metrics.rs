@@ -1,9 +1,12 @@
 //! Metrics, aggregation, intervals and findings: published numbers, hand-worked cases, properties.
 
 mod analyses;
+mod baselines;
 mod behaviour;
 mod clarity;
 mod confusion;
+mod difficulty;
+mod errors;
 mod findings;
 mod items;
 mod people;

@@ -12,6 +12,7 @@ mod clarity;
 mod comparability;
 mod confusion;
 mod content_blind;
+mod deciding;
 mod dissection;
 mod distance;
 mod ensembles;
@@ -53,6 +54,7 @@ pub struct Context<'a> {
     /// Runs that scored any of it.
     pub runs: &'a [usize],
     pub plan: Plan,
+    pub options: &'a FindingOptions,
 }
 
 impl Context<'_> {
@@ -77,6 +79,7 @@ static OF_ITEMS: &[(&str, OfItems)] = &[
     ("comparability", comparability::comparability),
     ("ensembles", ensembles::ensembles),
     ("items", items::items),
+    ("what decides", deciding::deciding),
     ("length in the transfer matrix", transfer_length::transfer_length),
     ("baselines without content", content_blind::content_blind),
     ("language of responses", confusion::confusion),

@@ -1,6 +1,7 @@
 //! What can be asked of the analysis, and what can be wrong with it.
 
 use crate::benchmark::manifest::{ManifestError, TiePolicy};
+use crate::lang::Lang;
 use crate::lang::suggest::{did_you_mean, nearest};
 use crate::metric::aggregate::Compat;
 use crate::metric::bootstrap::Bootstrap;
@@ -23,6 +24,10 @@ pub struct FindingOptions {
     pub compat: Option<Compat>,
     /// How intervals are read off replicates.
     pub reading: Reading,
+    /// The run whose languages are shown against each other, by name; `None`: the best.
+    pub agreement_run: Option<String>,
+    /// The language whose temperature is tried on the others; `None`: English, else the one with most items.
+    pub temperature_language: Option<Lang>,
 }
 
 impl FindingOptions {
@@ -49,6 +54,8 @@ impl Default for FindingOptions {
             ties: None,
             compat: None,
             reading: Reading::default(),
+            agreement_run: None,
+            temperature_language: None,
         }
     }
 }
@@ -63,6 +70,8 @@ pub enum FindingError {
     UnknownBaseline { name: String, known: Vec<String> },
     #[error("several runs are called `{name}`")]
     AmbiguousBaseline { name: String },
+    #[error("no item is in {lang}, whose temperature was asked for")]
+    UnknownLanguage { lang: Lang, known: Vec<Lang> },
     #[error("no benchmark here has a weighting `{name}`")]
     UnknownWeights { name: String, known: Vec<String> },
     #[error("an interval level of {level} is not between 0 and 1")]
@@ -87,6 +96,9 @@ impl FindingError {
             FindingError::Manifest(error) => return error.hint(),
             FindingError::UnknownBaseline { name, known } | FindingError::UnknownWeights { name, known } => {
                 list(name, known)
+            }
+            FindingError::UnknownLanguage { lang, known } => {
+                list(lang.code(), &known.iter().map(|lang| lang.code().to_owned()).collect::<Vec<String>>())
             }
             FindingError::AmbiguousBaseline { .. } => "score runs under different names".to_owned(),
             FindingError::Level { .. } => "the usual level is 0.95".to_owned(),

@@ -27,6 +27,9 @@ pub const GAP: &str = "gap-to-published-english";
 /// 100 (M − E) / E of M-RewardBench's older script, as a fraction.
 pub const GAP_PERCENT: &str = "gap-to-published-english-percent";
 pub const DISPARITY: &str = "language-disparity";
+/// Where nothing says how many items a language has, fewer than these leave it out of the index: the largest of
+/// means that are mostly noise is noise.
+const MIN_ITEMS: f64 = 10.0;
 
 impl Analysis<'_> {
     /// Where the English originals are a benchmark of their own: the drop as it is published, which is not on
@@ -69,11 +72,11 @@ impl Analysis<'_> {
         }
     }
 
-    /// MM-Eval's language disparity index, and the mean margins it is made of. Rewards of a model that gives no
-    /// rewards say nothing here.
+    /// MM-Eval's language disparity index, and the mean margins it is made of, on any benchmark of several languages.
+    /// Rewards of a model that gives no rewards say nothing here.
     pub fn disparity(&mut self) {
         let design = self.design();
-        if design.langs.len() < 2 || self.layout.manifest.open {
+        if design.langs.len() < 2 {
             return;
         }
         let everything = Form::Pooled { subsets: (0..design.subsets.len()).collect(), complete: false };
@@ -97,17 +100,39 @@ impl Analysis<'_> {
             let langs: Vec<Lang> = design.langs.clone();
             for (lang, slot) in langs.iter().zip(row) {
                 let Slot::Number(number) = slot else { continue };
+                self.draft_of(run, MeanMargin.id(), Scope::Overall, Languages::One(*lang), number, number.node);
+                if self.layout.manifest.open && number.effective_n < MIN_ITEMS {
+                    all.without.push(*lang);
+                    continue;
+                }
                 margins.push(number.node);
                 all.cells.extend_from_slice(&number.cells);
                 all.effective_n = all.effective_n.max(number.effective_n);
-                self.draft_of(run, MeanMargin.id(), Scope::Overall, Languages::One(*lang), number, number.node);
             }
-            let average = self.layout.averages.iter().find(|average| !average.pooled).map(|a| a.name.clone());
-            if let (true, Some(average)) = (margins.len() > 1, average) {
-                let mean = self.sheet.plain_mean(&margins);
-                let largest = self.sheet.largest(margins);
-                let node = self.sheet.quotient(mean, largest);
-                self.draft_of(run, DISPARITY, Scope::Overall, Languages::Average(average), &all, node);
+            let average = self.layout.averages.iter().find(|average| !average.pooled);
+            let Some(average) = average.or(self.layout.averages.first()).map(|a| a.name.clone()) else { continue };
+            if margins.len() < 2 && all.without.is_empty() {
+                continue;
+            }
+            let over = Languages::Average(average);
+            let without = match all.without.len() {
+                0 => None,
+                1 => Some("without 1 language of fewer than 10 items".to_owned()),
+                n => Some(format!("without {n} languages of fewer than 10 items")),
+            };
+            if margins.len() < 2 {
+                let of = finding(&self.benchmark, run, DISPARITY, Scope::Overall, over, &Count::default());
+                let why = Some("not enough data: fewer than two languages have 10 items".to_owned());
+                let method = Method::Resampled { share: false, effective_n: 0.0 };
+                self.findings.push(Draft { of, node: None, method, n: 0, n_missing: 0, why });
+                continue;
+            }
+            let mean = self.sheet.plain_mean(&margins);
+            let largest = self.sheet.largest(margins);
+            let node = self.sheet.quotient(mean, largest);
+            self.draft_of(run, DISPARITY, Scope::Overall, over, &all, node);
+            if let Some(draft) = self.findings.last_mut() {
+                draft.why = without;
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Do languages agree on which items are right: of each run in short, of the best run pair by pair.
+//! Do languages agree on which items are right: of each run in short, of one run pair by pair.
 
 use super::details::{self, Details, Shown, lang, p_value, place};
 use super::matrix;
@@ -6,7 +6,7 @@ use super::{benchmark_id, per_benchmark};
 use crate::lang::Lang;
 use crate::report::block::{Block, Inline, visible};
 use crate::report::figure::{Branch, Figure, Heat, HeatCell, Label, Plot, Ramp, Tree};
-use crate::report::findings::{About, BenchmarkInfo, Findings};
+use crate::report::findings::{About, BenchmarkInfo, Detail, Findings};
 use crate::report::language;
 use crate::report::measure::Unit;
 use crate::report::select::{ranking, run_name};
@@ -57,6 +57,12 @@ pub fn section(findings: &Findings) -> Option<Vec<Block>> {
         let shown = details.measured("kappa").find_map(|d| d.run);
         if let Some(run) = shown {
             blocks.extend(of_pairs(findings, benchmark, i, &details, run));
+            if runs.len() > 1 {
+                let others = "The same of every other run is in analyses.csv and findings.json; ";
+                blocks.push(Block::Note(
+                    Inline::new().text(others).code("--set agreement-run=NAME").text(" shows another run here."),
+                ));
+            }
         }
         Some(blocks)
     })
@@ -68,11 +74,12 @@ fn of_pairs(findings: &Findings, benchmark: &BenchmarkInfo, i: usize, details: &
         blocks.push(Block::Paragraph(tests));
     }
     // Leaves of the tree first, in its order; languages that lack pairs after them.
+    let mine = |d: &&Detail| d.run == Some(run);
     let mut leaves: Vec<(f64, Lang)> =
-        details.measured("leaf").filter_map(|d| Some((d.estimate?.point, lang(d, 1)?))).collect();
+        details.measured("leaf").filter(mine).filter_map(|d| Some((d.estimate?.point, lang(d, 1)?))).collect();
     leaves.sort_by(|a, b| a.0.total_cmp(&b.0));
     let mut order: Vec<Lang> = leaves.iter().map(|(_, lang)| *lang).collect();
-    for detail in details.measured("kappa") {
+    for detail in details.measured("kappa").filter(mine) {
         for lang in [lang(detail, 0), lang(detail, 1)].into_iter().flatten() {
             if !order.contains(&lang) {
                 order.push(lang);
@@ -85,16 +92,17 @@ fn of_pairs(findings: &Findings, benchmark: &BenchmarkInfo, i: usize, details: &
     if let Some(tree) = tree(findings, benchmark, i, details, run, &leaves) {
         blocks.push(tree.into());
     }
-    let rows = details.measured("kappa").filter_map(|d| {
+    let rows = details.measured("kappa").filter(mine).filter_map(|d| {
         let (a, b) = (lang(d, 0)?, lang(d, 1)?);
         let label = Inline::new().lang(a).text(" – ").lang(b);
         let mut row = details::row(details, Some(run), &d.of, label, &OF_PAIR);
         row.lang = None;
         Some(row)
     });
-    let caption = Inline::new()
-        .name(run_name(findings, run))
-        .text(format!(": pairs of languages, with {}; n counts shared source items.", details::intervals(findings)));
+    let caption = Inline::new().name(run_name(findings, run)).text(format!(
+        ": pairs of languages, with {} (linearised; Wilson's of the same outcome); n counts shared source items.",
+        details::intervals(findings)
+    ));
     let id = benchmark_id("agreement-pairs", benchmark, i);
     let table = details::table(id, caption, "Languages", &OF_PAIR, rows.collect());
     let summary = format!("All {} pairs: κ, PABAK, AC1, α and correlation of margins", table.rows.len());
@@ -105,7 +113,7 @@ fn of_pairs(findings: &Findings, benchmark: &BenchmarkInfo, i: usize, details: &
 /// Whether languages of one group agree more, in a sentence per way of grouping.
 fn tests(findings: &Findings, details: &Details<'_>, run: usize) -> Option<Inline> {
     let mut pieces = Vec::new();
-    for d in details.measured("within-minus-between") {
+    for d in details.measured("within-minus-between").filter(|d| d.run == Some(run)) {
         let (Some(e), Some(About::Name(dimension))) = (d.estimate, d.of.first()) else { continue };
         let p =
             details.point(Some(run), "permutation-p", &d.of).map_or_else(String::new, |p| format!(", {}", p_value(p)));
@@ -166,14 +174,16 @@ fn tree(
     run: usize,
     leaves: &[(f64, Lang)],
 ) -> Option<Figure> {
+    let mine = |d: &&Detail| d.run == Some(run);
     let numbers: Vec<u32> = {
         let mut of: Vec<(f64, u32)> =
-            details.measured("leaf").filter_map(|d| Some((d.estimate?.point, place(d, 0)?))).collect();
+            details.measured("leaf").filter(mine).filter_map(|d| Some((d.estimate?.point, place(d, 0)?))).collect();
         of.sort_by(|a, b| a.0.total_cmp(&b.0));
         of.into_iter().map(|(_, number)| number).collect()
     };
     let branches: Vec<Branch> = details
         .measured("merge")
+        .filter(mine)
         .filter_map(|d| Some(Branch { a: place(d, 0)? as usize, b: place(d, 1)? as usize, at: d.estimate?.point }))
         .collect();
     (leaves.len() > 2 && branches.len() + 1 == leaves.len()).then(|| Figure {

@@ -112,7 +112,21 @@ fn breakdown(findings: &Findings, benchmark: &BenchmarkInfo, i: usize, details: 
         }
     }
     blocks.push(table.into());
+    blocks.extend(without_class_0(details));
     blocks
+}
+
+/// Groups as M-RewardBench's figures have them.
+fn without_class_0(details: &Details<'_>) -> Option<Block> {
+    let groups: Vec<Inline> = details
+        .measured("group-mean-without-class-0")
+        .filter(|d| name(d, 0) == Some(ACCURACY))
+        .filter_map(|d| Some(Inline::new().name(name(d, 2)?).text(" ").value(details::value(d, Unit::Percent))))
+        .collect();
+    (!groups.is_empty()).then(|| {
+        let text = "Without languages of class 0, as in M-RewardBench's figures, mean accuracy in percent: ";
+        Block::Note(Inline::new().text(text).list(groups).text("."))
+    })
 }
 
 fn tests(details: &Details<'_>, metric: &str) -> Vec<Inline> {

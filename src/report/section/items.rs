@@ -25,6 +25,8 @@ const OF_LANGUAGE: [Shown; 1] =
 pub fn section(findings: &Findings) -> Option<Vec<Block>> {
     per_benchmark(findings, |benchmark, i| {
         let details = Details::of(findings, benchmark, ANALYSIS)?;
+        // No item exists in several languages, or there are too few runs, which the section before says.
+        details.measured("flagged").next()?;
         let mut blocks = vec![Block::Paragraph(
             "Items that are much harder, or easier, in one language than their difficulty in the others explains are \
              worth a look: most are mistranslated, lost what the question hung on, or swapped which answer is better. \

@@ -34,11 +34,13 @@ fn id(benchmark: &BenchmarkInfo, i: usize, run: usize, group: usize) -> String {
 }
 
 fn of_benchmark<'a>(findings: &'a Findings, benchmark: &'a BenchmarkInfo) -> impl Iterator<Item = &'a Finding> {
-    const ELSEWHERE: [&str; 8] =
-        [ACCURACY, GAP, LONGEST, "brier", "log-loss", "ece", "shortest-wins", "most-tokens-wins"];
+    const ELSEWHERE: [&str; 9] =
+        [ACCURACY, GAP, LONGEST, "brier", "log-loss", "ece", "shortest-wins", "most-tokens-wins", "language-disparity"];
     let of_judges = |metric: &str| OF_JUDGES.contains(&metric) || OF_VERDICTS.contains(&metric);
-    let elsewhere =
-        move |metric: &str| ELSEWHERE.contains(&metric) || metric.starts_with("accuracy-") || of_judges(metric);
+    let elsewhere = move |metric: &str| {
+        let has_section = metric.starts_with("accuracy-") || metric.starts_with("style-matrix-");
+        ELSEWHERE.contains(&metric) || has_section || of_judges(metric)
+    };
     findings.findings.iter().filter(move |f| f.benchmark == benchmark.name && !elsewhere(&f.metric))
 }
 

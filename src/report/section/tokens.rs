@@ -2,8 +2,8 @@
 
 use super::details::{self, Details, Shown, lang, name, p_value};
 use super::{benchmark_id, per_benchmark};
-use crate::report::block::{Block, Inline};
-use crate::report::findings::{About, Findings};
+use crate::report::block::{Block, Cell, Column, Inline};
+use crate::report::findings::{About, BenchmarkInfo, Detail, Findings};
 use crate::report::measure::Unit;
 use crate::report::select::{ranking, run_name};
 
@@ -60,6 +60,9 @@ pub fn section(findings: &Findings) -> Option<Vec<Block>> {
                 ));
             }
         }
+        if let Some(table) = losses(findings, benchmark, i, &details, &runs) {
+            blocks.push(table);
+        }
         for run in runs {
             let langs: Vec<_> = details
                 .measured("truncation-rate")
@@ -79,4 +82,43 @@ pub fn section(findings: &Findings) -> Option<Vec<Block>> {
         }
         Some(blocks)
     })
+}
+
+/// What each doubling of tokens costs, run by run.
+fn losses(
+    findings: &Findings,
+    benchmark: &BenchmarkInfo,
+    i: usize,
+    details: &Details<'_>,
+    runs: &[usize],
+) -> Option<Block> {
+    const LOSS: Shown = (
+        "loss-per-doubling",
+        "Points lost per doubling",
+        "Accuracy in English less accuracy here, for each doubling of the tokens of the same items",
+        Unit::Points,
+    );
+    let with: Vec<usize> = runs.iter().copied().filter(|run| details.get(Some(*run), LOSS.0, &[]).is_some()).collect();
+    let found: Vec<&Detail> = with.iter().filter_map(|run| details.get(Some(*run), LOSS.0, &[])).collect();
+    if let Some(first) = found.first().filter(|_| found.iter().all(|d| d.estimate.is_none())) {
+        let why = first.why.as_deref().unwrap_or_default();
+        return Some(Block::Note(Inline::new().text("Accuracy lost per doubling of tokens: ").text(why).text(".")));
+    }
+    let p = |run: usize| match details.point(Some(run), "loss-per-doubling-p", &[]) {
+        Some(p) => Cell::Number { text: p_value(p), key: p },
+        None => Cell::Absent("no test without an error".to_owned()),
+    };
+    let rows = with
+        .iter()
+        .map(|run| details::row(details, Some(*run), &[], Inline::new().name(run_name(findings, *run)), &[LOSS]));
+    let caption = format!(
+        "Regression of the loss against English on the tokens that a language takes (log₂), in percentage points with {}; \
+         errors allow for items of one language, and translations of one item, to move together; n counts items.",
+        details::intervals(findings)
+    );
+    let id = benchmark_id("token-loss", benchmark, i);
+    let mut table = details::table(id, caption.into(), "Run", &[LOSS], rows.collect());
+    table.columns.push(Column::right("p").about("Of no slope, Student's t over languages").lowest_first());
+    table.rows.iter_mut().zip(&with).for_each(|(row, run)| row.cells.push(p(*run)));
+    (!table.rows.is_empty()).then_some(table.into())
 }

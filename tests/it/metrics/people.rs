@@ -254,7 +254,8 @@ fn files_of_annotations_are_read_and_faults_named() {
     );
     let found = read(&table, &[votes, people, properties]).unwrap();
     let english = found.votes(place("a", "eng_Latn")).unwrap();
-    assert_eq!((english.chosen, english.rejected), (4.0, 2.0), "three and one votes, one opinion each");
+    assert_eq!((english.chosen, english.rejected), (3.0, 1.0), "totals stand, opinions are not added to them");
+    assert_eq!((found.n_totalled_opinions(), found.opinions.len()), (1, 2));
     assert_eq!(found.votes(place("a", "deu_Latn")).unwrap().share(), Some(0.75));
     assert_eq!(found.votes(place("b", "deu_Latn")).unwrap().share(), Some(0.5));
     assert_eq!(found.votes(place("b", "eng_Latn")), None);

@@ -53,6 +53,31 @@ fn language_disparity_of_three_models() {
     }
 }
 
+/// Of the user's own pairs: margins 2 and 1 on twelve items each, (2 + 1)/2 / 2; a language of three items is left out,
+/// and where two languages do not have ten items, words stand in the number's place.
+#[test]
+fn open_benchmarks_have_a_language_disparity_too() {
+    let pair = |lang: &'static str, i: usize, margin: f32| {
+        let noise = if i.is_multiple_of(2) { 0.25 } else { -0.25 };
+        Row::pair("own", "s", lang, &format!("{i}"), &[(margin + noise, 0.0)])
+    };
+    let of = |lang: &'static str, n: usize, margin: f32| (0..n).map(move |i| pair(lang, i, margin)).collect::<Vec<_>>();
+    let index = |rows: Vec<Row>| {
+        let findings = Findings::compute(&table(&rows), &|_| None, &options(), &mut Silent).unwrap();
+        let mut all = findings.findings.iter();
+        all.find(|f| f.metric == "language-disparity").cloned().unwrap()
+    };
+    let found = index([of("deu_Latn", 12, 2.0), of("arb_Arab", 12, 1.0), of("fra_Latn", 3, 9.0)].concat());
+    let estimate = found.estimate.unwrap();
+    assert!((estimate.point - 0.75).abs() < 1e-6 && estimate.n == 24, "{found:?}");
+    let interval = estimate.interval.unwrap();
+    assert!(interval.low < 0.75 && 0.75 < interval.high && interval.high - interval.low < 0.2, "{interval:?}");
+    assert_eq!(found.why.as_deref(), Some("without 1 language of fewer than 10 items"));
+    let found = index([of("deu_Latn", 12, 2.0), of("arb_Arab", 9, 1.0)].concat());
+    assert_eq!(found.estimate, None);
+    assert!(found.why.unwrap().starts_with("not enough data"));
+}
+
 #[test]
 fn the_average_of_seven_benchmarks() {
     let rows = published("skywork_v2_seven_benchmarks.csv");

@@ -200,6 +200,31 @@ fn rm_bench_averages_by_domain_and_by_difficulty_coincide() {
         ["easy", "normal", "hard"].map(|d| point(&findings, &format!("style-matrix-{d}"), Scope::Overall).unwrap());
     near(Some(overall), domains.iter().sum::<f64>() / 4.0);
     near(Some(overall), difficulty.iter().sum::<f64>() / 3.0);
+    // The nine cells are what all of these are means of, overall and in each subset.
+    let styles = ["concise", "detailed", "markdown"];
+    let cell = |i: usize, j: usize, scope: Scope| {
+        point(&findings, &format!("style-matrix-{}-{}", styles[i - 1], styles[j - 1]), scope).unwrap()
+    };
+    let pairs = (1..4).flat_map(|i| (1..4).map(move |j| (i, j)));
+    let mean = |wanted: &dyn Fn(usize, usize) -> bool, scope: &Scope| {
+        let cells: Vec<f64> =
+            pairs.clone().filter(|(i, j)| wanted(*i, *j)).map(|(i, j)| cell(i, j, scope.clone())).collect();
+        cells.iter().sum::<f64>() / cells.len() as f64
+    };
+    near(Some(overall), mean(&|_, _| true, &Scope::Overall));
+    near(Some(difficulty[0]), mean(&|i, j| i > j, &Scope::Overall));
+    near(Some(difficulty[2]), mean(&|i, j| i < j, &Scope::Overall));
+    // Chat's cells from its items: chosen style 1 against rejected style 3.
+    let won = rows[..12].iter().filter(|row| row.rewards[0][0] > row.rewards[0][5]).count();
+    near(Some(won as f64 / 12.0), cell(1, 3, Scope::Subset("chat".into())));
+    let cells = findings.findings.iter().filter(|f| f.metric == "style-matrix-concise-markdown");
+    cells.for_each(|f| {
+        let estimate = f.estimate.unwrap();
+        assert!(estimate.n > 0 && (estimate.interval.is_some() || f.why.is_some()), "{f:?}");
+    });
+    let filled = rmbench::report::section::fill(&findings);
+    let section = filled.iter().find(|section| section.title == "Style matrix").unwrap();
+    assert_eq!(section.blocks.len(), 4, "a sentence, the parts, the map, its table");
     // Safety pools its files by item: 9 and 17.
     let parts =
         ["safety-refuse", "safety-response"].map(|s| point(&findings, "accuracy", Scope::Subset(s.into())).unwrap());

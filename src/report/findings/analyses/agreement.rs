@@ -3,13 +3,17 @@
 
 use rayon::prelude::*;
 
-use crate::metric::agreement::{Agreement, Coincidences, agreement as measures_of, mean_kappa};
+use crate::metric::Interval;
+use crate::metric::agreement::{Coincidences, agreement as measures_of, errors, mean_kappa};
 use crate::metric::columns::ColumnId;
-use crate::metric::correlation::{MOMENTS, moments, pearson_of_moments};
+use crate::metric::correlation::{pearson, pearson_error};
+use crate::metric::interval::wilson;
 use crate::metric::linkage::{average_linkage, leaves};
+use crate::metric::normal::normal_quantile;
 use crate::metric::parallel::Parallel;
-use crate::metric::permutation::label_test;
-use crate::metric::resample::{Number, Numbers};
+use crate::metric::permutation::{label_test, within_minus_between};
+use crate::metric::resample::{Found, Numbers};
+use crate::metric::student::from_normal;
 use crate::report::findings::analyses::Context;
 use crate::report::findings::analyses::groups::numbered;
 use crate::report::findings::detail::{About, Detail};
@@ -21,7 +25,8 @@ pub const ANALYSIS: &str = "agreement";
 const MIN_SHARED: usize = 20;
 
 /// Measures of a pair, in the order of [`values`].
-pub const MEASURES: [&str; 6] = ["raw", "kappa", "pabak", "ac1", "alpha", "margin-correlation"];
+const MEASURES: [&str; 6] = ["raw", "kappa", "pabak", "ac1", "alpha", "margin-correlation"];
+const RAW: usize = 0;
 const KAPPA: usize = 1;
 
 /// Right, and not right: wrong or a tie.
@@ -43,20 +48,26 @@ pub fn agreement(context: &Context<'_>) -> Vec<Detail> {
         }
         let known: Vec<f64> = (0..parallel.langs.len()).filter_map(|l| Some(parallel.accuracy(l)?.0)).collect();
         let mean = known.iter().sum::<f64>() / known.len() as f64;
-        Some((*run, mean, of_run(context, *run, &parallel, &pairs)))
+        let mut of_pairs = Vec::new();
+        let kappas = matrix(context, *run, &parallel, &pairs, &mut of_pairs);
+        tree(context, *run, &parallel, &pairs, &kappas, &mut of_pairs);
+        group_tests(context, *run, &parallel, &pairs, &kappas, &mut of_pairs);
+        Some((*run, mean, self::of_run(context, *run, &parallel, &pairs), of_pairs))
     };
-    let runs: Vec<(usize, f64, Vec<Detail>)> = context.runs.par_iter().filter_map(of_run).collect();
+    let runs: Vec<(usize, f64, Vec<Detail>, Vec<Detail>)> = context.runs.par_iter().filter_map(of_run).collect();
+    let asked = |run: usize| context.options.agreement_run.as_ref() == Some(&context.table.runs[run].info.name);
     let first_best = |a: &(usize, f64), b: &(usize, f64)| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0));
-    let best = runs.iter().map(|(run, mean, _)| (*run, *mean)).max_by(first_best);
-    let mut details: Vec<Detail> = runs.into_iter().flat_map(|(.., details)| details).collect();
-    // A matrix per run would bury the reader; the best run's is the one to look at.
-    if let Some((run, _)) = best {
-        let parallel = Parallel::new(context.table, context.design, run);
-        let pairs = pairs(&parallel);
-        let values = matrix(context, run, &parallel, &pairs, &mut details);
-        tree(context, run, &parallel, &pairs, &values, &mut details);
-        group_tests(context, run, &parallel, &pairs, &values, &mut details);
+    let best = runs.iter().map(|(run, mean, ..)| (*run, *mean)).max_by(first_best).map(|(run, _)| run);
+    let shown = runs.iter().map(|(run, ..)| *run).find(|run| asked(*run)).or(best);
+    let mut details = Vec::new();
+    let mut of_pairs = Vec::new();
+    for (run, _, own, pairs) in runs {
+        details.extend(own);
+        // A matrix per run would bury the reader of the page, which shows the first.
+        let place = if Some(run) == shown { 0 } else { of_pairs.len() };
+        of_pairs.insert(place, pairs);
     }
+    details.extend(of_pairs.into_iter().flatten());
     details
 }
 
@@ -72,30 +83,34 @@ fn table(numbers: &mut Numbers<'_>, parallel: &Parallel, pair: &Pair) -> Vec<Col
     parallel.crossed(pair.a, pair.b).iter().map(|cell| numbers.insert(cell)).collect()
 }
 
-/// The pair's measures.
-fn values(numbers: &mut Numbers<'_>, parallel: &Parallel, pair: &Pair) -> [Number; MEASURES.len()] {
-    let cells = table(numbers, parallel, pair);
-    let mut of_table = |measure: fn(&Agreement) -> Option<f64>| {
-        numbers.function(cells.clone(), move |sums| measure(&measures_of(sums, LABELS)?))
+/// The pair's measures with their intervals: what each shared source adds, as if everything were linear. Resampling
+/// the matrices of many runs would cost more than all else.
+fn values(context: &Context<'_>, parallel: &Parallel, pair: &Pair) -> [Found; MEASURES.len()] {
+    let level = context.plan.level;
+    let nothing = Found { point: None, interval: None };
+    let cells = parallel.crossed_counts(pair.a, pair.b);
+    let Some((found, errors)) = measures_of(&cells, LABELS).zip(errors(&cells, LABELS)) else {
+        return [nothing; MEASURES.len()];
     };
-    let raw = of_table(|found| Some(found.raw));
-    let kappa = of_table(|found| found.kappa);
-    let pabak = of_table(|found| found.pabak);
-    let ac1 = of_table(|found| found.ac1);
-    let alpha = of_table(|found| found.alpha);
-    let margins = |lang: usize| pair.shared.iter().filter_map(move |c| parallel.margin(lang, *c as usize));
-    let mean = |lang: usize| margins(lang).sum::<f64>() / margins(lang).count().max(1) as f64;
-    let (mean_a, mean_b) = (mean(pair.a), mean(pair.b));
-    let both = pair.shared.iter().filter_map(|cluster| {
-        let at = *cluster as usize;
-        let (a, b) = (parallel.margin(pair.a, at)?, parallel.margin(pair.b, at)?);
-        Some((*cluster, moments(a - mean_a, b - mean_b)))
+    let t = from_normal(normal_quantile(0.5 + level / 2.0), found.n - 1.0);
+    let points = [Some(found.raw), found.kappa, found.pabak, found.ac1, found.alpha];
+    let margins = parallel.paired_margins(pair.a, pair.b);
+    let (x, y): (Vec<f64>, Vec<f64>) = margins.iter().copied().unzip();
+    let mut all = [Found { point: pearson(&x, &y), interval: None }; MEASURES.len()];
+    for (at, (point, error)) in points.into_iter().zip(errors).enumerate() {
+        let bounds = point.zip(error).map(|(point, error)| {
+            let half = t * error;
+            Interval { low: (point - half).max(-1.0), high: (point + half).min(1.0), level }
+        });
+        all[at] = Found { point, interval: if at == RAW { wilson(found.raw, found.n, level) } else { bounds } };
+    }
+    // r is far from normal near 1, its artanh is not.
+    let last = &mut all[MEASURES.len() - 1];
+    last.interval = last.point.zip(pearson_error(&margins)).filter(|(r, _)| r.abs() < 1.0).map(|(r, error)| {
+        let half = t * error / (1.0 - r * r);
+        Interval { low: (r.atanh() - half).tanh(), high: (r.atanh() + half).tanh(), level }
     });
-    let both: Vec<(u32, [f64; MOMENTS])> = both.collect();
-    let columns: Vec<ColumnId> =
-        (0..MOMENTS).map(|k| numbers.column(both.iter().map(|(cluster, m)| (*cluster, m[k])))).collect();
-    let correlation = numbers.function(columns, pearson_of_moments);
-    [raw, kappa, pabak, ac1, alpha, correlation]
+    all
 }
 
 /// α of all languages together and the mean κ of pairs.
@@ -128,18 +143,15 @@ fn matrix(
     pairs: &[Pair],
     details: &mut Vec<Detail>,
 ) -> Vec<Option<f64>> {
-    let mut numbers = context.plan.numbers();
-    let declared: Vec<[Number; MEASURES.len()]> =
-        pairs.iter().map(|pair| values(&mut numbers, parallel, pair)).collect();
-    let answers = numbers.resample();
-    for (pair, declared) in pairs.iter().zip(&declared) {
-        for (measure, number) in MEASURES.into_iter().zip(declared) {
+    let found: Vec<[Found; MEASURES.len()]> = pairs.iter().map(|pair| values(context, parallel, pair)).collect();
+    for (pair, found) in pairs.iter().zip(&found) {
+        for (measure, found) in MEASURES.into_iter().zip(found) {
             let of = [pair.a, pair.b].map(|lang| About::Lang(parallel.langs[lang])).to_vec();
             let detail = context.detail(ANALYSIS, Some(run), measure, of);
-            details.push(detail.found(answers.of(*number), pair.shared.len()));
+            details.push(detail.found(*found, pair.shared.len()));
         }
     }
-    declared.iter().map(|numbers| answers.of(numbers[KAPPA]).point).collect()
+    found.iter().map(|found| found[KAPPA].point).collect()
 }
 
 /// Languages that all have a κ with each other: the one with most gaps leaves until none is left.
@@ -213,15 +225,7 @@ fn group_tests(
             .into_iter()
             .filter_map(|(a, b, k)| Some((present.binary_search(&a).ok()?, present.binary_search(&b).ok()?, k)))
             .collect();
-        let contrast = |labels: &[usize]| {
-            let (mut within, mut between) = ((0.0, 0.0), (0.0, 0.0));
-            for (a, b, kappa) in &compared {
-                let side = if labels[*a] == labels[*b] { &mut within } else { &mut between };
-                side.0 += kappa;
-                side.1 += 1.0;
-            }
-            within.0 / within.1 - between.0 / between.1
-        };
+        let contrast = |labels: &[usize]| within_minus_between(&compared, labels);
         let found = contrast(&labels);
         let of = vec![About::name(dimension)];
         let detail = |measure: &str| context.detail(ANALYSIS, Some(run), measure, of.clone());

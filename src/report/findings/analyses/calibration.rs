@@ -191,7 +191,10 @@ fn of_run(context: &Context<'_>, run: usize) -> Vec<Detail> {
     if groups.is_empty() {
         return Vec::new();
     }
-    let at = groups.iter().position(|g| g.about == About::Lang(Lang::ENGLISH)).unwrap_or(0);
+    let asked = context.options.temperature_language;
+    let place = groups.iter().position(|g| g.about == About::Lang(asked.unwrap_or(Lang::ENGLISH)));
+    // A language that was asked for has no stand-in.
+    let (at, lacking) = (place.unwrap_or(0), asked.is_some() && place.is_none());
     let mut numbers = context.plan.numbers();
     let columns: Vec<Columns> = groups
         .iter()
@@ -202,7 +205,7 @@ fn of_run(context: &Context<'_>, run: usize) -> Vec<Detail> {
         })
         .collect();
     // A ratio to a slope that may be 0 says nothing; whether it may is known when it is resampled.
-    let reference = columns[at].fit.as_ref().filter(|fit| fit.a > 0.0);
+    let reference = columns[at].fit.as_ref().filter(|fit| fit.a > 0.0 && !lacking);
     let declared: Vec<Declared> =
         groups.iter().zip(&columns).map(|(group, own)| of_group(&mut numbers, group, own, reference)).collect();
     let curves = curves(&mut numbers, &groups, &columns, at);
@@ -218,11 +221,14 @@ fn of_run(context: &Context<'_>, run: usize) -> Vec<Detail> {
     for (number, (group, declared)) in groups.iter().zip(&declared).enumerate() {
         for (measure, own) in MEASURES.into_iter().zip(declared.numbers) {
             // The reference's ratio to itself is no finding.
-            if number == at && measure == "slope-ratio" {
+            if number == at && measure == "slope-ratio" && !lacking {
                 continue;
             }
             let detail = context.detail(ANALYSIS, Some(run), measure, vec![group.about.clone()]);
             details.push(match own.map(|number| answers.of(number)) {
+                _ if lacking && BY_REFERENCE.contains(&measure) => {
+                    detail.because("not enough data: the language asked for has fewer than 50 items")
+                }
                 _ if !steady && BY_REFERENCE.contains(&measure) => {
                     detail.because("the reference language's slope is not above 0")
                 }
@@ -236,8 +242,10 @@ fn of_run(context: &Context<'_>, run: usize) -> Vec<Detail> {
             });
         }
     }
-    let of = vec![groups[at].about.clone()];
-    details.push(context.detail(ANALYSIS, Some(run), "reference", of).with(Some(1.0), None, groups[at].n));
+    if !lacking {
+        let of = vec![groups[at].about.clone()];
+        details.push(context.detail(ANALYSIS, Some(run), "reference", of).with(Some(1.0), None, groups[at].n));
+    }
     details.extend(reliability(context, run, &curves, &answers));
     let n = groups.iter().map(|group| group.n).sum();
     for ByBins { bins, errors, declared } in by_bins {

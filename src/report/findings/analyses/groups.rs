@@ -112,7 +112,8 @@ impl Here<'_> {
                 ];
                 let n = own.iter().map(|score| score.n).sum::<usize>() / runs.len();
                 let interval = percentiles(means, self.options.level);
-                details.push(self.detail(None, "group-mean", of).with(Some(point), interval, n));
+                details.push(self.detail(None, "group-mean", of.clone()).with(Some(point), interval, n));
+                details.extend(self.without_class_0(&own, of, runs.len()));
             }
             let values: Vec<f64> = known
                 .iter()
@@ -125,6 +126,19 @@ impl Here<'_> {
             details.push(self.detail(None, "permutation-p", of).with(Some(test.p), None, labels.len()));
         }
         details
+    }
+
+    /// The mean of a group as M-RewardBench's figures have it: without its languages of class 0 (traditional Chinese).
+    fn without_class_0(&self, own: &[&Score<'_>], of: Vec<About>, n_runs: usize) -> Option<Detail> {
+        let is_kept = |score: &&&Score<'_>| score.lang.info().and_then(|info| info.class) != Some(0);
+        let kept: Vec<&Score<'_>> = own.iter().filter(is_kept).copied().collect();
+        if kept.is_empty() || kept.len() == own.len() {
+            return None;
+        }
+        let point = kept.iter().map(|score| score.point).sum::<f64>() / kept.len() as f64;
+        let n = kept.iter().map(|score| score.n).sum::<usize>() / n_runs;
+        let interval = percentiles(means(&kept), self.options.level);
+        Some(self.detail(None, "group-mean-without-class-0", of).with(Some(point), interval, n))
     }
 
     /// Worst languages, range and spread of each run; corrected for noise, which makes the lowest look lower.

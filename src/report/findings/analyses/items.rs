@@ -1,114 +1,105 @@
-//! Items that are harder, or easier, in one language than their difficulty elsewhere explains.
+//! How hard items are, what that says of runs, which 200 say most, and which are harder, or easier, in one language than
+//! their difficulty elsewhere explains: all from one two-parameter logistic model of every run in every language.
+
+mod flags;
+mod scores;
+mod short_form;
 
 use crate::lang::Lang;
-use crate::metric::Interval;
-use crate::metric::interval::wilson;
-use crate::metric::irt::{Answer, fit, shift};
-use crate::metric::normal::normal_quantile;
+use crate::metric::irt::{Answer, fit, fit_within};
 use crate::metric::parallel::Parallel;
 use crate::report::findings::analyses::Context;
 use crate::report::findings::detail::{About, Detail};
 
 pub const ANALYSIS: &str = "items";
+/// Numbers of single items: in the tables, too many for the page.
+pub const PARAMETERS: &str = "item-parameters";
 
-/// Fewer runs cannot tell a bad translation from bad luck.
+/// Fewer runs cannot tell a bad translation from bad luck, nor a hard item from a weak run.
 const MIN_RUNS: usize = 5;
-/// Languages that an item must exist in.
-const MIN_LANGS: usize = 3;
 const MIN_ITEMS: usize = 30;
-/// Standard errors from which an item is flagged.
-pub const FLAG: f64 = 3.0;
-/// Flagged items that are listed, the surest first.
-const LISTED: usize = 40;
+/// Answers that all rounds of a fit may look at where languages are not compared.
+const ALONE: usize = 4_000_000;
 
-struct Found {
-    lang: Lang,
-    cluster: usize,
-    shift: f64,
-    error: f64,
+/// What all runs answered: a person of the model is a run in a language, an item a source item in all of its languages.
+struct Answers<'a> {
+    context: &'a Context<'a>,
+    runs: Vec<Parallel>,
+    langs: Vec<Lang>,
+    /// Sources that some run has an outcome of.
+    clusters: Vec<usize>,
+    all: Vec<Answer>,
 }
 
-pub fn items(context: &Context<'_>) -> Vec<Detail> {
-    if context.runs.len() < MIN_RUNS {
-        return Vec::new();
-    }
-    let runs: Vec<Parallel> =
-        context.runs.iter().map(|run| Parallel::new(context.table, context.design, *run)).collect();
-    let langs = runs[0].langs.clone();
-    let n_langs = langs.len();
-    // Sources that several languages have an outcome of, numbered.
-    let mut number = vec![None; context.design.n_clusters];
-    let mut clusters = Vec::new();
-    for (cluster, number) in number.iter_mut().enumerate() {
-        let has = |lang: &usize| runs.iter().any(|run| run.right(*lang, cluster).is_some());
-        if (0..n_langs).filter(has).count() >= MIN_LANGS {
-            *number = Some(clusters.len() as u32);
-            clusters.push(cluster);
-        }
-    }
-    if clusters.len() < MIN_ITEMS {
-        return Vec::new();
-    }
-    let mut answers: Vec<Answer> = Vec::new();
-    for (run, parallel) in runs.iter().enumerate() {
-        for lang in 0..n_langs {
-            for cluster in &clusters {
-                if let (Some(item), Some(right)) = (number[*cluster], parallel.right(lang, *cluster)) {
-                    answers.push(((run * n_langs + lang) as u32, item, right));
+impl<'a> Answers<'a> {
+    fn new(context: &'a Context<'a>) -> Self {
+        let runs: Vec<Parallel> =
+            context.runs.iter().map(|run| Parallel::new(context.table, context.design, *run)).collect();
+        let langs = runs.first().map(|run| run.langs.clone()).unwrap_or_default();
+        let mut answers = Answers { context, runs, langs, clusters: Vec::new(), all: Vec::new() };
+        answers.clusters = (0..context.design.n_clusters).filter(|cluster| answers.n_langs(*cluster) > 0).collect();
+        for (run, parallel) in answers.runs.iter().enumerate() {
+            for lang in 0..answers.langs.len() {
+                for (item, cluster) in answers.clusters.iter().enumerate() {
+                    if let Some(right) = parallel.right(lang, *cluster) {
+                        answers.all.push((answers.person(run, lang) as u32, item as u32, right));
+                    }
                 }
             }
         }
+        answers
     }
-    let model = fit(&answers, runs.len() * n_langs, clusters.len());
-    let mut found = Vec::new();
-    let mut seen = vec![0usize; n_langs];
-    for (item, cluster) in clusters.iter().enumerate() {
-        for (lang, seen) in seen.iter_mut().enumerate() {
-            let own = runs.iter().enumerate();
-            let own: Vec<(f64, bool)> = own
-                .filter_map(|(run, p)| Some((model.ability[run * n_langs + lang], p.right(lang, *cluster)?)))
-                .collect();
-            if own.len() < MIN_RUNS {
-                continue;
-            }
-            *seen += 1;
-            let shift = shift(model.discrimination[item], model.difficulty[item], &own);
-            if shift.shift.abs() >= FLAG * shift.error {
-                found.push(Found { lang: langs[lang], cluster: *cluster, shift: shift.shift, error: shift.error });
-            }
-        }
+
+    /// Languages that some run has an outcome of a source in.
+    fn n_langs(&self, cluster: usize) -> usize {
+        let has = |lang: &usize| self.runs.iter().any(|run| run.right(*lang, cluster).is_some());
+        (0..self.langs.len()).filter(has).count()
     }
-    let mut details = Vec::new();
-    for (lang, seen) in langs.iter().zip(seen).filter(|(_, seen)| *seen > 0) {
-        let flagged = found.iter().filter(|f| f.lang == *lang).count();
-        let share = flagged as f64 / seen as f64;
-        let interval = wilson(share, seen as f64, context.plan.level);
-        let of = vec![About::Lang(*lang)];
-        details.push(context.detail(ANALYSIS, None, "flagged", of).with(Some(share), interval, seen));
+
+    fn person(&self, run: usize, lang: usize) -> usize {
+        run * self.langs.len() + lang
     }
-    found.sort_by(|a, b| (b.shift.abs() / b.error).total_cmp(&(a.shift.abs() / a.error)));
-    let z = normal_quantile(0.5 + context.plan.level / 2.0);
-    for f in found.iter().take(LISTED) {
-        let Some(lang) = langs.iter().position(|lang| *lang == f.lang) else { continue };
-        let Some(item) = runs[0].item(lang, f.cluster) else { continue };
-        let key = &context.table.items[item];
-        let name = |symbol| About::name(context.table.symbols.name(symbol));
-        let of = vec![About::Lang(f.lang), name(key.subset), name(key.item)];
-        let answered = runs.iter().filter(|run| run.right(lang, f.cluster).is_some()).count();
-        let interval = Interval { low: f.shift - z * f.error, high: f.shift + z * f.error, level: context.plan.level };
-        let detail = context.detail(ANALYSIS, None, "difficulty-shift", of.clone());
-        details.push(detail.with(Some(f.shift), Some(interval), answered));
-        let right = runs.iter().filter(|run| run.right(lang, f.cluster) == Some(true)).count();
-        let here = right as f64 / answered as f64;
-        let elsewhere: Vec<bool> = runs
-            .iter()
-            .flat_map(|run| (0..n_langs).filter(move |l| *l != lang).filter_map(move |l| run.right(l, f.cluster)))
-            .collect();
-        let there = elsewhere.iter().filter(|right| **right).count() as f64 / elsewhere.len().max(1) as f64;
-        for (measure, share, n) in [("right-here", here, answered), ("right-elsewhere", there, elsewhere.len())] {
-            let interval = (measure == "right-here").then(|| wilson(share, n as f64, context.plan.level)).flatten();
-            details.push(context.detail(ANALYSIS, None, measure, of.clone()).with(Some(share), interval, n));
-        }
+
+    fn n_persons(&self) -> usize {
+        self.runs.len() * self.langs.len()
     }
+
+    /// What a source is called: subset, source.
+    fn about(&self, cluster: usize) -> Option<Vec<About>> {
+        let mut langs = 0..self.langs.len();
+        let item = langs.find_map(|lang| self.runs.iter().find_map(|run| run.item(lang, cluster)))?;
+        let key = &self.context.table.items[item];
+        let name = |symbol| About::name(self.context.table.symbols.name(symbol));
+        Some(vec![name(key.subset), name(key.source)])
+    }
+}
+
+pub fn items(context: &Context<'_>) -> Vec<Detail> {
+    let few_runs = context.runs.len() < MIN_RUNS;
+    if few_runs && context.design.n_clusters < MIN_ITEMS {
+        return Vec::new();
+    }
+    let why = |what: &str, n: usize| {
+        let detail = context.detail(ANALYSIS, None, "fit", Vec::new());
+        vec![detail.because(format!("not enough data: difficulty of items needs {what}, and there are {n}"))]
+    };
+    if few_runs {
+        return why(&format!("{MIN_RUNS} runs of the same items or more"), context.runs.len());
+    }
+    let answers = Answers::new(context);
+    if answers.clusters.len() < MIN_ITEMS {
+        return why(&format!("{MIN_ITEMS} items or more"), answers.clusters.len());
+    }
+    let (n_persons, n_items) = (answers.n_persons(), answers.clusters.len());
+    // Flags ask for the last digits; where no item has three languages, nobody asks.
+    let parallel = answers.langs.len() >= flags::MIN_LANGS;
+    let model = match parallel {
+        true => fit(&answers.all, n_persons, n_items),
+        false => fit_within(&answers.all, n_persons, n_items, ALONE),
+    };
+    let mut details = scores::abilities(&answers, &model);
+    details.extend(short_form::short_form(&answers, &model));
+    details.extend(flags::flags(&answers, &model));
+    details.extend(scores::parameters(&answers, &model));
     details
 }

@@ -3,17 +3,24 @@
 //! Premium: tokens of a language's items over tokens of the same items in English (Petrov et al. 2023).
 //! Tokens per character: the slope through the origin of differences in tokens on differences in characters
 //! between responses of one item; the prompt is in both and cancels out.
+//!
+//! Loss per doubling: the slope of right in English − right here, item by item, on log₂ of the language's premium, with
+//! errors that allow for languages and source items to move together (spec/evaluation.md, M7).
 
 use rmbench_contributions::tokens::{Language, Seen, mark_cut, terms};
 
 use crate::lang::Lang;
+use crate::metric::Interval;
+use crate::metric::clustered::{self, Observation};
 use crate::metric::columns::ColumnId;
 use crate::metric::correlation::{pearson, ranks, spearman};
 use crate::metric::magnitude::Moved;
+use crate::metric::normal::normal_quantile;
 use crate::metric::parallel::Parallel;
 use crate::metric::permutation::label_test;
+use crate::metric::rank_region;
 use crate::metric::resample::{Number, Numbers};
-use crate::metric::{Interval, rank_region};
+use crate::metric::student::{from_normal, upper_tail};
 use crate::report::findings::analyses::Context;
 use crate::report::findings::detail::{About, Detail};
 
@@ -79,6 +86,7 @@ fn measures(numbers: &mut Numbers<'_>, seen: &[Seen]) -> [Measure; MEASURES.len(
 /// Accuracy's place among the measures, and the costs that may go with it.
 const ACCURACY: usize = 3;
 const COSTS: std::ops::Range<usize> = 0..3;
+const PREMIUM: usize = 0;
 
 /// Spearman's ρ of costs and accuracies, from four sums per language; languages without either are left out.
 fn rank_correlation(sums: &[f64]) -> Option<f64> {
@@ -164,6 +172,54 @@ fn of_run(context: &Context<'_>, run: usize, langs: &[(Lang, Vec<Seen>)]) -> Vec
         ));
         let (n, p) = (x.len(), shuffled(x, y, context.plan.seed));
         details.push(context.detail(ANALYSIS, Some(run), "permutation-p", of).with(Some(p), None, n));
+    }
+    let premiums: Vec<Option<f64>> = by_lang.iter().map(|own| answers.of(own[PREMIUM].number).point).collect();
+    details.extend(loss(context, run, langs, &premiums));
+    details
+}
+
+/// Accuracy lost for each doubling of tokens, over the languages that share items with English.
+fn loss(context: &Context<'_>, run: usize, langs: &[(Lang, Vec<Seen>)], premiums: &[Option<f64>]) -> Vec<Detail> {
+    let detail = |measure: &str| context.detail(ANALYSIS, Some(run), measure, Vec::new());
+    let Some((_, english)) = langs.iter().find(|(lang, _)| *lang == Lang::ENGLISH) else {
+        let why = "not enough data: no items in English, which the loss is counted from";
+        let several = langs.len() >= MIN_LANGS;
+        return several.then(|| detail("loss-per-doubling").because(why)).into_iter().collect();
+    };
+    let mut there = vec![None; context.design.n_clusters];
+    for seen in english {
+        there[seen.cluster as usize] = seen.credit;
+    }
+    let mut all: Vec<Observation> = Vec::new();
+    let mut n_langs = 0;
+    for (number, ((lang, seen), premium)) in langs.iter().zip(premiums).enumerate() {
+        let Some(x) = premium.filter(|premium| *lang != Lang::ENGLISH && *premium > 0.0).map(f64::log2) else {
+            continue;
+        };
+        let before = all.len();
+        for s in seen {
+            if let Some((here, there)) = s.credit.zip(there[s.cluster as usize]) {
+                all.push(Observation { x, y: there - here, groups: [number as u32, s.cluster] });
+            }
+        }
+        n_langs += usize::from(all.len() > before);
+    }
+    if n_langs < MIN_LANGS {
+        let why = format!("not enough data: {n_langs} languages share items with English, {MIN_LANGS} are needed");
+        return vec![detail("loss-per-doubling").because(why)];
+    }
+    let Some(found) = clustered::slope(&all) else {
+        return vec![detail("loss-per-doubling").because("every language takes as many tokens")];
+    };
+    let freedom = found.groups as f64 - 1.0;
+    let interval = found.error.map(|error| {
+        let half = from_normal(normal_quantile(0.5 + context.plan.level / 2.0), freedom) * error;
+        Interval { low: found.slope - half, high: found.slope + half, level: context.plan.level }
+    });
+    let mut details = vec![detail("loss-per-doubling").with(Some(found.slope), interval, all.len())];
+    if let Some(error) = found.error {
+        let p = (2.0 * upper_tail((found.slope / error).abs(), freedom)).min(1.0);
+        details.push(detail("loss-per-doubling-p").with(Some(p), None, n_langs));
     }
     details
 }
