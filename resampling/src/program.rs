@@ -150,14 +150,45 @@ impl Program {
         wanted.map(deviation).collect()
     }
 
+    /// Every number on these sums. Compiled for several sets of vector instructions, which all give the same bits.
     fn evaluate<const N: usize>(&self, sums: &[[f64; N]], values: &mut Vec<[f64; N]>) {
-        values.clear();
-        values.reserve(self.ops.len());
+        #[cfg(target_arch = "x86_64")]
+        {
+            if std::is_x86_feature_detected!("avx512f") {
+                // SAFETY: the processor has the instructions.
+                return unsafe { self.evaluate_avx512(sums, values) };
+            }
+            if std::is_x86_feature_detected!("avx2") {
+                // SAFETY: the processor has the instructions.
+                return unsafe { self.evaluate_avx2(sums, values) };
+            }
+        }
+        self.evaluate_here(sums, values);
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f")]
+    fn evaluate_avx512<const N: usize>(&self, sums: &[[f64; N]], values: &mut Vec<[f64; N]>) {
+        self.evaluate_here(sums, values);
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    fn evaluate_avx2<const N: usize>(&self, sums: &[[f64; N]], values: &mut Vec<[f64; N]>) {
+        self.evaluate_here(sums, values);
+    }
+
+    #[inline(always)]
+    fn evaluate_here<const N: usize>(&self, sums: &[[f64; N]], values: &mut Vec<[f64; N]>) {
+        values.resize(self.ops.len(), [0.0; N]);
         let mut pooled = vec![[0.0; N]; self.max_width];
         let mut own = vec![0.0; self.max_width];
-        for op in &self.ops {
-            let value = match op {
-                Op::Given(value) => [*value; N],
+        for (place, op) in self.ops.iter().enumerate() {
+            // Operands stand before what is made of them.
+            let (values, rest) = values.split_at_mut(place);
+            let Some(out) = rest.first_mut() else { return };
+            match op {
+                Op::Given(value) => *out = [*value; N],
                 Op::Ratio(cells) => {
                     let (mut first, mut second) = ([0.0; N], [0.0; N]);
                     for [a, b] in cells {
@@ -168,7 +199,9 @@ impl Program {
                         }
                     }
                     // 0/0 is NaN, as undefined numbers are here.
-                    std::array::from_fn(|lane| first[lane] / if second[lane] > 0.0 { second[lane] } else { f64::NAN })
+                    for lane in 0..N {
+                        out[lane] = first[lane] / if second[lane] > 0.0 { second[lane] } else { f64::NAN };
+                    }
                 }
                 Op::Function { function, width, columns } => {
                     let pooled = &mut pooled[..*width];
@@ -182,14 +215,14 @@ impl Program {
                         }
                     }
                     let own = &mut own[..*width];
-                    std::array::from_fn(|lane| {
+                    for lane in 0..N {
                         for (value, pooled) in own.iter_mut().zip(&*pooled) {
                             *value = pooled[lane];
                         }
-                        function(own)
-                    })
+                        out[lane] = function(own);
+                    }
                 }
-                Op::Mean(parts) if parts.is_empty() => [f64::NAN; N],
+                Op::Mean(parts) if parts.is_empty() => *out = [f64::NAN; N],
                 Op::Mean(parts) => {
                     let mut sum = [0.0; N];
                     for (weight, part) in parts {
@@ -198,33 +231,39 @@ impl Program {
                             sum[lane] += weight * part[lane];
                         }
                     }
-                    sum
+                    *out = sum;
                 }
                 Op::Difference(a, b) => {
                     let (a, b) = (&values[*a as usize], &values[*b as usize]);
-                    std::array::from_fn(|lane| a[lane] - b[lane])
+                    for lane in 0..N {
+                        out[lane] = a[lane] - b[lane];
+                    }
                 }
-                Op::Variance(parts) if parts.len() < 2 => [f64::NAN; N],
+                Op::Variance(parts) if parts.len() < 2 => *out = [f64::NAN; N],
                 Op::Variance(parts) => {
                     let n = parts.len() as f64;
-                    std::array::from_fn(|lane| {
+                    for (lane, out) in out.iter_mut().enumerate() {
                         let part = |place: &u32| values[*place as usize][lane];
                         let mean = parts.iter().map(part).sum::<f64>() / n;
-                        parts.iter().map(|place| (part(place) - mean).powi(2)).sum::<f64>() / (n - 1.0)
-                    })
+                        *out = parts.iter().map(|place| (part(place) - mean).powi(2)).sum::<f64>() / (n - 1.0);
+                    }
                 }
-                Op::Root(place) => values[*place as usize].map(f64::sqrt),
-                Op::Scaled(factor, place) => values[*place as usize].map(|value| factor * value),
-                Op::Largest(parts) => std::array::from_fn(|lane| {
-                    let all = parts.iter().map(|place| values[*place as usize][lane]);
-                    all.fold(f64::NEG_INFINITY, |a, b| if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) })
-                }),
+                Op::Root(place) => *out = values[*place as usize].map(f64::sqrt),
+                Op::Scaled(factor, place) => *out = values[*place as usize].map(|value| factor * value),
+                Op::Largest(parts) => {
+                    for (lane, out) in out.iter_mut().enumerate() {
+                        let all = parts.iter().map(|place| values[*place as usize][lane]);
+                        *out = all
+                            .fold(f64::NEG_INFINITY, |a, b| if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) });
+                    }
+                }
                 Op::Quotient(a, b) => {
                     let (a, b) = (&values[*a as usize], &values[*b as usize]);
-                    std::array::from_fn(|lane| if b[lane] > 0.0 { a[lane] / b[lane] } else { f64::NAN })
+                    for lane in 0..N {
+                        out[lane] = if b[lane] > 0.0 { a[lane] / b[lane] } else { f64::NAN };
+                    }
                 }
-            };
-            values.push(value);
+            }
         }
     }
 }

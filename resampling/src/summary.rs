@@ -39,6 +39,26 @@ fn sum(values: &[f32], term: impl Fn(f64) -> f64) -> f64 {
     sums.iter().sum()
 }
 
+/// Σ x and Σ x².
+#[inline]
+fn moments(values: &[f32]) -> (f64, f64) {
+    let (mut sums, mut squares) = ([0.0f64; APART], [0.0f64; APART]);
+    let (chunks, rest) = values.as_chunks::<APART>();
+    for chunk in chunks {
+        for lane in 0..APART {
+            let x = f64::from(chunk[lane]);
+            sums[lane] += x;
+            squares[lane] += x * x;
+        }
+    }
+    for (lane, x) in rest.iter().enumerate() {
+        let x = f64::from(*x);
+        sums[lane] += x;
+        squares[lane] += x * x;
+    }
+    (sums.iter().sum(), squares.iter().sum())
+}
+
 /// How many values are as asked.
 #[inline]
 fn count(values: &[f32], asked: impl Fn(f32) -> bool) -> usize {
@@ -57,7 +77,7 @@ pub struct Summary<'a> {
 impl<'a> Summary<'a> {
     /// `None` where too many replicates are undefined, or where all agree: then resampling says nothing.
     pub fn new(deviations: &'a [f32]) -> Option<Self> {
-        let undefined = count(deviations, f32::is_nan);
+        let undefined = if moments(deviations).0.is_nan() { count(deviations, f32::is_nan) } else { 0 };
         let n = deviations.len() - undefined;
         if n < 2 || undefined as f64 > MAX_UNDEFINED * deviations.len() as f64 {
             return None;
@@ -66,9 +86,9 @@ impl<'a> Summary<'a> {
             0 => Cow::Borrowed(deviations),
             _ => deviations.iter().copied().filter(|x| !x.is_nan()).collect(),
         };
-        let mean = sum(&deviations, |x| x) / n as f64;
-        let squares = sum(&deviations, |x| (x - mean) * (x - mean));
-        let sd = (squares / (n as f64 - 1.0)).sqrt();
+        // Deviations lie around 0: squares need no second pass around their mean.
+        let (total, squares) = moments(&deviations);
+        let sd = ((squares - total * total / n as f64).max(0.0) / (n as f64 - 1.0)).sqrt();
         (sd > 1e-9).then_some(Self { deviations, sd })
     }
 

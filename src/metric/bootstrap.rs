@@ -17,6 +17,7 @@ use rand::Rng;
 use rayon::prelude::*;
 use rmbench_resampling::clusters::Clusters;
 use rmbench_resampling::draws::Draws;
+use rmbench_resampling::program::Program;
 use rmbench_resampling::resample::{Replicates, Scheme, resample, resample_in};
 use rmbench_resampling::summary::{Jackknife, Summary, differences};
 
@@ -25,8 +26,8 @@ use crate::metric::interval::{Reading, bca, percentile};
 use crate::metric::sheet::{NodeId, Sheet};
 use crate::metric::student::as_normal;
 
-/// Replicates that are held at a time, in values (192 MB).
-const HELD: usize = 48 << 20;
+/// Replicates that are held at a time, in values (128 MB).
+const HELD: usize = 32 << 20;
 
 /// What is drawn, how often, and how intervals are read.
 #[derive(Debug, Clone)]
@@ -147,13 +148,13 @@ impl Bootstrap {
         let mut out = Resampled { spreads: vec![None; wanted.len()], kept: vec![Kept::default(); kept.len()] };
         let (mut computed, mut told) = (0, 0);
         let mut memory = Vec::new();
-        for round in rounds {
+        let programs: Vec<Program> = rounds.par_iter().map(|round| sheet.program(round)).collect();
+        for (round, program) in rounds.into_iter().zip(programs) {
             let mut step = |more: u64| {
                 computed += more;
                 done(computed / n_rounds - told);
                 told = computed / n_rounds;
             };
-            let program = sheet.program(round);
             let replicates = resample_in(memory, &program, Scheme::Bootstrap(draws), self.replicates, &mut step);
             let n_groups = self.clusters.n_groups();
             let jackknife = resample(&program, Scheme::Jackknife(&self.clusters), n_groups, &mut |_| {});

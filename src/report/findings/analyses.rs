@@ -110,18 +110,23 @@ pub fn of_items<T: Send>(
         let _ = done.send(());
         details
     };
-    std::thread::scope(|scope| {
-        let work = scope.spawn(move || {
-            rayon::join(
-                || OF_ITEMS.par_iter().map(|(_, of_items)| analyse(of_items)).collect::<Vec<Vec<Detail>>>(),
-                beside,
-            )
-        });
+    let work = move || {
+        rayon::join(|| OF_ITEMS.par_iter().map(|(_, of_items)| analyse(of_items)).collect::<Vec<Vec<Detail>>>(), beside)
+    };
+    let (details, beside) = if rayon::current_thread_index().is_some() {
+        // A thread of the pool must not wait for work that needs one: progress is told afterwards.
+        let found = work();
         told.iter().for_each(|()| progress.advance(1));
-        let (details, beside) = work.join().unwrap_or_else(|panic| resume_unwind(panic));
-        progress.advance(1);
-        (details.into_iter().flatten().collect(), beside)
-    })
+        found
+    } else {
+        std::thread::scope(|scope| {
+            let work = scope.spawn(work);
+            told.iter().for_each(|()| progress.advance(1));
+            work.join().unwrap_or_else(|panic| resume_unwind(panic))
+        })
+    };
+    progress.advance(1);
+    (details.into_iter().flatten().collect(), beside)
 }
 
 /// Scores of single languages: what analyses over languages start from.
