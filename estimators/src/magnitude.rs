@@ -125,14 +125,18 @@ impl Moved {
         if defined < 2 || ((n - defined) as f64) > MAX_UNDEFINED * n as f64 {
             return None;
         }
-        let mut found = Self { points, moves, apart: Vec::new(), errors: Vec::new() };
-        let root_mean = |of: &dyn Fn(&[f64], usize) -> f64| {
-            let sum = |at: usize| found.moves.chunks_exact(k).map(|row| of(row, at).powi(2)).sum::<f64>();
-            (0..k).map(|at| (sum(at) / defined as f64).sqrt()).collect::<Vec<f64>>()
-        };
-        let apart = root_mean(&|row, at| row[at] - row.iter().sum::<f64>() / k as f64);
-        let errors = root_mean(&|row, at| row[at]);
-        (found.apart, found.errors) = (apart, errors);
+        let (mut apart, mut errors) = (vec![0.0; k], vec![0.0; k]);
+        for row in moves.chunks_exact(k) {
+            let mean = row.iter().sum::<f64>() / k as f64;
+            for at in 0..k {
+                apart[at] += (row[at] - mean).powi(2);
+                errors[at] += row[at].powi(2);
+            }
+        }
+        for sum in apart.iter_mut().chain(&mut errors) {
+            *sum = (*sum / defined as f64).sqrt();
+        }
+        let found = Self { points, moves, apart, errors };
         Some(found)
     }
 

@@ -22,6 +22,8 @@ struct Piece {
 pub struct LeftOut<'a> {
     matrix: &'a Matrix,
     pieces: Vec<Piece>,
+    /// By sum.
+    totals: Vec<f64>,
     shares: Vec<f64>,
 }
 
@@ -54,26 +56,41 @@ impl<'a> LeftOut<'a> {
             }
             piece
         };
-        let pieces = (0..matrix.n_pieces()).into_par_iter().with_min_len(256).map_init(fresh, of_piece).collect();
-        Self { matrix, pieces, shares: clusters.shares() }
+        let pieces: Vec<Piece> =
+            (0..matrix.n_pieces()).into_par_iter().with_min_len(256).map_init(fresh, of_piece).collect();
+        let mut totals = Sums::default();
+        matrix.begin(&mut totals);
+        for (number, piece) in pieces.iter().enumerate() {
+            matrix.add(number, &[piece.total; LANES], &mut totals);
+        }
+        let totals = totals.sums.iter().map(|sum| sum[0]).collect();
+        Self { matrix, pieces, totals, shares: clusters.shares() }
     }
 
     /// Sums of replicates `first..first + LANES`, those there are.
     pub fn sums(&self, first: usize, out: &mut Sums) {
         self.matrix.begin(out);
+        // Most groups touch few pieces: totals are the same everywhere.
+        out.sums.iter_mut().zip(&self.totals).for_each(|(sum, total)| *sum = [*total; LANES]);
         let here = first..(first + LANES).min(self.shares.len());
         for (number, piece) in self.pieces.iter().enumerate() {
-            let mut sums = [piece.total; LANES];
-            for (range, own) in &piece.strata {
+            let strata = piece.strata.iter().filter(|(range, _)| range.start < here.end && range.end > here.start);
+            let mut moved = [0.0; LANES];
+            let mut any = self.matrix.is_complement(number);
+            for (range, own) in strata {
                 for group in range.start.max(here.start)..range.end.min(here.end) {
-                    sums[group - first] += (self.shares[group] - 1.0) * own;
+                    moved[group - first] += (self.shares[group] - 1.0) * own;
                 }
+                any = true;
+            }
+            if !any {
+                continue;
             }
             let from = piece.groups.partition_point(|(group, _)| *group < here.start);
             for (group, own) in piece.groups[from..].iter().take_while(|(group, _)| *group < here.end) {
-                sums[group - first] -= self.shares[*group] * own;
+                moved[group - first] -= self.shares[*group] * own;
             }
-            self.matrix.add(number, &sums, out);
+            self.matrix.add(number, &moved, out);
         }
     }
 }

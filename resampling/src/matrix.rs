@@ -147,10 +147,16 @@ impl Matrix {
         (&self.clusters[range.clone()], &self.values[range])
     }
 
+    /// Whether a piece's entries are what is missing from another's.
+    pub fn is_complement(&self, piece: usize) -> bool {
+        self.missing_from[piece] != NONE
+    }
+
     /// Empties the sums.
     pub fn begin(&self, out: &mut Sums) {
         out.sums.clear();
         out.sums.resize(self.n_sums, [0.0; LANES]);
+        out.kept.clear();
         out.kept.resize(self.n_kept, [0.0; LANES]);
     }
 

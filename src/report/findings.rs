@@ -244,7 +244,7 @@ impl Findings {
         self.equality.extend(analysis.tests_of_equality());
         let Analysis { protocol, mut sheet, findings, differences, rankings, .. } = analysis;
         let bootstrap = options.bootstrap(&design);
-        let errors = magnitudes::of_errors(&mut sheet, &findings, &bootstrap);
+        let errors = magnitudes::Errors::new(&mut sheet, &findings);
         let resampled = findings.iter().filter_map(Draft::resampled);
         let resampled = resampled.chain(differences.iter().filter_map(Draft::resampled));
         let resampled = resampled.chain(panel.iter().filter_map(Draft::resampled));
@@ -258,7 +258,10 @@ impl Findings {
         let members = spreads.filter_map(|draft| sheet.members(draft.node?)).flatten().copied();
         let kept = kept.chain(members);
         let mut resolver = Resolver::new(&sheet, &bootstrap, resampled, kept, progress);
-        resolver.errors = errors;
+        progress.finish();
+
+        progress.begin(&format!("comparing {}", here.name), 1, "benchmarks");
+        resolver.errors = errors.intervals(&sheet, &bootstrap);
         let (of_scores, (ranked, compared)) = rayon::join(
             || analyses::of_scores(&findings, &self.runs, &resolver, options),
             || {
@@ -273,6 +276,7 @@ impl Findings {
         self.panel.extend(panel.into_iter().map(|draft| panel::finding(resolver.resolve(draft))));
         // Replicates of scores need much memory, analyses none of them.
         drop(resolver);
+        progress.advance(1);
         progress.finish();
 
         progress.begin(&format!("analysing {}", here.name), analyses::N_OF_ITEMS + 1, "analyses");

@@ -300,15 +300,29 @@ pub fn all_columns(design: &Design, observed: &[Observed], columns: &mut Columns
     cells.map(|(cell, observed)| observed.any().then(|| observed.columns(&cell.units, columns, None))).collect()
 }
 
-/// The same for many runs: columns are written by run, side by side, then joined in the order of runs.
-pub fn columns_by_run(design: &Design, observed: &[&[Observed]], sheet: &mut Sheet) -> Vec<CellColumns> {
-    let of_run = |observed: &&[Observed]| {
+/// Columns of one run, written apart from the sheet, so that runs can be written side by side.
+pub struct Written {
+    columns: Columns,
+    cells: CellColumns,
+}
+
+impl Written {
+    pub fn new(design: &Design, observed: &[Observed]) -> Self {
         let mut columns = Columns::default();
         let cells = all_columns(design, observed, &mut columns);
-        (columns, cells)
-    };
-    let written: Vec<(Columns, CellColumns)> = observed.par_iter().map(of_run).collect();
-    written.into_iter().map(|(columns, cells)| renumbered(cells, &sheet.columns.append(&columns))).collect()
+        Self { columns, cells }
+    }
+
+    /// The same as columns of the sheet.
+    pub fn joined(self, sheet: &mut Sheet) -> CellColumns {
+        renumbered(self.cells, &sheet.columns.append(&self.columns))
+    }
+}
+
+/// Columns of several runs, in the order of runs.
+fn columns_by_run(design: &Design, observed: &[&[Observed]], sheet: &mut Sheet) -> Vec<CellColumns> {
+    let written: Vec<Written> = observed.par_iter().map(|observed| Written::new(design, observed)).collect();
+    written.into_iter().map(|written| written.joined(sheet)).collect()
 }
 
 /// Columns of cells by other numbers: `places[id]` is where a column stands now.

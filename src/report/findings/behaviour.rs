@@ -7,14 +7,16 @@ use rayon::prelude::*;
 use crate::benchmark::manifest::Rule;
 use crate::metric::aggregate::Form;
 use crate::metric::calibration::{BINS, BrierScore, ExpectedError};
+use crate::metric::design::Design;
 use crate::metric::length::{BALANCED, CHOSEN_LONGER, CHOSEN_SHORTER, MATCHED, MOST_TOKENS_WINS, SHORTEST_WINS};
 use crate::metric::log_loss::LogLoss;
 use crate::metric::observe::{Observed, observed};
-use crate::metric::{MAX_WIDTH, Metric};
+use crate::metric::{MAX_WIDTH, Metric, Protocol};
 use crate::report::findings::Scope;
-use crate::report::findings::analysis::{Analysis, Basis, alike, columns_by_run};
+use crate::report::findings::analysis::{Analysis, Basis, Written, alike};
 use crate::report::findings::draft::Method;
-use crate::report::findings::place::{CellColumns, Gaps, Placed, Slot};
+use crate::report::findings::place::{Gaps, Placed, Slot};
+use crate::table::item::ItemTable;
 
 /// A function of a metric's sums, and how many items stand behind it.
 type Function = (&'static dyn Metric, fn(&[f64]) -> f64);
@@ -37,46 +39,39 @@ impl Analysis<'_> {
         let rule = |subset: &usize| self.design().subsets[*subset].rule;
         let shares = |(_, form): &&(Scope, Form)| form.subsets().iter().all(|subset| rule(subset) == Rule::Accuracy);
         let scopes: Vec<(Scope, Form)> = self.layout.scopes.iter().filter(shares).cloned().collect();
-        self.functions(&SHORTEST, &scopes);
-        self.functions(&TOKENS, &scopes);
-        // A composite score is no share of right preferences.
-        if self.design().subsets.iter().any(|subset| subset.rule != Rule::Accuracy) {
-            return;
-        }
         let all = Form::Pooled { subsets: (0..self.design().subsets.len()).collect(), complete: false };
         let overall = [(Scope::Overall, all)];
-        self.functions(&CALIBRATION, &overall);
-        self.functions(&LOSS, &overall);
-        self.functions(&ERROR, &overall);
-        self.functions(&LENGTH, &overall);
+        let mut planned: Vec<(&'static [Function], &[(Scope, Form)])> = vec![(&SHORTEST, &scopes), (&TOKENS, &scopes)];
+        // A composite score is no share of right preferences.
+        if self.design().subsets.iter().all(|subset| subset.rule == Rule::Accuracy) {
+            let of_rewards: [&'static [Function]; 4] = [&CALIBRATION, &LOSS, &ERROR, &LENGTH];
+            planned.extend(of_rewards.map(|functions| (functions, overall.as_slice())));
+        }
+        let (table, design, protocol, runs) = (self.table, self.design(), self.protocol.clone(), self.runs.clone());
+        let seen = |(functions, _): &(&'static [Function], &[(Scope, Form)])| {
+            let (sums, _) = functions.first()?;
+            Some(Seen::new(table, design, &protocol, &runs, *sums))
+        };
+        // Items are visited for the next ones on all threads while one writes down what the last ones gave.
+        let mut next = planned.first().and_then(seen);
+        for (at, (functions, scopes)) in planned.iter().enumerate() {
+            let Some(now) = next.take() else { continue };
+            let ahead = || planned.get(at + 1).and_then(seen);
+            ((), next) = rayon::join(|| self.functions(functions, scopes, now), ahead);
+        }
     }
 
     /// Functions of one metric's sums.
-    fn functions(&mut self, functions: &'static [Function], scopes: &[(Scope, Form)]) {
-        let design = self.design();
-        let Some((sums, _)) = functions.first() else { return };
-        let observe = |run: usize| -> Vec<Observed> {
-            let cells = design.cells.iter();
-            cells.map(|cell| observed(self.table, run, cell, *sums, &self.protocol)).collect()
-        };
-        let observed: Vec<Vec<Observed>> = (0..self.table.runs.len()).into_par_iter().map(observe).collect();
-        // What does not depend on rewards is the same in all runs that scored the same items: it is placed once.
-        let first_like = alike(observed.len(), |a, b| observed[a] == observed[b]);
-        // A scorer without a tokenizer has no tokens, another tool's scores may have no lengths.
-        let runs: Vec<usize> =
-            self.runs.iter().copied().filter(|run| observed[*run].iter().any(Observed::any)).collect();
-        let firsts: Vec<usize> = runs.iter().copied().filter(|run| first_like[*run] == *run).collect();
-        let of_firsts: Vec<&[Observed]> = firsts.iter().map(|run| observed[*run].as_slice()).collect();
-        let columns = columns_by_run(design, &of_firsts, &mut self.sheet);
-        let place = |(run, columns): (usize, CellColumns)| {
+    fn functions(&mut self, functions: &'static [Function], scopes: &[(Scope, Form)], seen: Seen) {
+        let Seen { observed, first_like, runs, firsts, columns, totals } = seen;
+        let place = |(run, columns): (usize, Written)| {
+            let columns = columns.joined(&mut self.sheet);
             let of_function = |(function, _): &Function| {
                 self.layout.place(&mut self.sheet, scopes, &columns, &|_| *function, Gaps::Refuse)
             };
             (run, functions.iter().map(of_function).collect())
         };
         let placed_for: HashMap<usize, Vec<Placed>> = firsts.into_iter().zip(columns).map(place).collect();
-        let totals: Vec<Vec<[f64; MAX_WIDTH]>> =
-            observed.par_iter().map(|cells| cells.iter().map(Observed::totals).collect()).collect();
         for run in runs {
             // The first of those alike scored something, too.
             let Some(placed) = placed_for.get(&first_like[run]) else { continue };
@@ -101,5 +96,36 @@ impl Analysis<'_> {
                 }
             }
         }
+    }
+}
+
+/// What one metric saw in every run.
+struct Seen {
+    /// By run and cell.
+    observed: Vec<Vec<Observed>>,
+    /// By run: the first that saw the same. What does not depend on rewards is the same in all runs that scored the same items: it
+    /// is placed once.
+    first_like: Vec<usize>,
+    /// Runs with any outcome: a scorer without a tokenizer has no tokens, another tool's scores may have no lengths.
+    runs: Vec<usize>,
+    firsts: Vec<usize>,
+    /// Of `firsts`.
+    columns: Vec<Written>,
+    /// By run and cell.
+    totals: Vec<Vec<[f64; MAX_WIDTH]>>,
+}
+
+impl Seen {
+    fn new(table: &ItemTable, design: &Design, protocol: &Protocol, runs: &[usize], sums: &dyn Metric) -> Self {
+        let observe = |run: usize| -> Vec<Observed> {
+            design.cells.iter().map(|cell| observed(table, run, cell, sums, protocol)).collect()
+        };
+        let observed: Vec<Vec<Observed>> = (0..table.runs.len()).into_par_iter().map(observe).collect();
+        let first_like = alike(observed.len(), |a, b| observed[a] == observed[b]);
+        let runs: Vec<usize> = runs.iter().copied().filter(|run| observed[*run].iter().any(Observed::any)).collect();
+        let firsts: Vec<usize> = runs.iter().copied().filter(|run| first_like[*run] == *run).collect();
+        let columns = firsts.par_iter().map(|run| Written::new(design, &observed[*run])).collect();
+        let totals = observed.par_iter().map(|cells| cells.iter().map(Observed::totals).collect()).collect();
+        Self { observed, first_like, runs, firsts, columns, totals }
     }
 }

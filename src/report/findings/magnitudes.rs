@@ -10,7 +10,7 @@ use crate::metric::bootstrap::Bootstrap;
 use crate::metric::calibration::ExpectedError;
 use crate::metric::columns::ColumnId;
 use crate::metric::magnitude::{Moved, Size};
-use crate::metric::sheet::{NodeId, Sheet};
+use crate::metric::sheet::{Finish, NodeId, Sheet};
 use crate::report::findings::draft::{Draft, Method};
 
 /// Tests are inverted at so many replicates: their sizes are computed anew for every size that is tried.
@@ -24,58 +24,69 @@ struct Error {
     gaps: Vec<(f64, usize)>,
 }
 
-/// Intervals of the calibration errors among drafts: of one language, of pools, and of means of such.
-pub fn of_errors<T>(sheet: &mut Sheet, drafts: &[Draft<T>], bootstrap: &Bootstrap) -> HashMap<NodeId, Interval> {
-    let points = sheet.points();
-    let (mut wanted, mut known): (Vec<NodeId>, HashMap<Vec<ColumnId>, Vec<usize>>) = (Vec::new(), HashMap::new());
-    let mut errors: Vec<Error> = Vec::new();
-    let nodes =
-        drafts.iter().filter(|draft| matches!(draft.method, Method::Error { .. })).filter_map(|draft| draft.node);
-    for node in nodes {
-        let (Some(point), Some(leaves)) = (points[node as usize], sheet.leaves(node, ExpectedError.id())) else {
-            continue;
-        };
-        let mut gaps = Vec::new();
-        for (weight, columns) in leaves {
-            let own = known.entry(columns.clone()).or_insert_with(|| {
-                let first = wanted.len();
-                wanted.extend(gaps_of(sheet, &columns));
-                (first..wanted.len()).collect()
-            });
-            gaps.extend(own.iter().map(|at| (weight, *at)));
+/// The calibration errors among drafts: of one language, of pools, and of means of such.
+pub struct Errors {
+    errors: Vec<Error>,
+    /// Gaps as numbers of the sheet.
+    gaps: Vec<NodeId>,
+}
+
+impl Errors {
+    /// Writes their gaps into the sheet.
+    pub fn new<T>(sheet: &mut Sheet, drafts: &[Draft<T>]) -> Self {
+        let points = sheet.points();
+        let mut found = Self { errors: Vec::new(), gaps: Vec::new() };
+        let mut known: HashMap<Vec<ColumnId>, Vec<usize>> = HashMap::new();
+        let nodes =
+            drafts.iter().filter(|draft| matches!(draft.method, Method::Error { .. })).filter_map(|draft| draft.node);
+        for node in nodes {
+            let (Some(point), Some(leaves)) = (points[node as usize], sheet.leaves(node, ExpectedError.id())) else {
+                continue;
+            };
+            let mut gaps = Vec::new();
+            for (weight, columns) in leaves {
+                let own = known.entry(columns.clone()).or_insert_with(|| {
+                    let first = found.gaps.len();
+                    found.gaps.extend(gaps_of(sheet, &columns));
+                    (first..found.gaps.len()).collect()
+                });
+                gaps.extend(own.iter().map(|at| (weight, *at)));
+            }
+            found.errors.push(Error { node, point, gaps });
         }
-        errors.push(Error { node, point, gaps });
+        found
     }
-    if errors.is_empty() {
-        return HashMap::new();
-    }
-    let replicates = bootstrap.replicates.min(REPLICATES);
-    let bootstrap = Bootstrap { replicates, ..bootstrap.clone() };
-    let found = bootstrap.replicates(sheet, &wanted, &mut |_| {});
-    let interval = |error: &Error| {
-        let points = error.gaps.iter().map(|(weight, at)| weight * found.points()[*at]).collect();
-        let column = |(weight, at): &(f64, usize)| {
-            found.of(*at).iter().map(|x| (weight * f64::from(*x)) as f32).collect::<Vec<f32>>()
+
+    /// Their intervals.
+    pub fn intervals(&self, sheet: &Sheet, bootstrap: &Bootstrap) -> HashMap<NodeId, Interval> {
+        if self.errors.is_empty() {
+            return HashMap::new();
+        }
+        let replicates = bootstrap.replicates.min(REPLICATES);
+        let bootstrap = Bootstrap { replicates, ..bootstrap.clone() };
+        let found = bootstrap.replicates(sheet, &self.gaps, &mut |_| {});
+        let interval = |error: &Error| {
+            let points = error.gaps.iter().map(|(weight, at)| weight * found.points()[*at]).collect();
+            let column = |(weight, at): &(f64, usize)| {
+                found.of(*at).iter().map(|x| (weight * f64::from(*x)) as f32).collect::<Vec<f32>>()
+            };
+            let columns: Vec<Vec<f32>> = error.gaps.iter().map(column).collect();
+            let moved = Moved::new(points, &columns.iter().map(Vec::as_slice).collect::<Vec<_>>())?;
+            let interval = Interval::new(moved.bounds(Size::Sum, bootstrap.level)?, bootstrap.level);
+            Some((error.node, interval.holding(error.point)))
         };
-        let columns: Vec<Vec<f32>> = error.gaps.iter().map(column).collect();
-        let moved = Moved::new(points, &columns.iter().map(Vec::as_slice).collect::<Vec<_>>())?;
-        let interval = Interval::new(moved.bounds(Size::Sum, bootstrap.level)?, bootstrap.level);
-        Some((error.node, interval.holding(error.point)))
-    };
-    errors.par_iter().filter_map(interval).collect()
+        self.errors.par_iter().filter_map(interval).collect()
+    }
 }
 
 /// Σ (p − y)/N of every bin, whose absolute values add up to the error.
 fn gaps_of(sheet: &mut Sheet, columns: &[ColumnId]) -> Vec<NodeId> {
     let width = ExpectedError.width();
     let bins = width - 1;
+    let function = |sums: &[f64]| (sums[1] > 0.0).then(|| sums[0] / sums[1]);
+    let finish = Finish::Function { id: "calibration-gap", width: 2, function };
     let gap = |bin: usize| {
-        let own = columns.chunks_exact(width).flat_map(|cell| [cell[bin], cell[bins]]).collect();
-        let function = |sums: &[f64]| {
-            let of = |at: usize| sums.iter().skip(at).step_by(2).sum::<f64>();
-            if of(1) > 0.0 { of(0) / of(1) } else { f64::NAN }
-        };
-        sheet.own(own, std::sync::Arc::new(function))
+        sheet.finish(finish, columns.chunks_exact(width).flat_map(|cell| [cell[bin], cell[bins]]).collect())
     };
     (0..bins).map(gap).collect()
 }

@@ -72,12 +72,15 @@ fn write_run(path: &Path, run: usize) -> usize {
 }
 
 /// Says what each stage of the findings took. "resampling" is everything that is a function of sums: scores, breakdowns,
-/// gaps, comparisons and rankings with all their intervals and tests; "analysing" is the rest.
+/// gaps and differences with their intervals and tests; "comparing" adjusts families of tests, ranks, and inverts tests of calibration
+/// errors; "analysing" is the rest.
 struct Stages {
     label: String,
     began: (Instant, f64),
     /// Seconds and processor seconds of all "resampling".
     additive: (f64, f64),
+    /// The same of all "comparing".
+    compared: (f64, f64),
 }
 
 impl Progress for Stages {
@@ -89,8 +92,10 @@ impl Progress for Stages {
     fn finish(&mut self) {
         let (wall, cpu) = (self.began.0.elapsed().as_secs_f64(), cpu_seconds() - self.began.1);
         eprintln!("  {}: {wall:.2} s, {cpu:.1} CPU s, peak so far {} MB", self.label, peak_mb());
-        if self.label.starts_with("resampling") {
-            self.additive = (self.additive.0 + wall, self.additive.1 + cpu);
+        for (stage, sum) in [("resampling", &mut self.additive), ("comparing", &mut self.compared)] {
+            if self.label.starts_with(stage) {
+                *sum = (sum.0 + wall, sum.1 + cpu);
+            }
         }
     }
     fn note(&mut self, _: &str) {}
@@ -132,15 +137,17 @@ fn a_whole_leaderboard() {
     let (begin, cpu) = (Instant::now(), cpu_seconds());
     let replicates = std::env::var("RMBENCH_SCALE_REPLICATES").ok().and_then(|n| n.parse().ok()).unwrap_or(10_000);
     let options = FindingOptions { replicates, ..FindingOptions::default() };
-    let mut stages = Stages { label: String::new(), began: (begin, cpu), additive: (0.0, 0.0) };
+    let mut stages = Stages { label: String::new(), began: (begin, cpu), additive: (0.0, 0.0), compared: (0.0, 0.0) };
     let findings = Findings::compute(&table, &|name| catalog::find(name).ok(), &options, &mut stages).unwrap();
     let computed = begin.elapsed();
     eprintln!(
         "{RUNS} runs x {items} items, {} replicates: read {read:.2?} ({read_mb} MB); additive metrics and breakdowns \
-         {:.2} s ({:.1} CPU s); all findings {computed:.2?} ({:.1} CPU s, {} MB), {} findings",
+         {:.2} s ({:.1} CPU s); rankings, families of tests, calibration errors {:.2} s ({:.1} CPU s); all findings {computed:.2?} ({:.1} CPU s, {} MB), {} findings",
         options.replicates,
         stages.additive.0,
         stages.additive.1,
+        stages.compared.0,
+        stages.compared.1,
         cpu_seconds() - cpu,
         peak_mb(),
         findings.findings.len()
