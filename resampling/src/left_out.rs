@@ -34,12 +34,13 @@ impl<'a> LeftOut<'a> {
         let fresh = || vec![0.0; clusters.n_groups()];
         let of_piece = |sums: &mut Vec<f64>, number: usize| {
             let (members, values) = matrix.entries(number);
-            let mut touched = usize::MAX..0;
+            let (mut first, mut end) = (usize::MAX, 0);
             for (cluster, value) in members.iter().zip(values) {
                 let group = group_of[*cluster as usize] as usize;
                 sums[group] += f64::from(*value);
-                touched = touched.start.min(group)..touched.end.max(group + 1);
+                (first, end) = (first.min(group), end.max(group + 1));
             }
+            let touched = first.min(end)..end;
             let mut piece = Piece { total: 0.0, strata: Vec::new(), groups: Vec::new() };
             for range in strata.iter().skip(strata.partition_point(|range| range.end <= touched.start)) {
                 if range.start >= touched.end {

@@ -6,8 +6,9 @@
 //! columns and programs, and nothing of benchmarks.
 //!
 //! In order of use: [`columns`] holds what clusters add to sums, [`program`] what is computed from the
-//! sums, [`clusters`] says what is drawn, [`draws`] draws it, [`resample`] multiplies and evaluates, [`summary`] reads replicates,
-//! [`stepdown`] tests families of them, [`best`] counts who is first.
+//! sums, [`clusters`] says what is drawn, [`draws`] draws it, [`resample`] multiplies (`matrix` lays columns out for `product`;
+//! `left_out` is the jackknife) and evaluates, [`summary`] reads replicates, [`stepdown`] tests families of them, [`best`] counts who
+//! is first.
 
 pub mod best;
 pub mod clusters;

@@ -21,6 +21,9 @@ use crate::table::item::ItemTable;
 /// A function of a metric's sums, and how many items stand behind it.
 type Function = (&'static dyn Metric, fn(&[f64]) -> f64);
 
+/// Functions of one metric's sums, and where.
+type Planned<'a> = (&'static [Function], &'a [(Scope, Form)]);
+
 static CALIBRATION: [Function; 1] = [(&BrierScore, |sums| sums[1])];
 static LOSS: [Function; 1] = [(&LogLoss, |sums| sums[1])];
 static ERROR: [Function; 1] = [(&ExpectedError, |sums| sums[BINS / 2])];
@@ -41,14 +44,14 @@ impl Analysis<'_> {
         let scopes: Vec<(Scope, Form)> = self.layout.scopes.iter().filter(shares).cloned().collect();
         let all = Form::Pooled { subsets: (0..self.design().subsets.len()).collect(), complete: false };
         let overall = [(Scope::Overall, all)];
-        let mut planned: Vec<(&'static [Function], &[(Scope, Form)])> = vec![(&SHORTEST, &scopes), (&TOKENS, &scopes)];
+        let mut planned: Vec<Planned<'_>> = vec![(&SHORTEST, &scopes), (&TOKENS, &scopes)];
         // A composite score is no share of right preferences.
         if self.design().subsets.iter().all(|subset| subset.rule == Rule::Accuracy) {
             let of_rewards: [&'static [Function]; 4] = [&CALIBRATION, &LOSS, &ERROR, &LENGTH];
             planned.extend(of_rewards.map(|functions| (functions, overall.as_slice())));
         }
         let (table, design, protocol, runs) = (self.table, self.design(), self.protocol.clone(), self.runs.clone());
-        let seen = |(functions, _): &(&'static [Function], &[(Scope, Form)])| {
+        let seen = |(functions, _): &Planned<'_>| {
             let (sums, _) = functions.first()?;
             Some(Seen::new(table, design, &protocol, &runs, *sums))
         };
