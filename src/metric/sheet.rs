@@ -332,11 +332,11 @@ impl Sheet {
         }
     }
 
-    /// The numbers whose variance or standard deviation a number is, in whatever unit.
+    /// The numbers whose variance or standard deviation a number is, in whatever unit, or by the largest of which it is divided.
     pub fn members(&self, node: NodeId) -> Option<&[NodeId]> {
         match self.nodes.get(node as usize)? {
-            Node::Variance(members) => Some(members),
-            Node::Root(inner) | Node::Scaled(_, inner) => self.members(*inner),
+            Node::Variance(members) | Node::Largest(members) => Some(members),
+            Node::Root(inner) | Node::Scaled(_, inner) | Node::Quotient(_, inner) => self.members(*inner),
             _ => None,
         }
     }

@@ -254,7 +254,8 @@ impl Findings {
         let is_new = |node: &NodeId| !operands(*node).is_some_and(|(a, b)| known.contains(&a) && known.contains(&b));
         let compared = differences.iter().filter_map(Draft::resampled).filter(is_new);
         let kept = ranked.iter().copied().chain(compared).chain(analyses::nodes(&findings));
-        let spreads = findings.iter().filter(|draft| matches!(draft.method, Method::Spread { .. }));
+        let spreads =
+            findings.iter().filter(|draft| matches!(draft.method, Method::Spread { .. } | Method::OverLargest { .. }));
         let members = spreads.filter_map(|draft| sheet.members(draft.node?)).flatten().copied();
         let kept = kept.chain(members);
         let mut resolver = Resolver::new(&sheet, &bootstrap, resampled, kept, progress);

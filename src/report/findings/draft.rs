@@ -31,6 +31,8 @@ pub enum Method {
     Error { effective_n: f64 },
     /// A variance or standard deviation of other numbers, which noise makes larger, and its unit (of the square).
     Spread { unit: f64, squared: bool },
+    /// The mean of other numbers over their largest, which noise makes larger.
+    OverLargest { effective_n: f64 },
     /// Not the number itself but its resampled variance over the one that independent items would give.
     DesignEffect,
     /// None, and why.
@@ -165,6 +167,12 @@ impl<'a> Resolver<'a> {
         let (interval, no_interval) = match method {
             Method::Error { effective_n } => self.error(node, effective_n),
             Method::Spread { unit, squared } => self.spread(node, point, unit, squared),
+            Method::OverLargest { effective_n } if effective_n < MIN_ITEMS => (None, Some(FEW.to_owned())),
+            Method::OverLargest { .. } => {
+                let interval = self.members(node).and_then(|members| magnitudes::over_largest(&members, self.level));
+                let interval = interval.map(|interval| interval.holding(point));
+                (interval, interval.is_none().then(|| "no interval: what is divided by may be 0".to_owned()))
+            }
             _ => self.interval(spread, point, method, n),
         };
         let why = match (why, no_interval) {
@@ -184,11 +192,15 @@ impl<'a> Resolver<'a> {
         (interval, interval.is_none().then(|| NOTHING.to_owned()))
     }
 
+    /// What a spread or a quotient is made of, with replicates.
+    fn members(&self, node: NodeId) -> Option<Vec<(f64, &[f32])>> {
+        let member = |node: &NodeId| Some((self.points[*node as usize]?, self.kept.get(node)?.deviations.as_slice()));
+        self.sheet.members(node)?.iter().map(member).collect()
+    }
+
     /// Of the spread of the true numbers; the number found holds noise, too, and is held.
     fn spread(&self, node: NodeId, point: f64, unit: f64, squared: bool) -> (Option<Interval>, Option<String>) {
-        let member = |node: &NodeId| Some((self.points[*node as usize]?, self.kept.get(node)?.deviations.as_slice()));
-        let members = self.sheet.members(node).and_then(|all| all.iter().map(member).collect::<Option<Vec<_>>>());
-        let interval = members.and_then(|members| magnitudes::of_spread(&members, self.level)).map(|own| {
+        let interval = self.members(node).and_then(|members| magnitudes::of_spread(&members, self.level)).map(|own| {
             let in_unit = |bound: f64| unit * if squared { bound * bound } else { bound };
             Interval { low: in_unit(own.low), high: in_unit(own.high), ..own }.holding(point)
         });
@@ -209,7 +221,9 @@ impl<'a> Resolver<'a> {
         let (share, effective_n) = match method {
             Method::Wilson => return (wilson(point, n as f64, self.level), None),
             Method::Without(why) => return (None, Some(format!("no interval: {why}"))),
-            Method::DesignEffect | Method::Error { .. } | Method::Spread { .. } => return (None, None),
+            Method::DesignEffect | Method::Error { .. } | Method::Spread { .. } | Method::OverLargest { .. } => {
+                return (None, None);
+            }
             Method::Resampled { share, effective_n } => (share, effective_n),
         };
         if effective_n < MIN_ITEMS {

@@ -133,6 +133,7 @@ impl Analysis<'_> {
             self.draft_of(run, DISPARITY, Scope::Overall, over, &all, node);
             if let Some(draft) = self.findings.last_mut() {
                 draft.why = without;
+                draft.method = Method::OverLargest { effective_n: all.effective_n.min(draft.n as f64) };
             }
         }
     }
