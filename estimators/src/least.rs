@@ -6,6 +6,8 @@
 //! largest studentised move over those differences that may be the least (intersection bounds, Chernozhukov, Lee and Rosen
 //! 2013). Where several are about equal the interval covers more often than it says.
 
+use crate::replicates::quantile;
+
 /// Bounds of the least of the true numbers that hold the least of `points`; `columns`: by number, how far its replicates
 /// lie from it. `None` without numbers, or where no replicate is defined or nothing moves.
 pub fn bounds(points: &[f64], columns: &[&[f32]], level: f64) -> Option<[f64; 2]> {
@@ -27,8 +29,8 @@ pub fn bounds(points: &[f64], columns: &[&[f32]], level: f64) -> Option<[f64; 2]
         return None;
     }
     let low = points.iter().zip(columns).map(|(point, own)| {
-        let mut moves: Vec<f64> = rows.iter().map(|at| f64::from(own[*at])).collect();
-        point + quantile(&mut moves, tail)
+        let moves: Vec<f64> = rows.iter().map(|at| f64::from(own[*at])).collect();
+        point + quantile_of(moves, tail)
     });
     let low = low.fold(f64::INFINITY, f64::min);
     // The largest move down in standard errors, over some of the numbers, that so many replicates do not exceed.
@@ -37,7 +39,7 @@ pub fn bounds(points: &[f64], columns: &[&[f32]], level: f64) -> Option<[f64; 2]
             let down = among.iter().filter(|at| errors[**at] > 1e-9);
             down.map(|at| -f64::from(columns[*at][*row]) / errors[*at]).fold(0.0, f64::max)
         };
-        quantile(&mut rows.iter().map(of_row).collect::<Vec<f64>>(), share)
+        quantile_of(rows.iter().map(of_row).collect(), share)
     };
     let least = |k: f64| points.iter().zip(&errors).map(|(x, error)| x + k * error).fold(f64::INFINITY, f64::min);
     let all: Vec<usize> = (0..points.len()).collect();
@@ -48,11 +50,10 @@ pub fn bounds(points: &[f64], columns: &[&[f32]], level: f64) -> Option<[f64; 2]
     Some([low.min(least(0.0)), high.max(least(0.0))])
 }
 
-fn quantile(values: &mut [f64], q: f64) -> f64 {
+/// Of some values in any order, of which there are some.
+fn quantile_of(mut values: Vec<f64>, q: f64) -> f64 {
     values.sort_unstable_by(f64::total_cmp);
-    let at = q * (values.len() - 1) as f64;
-    let (low, high) = (values[at.floor() as usize], values[at.ceil() as usize]);
-    low + (high - low) * at.fract()
+    quantile(&values, q).unwrap_or(f64::NAN)
 }
 
 #[cfg(test)]

@@ -10,6 +10,8 @@
 //! three shapes: the numbers as they are, the shape that noise makes largest (lower bound) and the one that it makes least
 //! larger (upper bound). So intervals cover at least as often as they say; where shapes matter (ranges, sums) more often.
 
+use crate::replicates::{quantile, variance};
+
 /// Numbers, and by how much each replicate moves them.
 pub struct Moved {
     points: Vec<f64>,
@@ -100,7 +102,7 @@ impl Place {
         values.sort_unstable_by(f64::total_cmp);
         match self {
             Place::Lowest(k) => values.iter().take(k).sum::<f64>() / k as f64,
-            Place::Quantile(q) => quantile(values, q),
+            Place::Quantile(q) => quantile(values, q).unwrap_or(f64::NAN),
         }
     }
 }
@@ -304,17 +306,6 @@ fn between(at: usize, quantiles: &[f64; TRIED.len()], value: f64) -> f64 {
 
 fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
-}
-
-fn variance(values: &[f64]) -> f64 {
-    let centre = mean(values);
-    values.iter().map(|x| (x - centre).powi(2)).sum::<f64>() / (values.len() as f64 - 1.0)
-}
-
-fn quantile(sorted: &[f64], q: f64) -> f64 {
-    let at = q.clamp(0.0, 1.0) * (sorted.len() - 1) as f64;
-    let (low, high) = (sorted[at.floor() as usize], sorted[at.ceil() as usize]);
-    low + (high - low) * at.fract()
 }
 
 /// The quantiles that the middle `level` lies between; leaves the values in another order.

@@ -1,5 +1,15 @@
 //! Statistics of several numbers that were resampled together, replicate by replicate.
 
+/// The q-quantile of sorted values by linear interpolation (NumPy's default, Hyndman and Fan's type 7).
+/// `None` for no values.
+pub fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
+    let last = sorted.len().checked_sub(1)?;
+    let at = q.clamp(0.0, 1.0) * last as f64;
+    let (low, high) = (at.floor() as usize, at.ceil() as usize);
+    let (a, b) = (*sorted.get(low)?, *sorted.get(high)?);
+    Some(a + (b - a) * (at - low as f64))
+}
+
 /// Mean of the lowest `k` of at least as many.
 pub fn lowest(values: &[f64], k: usize) -> f64 {
     let mut sorted = values.to_vec();

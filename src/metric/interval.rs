@@ -2,19 +2,11 @@
 
 use rmbench_resampling::summary::{Jackknife, Summary};
 
+pub use rmbench_estimators::replicates::quantile;
+
 use crate::metric::Interval;
 use crate::metric::normal::{normal_cdf, normal_quantile};
 use crate::metric::student::from_normal;
-
-/// The q-quantile of sorted values by linear interpolation (NumPy's default, Hyndman and Fan's type 7).
-/// `None` for no values.
-pub fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
-    let last = sorted.len().checked_sub(1)?;
-    let at = q.clamp(0.0, 1.0) * last as f64;
-    let (low, high) = (at.floor() as usize, at.ceil() as usize);
-    let (a, b) = (*sorted.get(low)?, *sorted.get(high)?);
-    Some(a + (b - a) * (at - low as f64))
-}
 
 /// The middle `level` of resampled values; sorts them.
 pub fn middle(values: &mut [f64], level: f64) -> Option<Interval> {

@@ -100,6 +100,14 @@ pub fn run_name(findings: &Findings, run: usize) -> String {
     if twins > 1 { format!("{name} (run {})", run + 1) } else { name.to_owned() }
 }
 
+/// What a scope is called beside others.
+pub fn scope_name(scope: &Scope) -> &str {
+    match scope {
+        Scope::Overall => "Overall",
+        Scope::Category(name) | Scope::Subset(name) => name,
+    }
+}
+
 /// Two runs compared on a benchmark's headline: the finding and whether `a` is its `run` side.
 pub fn headline_difference<'a>(
     findings: &'a Findings,

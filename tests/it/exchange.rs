@@ -32,6 +32,20 @@ fn refusal(format: ImportFormat, path: &Path, options: &ImportOptions) -> (Strin
     (error.to_string(), error.hint().unwrap_or_default())
 }
 
+/// 18 real metrics on 3,910 real pairs, where the data are.
+fn wmt23() -> Option<Vec<Imported>> {
+    let Some(dir) = std::env::var_os("RMBENCH_TEST_DATA").map(PathBuf::from) else {
+        crate::say_skipped("RMBENCH_TEST_DATA");
+        return None;
+    };
+    let options = ImportOptions {
+        benchmark: Some("wmt23".to_owned()),
+        items: vec![dir.join("bench.parquet"), dir.join("translation_wmt.parquet")],
+        ..ImportOptions::default()
+    };
+    Some(imported(ImportFormat::Table, &[dir.join("wmt23_qe_scores.parquet")], &options))
+}
+
 /// Through the score table on disk, as `rmbench report` reads it.
 fn findings(dir: &Path, runs: &[Imported], options: &FindingOptions) -> Findings {
     let write = |(i, run): (usize, &Imported)| {

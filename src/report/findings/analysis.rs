@@ -277,11 +277,11 @@ impl<'a> Analysis<'a> {
 }
 
 /// One metric of every run and cell, in parallel.
-fn observe(
+pub fn observe<'m>(
     table: &ItemTable,
     design: &Design,
     protocol: &Protocol,
-    metric: fn(Rule) -> &'static dyn Metric,
+    metric: impl Sync + Fn(Rule) -> &'m dyn Metric,
 ) -> Vec<Vec<Observed>> {
     let of_run = |run: usize| {
         let cells = design.cells.iter();

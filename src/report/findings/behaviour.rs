@@ -10,10 +10,10 @@ use crate::metric::calibration::{BINS, BrierScore, ExpectedError};
 use crate::metric::design::Design;
 use crate::metric::length::{BALANCED, CHOSEN_LONGER, CHOSEN_SHORTER, MATCHED, MOST_TOKENS_WINS, SHORTEST_WINS};
 use crate::metric::log_loss::LogLoss;
-use crate::metric::observe::{Observed, observed};
+use crate::metric::observe::Observed;
 use crate::metric::{MAX_WIDTH, Metric, Protocol};
 use crate::report::findings::Scope;
-use crate::report::findings::analysis::{Analysis, Basis, Written, alike};
+use crate::report::findings::analysis::{Analysis, Basis, Written, alike, observe};
 use crate::report::findings::draft::Method;
 use crate::report::findings::place::{Gaps, Placed, Slot};
 use crate::table::item::ItemTable;
@@ -120,10 +120,7 @@ struct Seen {
 
 impl Seen {
     fn new(table: &ItemTable, design: &Design, protocol: &Protocol, runs: &[usize], sums: &dyn Metric) -> Self {
-        let observe = |run: usize| -> Vec<Observed> {
-            design.cells.iter().map(|cell| observed(table, run, cell, sums, protocol)).collect()
-        };
-        let observed: Vec<Vec<Observed>> = (0..table.runs.len()).into_par_iter().map(observe).collect();
+        let observed = observe(table, design, protocol, |_| sums);
         let first_like = alike(observed.len(), |a, b| observed[a] == observed[b]);
         let runs: Vec<usize> = runs.iter().copied().filter(|run| observed[*run].iter().any(Observed::any)).collect();
         let firsts: Vec<usize> = runs.iter().copied().filter(|run| first_like[*run] == *run).collect();

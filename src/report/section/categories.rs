@@ -9,7 +9,7 @@ use crate::report::findings::{BenchmarkInfo, Findings, Languages, Scope};
 use crate::report::language;
 use crate::report::measure::{ACCURACY, Unit};
 use crate::report::number;
-use crate::report::select::{Lookup, languages_by_accuracy, ranking, run_name};
+use crate::report::select::{Lookup, languages_by_accuracy, ranking, run_name, scope_name};
 
 pub fn section(findings: &Findings) -> Option<Vec<Block>> {
     per_benchmark(findings, |benchmark, i| {
@@ -56,13 +56,6 @@ pub fn section(findings: &Findings) -> Option<Vec<Block>> {
 }
 
 type Grid<'a> = (&'a Lookup<'a>, &'a [Lang], &'a [Scope]);
-
-fn scope_name(scope: &Scope) -> &str {
-    match scope {
-        Scope::Overall => "Overall",
-        Scope::Category(name) | Scope::Subset(name) => name,
-    }
-}
 
 fn figure(
     findings: &Findings,

@@ -9,7 +9,7 @@ use crate::report::figure::{Figure, Heat, HeatCell, Label, Plot, Ramp, extent};
 use crate::report::findings::{BenchmarkInfo, Findings, Languages, Scope};
 use crate::report::measure::{ACCURACY, Unit};
 use crate::report::number;
-use crate::report::select::{Lookup, headline, ranking, run_name};
+use crate::report::select::{Lookup, headline, ranking, run_name, scope_name};
 
 /// As RM-Bench has them, from the plainest.
 const STYLES: [&str; 3] = ["Concise", "Detailed", "Markdown"];
@@ -85,13 +85,6 @@ fn scopes(benchmark: &BenchmarkInfo, cells: &Cells<'_>) -> Vec<Scope> {
     all.filter(|scope| cells.of[0].has(scope, &cells.languages)).collect()
 }
 
-fn name(scope: &Scope) -> &str {
-    match scope {
-        Scope::Overall => "Overall",
-        Scope::Category(name) | Scope::Subset(name) => name,
-    }
-}
-
 fn figure(
     findings: &Findings,
     benchmark: &BenchmarkInfo,
@@ -107,7 +100,7 @@ fn figure(
     };
     Figure {
         id: format!("{}-run-{}", benchmark_id("styles-map", benchmark, i), run + 1),
-        title: visible(&format!("Accuracy by style, {}: {}", name(scope), run_name(findings, run))),
+        title: visible(&format!("Accuracy by style, {}: {}", scope_name(scope), run_name(findings, run))),
         caption: "Rows: style of the chosen response; columns: of the rejected one. Points only; intervals are in the \
                   table and on hover."
             .into(),
@@ -134,7 +127,7 @@ fn table(
 ) -> Block {
     let rows = scopes.iter().flat_map(|scope| {
         STYLES.iter().enumerate().map(move |(row, style)| MatrixRow {
-            label: Inline::new().name(name(scope)).text(format!(", {} chosen", lower(style))),
+            label: Inline::new().name(scope_name(scope)).text(format!(", {} chosen", lower(style))),
             lang: None,
             run: Some(run),
             pinned: false,

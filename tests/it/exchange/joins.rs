@@ -1,7 +1,7 @@
 //! How scores find the items of the benchmark's data: by id, by text, by position, and what is said of it.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rmbench::benchmark::columns::ColumnMap;
 use rmbench::report::findings::Scope;
@@ -10,7 +10,7 @@ use rmbench::table::item::ItemTable;
 use rmbench::table::store::write_table;
 use serde_json::{Value, json};
 
-use super::{english, find, findings, imported, quick, refusal, write};
+use super::{english, find, findings, imported, quick, refusal, wmt23, write};
 use crate::command::run;
 
 /// Pairs of `hep-go` with ids from 10 on; what was said differs from pair to pair.
@@ -289,16 +289,7 @@ fn sources_that_one_run_knows_hold_for_all() {
 /// The 3,910 real pairs are of 2,240 source texts.
 #[test]
 fn sources_of_wmt23() {
-    let Some(dir) = std::env::var_os("RMBENCH_TEST_DATA").map(PathBuf::from) else {
-        crate::say_skipped("RMBENCH_TEST_DATA");
-        return;
-    };
-    let options = ImportOptions {
-        benchmark: Some("wmt23".to_owned()),
-        items: vec![dir.join("bench.parquet"), dir.join("translation_wmt.parquet")],
-        ..ImportOptions::default()
-    };
-    let runs = imported(ImportFormat::Table, &[dir.join("wmt23_qe_scores.parquet")], &options);
+    let Some(runs) = wmt23() else { return };
     let sources: BTreeSet<&str> = runs[0].rows.iter().map(|row| &*row.source_id).collect();
     assert_eq!(sources.len(), 2240);
     says(&runs[0], "3910 translations are of 2240, found by their prompts");

@@ -1,14 +1,13 @@
 //! Any table of scores: columns by their usual names or named, joins with the benchmark's data.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use rmbench::lang::Lang;
 use rmbench::report::findings::{Languages, Scope};
 use rmbench::table::import::{ImportFormat, ImportOptions, ScoreColumns};
 use serde_json::json;
 
-use super::{find, findings, imported, quick, refusal, write};
+use super::{find, findings, imported, quick, refusal, wmt23, write};
 
 fn columns(pairs: &[(&'static str, &'static str)]) -> ScoreColumns {
     ScoreColumns::parse(pairs.iter().copied()).unwrap()
@@ -103,16 +102,7 @@ fn samples_of_lm_eval() {
 /// 18 real metrics on 3,910 pairs: counts as polars has them (`tests/reference/wmt23_accuracy.py`).
 #[test]
 fn the_metrics_of_wmt23_are_18_models() {
-    let Some(dir) = std::env::var_os("RMBENCH_TEST_DATA").map(PathBuf::from) else {
-        crate::say_skipped("RMBENCH_TEST_DATA");
-        return;
-    };
-    let options = ImportOptions {
-        benchmark: Some("wmt23".to_owned()),
-        items: vec![dir.join("bench.parquet"), dir.join("translation_wmt.parquet")],
-        ..ImportOptions::default()
-    };
-    let runs = imported(ImportFormat::Table, &[dir.join("wmt23_qe_scores.parquet")], &options);
+    let Some(runs) = wmt23() else { return };
     assert_eq!(runs.len(), 18);
     assert!(runs.iter().all(|run| run.n_items == 3910 && run.rows.iter().all(|row| row.n_chars > 0)));
     let scratch = tempfile::tempdir().unwrap();
